@@ -1,0 +1,1 @@
+//! What happened to a task and what to do: for any ECS JSON a user has at hand.

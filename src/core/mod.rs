@@ -1,0 +1,14 @@
+//! Pure decisions: the same input and the same instant always give the same answer.
+//!
+//! Nothing in here reads a clock, does I/O, awaits, or knows an AWS SDK type; time is an argument.
+
+pub mod explain;
+pub mod failure;
+pub mod machine;
+pub mod notification;
+pub mod request;
+pub mod retry;
+pub mod run;
+pub mod run_task;
+pub mod task;
+pub mod time;

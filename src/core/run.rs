@@ -1,0 +1,165 @@
+//! A run and its attempts, as kept in the store.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::failure::Failure;
+use super::request::RunSpec;
+use super::retry::RetryCounts;
+use super::time::Timestamp;
+
+/// Where a run is, in Step Functions' words where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Accepted, waits for a launch slot.
+    Queued,
+    /// Placed with ECS, goal not reached.
+    Starting,
+    /// The task is RUNNING and the goal is its end.
+    Running,
+    /// Waits for its next attempt.
+    PendingRetry,
+    /// The goal was reached.
+    Succeeded,
+    /// It was not, and no retry is left.
+    Failed,
+    /// The last failure was a timeout.
+    TimedOut,
+    /// It was asked to stop.
+    Aborted,
+}
+
+impl Status {
+    /// Whether nothing more will happen to the run.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::TimedOut | Self::Aborted)
+    }
+
+    /// As written everywhere outside.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "QUEUED",
+            Self::Starting => "STARTING",
+            Self::Running => "RUNNING",
+            Self::PendingRetry => "PENDING_RETRY",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted => "ABORTED",
+        }
+    }
+}
+
+/// Where an attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// Waits for a launch slot; nothing was sent.
+    Waiting,
+    /// Its token is committed: RunTask may have been sent, the answer is not known.
+    Launching,
+    /// ECS has a task for it.
+    Placed,
+    /// StopTask was asked for; its containers may still run.
+    Stopping,
+    /// Over: no container of it runs.
+    Over,
+}
+
+/// One try of a run: one task, or one refusal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// RunTask calls with a token of their own, from 1: a 200 with `failures[]` that is tried again needs a new one.
+    pub call: u32,
+    /// Where it is.
+    pub stage: Stage,
+    /// `clientToken` of the call, and the last part of `startedBy`; shared by runs launched in one call.
+    pub token: Option<String>,
+    /// The `count` of that call.
+    pub group_size: u32,
+    /// Which placement: 0 is the request as it stands, n the n-th entry of `placements`.
+    pub placement: usize,
+    /// The task, once known.
+    pub task_arn: Option<String>,
+    /// The highest `detail.version` seen.
+    pub version: i64,
+    /// The task's last status seen.
+    pub last_status: Option<String>,
+    /// When RunTask was (first) sent.
+    pub launched_at: Option<Timestamp>,
+    /// ECS's `createdAt`.
+    pub created_at: Option<Timestamp>,
+    /// ECS's `startedAt`.
+    pub started_at: Option<Timestamp>,
+    /// ECS's `stoppedAt`, or when the attempt was over for us.
+    pub stopped_at: Option<Timestamp>,
+    /// The exit code that decided.
+    pub exit_code: Option<i64>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// When anything was last heard of the task.
+    pub heard_at: Option<Timestamp>,
+}
+
+/// One request that one ECS task reach its goal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// A UUIDv7.
+    pub id: Uuid,
+    /// The idempotency key: `name` or `name/index`.
+    pub name: String,
+    /// 0-based index among the runs of its request.
+    pub index: u32,
+    /// What it shares with its siblings.
+    pub spec: Arc<RunSpec>,
+    /// Where it is.
+    pub status: Status,
+    /// Every attempt, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Which retriers were used how often.
+    pub counts: RetryCounts,
+    /// When it was accepted.
+    pub submitted_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When the next attempt is due (`PENDING_RETRY`).
+    pub retry_at: Option<Timestamp>,
+    /// Why somebody asked it to stop.
+    pub stop_asked: Option<String>,
+    /// Rises with every change; the newest record of a run is the one with the highest.
+    pub revision: u64,
+}
+
+impl Run {
+    /// A run that was just accepted.
+    pub fn new(id: Uuid, name: String, index: u32, spec: Arc<RunSpec>, now: Timestamp) -> Self {
+        Self {
+            id,
+            name,
+            index,
+            spec,
+            status: Status::Queued,
+            attempts: Vec::new(),
+            counts: RetryCounts::default(),
+            submitted_at: now,
+            finished_at: None,
+            retry_at: None,
+            stop_asked: None,
+            revision: 0,
+        }
+    }
+
+    /// The newest attempt.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The newest failure of any attempt.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.attempts.last().and_then(|a| a.failure.as_ref())
+    }
+}

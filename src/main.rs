@@ -1,0 +1,2 @@
+//! The `taskwatch` command: arguments in, exit code out.
+fn main() {}
