@@ -1,1 +1,3 @@
-//! Room of its own: see docs/architecture.md.
+//! The runtime that owns live runs and carries out what the core decides.
+
+pub mod ports;

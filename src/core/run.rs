@@ -91,6 +91,10 @@ pub struct Attempt {
     pub last_status: Option<String>,
     /// When RunTask was (first) sent.
     pub launched_at: Option<Timestamp>,
+    /// When the task was known to us: its start and attempt timeouts count from here.
+    pub placed_at: Option<Timestamp>,
+    /// When StopTask was last asked for.
+    pub stop_sent_at: Option<Timestamp>,
     /// ECS's `createdAt`.
     pub created_at: Option<Timestamp>,
     /// ECS's `startedAt`.
@@ -130,6 +134,8 @@ pub struct Run {
     pub retry_at: Option<Timestamp>,
     /// Why somebody asked it to stop.
     pub stop_asked: Option<String>,
+    /// Its `timeoutSeconds` are over: it ends when its task has.
+    pub timed_out: bool,
     /// Rises with every change; the newest record of a run is the one with the highest.
     pub revision: u64,
 }
@@ -149,6 +155,7 @@ impl Run {
             finished_at: None,
             retry_at: None,
             stop_asked: None,
+            timed_out: false,
             revision: 0,
         }
     }

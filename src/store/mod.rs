@@ -1,1 +1,49 @@
-//! Room of its own: see docs/architecture.md.
+//! Where runs and undelivered notifications are kept.
+
+use futures::future::BoxFuture;
+use uuid::Uuid;
+
+use crate::core::notification::Notification;
+use crate::core::run::Run;
+
+/// One change to what is kept.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The run is now this.
+    Put(Box<Run>),
+    /// The run is forgotten.
+    Forget(Uuid),
+    /// This notification is to be delivered.
+    Post(Box<Notification>),
+    /// It was delivered.
+    Delivered(String),
+}
+
+/// What a store held when it was opened.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Every run kept.
+    pub runs: Vec<Run>,
+    /// Every notification not delivered.
+    pub outbox: Vec<Notification>,
+}
+
+/// Why a store cannot do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What is wrong and what to do.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// A place that keeps runs.
+///
+/// `commit` is called by one task only, with the changes of many runs at once (group commit): all of them are durable
+/// when it answers, in order, or none is.
+pub trait Store: Send + Sync + 'static {
+    /// Everything kept; called once, before the first commit.
+    fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>>;
+
+    /// Makes the changes durable.
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
+}

@@ -1,0 +1,120 @@
+//! What a cell needs from the world, as small traits. The AWS adapters and the tests' fakes implement them.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use crate::core::failure::Failure;
+use crate::core::notification::Notification;
+use crate::core::run_task::RunTask;
+use crate::core::task::Task;
+
+/// Why a call to AWS did not answer as hoped.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    /// Refused for its rate, in whatever disguise: nothing happened, slow down.
+    #[error("throttled: {0}")]
+    Throttled(String),
+    /// Broken connection, timeout, 5xx, expired credentials: it may have happened. Safe to send again.
+    #[error("no answer: {0}")]
+    Unknown(String),
+    /// RunTask's ConflictException: the token was used for these tasks.
+    #[error("the token was already used, for {0:?}")]
+    Conflict(Vec<String>),
+    /// AWS said no and will say no again.
+    #[error("{}: {}", .0.error, .0.cause)]
+    Refused(Box<Failure>),
+}
+
+/// One RunTask call.
+#[derive(Clone, Debug)]
+pub struct RunTaskCall {
+    /// The request, placement and environment included.
+    pub run_task: RunTask,
+    /// 1 to 10.
+    pub count: u32,
+    /// `clientToken`.
+    pub client_token: String,
+    /// `<cell>/<token>`.
+    pub started_by: String,
+}
+
+/// RunTask's 200.
+#[derive(Clone, Debug, Default)]
+pub struct RunTaskAnswer {
+    /// The tasks that were placed.
+    pub tasks: Vec<Task<'static>>,
+    /// What was refused: reason and detail as given.
+    pub failures: Vec<(String, Option<String>)>,
+}
+
+/// DescribeTasks' answer.
+#[derive(Clone, Debug, Default)]
+pub struct Described {
+    /// The tasks ECS knows.
+    pub tasks: Vec<Task<'static>>,
+    /// ARNs it does not (`MISSING`).
+    pub missing: Vec<String>,
+}
+
+/// One container of a task definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerDefinition {
+    /// Its name.
+    pub name: String,
+    /// Whether its end ends the task (AWS's default is true).
+    pub essential: bool,
+}
+
+/// The part of ECS that a cell uses.
+pub trait Ecs: Send + Sync + 'static {
+    /// RunTask, once: no retries inside.
+    fn run_task<'a>(&'a self, call: &'a RunTaskCall) -> BoxFuture<'a, Result<RunTaskAnswer, CallError>>;
+    /// StopTask.
+    fn stop_task<'a>(
+        &'a self,
+        cluster: &'a str,
+        task_arn: &'a str,
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<(), CallError>>;
+    /// DescribeTasks for up to 100 tasks of one cluster.
+    fn describe_tasks<'a>(
+        &'a self,
+        cluster: &'a str,
+        task_arns: &'a [String],
+    ) -> BoxFuture<'a, Result<Described, CallError>>;
+    /// The containers of one task definition (family, family:revision or ARN).
+    fn container_definitions<'a>(
+        &'a self,
+        task_definition: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>>;
+}
+
+/// A message in hand.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// SQS's message id.
+    pub id: String,
+    /// What deletes it.
+    pub receipt: String,
+    /// Its text.
+    pub body: String,
+}
+
+/// One SQS queue.
+pub trait Queue: Send + Sync + 'static {
+    /// Up to 10 messages; waits up to `wait` (20 s at most) for the first.
+    fn receive(&self, wait: Duration) -> BoxFuture<'_, Result<Vec<Message>, CallError>>;
+    /// Deletes up to 10; answers the receipts that were not deleted.
+    fn delete(&self, receipts: Vec<String>) -> BoxFuture<'_, Result<Vec<String>, CallError>>;
+    /// Makes messages visible again at once.
+    fn release(&self, receipts: Vec<String>) -> BoxFuture<'_, Result<(), CallError>>;
+    /// Sends one message with string attributes.
+    fn send<'a>(&'a self, body: &'a str, attributes: &'a [(String, String)]) -> BoxFuture<'a, Result<(), CallError>>;
+}
+
+/// Where notifications go.
+pub trait Notifier: Send + Sync + 'static {
+    /// Publishes one; sent again until it answers Ok.
+    fn publish<'a>(&'a self, notification: &'a Notification) -> BoxFuture<'a, Result<(), CallError>>;
+}
