@@ -109,6 +109,32 @@ pub struct Attempt {
     pub heard_at: Option<Timestamp>,
 }
 
+impl Attempt {
+    /// An attempt that waits for its launch slot.
+    pub const fn new(number: u32, placement: usize) -> Self {
+        Self {
+            number,
+            call: 1,
+            stage: Stage::Waiting,
+            token: None,
+            group_size: 0,
+            placement,
+            task_arn: None,
+            version: 0,
+            last_status: None,
+            launched_at: None,
+            placed_at: None,
+            stop_sent_at: None,
+            created_at: None,
+            started_at: None,
+            stopped_at: None,
+            exit_code: None,
+            failure: None,
+            heard_at: None,
+        }
+    }
+}
+
 /// One request that one ECS task reach its goal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
@@ -136,6 +162,8 @@ pub struct Run {
     pub stop_asked: Option<String>,
     /// Its `timeoutSeconds` are over: it ends when its task has.
     pub timed_out: bool,
+    /// What ended it, unless it succeeded: the last attempt's failure, or the run's own timeout or stop.
+    pub ended_by: Option<Failure>,
     /// Rises with every change; the newest record of a run is the one with the highest.
     pub revision: u64,
 }
@@ -156,6 +184,7 @@ impl Run {
             retry_at: None,
             stop_asked: None,
             timed_out: false,
+            ended_by: None,
             revision: 0,
         }
     }
@@ -165,8 +194,8 @@ impl Run {
         self.attempts.last()
     }
 
-    /// The newest failure of any attempt.
+    /// What ended it, or the newest attempt's failure.
     pub fn failure(&self) -> Option<&Failure> {
-        self.attempts.last().and_then(|a| a.failure.as_ref())
+        self.ended_by.as_ref().or_else(|| self.attempts.last().and_then(|a| a.failure.as_ref()))
     }
 }

@@ -1,0 +1,253 @@
+//! The state machine of a run. Everything that reaches a run goes through [`apply`]; what follows comes out as [`Effect`]s.
+
+mod deadline;
+mod ending;
+mod observe;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+pub use deadline::next_deadline;
+
+use super::failure::{self, Failure};
+use super::run::{Attempt, Run, Stage, Status};
+use super::task::Verdict;
+use super::time::Timestamp;
+
+/// What ECS said about one task, with what follows from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// The task.
+    pub task_arn: String,
+    /// `detail.version`; equal or lower than one seen is a duplicate.
+    pub version: i64,
+    /// The task's status.
+    pub last_status: String,
+    /// How far it is.
+    pub verdict: Verdict,
+    /// DescribeTasks said HEALTHY.
+    pub healthy: bool,
+    /// The exit code that decides.
+    pub exit_code: Option<i64>,
+    /// ECS's `createdAt`.
+    pub created_at: Option<Timestamp>,
+    /// ECS's `startedAt`: proof that it was RUNNING.
+    pub started_at: Option<Timestamp>,
+    /// ECS's `stoppedAt`.
+    pub stopped_at: Option<Timestamp>,
+}
+
+/// Something that happened to a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// It was accepted.
+    Submitted,
+    /// RunTask is about to be sent with this token for this many runs. Committed before the call is made.
+    Launching {
+        /// `clientToken`.
+        token: String,
+        /// `count`.
+        group_size: u32,
+    },
+    /// RunTask answered with a task for it (or an event showed it first).
+    Placed {
+        /// The task.
+        task_arn: String,
+        /// ECS's `createdAt`.
+        created_at: Option<Timestamp>,
+    },
+    /// RunTask refused it: `failures[]`, a shortfall, or an exception that is not throttling.
+    Refused(Failure),
+    /// RunTask was throttled inside a 200: not an attempt, but the next call needs a token of its own.
+    Deferred,
+    /// An event or a DescribeTasks answer.
+    Observed(Observation),
+    /// DescribeTasks does not know the task.
+    Missing {
+        /// The task.
+        task_arn: String,
+    },
+    /// The instant of [`next_deadline`] has come.
+    Due,
+    /// Somebody wants it stopped.
+    StopAsked {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Something to do, once the run is committed. Each is safe to do twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Give the run's newest attempt (stage `Waiting`) a launch slot.
+    Launch,
+    /// Call StopTask.
+    StopTask {
+        /// The task.
+        task_arn: String,
+        /// What ECS is told.
+        reason: String,
+    },
+    /// The run is final: tell of it (already filtered by `notify.on`).
+    Notify,
+}
+
+/// What [`apply`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Whether the run is another than before, and must be committed.
+    pub changed: bool,
+    /// What to do after the commit.
+    pub effects: Vec<Effect>,
+}
+
+/// Decides what one input means for one run. Pure: the same run, input and `now` always give the same result.
+pub fn apply(run: &mut Run, input: &Input, now: Timestamp) -> Applied {
+    let mut effects = Vec::new();
+    let changed = !run.status.is_final() && step(run, input, now, &mut effects);
+    if changed {
+        run.revision += 1;
+    }
+    Applied { changed, effects }
+}
+
+/// What a run that was just read from the store needs done again (its notification apart: that is in the outbox).
+/// An attempt in stage `Launching` is not in here: the launcher sends its call again, with its token.
+pub fn resume(run: &Run) -> Vec<Effect> {
+    if run.status.is_final() {
+        return Vec::new();
+    }
+    match run.attempt() {
+        Some(attempt) if attempt.stage == Stage::Waiting => vec![Effect::Launch],
+        Some(attempt) if attempt.stage == Stage::Stopping => stop_effect(attempt).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn step(run: &mut Run, input: &Input, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    match input {
+        Input::Submitted => submitted(run, effects),
+        Input::Launching { token, group_size } => launching(run, token, *group_size, now),
+        Input::Placed { task_arn, created_at } => placed(run, task_arn, *created_at, now, effects),
+        Input::Refused(failure) => refused(run, failure, now, effects),
+        Input::Deferred => deferred(run, now, effects),
+        Input::Observed(seen) => observe::observed(run, seen, now, effects),
+        Input::Missing { task_arn } => observe::missing(run, task_arn, now, effects),
+        Input::Due => deadline::due(run, now, effects),
+        Input::StopAsked { reason } => stop_asked(run, reason, now, effects),
+    }
+}
+
+fn submitted(run: &mut Run, effects: &mut Vec<Effect>) -> bool {
+    let fresh = run.attempts.is_empty();
+    if fresh {
+        open_attempt(run, effects);
+    }
+    fresh
+}
+
+/// Begins the next attempt: it waits for a slot.
+fn open_attempt(run: &mut Run, effects: &mut Vec<Effect>) {
+    let placement = run.attempt().map_or(0, |last| ending::next_placement(run, last));
+    let number = run.attempts.last().map_or(1, |last| last.number.saturating_add(1));
+    run.attempts.push(Attempt::new(number, placement));
+    run.status = Status::Queued;
+    run.retry_at = None;
+    effects.push(Effect::Launch);
+}
+
+fn launching(run: &mut Run, token: &str, group_size: u32, now: Timestamp) -> bool {
+    let Some(attempt) = run.attempts.last_mut().filter(|a| a.stage == Stage::Waiting) else { return false };
+    attempt.stage = Stage::Launching;
+    attempt.token = Some(token.to_owned());
+    attempt.group_size = group_size;
+    attempt.launched_at = Some(now);
+    true
+}
+
+fn placed(
+    run: &mut Run,
+    task_arn: &str,
+    created_at: Option<Timestamp>,
+    now: Timestamp,
+    effects: &mut Vec<Effect>,
+) -> bool {
+    let Some(attempt) = run.attempts.last_mut().filter(|a| a.stage == Stage::Launching) else { return false };
+    attempt.stage = Stage::Placed;
+    attempt.task_arn = Some(task_arn.to_owned());
+    attempt.created_at = created_at.or(attempt.created_at);
+    attempt.placed_at = Some(now);
+    attempt.heard_at = Some(now);
+    run.status = Status::Starting;
+    if let Some(failure) = ending::condemned(run) {
+        begin_stop(run, failure, now, effects);
+    }
+    true
+}
+
+fn refused(run: &mut Run, failure: &Failure, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    let launching = run.attempt().is_some_and(|a| a.stage == Stage::Launching);
+    if launching {
+        let failure = ending::condemned(run).unwrap_or_else(|| failure.clone());
+        ending::fail(run, failure, now, effects);
+    }
+    launching
+}
+
+fn deferred(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    if !run.attempt().is_some_and(|a| a.stage == Stage::Launching) {
+        return false;
+    }
+    if let Some(failure) = ending::condemned(run) {
+        ending::fail(run, failure, now, effects);
+    } else if let Some(attempt) = run.attempts.last_mut() {
+        attempt.stage = Stage::Waiting;
+        attempt.token = None;
+        attempt.call = attempt.call.saturating_add(1);
+        effects.push(Effect::Launch);
+    }
+    true
+}
+
+fn stop_asked(run: &mut Run, reason: &str, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    if run.stop_asked.is_some() {
+        return false;
+    }
+    run.stop_asked = Some(reason.to_owned());
+    end_early(run, failure::stop_asked(reason), now, effects);
+    true
+}
+
+/// Ends a run whose time is over or that somebody wants stopped: at once if nothing of it can be running,
+/// else by way of StopTask. While RunTask's answer is out, the placement decides.
+fn end_early(run: &mut Run, failure: Failure, now: Timestamp, effects: &mut Vec<Effect>) {
+    match run.attempt().map(|a| a.stage) {
+        Some(Stage::Launching) => {}
+        Some(Stage::Placed) => begin_stop(run, failure, now, effects),
+        Some(Stage::Stopping) => {
+            if let Some(attempt) = run.attempts.last_mut() {
+                attempt.failure = Some(failure);
+            }
+        }
+        Some(Stage::Waiting) => ending::fail(run, failure, now, effects),
+        Some(Stage::Over) | None => ending::finish(run, now, effects),
+    }
+}
+
+/// Asks for StopTask; `failure` is what the attempt ends with once the task has stopped.
+fn begin_stop(run: &mut Run, failure: Failure, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(attempt) = run.attempts.last_mut() else { return };
+    attempt.stage = Stage::Stopping;
+    attempt.failure = Some(failure);
+    attempt.stop_sent_at = Some(now);
+    effects.extend(stop_effect(attempt));
+}
+
+fn stop_effect(attempt: &Attempt) -> Option<Effect> {
+    let reason = attempt.failure.as_ref().map_or("taskwatch", |f| f.error.as_str());
+    let cause = attempt.failure.as_ref().map_or("", |f| f.cause.as_str());
+    // ECS takes up to 255 characters and shows them as stoppedReason: what a person reads in the console.
+    let reason = format!("taskwatch: {reason}: {cause}").chars().take(255).collect();
+    attempt.task_arn.clone().map(|task_arn| Effect::StopTask { task_arn, reason })
+}

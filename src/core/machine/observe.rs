@@ -1,0 +1,113 @@
+//! What an event or a DescribeTasks answer means for a run.
+
+use std::time::Duration;
+
+use super::{Effect, Observation, Stage, Status, ending, placed};
+use crate::core::failure::{self, Class, Failure, Transience};
+use crate::core::request::Goal;
+use crate::core::run::{Attempt, Run};
+use crate::core::task::Verdict;
+use crate::core::time::Timestamp;
+
+/// RunTask is eventually consistent: for so long after the launch a MISSING task is "not yet".
+/// AWS advises to ask again with back-off for up to 5 minutes (API reference, RunTask).
+const NOT_YET: Duration = Duration::from_secs(300);
+
+/// Takes in what ECS said. Older and equal versions, other tasks and other attempts change nothing.
+pub(super) fn observed(run: &mut Run, seen: &Observation, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    // An event may overtake RunTask's answer: it then places the attempt.
+    let bound = placed(run, &seen.task_arn, seen.created_at, now, effects);
+    let Some(attempt) = run.attempts.last_mut().filter(|a| is_live_task(a, &seen.task_arn)) else { return bound };
+    let newer = seen.version > attempt.version;
+    let healed = seen.healthy && run.spec.until == Goal::Healthy && seen.version == attempt.version;
+    if !newer && !healed {
+        return bound;
+    }
+    remember(attempt, seen, now);
+    conclude(run, seen, now, effects);
+    true
+}
+
+fn is_live_task(attempt: &Attempt, task_arn: &str) -> bool {
+    matches!(attempt.stage, Stage::Placed | Stage::Stopping) && attempt.task_arn.as_deref() == Some(task_arn)
+}
+
+fn remember(attempt: &mut Attempt, seen: &Observation, now: Timestamp) {
+    attempt.version = seen.version;
+    attempt.last_status = Some(seen.last_status.clone());
+    attempt.created_at = seen.created_at.or(attempt.created_at);
+    let running = (seen.verdict == Verdict::Running).then_some(now);
+    attempt.started_at = seen.started_at.or(attempt.started_at).or(running);
+    attempt.stopped_at = seen.stopped_at.or(attempt.stopped_at);
+    attempt.exit_code = seen.exit_code.or(attempt.exit_code);
+    attempt.heard_at = Some(now);
+}
+
+fn conclude(run: &mut Run, seen: &Observation, now: Timestamp, effects: &mut Vec<Effect>) {
+    let stopping = run.attempt().is_some_and(|a| a.stage == Stage::Stopping);
+    let was_running = seen.started_at.is_some() || seen.verdict == Verdict::Running;
+    if run.spec.until == Goal::Running && was_running && !stopping && !never_started(&seen.verdict) {
+        return ending::succeed(run, now, effects);
+    }
+    match &seen.verdict {
+        Verdict::Starting => {}
+        Verdict::Running | Verdict::Stopping if stopping => {}
+        Verdict::Running if run.spec.until == Goal::Healthy && seen.healthy => ending::succeed(run, now, effects),
+        Verdict::Running | Verdict::Stopping => {
+            if was_running && run.spec.until == Goal::Stopped {
+                run.status = Status::Running;
+            }
+        }
+        Verdict::Succeeded => ended_well(run, stopping, now, effects),
+        Verdict::Failed(failure) => {
+            let ours = run.attempt().filter(|_| stopping).and_then(|a| a.failure.clone());
+            ending::fail(run, ours.unwrap_or_else(|| (**failure).clone()), now, effects);
+        }
+    }
+}
+
+/// `startedAt` proves that a task was RUNNING, except where ECS itself says that it failed to start.
+fn never_started(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Failed(failure) if failure.names.iter().any(|n| n == "TaskFailedToStart"))
+}
+
+/// Every deciding container exited with 0.
+fn ended_well(run: &mut Run, stopping: bool, now: Timestamp, effects: &mut Vec<Effect>) {
+    let ours = run.attempt().and_then(|a| a.failure.clone()).filter(|_| stopping);
+    match (run.spec.until, ours) {
+        // It was done before StopTask reached it: its work must not be done again.
+        (Goal::Stopped, _) | (Goal::Running, None) => {
+            if let Some(attempt) = run.attempts.last_mut() {
+                attempt.stage = Stage::Over;
+            }
+            ending::succeed(run, now, effects);
+        }
+        (_, Some(failure)) => ending::fail(run, failure, now, effects),
+        (Goal::Healthy, None) => ending::fail(run, ended_before_healthy(), now, effects),
+    }
+}
+
+fn ended_before_healthy() -> Failure {
+    Failure {
+        error: "EssentialContainerExited".into(),
+        class: Class::Application,
+        transience: Transience::Application,
+        cause: "the task ended, with exit code 0, before ECS called it HEALTHY".into(),
+        hint: "a task that is to become healthy must go on running; use \"until\": \"stopped\" for a task that ends"
+            .into(),
+        names: vec!["EssentialContainerExited".into(), "Taskwatch.Application".into()],
+    }
+}
+
+/// DescribeTasks does not know the task: not yet, right after the launch; lost, long after.
+pub(super) fn missing(run: &mut Run, task_arn: &str, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    let Some(attempt) = run.attempt().filter(|a| is_live_task(a, task_arn)) else { return false };
+    let launched = attempt.placed_at.or(attempt.launched_at).unwrap_or(now);
+    if now.since(launched) < NOT_YET {
+        return false;
+    }
+    let ours = attempt.failure.clone().filter(|_| attempt.stage == Stage::Stopping);
+    let failure = ours.unwrap_or_else(|| failure::task_lost(task_arn));
+    ending::fail(run, failure, now, effects);
+    true
+}
