@@ -20,6 +20,8 @@ use super::time::Timestamp;
 pub struct Observation {
     /// The task.
     pub task_arn: String,
+    /// The token in its `startedBy` (`<cell>/<token>`): an event that overtakes RunTask's answer is known by it.
+    pub token: Option<String>,
     /// `detail.version`; equal or lower than one seen is a duplicate.
     pub version: i64,
     /// The task's status.

@@ -15,8 +15,9 @@ const NOT_YET: Duration = Duration::from_secs(300);
 
 /// Takes in what ECS said. Older and equal versions, other tasks and other attempts change nothing.
 pub(super) fn observed(run: &mut Run, seen: &Observation, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
-    // An event may overtake RunTask's answer: it then places the attempt.
-    let bound = placed(run, &seen.task_arn, seen.created_at, now, effects);
+    // An event may overtake RunTask's answer: it then places the attempt, if it is of the very call that is out.
+    let overtook = run.attempt().is_some_and(|a| a.token.is_some() && a.token == seen.token);
+    let bound = overtook && placed(run, &seen.task_arn, seen.created_at, now, effects);
     let Some(attempt) = run.attempts.last_mut().filter(|a| is_live_task(a, &seen.task_arn)) else { return bound };
     let newer = seen.version > attempt.version;
     let healed = seen.healthy && run.spec.until == Goal::Healthy && seen.version == attempt.version;
