@@ -1,0 +1,233 @@
+//! Run requests in all forms that users have them in: native, bare RunTask, Step Functions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+mod asl;
+mod asl_notify;
+mod native;
+#[cfg(test)]
+mod tests;
+
+use sha2::{Digest, Sha256};
+
+use super::retry::{RetryError, RetryPolicy};
+use super::run::Status;
+use super::run_task::RunTask;
+
+/// When a run has reached what it is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Goal {
+    /// The task reached RUNNING.
+    #[default]
+    Running,
+    /// Every deciding container exited with 0.
+    Stopped,
+    /// RUNNING and HEALTHY.
+    Healthy,
+}
+
+/// Who is told what at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Notify {
+    /// The SNS topic; the cell's when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic_arn: Option<String>,
+    /// The final statuses to tell of; all four when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<Vec<Status>>,
+    /// A plain text in place of the JSON body, by status.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<Status, String>,
+    /// A subject in place of the usual one, by status (Step Functions' sns:publish may set one).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub subjects: BTreeMap<Status, String>,
+    /// A topic for one status where it differs (Step Functions' two publish states may name two topics).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<Status, String>,
+}
+
+/// What all runs of one request share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunSpec {
+    /// The RunTask request.
+    pub run_task: RunTask,
+    /// When the run has reached what it is for.
+    pub until: Goal,
+    /// What to try again, how often and when.
+    pub retry: RetryPolicy,
+    /// Seconds an attempt may take to reach RUNNING.
+    pub start_timeout_seconds: u64,
+    /// Seconds the whole run may take, from submission.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub timeout_seconds: Option<u64>,
+    /// Seconds one attempt may take: ASL's TimeoutSeconds of a state, which Retry sees.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attempt_timeout_seconds: Option<u64>,
+    /// The containers whose exit codes decide; empty: the essential ones of the task definition.
+    pub decided_by: Vec<String>,
+    /// Partial RunTask requests for attempts that another place may cure.
+    pub placements: Vec<Map<String, Value>>,
+    /// The queue whose share of the launch slots it takes.
+    pub queue: String,
+    /// Higher goes first inside its queue.
+    pub priority: i64,
+    /// Whether containers are told run, attempt and index in their environment.
+    pub inject_env: bool,
+    /// Who is told what at the end.
+    pub notify: Notify,
+}
+
+/// A checked request: one run, or `count` of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRequest {
+    /// The idempotency key, if given.
+    pub name: Option<String>,
+    /// How many runs; `None` when the request names no count (then the run is called `name`, not `name/0`).
+    pub count: Option<u32>,
+    /// What they share.
+    pub spec: RunSpec,
+}
+
+/// A request that cannot be taken: what is wrong, where, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RequestError {
+    /// One line for the user.
+    pub message: String,
+}
+
+impl RequestError {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl From<RetryError> for RequestError {
+    fn from(error: RetryError) -> Self {
+        Self::new(error.0)
+    }
+}
+
+impl RunRequest {
+    /// Reads one request in any of its forms.
+    pub fn parse(text: &str) -> Result<Self, RequestError> {
+        let value: Value = serde_json::from_str(text).map_err(|e| RequestError::new(format!("not JSON: {e}")))?;
+        Self::from_value(value)
+    }
+
+    /// Reads one request in any of its forms from parsed JSON.
+    pub fn from_value(value: Value) -> Result<Self, RequestError> {
+        let Value::Object(members) = &value else {
+            return Err(RequestError::new(format!("a run request is a JSON object, not {}", kind(&value))));
+        };
+        let has = |name: &str| members.contains_key(name);
+        if has("States") || has("StartAt") {
+            asl::state_machine(members)
+        } else if has("Type") && has("Resource") {
+            asl::lone_state(members)
+        } else if has("runTask") || has("RunTask") {
+            native::read(members)
+        } else if has("taskDefinition") || has("TaskDefinition") {
+            bare(&value)
+        } else {
+            Err(RequestError::new(
+                "not a run request: expected runTask (taskwatch), taskDefinition (RunTask) or States (Step Functions)",
+            ))
+        }
+    }
+
+    /// The request in its native form, with every default written out.
+    pub fn to_value(&self) -> Value {
+        let mut value = serde_json::to_value(&self.spec).unwrap_or_default();
+        if let Some(name) = &self.name {
+            value["name"] = Value::from(name.as_str());
+        }
+        if let Some(count) = self.count {
+            value["runTask"]["count"] = Value::from(count);
+        }
+        value
+    }
+
+    /// A digest of all that decides what runs (not of `name`): equal bodies, equal digests, whatever the order of
+    /// members or the form it came in.
+    pub fn digest(&self) -> [u8; 32] {
+        // serde_json's maps are sorted, so equal values have equal texts.
+        let canonical = serde_json::json!([self.count, self.spec]).to_string();
+        Sha256::digest(canonical.as_bytes()).into()
+    }
+}
+
+/// Every request in a file: one JSON document, an array of requests, or one request a line.
+pub fn parse_many(text: &str) -> Vec<Result<RunRequest, RequestError>> {
+    let documents: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter::<Value>().collect();
+    match documents {
+        Ok(documents) => documents
+            .into_iter()
+            .flat_map(|document| match document {
+                Value::Array(items) => items,
+                one => vec![one],
+            })
+            .map(RunRequest::from_value)
+            .collect(),
+        // Some line is broken: say which, and take the others.
+        Err(_) => {
+            let lines: Vec<_> = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
+            let alone = lines.len() == 1 || lines.iter().all(|(_, line)| RunRequest::parse(line).is_err());
+            if alone {
+                return vec![RunRequest::parse(text)];
+            }
+            let at = |n: usize| move |e: RequestError| RequestError::new(format!("line {}: {e}", n + 1));
+            lines.into_iter().map(|(n, line)| RunRequest::parse(line).map_err(at(n))).collect()
+        }
+    }
+}
+
+/// The form `aws ecs run-task --cli-input-json` and Step Functions' `Parameters` have.
+fn bare(value: &Value) -> Result<RunRequest, RequestError> {
+    let (run_task, count) = RunTask::from_value(value, "runTask")?;
+    Ok(RunRequest { name: None, count, spec: RunSpec::new(run_task) })
+}
+
+impl RunSpec {
+    /// A spec with the defaults of a request that says nothing else.
+    pub fn new(run_task: RunTask) -> Self {
+        Self {
+            run_task,
+            until: Goal::Running,
+            retry: RetryPolicy::standard(),
+            start_timeout_seconds: 900,
+            timeout_seconds: None,
+            attempt_timeout_seconds: None,
+            decided_by: Vec::new(),
+            placements: Vec::new(),
+            queue: "default".to_owned(),
+            priority: 0,
+            inject_env: false,
+            notify: Notify::default(),
+        }
+    }
+}
+
+/// The known name that is nearest to `name`.
+pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> &'n str {
+    let score = |k: &str| strsim::jaro_winkler(&name.to_lowercase(), &k.to_lowercase());
+    known.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b))).unwrap_or_default()
+}
+
+/// What a JSON value is, in words.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

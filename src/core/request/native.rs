@@ -1,0 +1,187 @@
+//! The native form: `runTask` and what taskwatch adds to it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Goal, Notify, RequestError, RunRequest, RunSpec, kind, nearest};
+use crate::core::retry::RetryPolicy;
+use crate::core::run::Status;
+use crate::core::run_task::RunTask;
+
+const MEMBERS: [&str; 15] = [
+    "name",
+    "runTask",
+    "until",
+    "retry",
+    "startTimeoutSeconds",
+    "timeoutSeconds",
+    "attemptTimeoutSeconds",
+    "decidedBy",
+    "placements",
+    "queue",
+    "priority",
+    "injectEnv",
+    "notify",
+    "count",
+    "comment",
+];
+/// The longest timeout: ASL's own bound of 99,999,999 s.
+const MOST_SECONDS: u64 = 99_999_999;
+
+pub(super) fn read(given: &Map<String, Value>) -> Result<RunRequest, RequestError> {
+    let members = members(given, &MEMBERS, "")?;
+    let get = |name: &str| members.get(name).copied().filter(|v| !v.is_null());
+    let run_task = get("runTask").ok_or_else(|| RequestError::new("runTask: is required"))?;
+    let (run_task, inner_count) = RunTask::from_value(run_task, "runTask")?;
+    if get("count").is_some() {
+        return Err(RequestError::new("count: belongs into runTask, as RunTask has it"));
+    }
+    let mut spec = RunSpec::new(run_task);
+    spec.until = get("until").map_or(Ok(Goal::Running), goal)?;
+    if let Some(retry) = get("retry") {
+        spec.retry = RetryPolicy::from_value(retry, "retry")?;
+    }
+    if let Some(value) = get("startTimeoutSeconds") {
+        spec.start_timeout_seconds = seconds(value, "startTimeoutSeconds")?;
+    }
+    spec.timeout_seconds = get("timeoutSeconds").map(|v| seconds(v, "timeoutSeconds")).transpose()?;
+    spec.attempt_timeout_seconds =
+        get("attemptTimeoutSeconds").map(|v| seconds(v, "attemptTimeoutSeconds")).transpose()?;
+    spec.decided_by = get("decidedBy").map_or(Ok(Vec::new()), |v| strings(v, "decidedBy"))?;
+    spec.placements = get("placements").map_or(Ok(Vec::new()), placements)?;
+    if let Some(value) = get("queue") {
+        spec.queue = queue(value)?;
+    }
+    if let Some(value) = get("priority") {
+        spec.priority = value.as_i64().ok_or_else(|| wrong("priority", "a whole number", value))?;
+    }
+    if let Some(value) = get("injectEnv") {
+        spec.inject_env = value.as_bool().ok_or_else(|| wrong("injectEnv", "true or false", value))?;
+    }
+    if let Some(value) = get("notify") {
+        spec.notify = notify(value)?;
+    }
+    let name = get("name").map(name).transpose()?;
+    Ok(RunRequest { name, count: inner_count, spec })
+}
+
+/// The members under their camelCase names; unknown ones and twins are errors.
+fn members<'v>(
+    given: &'v Map<String, Value>,
+    known: &[&'static str],
+    path: &str,
+) -> Result<BTreeMap<&'static str, &'v Value>, RequestError> {
+    let mut members = BTreeMap::new();
+    for (name, value) in given {
+        let same = |k: &&&str| {
+            k.get(1..) == name.get(1..)
+                && k.get(..1).is_some_and(|f| name.get(..1).is_some_and(|n| n.eq_ignore_ascii_case(f)))
+        };
+        let Some(known) = known.iter().find(same) else {
+            let near = nearest(name, known);
+            return Err(RequestError::new(format!("{path}{name}: unknown member; did you mean {near}?")));
+        };
+        if members.insert(*known, value).is_some() {
+            return Err(RequestError::new(format!("{path}{name}: given twice")));
+        }
+    }
+    Ok(members)
+}
+
+/// 1-128 of `A-Za-z0-9_.:-`.
+fn name(value: &Value) -> Result<String, RequestError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    value
+        .as_str()
+        .filter(|n| (1..=128).contains(&n.len()) && n.chars().all(allowed))
+        .map(str::to_owned)
+        .ok_or_else(|| wrong("name", "1 to 128 characters of A-Z a-z 0-9 _ . : -", value))
+}
+
+fn goal(value: &Value) -> Result<Goal, RequestError> {
+    match value.as_str() {
+        Some("running") => Ok(Goal::Running),
+        Some("stopped") => Ok(Goal::Stopped),
+        Some("healthy") => Ok(Goal::Healthy),
+        _ => Err(wrong("until", "running, stopped or healthy", value)),
+    }
+}
+
+fn queue(value: &Value) -> Result<String, RequestError> {
+    value
+        .as_str()
+        .filter(|q| (1..=128).contains(&q.len()))
+        .map(str::to_owned)
+        .ok_or_else(|| wrong("queue", "a name of 1 to 128 characters", value))
+}
+
+fn seconds(value: &Value, path: &str) -> Result<u64, RequestError> {
+    value
+        .as_u64()
+        .filter(|s| (1..=MOST_SECONDS).contains(s))
+        .ok_or_else(|| wrong(path, "a whole number of seconds from 1 to 99999999", value))
+}
+
+fn strings(value: &Value, path: &str) -> Result<Vec<String>, RequestError> {
+    let items = value.as_array().ok_or_else(|| wrong(path, "an array of strings", value))?;
+    items
+        .iter()
+        .enumerate()
+        .map(|(i, v)| v.as_str().map(str::to_owned).ok_or_else(|| wrong(&format!("{path}[{i}]"), "a string", v)))
+        .collect()
+}
+
+fn placements(value: &Value) -> Result<Vec<Map<String, Value>>, RequestError> {
+    let items = value.as_array().ok_or_else(|| wrong("placements", "an array of partial RunTask requests", value))?;
+    items.iter().enumerate().map(|(i, item)| RunTask::placement(item, &format!("placements[{i}]"))).collect()
+}
+
+fn notify(value: &Value) -> Result<Notify, RequestError> {
+    let Value::Object(given) = value else { return Err(wrong("notify", "an object", value)) };
+    let members = members(given, &["topicArn", "on", "messages", "subjects", "topics"], "notify.")?;
+    let get = |name: &str| members.get(name).copied().filter(|v| !v.is_null());
+    let texts = |name: &'static str| get(name).map_or(Ok(BTreeMap::new()), |v| by_status(v, &format!("notify.{name}")));
+    Ok(Notify {
+        topic_arn: get("topicArn").map(|v| topic(v, "notify.topicArn")).transpose()?,
+        on: get("on").map(statuses).transpose()?,
+        messages: texts("messages")?,
+        subjects: texts("subjects")?,
+        topics: texts("topics")?,
+    })
+}
+
+pub(super) fn topic(value: &Value, path: &str) -> Result<String, RequestError> {
+    value
+        .as_str()
+        .filter(|t| t.starts_with("arn:") && t.split(':').count() >= 6 && !t.contains("${"))
+        .map(str::to_owned)
+        .ok_or_else(|| wrong(path, "the ARN of an SNS topic", value))
+}
+
+fn statuses(value: &Value) -> Result<Vec<Status>, RequestError> {
+    strings(value, "notify.on")?.iter().map(|s| status(s, "notify.on")).collect()
+}
+
+fn status(text: &str, path: &str) -> Result<Status, RequestError> {
+    let finals = [Status::Succeeded, Status::Failed, Status::TimedOut, Status::Aborted];
+    finals.into_iter().find(|s| s.as_str() == text).ok_or_else(|| {
+        RequestError::new(format!("{path}: expected SUCCEEDED, FAILED, TIMED_OUT or ABORTED, got {text:?}"))
+    })
+}
+
+fn by_status(value: &Value, path: &str) -> Result<BTreeMap<Status, String>, RequestError> {
+    let given = value.as_object().ok_or_else(|| wrong(path, "an object of texts by status", value))?;
+    given
+        .iter()
+        .map(|(key, text)| {
+            let text = text.as_str().ok_or_else(|| wrong(&format!("{path}.{key}"), "a string", text))?;
+            Ok((status(key, path)?, text.to_owned()))
+        })
+        .collect()
+}
+
+fn wrong(path: &str, expected: &str, got: &Value) -> RequestError {
+    let shown: String = got.to_string().chars().take(60).collect();
+    RequestError::new(format!("{path}: expected {expected}, got {} ({shown})", kind(got)))
+}

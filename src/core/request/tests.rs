@@ -1,0 +1,192 @@
+//! Table tests of run requests.
+
+use serde_json::json;
+
+use super::*;
+use crate::core::retry::RetryCounts;
+
+/// The shape of aws-samples/aws-ecs-stepfunctions-synchronous-runtask, its placeholders filled in.
+const SEED: &str = include_str!("../../../examples/state-machine.json");
+
+fn read(value: Value) -> Result<RunRequest, String> {
+    RunRequest::from_value(value).map_err(|e| e.message)
+}
+
+fn refused(value: Value) -> String {
+    match read(value) {
+        Ok(taken) => panic!("taken: {taken:?}"),
+        Err(message) => message,
+    }
+}
+
+#[test]
+fn the_seeds_state_machine_goes_through_unchanged() {
+    let request = RunRequest::parse(SEED).unwrap();
+    let spec = &request.spec;
+    assert_eq!(spec.until, Goal::Stopped);
+    assert_eq!(spec.timeout_seconds, Some(3600));
+    assert_eq!(spec.run_task.members()["launchType"], "FARGATE");
+    let network = &spec.run_task.members()["networkConfiguration"]["awsvpcConfiguration"];
+    assert_eq!(network["assignPublicIp"], "ENABLED");
+    let mut counts = RetryCounts::default();
+    let waits: Vec<u64> =
+        std::iter::from_fn(|| spec.retry.next_wait(&mut counts, &["X".into()], 0.0)).map(|w| w.as_secs()).collect();
+    assert_eq!(waits, [10, 20, 40]);
+    assert_eq!(spec.notify.messages[&Status::Succeeded], "AWS Fargate Task started by Step Functions succeeded");
+    assert_eq!(spec.notify.messages[&Status::Failed], "AWS Fargate Task started by Step Functions failed");
+    assert_eq!(spec.notify.messages[&Status::TimedOut], "AWS Fargate Task started by Step Functions failed");
+    assert_eq!(spec.notify.topics.len(), 3);
+}
+
+#[test]
+fn every_form_of_one_request_means_the_same() {
+    let camel = json!({"taskDefinition": "etl:7", "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}, "enableECSManagedTags": true});
+    let pascal = json!({"TaskDefinition": "etl:7", "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-1"]}}, "EnableECSManagedTags": true});
+    let native = json!({"name": "n", "runTask": camel});
+    let digest = read(camel.clone()).unwrap().digest();
+    assert_eq!(read(pascal.clone()).unwrap().digest(), digest);
+    assert_eq!(read(native).unwrap().digest(), digest);
+    assert_eq!(read(json!({"RunTask": pascal})).unwrap().digest(), digest);
+    let state = json!({"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask", "Parameters": pascal, "End": true});
+    assert_eq!(read(state).unwrap().spec.run_task, read(camel).unwrap().spec.run_task);
+}
+
+#[test]
+fn defaults_are_the_contracts() {
+    let spec = read(json!({"taskDefinition": "etl"})).unwrap().spec;
+    assert_eq!((spec.until, spec.start_timeout_seconds, spec.timeout_seconds), (Goal::Running, 900, None));
+    assert_eq!(spec.retry, RetryPolicy::standard());
+    assert_eq!(spec.notify, Notify::default());
+}
+
+#[test]
+fn a_written_request_reads_back_as_itself() {
+    let request = read(json!({"name": "n", "runTask": {"taskDefinition": "etl", "count": 20}, "until": "stopped",
+        "retry": [{"ErrorEquals": ["X"], "JitterStrategy": "FULL"}], "placements": [{"launchType": "FARGATE"}],
+        "notify": {"on": ["FAILED"], "messages": {"FAILED": "oh"}}, "priority": 5, "injectEnv": true, "timeoutSeconds": 5}))
+    .unwrap();
+    assert_eq!(request.count, Some(20));
+    assert_eq!(read(request.to_value()).unwrap(), request);
+}
+
+#[test]
+fn a_wrong_request_is_refused_by_name() {
+    let task = json!({"taskDefinition": "etl"});
+    for (value, part) in [
+        (json!([]), "a JSON object, not an array"),
+        (json!({"hello": 1}), "not a run request"),
+        (json!({"runTask": task, "unti": "stopped"}), "did you mean until"),
+        (json!({"runTask": task, "until": "done"}), "running, stopped or healthy"),
+        (json!({"runTask": task, "name": "a b"}), "name: expected"),
+        (json!({"runTask": task, "name": ""}), "name: expected"),
+        (json!({"runTask": task, "timeoutSeconds": 0}), "timeoutSeconds"),
+        (json!({"runTask": task, "notify": {"topic": "x"}}), "did you mean topic"),
+        (json!({"runTask": task, "notify": {"on": ["DONE"]}}), "notify.on"),
+        (json!({"runTask": task, "placements": [{"count": 2}]}), "placements[0].count"),
+        (json!({"runTask": task, "placements": [{"launchTyp": "x"}]}), "placements[0].launchTyp"),
+        (json!({"runTask": {}}), "runTask.taskDefinition: is required"),
+        (json!({"runTask": {"taskDefinition": 7}}), "runTask.taskDefinition: expected a string"),
+        (json!({"taskDefinition": "x", "taskDefintion": "x"}), "did you mean taskDefinition"),
+        (json!({"taskDefinition": "x", "clientToken": "t"}), "clientToken: leave it out"),
+        (json!({"taskDefinition": "x", "startedBy": "me"}), "startedBy: leave it out"),
+        (json!({"taskDefinition": "x", "count": 0}), "count: expected 1 to 10000"),
+        (json!({"taskDefinition": "x", "count": 10_001}), "count: expected 1 to 10000"),
+        (json!({"taskDefinition": "x", "launchType": "FARGAT"}), "did you mean FARGATE"),
+        (json!({"taskDefinition": "x", "launchType": "FARGATE", "capacityProviderStrategy": []}), "only one"),
+        (json!({"taskDefinition": "x", "cluster": "${Cluster}"}), "placeholder ${Cluster}"),
+        (
+            json!({"taskDefinition": "x", "overrides": {"containerOverrides": [{"name": "a", "cpu": "256"}]}}),
+            "containerOverrides[0].cpu: expected a whole number",
+        ),
+        (
+            json!({"taskDefinition": "x", "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["s", 7]}}}),
+            "subnets[1]: expected a string",
+        ),
+        (json!({"taskDefinition": "x", "networkConfiguration": {"awsvpcConfiguration": {}}}), "subnets: is required"),
+        (json!({"taskDefinition": "x", "tags": vec![json!({"key": "k"}); 51]}), "at most 50"),
+    ] {
+        let message = refused(value.clone());
+        assert!(message.contains(part), "{value}: {message}");
+        assert!(!message.contains('\n'), "one line: {message}");
+    }
+    assert!(RunRequest::parse("{\"a\": ").unwrap_err().message.contains("line 1 column"));
+}
+
+#[test]
+fn what_has_no_counterpart_in_a_state_machine_is_refused_by_name() {
+    let seed: Value = serde_json::from_str(SEED).unwrap();
+    let with = |pointer: &str, member: &str, value: Value| {
+        let mut changed = seed.clone();
+        changed.pointer_mut(pointer).unwrap()[member] = value;
+        changed
+    };
+    let run = "/States/Run Fargate Task";
+    for (value, part) in [
+        (with("", "StartAt", json!("Nowhere")), "Nowhere"),
+        (with(run, "HeartbeatSeconds", json!(5)), "HeartbeatSeconds: has no counterpart"),
+        (with(run, "Resource", json!("arn:aws:states:::ecs:runTask.waitForTaskToken")), "waitForTaskToken"),
+        (with(run, "Resource", json!("arn:aws:states:::lambda:invoke")), "lambda:invoke"),
+        (with(run, "TimeoutSecondsPath", json!("$.t")), "TimeoutSecondsPath"),
+        (
+            with(run, "Catch", json!([{"ErrorEquals": ["ECS.AmazonECSException"], "Next": "Notify Failure"}])),
+            "ECS.AmazonECSException",
+        ),
+        (with(&format!("{run}/Parameters"), "Cluster.$", json!("$.cluster")), "Cluster.$: a JSONPath"),
+        (with(&format!("{run}/Parameters"), "Cluster", json!("{% $c %}")), "JSONata"),
+        (with("/States", "More", json!({"Type": "Pass", "End": true})), "States[\"More\"]: is not reached"),
+        (with("/States/Notify Success", "Type", json!("Wait")), "a Wait state has no counterpart"),
+        (with("/States/Notify Success", "Next", json!("Run Fargate Task")), "has no counterpart"),
+        (with("/States/Notify Success/Parameters", "Message.$", json!("$.m")), "Message.$"),
+        (with("/States/Notify Success/Parameters", "MessageAttributes", json!({})), "MessageAttributes"),
+        (with("/States/Notify Success/Parameters", "TopicArn", json!("${Topic}")), "TopicArn"),
+    ] {
+        let message = refused(value);
+        assert!(message.contains(part), "{part}: {message}");
+    }
+}
+
+#[test]
+fn a_state_without_retry_is_never_tried_again_and_its_timeout_is_for_an_attempt() {
+    let state = json!({"Type": "Task", "Resource": "arn:aws-cn:states:::ecs:runTask.sync", "TimeoutSeconds": 60,
+        "Parameters": {"TaskDefinition": "etl"}, "Next": "Elsewhere"});
+    let spec = read(state).unwrap().spec;
+    assert_eq!((spec.retry.0.len(), spec.until, spec.attempt_timeout_seconds), (0, Goal::Stopped, Some(60)));
+}
+
+#[test]
+fn placements_lie_over_the_request() {
+    let base = json!({"taskDefinition": "x", "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}],
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["a"], "assignPublicIp": "ENABLED"}}});
+    let (base, _) = RunTask::from_value(&base, "").unwrap();
+    let over = json!({"LaunchType": "FARGATE", "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["b"]}}});
+    let placed = base.at(&RunTask::placement(&over, "p").unwrap());
+    assert!(!placed.members().contains_key("capacityProviderStrategy"));
+    let network = &placed.members()["networkConfiguration"]["awsvpcConfiguration"];
+    assert_eq!((&network["subnets"], &network["assignPublicIp"]), (&json!(["b"]), &json!("ENABLED")));
+}
+
+#[test]
+fn environment_is_added_and_masked() {
+    let (task, _) = RunTask::from_value(
+        &json!({"taskDefinition": "x", "overrides": {"containerOverrides": [{"name": "a", "environment": [{"name": "SECRET", "value": "s3cr3t"}]}]}}),
+        "",
+    )
+    .unwrap();
+    let told = task.with_env(&["a".into(), "b".into()], &[("TASKWATCH_ATTEMPT".into(), "2".into())]);
+    let containers = &told.members()["overrides"]["containerOverrides"];
+    assert_eq!(containers[0]["environment"][1], json!({"name": "TASKWATCH_ATTEMPT", "value": "2"}));
+    assert_eq!(containers[1]["name"], "b");
+    let masked = told.masked().to_string();
+    assert!(!masked.contains("s3cr3t") && masked.contains("SECRET") && masked.contains("***"), "{masked}");
+}
+
+#[test]
+fn a_file_may_hold_one_an_array_or_lines() {
+    let one = r#"{"taskDefinition": "a"}"#;
+    assert_eq!(parse_many(one).len(), 1);
+    assert_eq!(parse_many(&format!("[{one},{one}]")).len(), 2);
+    assert_eq!(parse_many(&format!("{one}\n{one}\n\n{one}")).len(), 3);
+    let mixed = parse_many(&format!("{one}\n{{broken\n{one}"));
+    assert_eq!(mixed.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    assert!(mixed[1].as_ref().unwrap_err().message.starts_with("line 2: "));
+}
