@@ -146,6 +146,8 @@ pub struct Run {
     pub index: u32,
     /// What it shares with its siblings.
     pub spec: Arc<RunSpec>,
+    /// The digest of its request: the same name with another digest is a conflict.
+    pub digest: [u8; 32],
     /// Where it is.
     pub status: Status,
     /// Every attempt, oldest first.
@@ -176,6 +178,7 @@ impl Run {
             name,
             index,
             spec,
+            digest: [0; 32],
             status: Status::Queued,
             attempts: Vec::new(),
             counts: RetryCounts::default(),
@@ -187,6 +190,17 @@ impl Run {
             ended_by: None,
             revision: 0,
         }
+    }
+
+    /// The name its request had: all of `name`, or `name` of `name/3`.
+    pub fn request_name(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+
+    /// Whether a task of it may be running.
+    pub fn is_live(&self) -> bool {
+        let live = |a: &Attempt| matches!(a.stage, Stage::Launching | Stage::Placed | Stage::Stopping);
+        !self.status.is_final() && self.attempt().is_some_and(live)
     }
 
     /// The newest attempt.

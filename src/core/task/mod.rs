@@ -1,5 +1,13 @@
 //! What ECS says about a task, in an event or in a DescribeTasks answer, and what follows from it.
 
+mod lenient;
+mod outcome;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use parse::{parse_notice, parse_task};
+
 use std::borrow::Cow;
 
 use super::failure::Failure;
@@ -40,6 +48,8 @@ pub struct Task<'a> {
     pub pull_started_at: Option<Timestamp>,
     /// When image pull ended.
     pub pull_stopped_at: Option<Timestamp>,
+    /// CONNECTED or DISCONNECTED: the agent's link (or Fargate's).
+    pub connectivity: Option<Cow<'a, str>>,
     /// In no order that means anything; may be empty.
     pub containers: Vec<Container<'a>>,
 }
@@ -108,21 +118,44 @@ pub enum Verdict {
     Failed(Box<Failure>),
 }
 
-/// Reads one message body of the events queue without copying what it can borrow.
-pub fn parse_notice(body: &str) -> Result<Notice<'_>, EventError> {
-    Err(EventError(body.chars().take(80).collect()))
+fn own(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
 }
 
 impl Task<'_> {
-    /// How far the task is, and if it ended, how.
-    pub fn verdict(&self, deciders: Deciders<'_>) -> Verdict {
-        let _ = deciders;
-        Verdict::Starting
+    /// The same task, holding its own text.
+    pub fn into_owned(self) -> Task<'static> {
+        Task {
+            task_arn: own(self.task_arn),
+            cluster_arn: own(self.cluster_arn),
+            task_definition_arn: own(self.task_definition_arn),
+            started_by: self.started_by.map(own),
+            version: self.version,
+            last_status: own(self.last_status),
+            desired_status: own(self.desired_status),
+            stop_code: self.stop_code.map(own),
+            stopped_reason: self.stopped_reason.map(own),
+            health_status: self.health_status.map(own),
+            created_at: self.created_at,
+            started_at: self.started_at,
+            execution_stopped_at: self.execution_stopped_at,
+            stopped_at: self.stopped_at,
+            pull_started_at: self.pull_started_at,
+            pull_stopped_at: self.pull_stopped_at,
+            connectivity: self.connectivity.map(own),
+            containers: self.containers.into_iter().map(Container::into_owned).collect(),
+        }
     }
+}
 
-    /// The exit code that tells how the task ended: the first non-zero one of the deciding containers, else 0; none when none is known.
-    pub fn exit_code(&self, deciders: Deciders<'_>) -> Option<i64> {
-        let _ = deciders;
-        None
+impl Container<'_> {
+    /// The same container, holding its own text.
+    pub fn into_owned(self) -> Container<'static> {
+        Container {
+            name: own(self.name),
+            last_status: own(self.last_status),
+            exit_code: self.exit_code,
+            reason: self.reason.map(own),
+        }
     }
 }

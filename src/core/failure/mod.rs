@@ -1,0 +1,209 @@
+//! Every failure of an attempt gets a name, a class, a cause, a hint, and the names that `ErrorEquals` can match.
+
+mod stopped;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub(super) use stopped::{is_container_exit, stopped};
+
+use serde::{Deserialize, Serialize};
+
+use table::Meaning;
+
+/// The class of a failure, written `Taskwatch.<Class>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Class {
+    /// An API refused for its rate. Never an attempt: the launch waits for a slot.
+    #[serde(rename = "Taskwatch.Throttled")]
+    Throttled,
+    /// No room where the task was to run.
+    #[serde(rename = "Taskwatch.Capacity")]
+    Capacity,
+    /// Network interface, route, or an endpoint that could not be reached.
+    #[serde(rename = "Taskwatch.Network")]
+    Network,
+    /// The image could not be pulled or does not fit.
+    #[serde(rename = "Taskwatch.Image")]
+    Image,
+    /// Disk, volume or file system.
+    #[serde(rename = "Taskwatch.Storage")]
+    Storage,
+    /// Secrets, parameters or environment files.
+    #[serde(rename = "Taskwatch.Secrets")]
+    Secrets,
+    /// The machine under the task, or its agent.
+    #[serde(rename = "Taskwatch.Host")]
+    Host,
+    /// Spot capacity was taken back.
+    #[serde(rename = "Taskwatch.Spot")]
+    Spot,
+    /// ECS or Docker itself.
+    #[serde(rename = "Taskwatch.Service")]
+    Service,
+    /// The program in the container.
+    #[serde(rename = "Taskwatch.Application")]
+    Application,
+    /// The request or the task definition is wrong.
+    #[serde(rename = "Taskwatch.Configuration")]
+    Configuration,
+    /// Somebody stopped it.
+    #[serde(rename = "Taskwatch.Stopped")]
+    Stopped,
+}
+
+/// Whether another try can help, written `Taskwatch.<Transience>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Transience {
+    /// Try again.
+    #[serde(rename = "Taskwatch.Transient")]
+    Transient,
+    /// Try again, better at the next placement.
+    #[serde(rename = "Taskwatch.Elsewhere")]
+    Elsewhere,
+    /// Trying again never helps.
+    #[serde(rename = "Taskwatch.Permanent")]
+    Permanent,
+    /// The program's own end: only its owner knows.
+    #[serde(rename = "Taskwatch.Application")]
+    Application,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The most specific name.
+    pub error: String,
+    /// What kind of failure it is.
+    pub class: Class,
+    /// Whether another try can help.
+    pub transience: Transience,
+    /// The text that ECS gave.
+    pub cause: String,
+    /// What to do about it.
+    pub hint: String,
+    /// Every name that `ErrorEquals` can match, from specific to general (without `States.TaskFailed` and `States.ALL`).
+    pub names: Vec<String>,
+}
+
+impl Class {
+    /// As written everywhere outside: `Taskwatch.Capacity`, ….
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "Taskwatch.Throttled",
+            Self::Capacity => "Taskwatch.Capacity",
+            Self::Network => "Taskwatch.Network",
+            Self::Image => "Taskwatch.Image",
+            Self::Storage => "Taskwatch.Storage",
+            Self::Secrets => "Taskwatch.Secrets",
+            Self::Host => "Taskwatch.Host",
+            Self::Spot => "Taskwatch.Spot",
+            Self::Service => "Taskwatch.Service",
+            Self::Application => "Taskwatch.Application",
+            Self::Configuration => "Taskwatch.Configuration",
+            Self::Stopped => "Taskwatch.Stopped",
+        }
+    }
+}
+
+impl Transience {
+    /// As written everywhere outside: `Taskwatch.Transient`, ….
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "Taskwatch.Transient",
+            Self::Elsewhere => "Taskwatch.Elsewhere",
+            Self::Permanent => "Taskwatch.Permanent",
+            Self::Application => "Taskwatch.Application",
+        }
+    }
+}
+
+impl Failure {
+    /// A failure with these specific names, to which class and transience are added.
+    fn new(names: &[&str], meaning: Meaning, cause: impl Into<String>) -> Self {
+        let elsewhere = (meaning.transience == Transience::Elsewhere).then_some(Transience::Transient.as_str());
+        let general = [meaning.class.as_str(), meaning.transience.as_str()];
+        let mut all: Vec<String> = Vec::new();
+        for name in names.iter().copied().chain(general).chain(elsewhere) {
+            if !name.is_empty() && !all.iter().any(|n| n == name) {
+                all.push(name.to_owned());
+            }
+        }
+        Self {
+            error: all.first().cloned().unwrap_or_default(),
+            class: meaning.class,
+            transience: meaning.transience,
+            cause: cause.into(),
+            hint: meaning.hint.to_owned(),
+            names: all,
+        }
+    }
+}
+
+/// What a text means that neither the table nor its words explain.
+fn unexplained(class: Class, transience: Transience) -> Meaning {
+    Meaning { class, transience, hint: table::hint("unknown-stop") }
+}
+
+/// The failure for one entry of `failures[]` in a RunTask answer.
+///
+/// `AmazonECS.Unknown` is what Step Functions calls it (developer guide, "Manage Amazon ECS or Fargate tasks").
+pub fn from_refusal(reason: &str, detail: Option<&str>) -> Failure {
+    let reason = reason.trim();
+    let detail = detail.map(str::trim).filter(|d| !d.is_empty());
+    let cause = detail.map_or_else(|| reason.to_owned(), |d| format!("{reason}: {d}"));
+    let meaning = table::known(reason).or_else(|| table::meaning(&cause));
+    let meaning = meaning.unwrap_or_else(|| unexplained(Class::Capacity, Transience::Elsewhere));
+    // A reason that is a name (RESOURCE:MEMORY) can be matched; a sentence is a cause.
+    let name = if reason.contains(char::is_whitespace) { "" } else { reason };
+    let mut failure = Failure::new(&[name, "AmazonECS.Unknown"], meaning, cause);
+    if failure.cause.is_empty() {
+        failure.cause = "RunTask placed fewer tasks than were asked for, and gave no reason".to_owned();
+    }
+    failure
+}
+
+/// The failure for an API exception of RunTask: `name` as AWS spells it (`InvalidParameterException`), and its message.
+/// Throttling comes out as class [`Class::Throttled`], whatever name it hides behind.
+pub fn from_exception(name: &str, message: &str) -> Failure {
+    let name = name.rsplit(['#', '/']).next().unwrap_or_default();
+    let name = name.split(':').next().unwrap_or_default().trim();
+    let text = format!("{name}: {message}");
+    let meaning = table::exception(&text).or_else(|| table::meaning(message));
+    let meaning = meaning.unwrap_or_else(|| unexplained(Class::Service, Transience::Transient));
+    let specific = if name.is_empty() { String::new() } else { format!("ECS.{name}") };
+    let cause = if message.trim().is_empty() { name.to_owned() } else { text };
+    Failure::new(&[&specific, "ECS.AmazonECSException"], meaning, cause)
+}
+
+/// The task did not reach RUNNING within `seconds`.
+pub fn start_timeout(seconds: u64) -> Failure {
+    let hint = "see which status it was stuck in: PROVISIONING points to capacity or network, PENDING to the image pull; \
+                raise startTimeoutSeconds if the image is just large";
+    let meaning = Meaning { class: Class::Service, transience: Transience::Transient, hint };
+    let cause = format!("the task did not reach RUNNING within {seconds} s and was stopped");
+    Failure::new(&["Taskwatch.StartTimeout", "States.Timeout"], meaning, cause)
+}
+
+/// The run (or, with ASL's state timeout, the attempt) took longer than `seconds`.
+pub fn run_timeout(seconds: u64) -> Failure {
+    let hint = "raise the timeout, or find out from the task's log what takes so long";
+    let meaning = Meaning { class: Class::Application, transience: Transience::Application, hint };
+    Failure::new(&["Taskwatch.RunTimeout", "States.Timeout"], meaning, format!("not done within {seconds} s"))
+}
+
+/// ECS no longer knows the task and its end was never heard of.
+pub fn task_lost(task_arn: &str) -> Failure {
+    let hint = "ECS forgets a stopped task after about an hour, so nobody can tell how it ended: see its log; \
+                check that the events reach the queue";
+    let meaning = Meaning { class: Class::Service, transience: Transience::Transient, hint };
+    let cause = format!("{task_arn} is gone without an event that told of its end");
+    Failure::new(&["Taskwatch.TaskLost"], meaning, cause)
+}
+
+/// The run was asked to stop, with the asker's reason.
+pub fn stop_asked(reason: &str) -> Failure {
+    let hint = "somebody asked for it; submit it again if that was not meant";
+    let meaning = Meaning { class: Class::Stopped, transience: Transience::Permanent, hint };
+    Failure::new(&["Taskwatch.Stopped"], meaning, format!("stopped on request: {reason}"))
+}

@@ -1,0 +1,129 @@
+//! Why a task that has ended was no success. The stop code says which text to believe; the table says what it means.
+
+use super::table::{self, Meaning};
+use super::{Class, Failure, Transience, unexplained};
+use crate::core::task::{Container, Task};
+
+/// The failure of an ended task; `culprit` is the container whose end decided, if one did.
+pub(in crate::core) fn stopped(task: &Task<'_>, culprit: Option<&Container<'_>>) -> Failure {
+    let code = task.stop_code.as_deref().unwrap_or_default();
+    let (meaning, text) = by_stop_code(task, code)
+        .or_else(|| by_exit(task, culprit))
+        .or_else(|| by_text(task, culprit))
+        .unwrap_or_else(|| (silent(task), ""));
+    let prefix = table::prefix(text).unwrap_or_default();
+    Failure::new(&[prefix, placement_name(text), code], meaning, cause(task, culprit))
+}
+
+/// Stop codes that settle it (DescribeTasks' `stopCode`; an open enum, and absent in old events).
+fn by_stop_code<'t>(task: &'t Task<'_>, code: &str) -> Option<(Meaning, &'t str)> {
+    let reason = task.stopped_reason.as_deref().unwrap_or_default();
+    let known = table::known(reason);
+    let or = |class, transience, hint| known.unwrap_or(Meaning { class, transience, hint: table::hint(hint) });
+    let meaning = match code {
+        // Any text is possible here: it is the StopTask caller's.
+        "UserInitiated" => {
+            Meaning { class: Class::Stopped, transience: Transience::Permanent, hint: table::hint("user") }
+        }
+        "ServiceSchedulerInitiated" => or(Class::Stopped, Transience::Permanent, "service"),
+        "SpotInterruption" => {
+            let transience = known.filter(|k| k.class == Class::Spot).map_or(Transience::Elsewhere, |k| k.transience);
+            Meaning { class: Class::Spot, transience, hint: table::hint("spot") }
+        }
+        "TerminationNotice" => or(Class::Host, Transience::Transient, "maintenance"),
+        "InfrastructureHealth" => or(Class::Host, Transience::Transient, "maintenance"),
+        _ => return None,
+    };
+    Some((meaning, reason))
+}
+
+/// The program ended itself (or was killed in its own container).
+fn by_exit<'t>(task: &'t Task<'_>, culprit: Option<&'t Container<'_>>) -> Option<(Meaning, &'t str)> {
+    let started = task.stop_code.as_deref() != Some("TaskFailedToStart");
+    let ended_itself = started && task.stopped_reason.as_deref().is_none_or(is_container_exit);
+    let container = culprit.filter(|_| ended_itself)?;
+    if let Some(reason) = container.reason.as_deref() {
+        if let Some(meaning) = table::meaning(reason) {
+            return Some((meaning, reason));
+        }
+    }
+    let code = container.exit_code.filter(|code| *code != 0)?;
+    let meaning = Meaning { class: Class::Application, transience: Transience::Application, hint: exit_hint(code) };
+    Some((meaning, ""))
+}
+
+/// The first text that the table knows, else the first whose words say something.
+fn by_text<'t>(task: &'t Task<'_>, culprit: Option<&'t Container<'_>>) -> Option<(Meaning, &'t str)> {
+    let containers = culprit.into_iter().chain(&task.containers).filter_map(|c| c.reason.as_deref());
+    let telling = |text: &&str| !is_container_exit(text) && !says_nothing(text);
+    let texts: Vec<&str> = task.stopped_reason.as_deref().into_iter().chain(containers).filter(telling).collect();
+    let look = |f: fn(&str) -> Option<Meaning>| texts.iter().find_map(|text| f(text).map(|m| (m, *text)));
+    // A prefix is ECS's own name of the failure, also where nothing else is known of it.
+    let prefixed = || texts.iter().find(|t| table::prefix(t).is_some()).map(|t| (silent(task), *t));
+    look(table::known).or_else(|| look(table::meaning)).or_else(prefixed)
+}
+
+fn silent(task: &Task<'_>) -> Meaning {
+    let disconnected = task.connectivity.as_deref() == Some("DISCONNECTED");
+    if disconnected {
+        return Meaning { class: Class::Host, transience: Transience::Elsewhere, hint: table::hint("agent") };
+    }
+    if task.stop_code.as_deref() == Some("EssentialContainerExited") {
+        let hint = "ECS gives no exit code: the host or its agent was lost, or the container never ran; see its log";
+        return Meaning { class: Class::Host, transience: Transience::Transient, hint };
+    }
+    unexplained(Class::Service, Transience::Transient)
+}
+
+/// `Essential container in task exited` is the reason of success as well as of failure.
+pub(in crate::core) fn is_container_exit(text: &str) -> bool {
+    text.trim_start().to_ascii_lowercase().starts_with("essential container")
+}
+
+fn says_nothing(text: &str) -> bool {
+    text.trim().trim_end_matches('.').eq_ignore_ascii_case("task failed to start")
+}
+
+/// `RESOURCE:MEMORY` in `TaskFailedToStart: RESOURCE:MEMORY`: the reason that RunTask itself would have given.
+fn placement_name(text: &str) -> &str {
+    let reason = text.strip_prefix("TaskFailedToStart: ").unwrap_or(text);
+    let name = reason.split_whitespace().next().unwrap_or_default();
+    let is_name = name == reason.trim() && !name.is_empty() && !name.chars().any(|c| c.is_ascii_lowercase());
+    if is_name { name } else { "" }
+}
+
+fn cause(task: &Task<'_>, culprit: Option<&Container<'_>>) -> String {
+    let mut parts: Vec<String> = task.stopped_reason.iter().map(|r| r.trim().to_owned()).collect();
+    let others = task.containers.iter().filter(|c| c.reason.is_some());
+    let mut told: Vec<&str> = Vec::new();
+    for container in culprit.into_iter().chain(others) {
+        if told.contains(&container.name.as_ref()) {
+            continue;
+        }
+        told.push(&container.name);
+        let exit = container.exit_code.map(|code| format!(" exited with {code}")).unwrap_or_default();
+        let reason = container.reason.as_ref().map(|r| format!(": {}", r.trim())).unwrap_or_default();
+        if !exit.is_empty() || !reason.is_empty() {
+            parts.push(format!("container {:?}{exit}{reason}", container.name));
+        }
+    }
+    if parts.is_empty() {
+        let code = task.stop_code.as_deref().unwrap_or("no stop code");
+        return format!("the task ended ({code}) and ECS gave no reason and no exit code");
+    }
+    parts.join("; ")
+}
+
+/// Exit codes of shells and signals: 126, 127 by POSIX sh; 128 + n for signal n; 255 by runtimes and by `exit -1`.
+fn exit_hint(code: i64) -> &'static str {
+    match code {
+        126 => "126: the command was found but is not executable",
+        127 => "127: the command was not found in the image",
+        134 => "134: the program aborted itself (SIGABRT): see its log",
+        137 => "137: killed (SIGKILL), most often for want of memory: raise memory; or it took too long to stop",
+        139 => "139: the program crashed (segmentation fault): see its log",
+        143 => "143: it was asked to stop (SIGTERM): see what stopped it",
+        255 => "255: the entry point failed, or the exit code was out of range: see its log",
+        _ => table::hint("exit"),
+    }
+}

@@ -1,0 +1,225 @@
+//! Table tests of failures.
+
+use serde_json::Value;
+
+use super::*;
+use crate::core::task::{Container, Deciders, Task, Verdict};
+
+fn ended(stop_code: &str, reason: &str, container_reason: Option<&str>) -> Failure {
+    let task = Task {
+        last_status: "STOPPED".into(),
+        stop_code: (!stop_code.is_empty()).then(|| stop_code.into()),
+        stopped_reason: (!reason.is_empty()).then(|| reason.into()),
+        containers: vec![Container {
+            name: "app".into(),
+            reason: container_reason.map(Into::into),
+            ..Default::default()
+        }],
+        ..Task::default()
+    };
+    match task.verdict(Deciders::Unknown) {
+        Verdict::Failed(failure) => *failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_known_reason_keeps_its_transience() {
+    let rows: Vec<Value> = serde_json::from_str(include_str!("../../../tests/fixtures/stop_reasons.json")).unwrap();
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let text = |name: &str| row[name].as_str().unwrap();
+        let example = text("example");
+        let stop_code = text("stopCode").split('|').next().unwrap_or_default();
+        let failure = match text("field") {
+            "failures.reason" => from_refusal(example, None),
+            "exception" => from_exception(example.split(':').next().unwrap_or_default(), example),
+            "container.reason" => ended(stop_code, "Task failed to start", Some(example)),
+            _ => ended(stop_code, example, None),
+        };
+        let expected = format!("Taskwatch.{}{}", text("transience")[..1].to_uppercase(), &text("transience")[1..]);
+        // With an exit code this reason is the program's; without one nobody knows what it did.
+        if text("class") == "EssentialContainerExited" {
+            continue;
+        }
+        if failure.transience.as_str() != expected && failure.class != Class::Spot {
+            wrong.push(format!("{example:.90}: {} not {expected}", failure.transience.as_str()));
+        }
+        assert!(!failure.hint.is_empty() && !failure.cause.is_empty() && !failure.error.is_empty(), "{example}");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_seeds_failures_have_their_classes() {
+    for (reason, container, class, transience) in [
+        (
+            "Timeout waiting for network interface provisioning to complete.",
+            None,
+            Class::Network,
+            Transience::Transient,
+        ),
+        (
+            "network interface provision complete error timeout wait for network interface provision.",
+            None,
+            Class::Network,
+            Transience::Transient,
+        ),
+        (
+            "Task failed to start",
+            Some("CannotPullContainerError: Error response from daemon: pull access denied"),
+            Class::Image,
+            Transience::Permanent,
+        ),
+        ("CannotPullContainerError: failed to pull image by the agent", None, Class::Image, Transience::Transient),
+        (
+            "Task failed to start",
+            Some("DockerTimeoutError: Could not transition to created; timed out after waiting 4m0s"),
+            Class::Service,
+            Transience::Elsewhere,
+        ),
+        (
+            "CannotPullContainerError: write /var/lib/docker/tmp/x: no space left on device",
+            None,
+            Class::Storage,
+            Transience::Elsewhere,
+        ),
+        ("AGENT", None, Class::Host, Transience::Elsewhere),
+    ] {
+        let failure = ended("TaskFailedToStart", reason, container);
+        assert_eq!((failure.class, failure.transience), (class, transience), "{reason} {container:?}");
+    }
+}
+
+#[test]
+fn what_was_never_seen_is_read_by_its_words() {
+    for (reason, class, transience) in [
+        (
+            "ResourceInitializationError: failed to mount fs-1 from host: mount.nfs4: connection timed out",
+            Class::Storage,
+            Transience::Elsewhere,
+        ),
+        (
+            "CannotPullContainerError: pull image manifest: 401 Unauthorized from registry",
+            Class::Image,
+            Transience::Permanent,
+        ),
+        ("QuantumFluxError: the secret prod/db does not exist", Class::Secrets, Transience::Permanent),
+        ("BrandNewError: dial tcp 10.0.0.1:443: connect: connection refused", Class::Network, Transience::Elsewhere),
+        ("EBSVolumeError: could not attach volume vol-1", Class::Storage, Transience::Transient),
+        ("Host EC2 (instance i-0123) rebooted.", Class::Host, Transience::Transient),
+        ("SomethingOddError: flux capacitor", Class::Service, Transience::Transient),
+    ] {
+        let failure = ended("TaskFailedToStart", reason, None);
+        assert_eq!((failure.class, failure.transience), (class, transience), "{reason}");
+        assert!(!failure.hint.is_empty());
+    }
+    assert_eq!(ended("TaskFailedToStart", "QuantumFluxError: x", None).error, "QuantumFluxError");
+    assert_eq!(ended("SomeNewCode", "", None).error, "SomeNewCode");
+}
+
+#[test]
+fn stop_codes_go_before_texts() {
+    assert_eq!(ended("UserInitiated", "CannotPullContainerError: no", None).class, Class::Stopped);
+    assert_eq!(ended("SpotInterruption", "anything", None).class, Class::Spot);
+    assert_eq!(ended("", "Your Spot Task was interrupted.", None).class, Class::Spot);
+    assert_eq!(ended("InfrastructureHealth", "", None).class, Class::Host);
+    assert_eq!(ended("TerminationNotice", "Host EC2 (instance i-1) terminated.", None).class, Class::Host);
+    assert_eq!(
+        ended("ServiceSchedulerInitiated", "Scaling activity initiated by (deployment x)", None).class,
+        Class::Stopped
+    );
+}
+
+#[test]
+fn names_go_from_specific_to_general() {
+    let pull = ended("TaskFailedToStart", "CannotPullContainerError: pull: i/o timeout", None);
+    assert_eq!(
+        pull.names,
+        [
+            "CannotPullContainerError",
+            "TaskFailedToStart",
+            "Taskwatch.Image",
+            "Taskwatch.Elsewhere",
+            "Taskwatch.Transient"
+        ]
+    );
+    let refused = from_refusal("RESOURCE:MEMORY", None);
+    assert_eq!(refused.names[..2], ["RESOURCE:MEMORY", "AmazonECS.Unknown"]);
+    let api = from_exception("com.amazonaws.ecs#InvalidParameterException", "No such subnet");
+    assert_eq!(api.names[..2], ["ECS.InvalidParameterException", "ECS.AmazonECSException"]);
+    let started = start_timeout(900);
+    assert_eq!(started.names[..2], ["Taskwatch.StartTimeout", "States.Timeout"]);
+}
+
+#[test]
+fn throttling_is_found_in_every_disguise() {
+    for (name, message) in [
+        ("ThrottlingException", "Rate exceeded"),
+        ("ClientException", "Rate exceeded (Service: AmazonECS)"),
+        (
+            "InvalidParameterException",
+            "Error retrieving security group information for [sg-1]: Request limit exceeded. (ErrorCode: RequestLimitExceeded)",
+        ),
+        ("ClientException", "You've reached the limit on the number of tasks that can be in the PROVISIONING state"),
+        ("TooManyRequestsException", ""),
+    ] {
+        assert_eq!(from_exception(name, message).class, Class::Throttled, "{name}: {message}");
+    }
+    for (name, message, class, transience) in [
+        (
+            "ServerException",
+            "These errors are usually caused by a server issue.",
+            Class::Service,
+            Transience::Transient,
+        ),
+        ("ClusterNotFoundException", "Cluster not found.", Class::Configuration, Transience::Permanent),
+        (
+            "AccessDeniedException",
+            "User is not authorized to perform: ecs:RunTask",
+            Class::Configuration,
+            Transience::Permanent,
+        ),
+        (
+            "ClientException",
+            "You've reached the limit on the number of vCPUs you can run concurrently",
+            Class::Capacity,
+            Transience::Elsewhere,
+        ),
+        (
+            "InvalidParameterException",
+            "Capacity is unavailable at this time. Please try again later",
+            Class::Capacity,
+            Transience::Elsewhere,
+        ),
+        ("InvalidParameterException", "TaskDefinition not found.", Class::Configuration, Transience::Permanent),
+        (
+            "ExpiredTokenException",
+            "The security token included in the request is expired",
+            Class::Configuration,
+            Transience::Transient,
+        ),
+    ] {
+        let failure = from_exception(name, message);
+        assert_eq!((failure.class, failure.transience), (class, transience), "{name}: {message}");
+    }
+}
+
+#[test]
+fn memory_is_named_where_a_container_ran_out_of_it() {
+    let task = Task {
+        last_status: "STOPPED".into(),
+        stop_code: Some("EssentialContainerExited".into()),
+        stopped_reason: Some("Essential container in task exited".into()),
+        containers: vec![Container {
+            name: "app".into(),
+            exit_code: Some(137),
+            reason: Some("OutOfMemoryError: Container killed due to memory usage".into()),
+            ..Default::default()
+        }],
+        ..Task::default()
+    };
+    let Verdict::Failed(failure) = task.verdict(Deciders::Unknown) else { panic!() };
+    assert_eq!((failure.error.as_str(), failure.class), ("OutOfMemoryError", Class::Application));
+    assert!(failure.cause.contains("container \"app\" exited with 137"), "{}", failure.cause);
+}

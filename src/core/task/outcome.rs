@@ -1,0 +1,97 @@
+//! How far a task is, and how it ended.
+
+use super::{Container, Deciders, Task, Verdict};
+use crate::core::failure::{is_container_exit, stopped};
+
+/// Exit codes of a container that was stopped from outside: SIGTERM, and SIGKILL after `stopTimeout`.
+const STOPPED_FROM_OUTSIDE: [i64; 2] = [143, 137];
+/// Stop codes that say that something other than the containers' own end ended the task.
+const NOT_BY_ITSELF: [&str; 6] = [
+    "TaskFailedToStart",
+    "UserInitiated",
+    "ServiceSchedulerInitiated",
+    "SpotInterruption",
+    "TerminationNotice",
+    "InfrastructureHealth",
+];
+/// GuardDuty adds this container to tasks; its end says nothing of theirs.
+const INJECTED: &str = "aws-guardduty-agent";
+
+impl Task<'_> {
+    /// How far the task is, and if it ended, how.
+    ///
+    /// From DEPROVISIONING on an event has exit codes, stop code and reason: on Fargate 13 s and more before STOPPED.
+    pub fn verdict(&self, deciders: Deciders<'_>) -> Verdict {
+        let to_stop = self.desired_status.eq_ignore_ascii_case("STOPPED");
+        match self.last_status.to_ascii_uppercase().as_str() {
+            "DEPROVISIONING" | "STOPPED" | "DELETED" => self.ended(deciders),
+            "DEACTIVATING" | "STOPPING" => Verdict::Stopping,
+            _ if to_stop => Verdict::Stopping,
+            "RUNNING" => Verdict::Running,
+            "PROVISIONING" | "PENDING" | "ACTIVATING" => Verdict::Starting,
+            // A status not known today: startedAt tells on which side of RUNNING it is.
+            _ if self.started_at.is_some() => Verdict::Running,
+            _ => Verdict::Starting,
+        }
+    }
+
+    /// The exit code that tells how the task ended: the first non-zero one of the deciding containers, else 0; none when none is known.
+    pub fn exit_code(&self, deciders: Deciders<'_>) -> Option<i64> {
+        let judged = self.judged(deciders);
+        if !self.exited_well(&judged, deciders) {
+            if let Some(code) = culprit(&judged).and_then(|c| c.exit_code) {
+                return Some(code);
+            }
+        }
+        judged.iter().find_map(|c| c.exit_code.filter(|code| *code == 0))
+    }
+
+    fn ended(&self, deciders: Deciders<'_>) -> Verdict {
+        let judged = self.judged(deciders);
+        if self.ended_by_itself() && self.exited_well(&judged, deciders) {
+            return Verdict::Succeeded;
+        }
+        Verdict::Failed(Box::new(stopped(self, culprit(&judged))))
+    }
+
+    /// Whether the containers' own end ended the task, and nothing else.
+    fn ended_by_itself(&self) -> bool {
+        let code = self.stop_code.as_deref();
+        let by_code = code.is_none_or(|code| !NOT_BY_ITSELF.contains(&code));
+        let by_reason = self.stopped_reason.as_deref().is_none_or(is_container_exit);
+        by_code && (by_reason || code == Some("EssentialContainerExited"))
+    }
+
+    fn judged<'t>(&'t self, deciders: Deciders<'_>) -> Vec<&'t Container<'t>> {
+        let judges = |name: &str| match deciders {
+            Deciders::Named(names) if !names.is_empty() => names.iter().any(|n| n == name),
+            _ => !name.starts_with(INJECTED),
+        };
+        self.containers.iter().filter(|c| judges(&c.name)).collect()
+    }
+
+    /// Named: each of them ended with 0. Unknown: one ended with 0, and every other was stopped after it or never told.
+    fn exited_well(&self, judged: &[&Container<'_>], deciders: Deciders<'_>) -> bool {
+        match deciders {
+            Deciders::Named(names) if !names.is_empty() => {
+                names.iter().all(|name| judged.iter().any(|c| c.name == **name && c.exit_code == Some(0)))
+            }
+            _ => {
+                let fine = |c: &&Container<'_>| match c.exit_code {
+                    Some(code) => code == 0 || STOPPED_FROM_OUTSIDE.contains(&code),
+                    None => c.reason.is_none(),
+                };
+                judged.iter().any(|c| c.exit_code == Some(0)) && judged.iter().all(fine)
+            }
+        }
+    }
+}
+
+/// The container to blame: one that ended itself before one that was stopped, an exit code before a mere reason.
+fn culprit<'t>(judged: &[&'t Container<'t>]) -> Option<&'t Container<'t>> {
+    let by_itself = |c: &&&Container<'_>| c.exit_code.is_some_and(|e| e != 0 && !STOPPED_FROM_OUTSIDE.contains(&e));
+    let not_zero = |c: &&&Container<'_>| c.exit_code.is_some_and(|e| e != 0);
+    let no_code = |c: &&&Container<'_>| c.exit_code.is_none() && c.reason.is_some();
+    let found = judged.iter().find(by_itself).or_else(|| judged.iter().find(no_code));
+    found.or_else(|| judged.iter().find(not_zero)).copied()
+}
