@@ -1,1 +1,82 @@
-//! Room of its own: see docs/architecture.md.
+//! The only room that knows the AWS SDK: the cell's ports, on real AWS or any endpoint that speaks its protocols.
+
+mod ecs;
+mod errors;
+mod provision;
+mod sns;
+mod sqs;
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+
+pub use ecs::EcsClient;
+pub use provision::{EventsPath, ProvisionError};
+pub use sns::Publisher;
+pub use sqs::SqsQueue;
+
+/// Where and as whom AWS is called. What is left out comes from the environment, as the AWS CLI has it.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// `--region`.
+    pub region: Option<String>,
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// `--endpoint-url`.
+    pub endpoint_url: Option<String>,
+    /// Credentials that no file or service is asked for: for endpoints that check none.
+    pub test_credentials: bool,
+}
+
+/// Clients of the services that taskwatch uses.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    config: SdkConfig,
+}
+
+impl Clients {
+    /// Reads the AWS configuration.
+    pub async fn load(target: &Target) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            // Longer than SQS's longest poll, so that a dead connection is noticed and a live poll is not cut.
+            .operation_attempt_timeout(Duration::from_secs(30))
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
+        if let Some(region) = &target.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &target.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(url) = &target.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if target.test_credentials {
+            loader =
+                loader.credentials_provider(aws_sdk_sqs::config::Credentials::new("test", "test", None, None, "test"));
+        }
+        Self { config: loader.load().await }
+    }
+
+    /// The region in use, if any is set.
+    pub fn region(&self) -> Option<String> {
+        self.config.region().map(ToString::to_string)
+    }
+
+    /// The ECS port.
+    pub fn ecs(&self) -> EcsClient {
+        EcsClient::new(&self.config)
+    }
+
+    /// A queue, by its URL.
+    pub fn queue(&self, url: impl Into<String>) -> SqsQueue {
+        SqsQueue::new(&self.config, url.into())
+    }
+
+    /// The notifier: SNS topics, and an EventBridge bus if one is named.
+    pub fn publisher(&self, bus: Option<String>) -> Publisher {
+        Publisher::new(&self.config, bus)
+    }
+}

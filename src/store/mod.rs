@@ -1,5 +1,9 @@
 //! Where runs and undelivered notifications are kept.
 
+mod memory;
+
+pub use memory::MemoryStore;
+
 use futures::future::BoxFuture;
 use uuid::Uuid;
 

@@ -42,10 +42,10 @@ fn by_exit<'t>(task: &'t Task<'_>, culprit: Option<&'t Container<'_>>) -> Option
     let started = task.stop_code.as_deref() != Some("TaskFailedToStart");
     let ended_itself = started && task.stopped_reason.as_deref().is_none_or(is_container_exit);
     let container = culprit.filter(|_| ended_itself)?;
-    if let Some(reason) = container.reason.as_deref() {
-        if let Some(meaning) = table::meaning(reason) {
-            return Some((meaning, reason));
-        }
+    if let Some(reason) = container.reason.as_deref()
+        && let Some(meaning) = table::meaning(reason)
+    {
+        return Some((meaning, reason));
     }
     let code = container.exit_code.filter(|code| *code != 0)?;
     let meaning = Meaning { class: Class::Application, transience: Transience::Application, hint: exit_hint(code) };

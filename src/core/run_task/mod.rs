@@ -25,7 +25,7 @@ impl RunTask {
     /// Checks a RunTask request in camelCase or PascalCase and takes its `count` out. `path` names it in errors.
     pub fn from_value(value: &Value, path: &str) -> Result<(Self, Option<u32>), RequestError> {
         let mut members = check::members(value, path)?;
-        let missing = !members.get("taskDefinition").is_some_and(|t| t.as_str() != Some(""));
+        let missing = members.get("taskDefinition").is_none_or(|t| t.as_str() == Some(""));
         if missing {
             return Err(RequestError::new(format!("{path}.taskDefinition: is required")));
         }

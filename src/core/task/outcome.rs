@@ -38,10 +38,10 @@ impl Task<'_> {
     /// The exit code that tells how the task ended: the first non-zero one of the deciding containers, else 0; none when none is known.
     pub fn exit_code(&self, deciders: Deciders<'_>) -> Option<i64> {
         let judged = self.judged(deciders);
-        if !self.exited_well(&judged, deciders) {
-            if let Some(code) = culprit(&judged).and_then(|c| c.exit_code) {
-                return Some(code);
-            }
+        if !self.exited_well(&judged, deciders)
+            && let Some(code) = culprit(&judged).and_then(|c| c.exit_code)
+        {
+            return Some(code);
         }
         judged.iter().find_map(|c| c.exit_code.filter(|code| *code == 0))
     }

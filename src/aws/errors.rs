@@ -1,0 +1,43 @@
+//! What the SDK's errors mean for the cell: by code and message, for throttling hides behind many.
+
+use aws_sdk_ecs::error::ProvideErrorMetadata;
+use aws_sdk_ecs::error::SdkError;
+
+use crate::cell::ports::CallError;
+use crate::core::failure::{self, Class, Transience};
+
+/// Reads an error of any call.
+pub(super) fn read<E, R>(error: &SdkError<E, R>) -> CallError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let SdkError::ServiceError(service) = error else {
+        return CallError::Unknown(in_full(error));
+    };
+    let code = service.err().code().unwrap_or_default();
+    let message = service.err().message().unwrap_or_default();
+    if code.is_empty() {
+        return CallError::Unknown(in_full(service.err()));
+    }
+    let failure = failure::from_exception(code, message);
+    match (failure.class, failure.transience) {
+        (Class::Throttled, _) => CallError::Throttled(failure.cause),
+        // A server fault or credentials that ran out: it may have happened, and may be sent again.
+        (Class::Service | Class::Configuration | Class::Network, Transience::Transient | Transience::Elsewhere) => {
+            CallError::Unknown(failure.cause)
+        }
+        _ => CallError::Refused(Box::new(failure)),
+    }
+}
+
+/// An error with all that caused it, in one line.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,74 @@
+//! The path of the events to a cell: queue, rule, target. Made for a while by `taskwatch run` on a local endpoint.
+
+use aws_sdk_eventbridge::types::Target as RuleTarget;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::json;
+
+use super::Clients;
+
+/// Why the path could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make the events path ({step}): {cause}")]
+pub struct ProvisionError {
+    step: &'static str,
+    cause: String,
+}
+
+/// A queue that gets the task events of one cell.
+#[derive(Clone, Debug)]
+pub struct EventsPath {
+    /// The queue's URL.
+    pub queue_url: String,
+    rule: String,
+}
+
+fn failed<E: std::error::Error + 'static>(step: &'static str) -> impl Fn(E) -> ProvisionError {
+    move |error| {
+        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        ProvisionError { step, cause }
+    }
+}
+
+impl EventsPath {
+    /// The rule's pattern for a cell (EventBridge event patterns; ECS task events carry `startedBy`).
+    pub fn pattern(cell: &str) -> String {
+        let detail = json!({"startedBy": [{"prefix": format!("{cell}/")}]});
+        json!({"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"], "detail": detail}).to_string()
+    }
+
+    /// Makes queue, rule, policy and target for a cell; making them again changes nothing.
+    ///
+    /// # Errors
+    /// The first call that AWS refused.
+    pub async fn make(clients: &Clients, cell: &str) -> Result<Self, ProvisionError> {
+        let sqs = aws_sdk_sqs::Client::new(&clients.config);
+        let events = aws_sdk_eventbridge::Client::new(&clients.config);
+        let name = format!("{cell}-events");
+        let made = sqs.create_queue().queue_name(&name).send().await.map_err(failed("CreateQueue"))?;
+        let queue_url = made.queue_url().unwrap_or_default().to_owned();
+        let wanted = QueueAttributeName::QueueArn;
+        let read = sqs.get_queue_attributes().queue_url(&queue_url).attribute_names(wanted.clone()).send().await;
+        let read = read.map_err(failed("GetQueueAttributes"))?;
+        let queue_arn = read.attributes().and_then(|a| a.get(&wanted)).cloned().unwrap_or_default();
+        let rule = events.put_rule().name(&name).event_pattern(Self::pattern(cell)).send().await;
+        let rule_arn = rule.map_err(failed("PutRule"))?.rule_arn().unwrap_or_default().to_owned();
+        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue_arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}}}]});
+        let allow = sqs.set_queue_attributes().queue_url(&queue_url);
+        let allow = allow.attributes(QueueAttributeName::Policy, policy.to_string()).send().await;
+        allow.map_err(failed("SetQueueAttributes"))?;
+        let target = RuleTarget::builder().id("taskwatch").arn(&queue_arn).build().map_err(failed("PutTargets"))?;
+        events.put_targets().rule(&name).targets(target).send().await.map_err(failed("PutTargets"))?;
+        Ok(Self { queue_url, rule: name })
+    }
+
+    /// Takes it all away again; what is gone already is no error.
+    pub async fn remove(&self, clients: &Clients) {
+        let events = aws_sdk_eventbridge::Client::new(&clients.config);
+        let sqs = aws_sdk_sqs::Client::new(&clients.config);
+        let _ = events.remove_targets().rule(&self.rule).ids("taskwatch").send().await;
+        let _ = events.delete_rule().name(&self.rule).send().await;
+        let _ = sqs.delete_queue().queue_url(&self.queue_url).send().await;
+    }
+}

@@ -1,0 +1,31 @@
+//! The one place that reads a clock.
+
+use tokio::time::Instant;
+
+use crate::core::time::Timestamp;
+
+/// Wall-clock time that moves with tokio's clock, so that tests on paused time see it move as timers fire.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    wall: Timestamp,
+    begun: Instant,
+}
+
+impl Clock {
+    /// The machine's time.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn system() -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self::starting_at(Timestamp::from_millis(0).plus(since))
+    }
+
+    /// A clock that shows `wall` now.
+    pub fn starting_at(wall: Timestamp) -> Self {
+        Self { wall, begun: Instant::now() }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.wall.plus(self.begun.elapsed())
+    }
+}

@@ -1,0 +1,47 @@
+//! The containers of task definitions: read once a revision, and kept. A revision never changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Inner;
+use super::ports::{CallError, ContainerDefinition};
+
+/// How often a call that may succeed later is tried before the task is judged without.
+const TRIES: u32 = 5;
+
+impl Inner {
+    /// The containers of a task definition; `None` when they cannot be read.
+    pub(super) async fn containers_of(&self, task_definition: &str) -> Option<Arc<[ContainerDefinition]>> {
+        // A family without a revision may mean another one tomorrow.
+        let fixed = task_definition.rsplit('/').next().is_some_and(|name| name.contains(':'));
+        if let Some(known) = self.definitions.get(task_definition).map(|d| d.clone()) {
+            return known;
+        }
+        let _one_at_a_time = self.describing.lock().await;
+        if let Some(known) = self.definitions.get(task_definition).map(|d| d.clone()) {
+            return known;
+        }
+        let found = self.describe_definition(task_definition).await;
+        if fixed {
+            self.definitions.insert(task_definition.to_owned(), found.clone());
+        }
+        found
+    }
+
+    async fn describe_definition(&self, task_definition: &str) -> Option<Arc<[ContainerDefinition]>> {
+        let mut wait = Duration::from_millis(200);
+        for _ in 0..TRIES {
+            match self.ports.ecs.container_definitions(task_definition).await {
+                Ok(containers) => return Some(containers.into()),
+                Err(CallError::Throttled(_) | CallError::Unknown(_)) => tokio::time::sleep(wait).await,
+                Err(error) => {
+                    tracing::warn!(task_definition, %error,
+                        "DescribeTaskDefinition was refused: any container that ends itself with a non-zero code decides");
+                    return None;
+                }
+            }
+            wait *= 2;
+        }
+        None
+    }
+}

@@ -1,0 +1,135 @@
+//! The one door to a run: apply, commit, then do what follows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::Inner;
+use super::events::RunChange;
+use crate::core::machine::{self, Effect, Input};
+use crate::core::notification::{self, Notification};
+use crate::core::run::Run;
+use crate::store::Change;
+
+/// Most transitions made durable in one commit.
+const MOST_A_COMMIT: usize = 1024;
+const RETRY_STORE: Duration = Duration::from_millis(500);
+
+/// One transition on its way to the store, and what to do once it is there.
+pub(super) struct Commit {
+    pub(super) changes: Vec<Change>,
+    /// The run's effects, and how it looks now.
+    after: Option<(Uuid, Vec<Effect>, RunChange)>,
+    notification: Option<Notification>,
+    done: Option<oneshot::Sender<()>>,
+}
+
+impl Commit {
+    /// A change that nothing follows.
+    pub(super) fn bare(change: Change) -> Self {
+        Self { changes: vec![change], after: None, notification: None, done: None }
+    }
+}
+
+/// A transition that was made; resolves once it is durable.
+pub(super) struct Made {
+    pub(super) changed: bool,
+    durable: Option<oneshot::Receiver<()>>,
+}
+
+impl Made {
+    /// Waits for the commit; whether there was anything to commit.
+    pub(super) async fn durable(self) -> bool {
+        match self.durable {
+            Some(done) => done.await.is_ok() && self.changed,
+            None => self.changed,
+        }
+    }
+}
+
+impl Inner {
+    /// Gives one input to one run. `None`: there is no such run, or the cell has ended.
+    pub(super) async fn advance(&self, id: Uuid, input: Input) -> Option<Made> {
+        // The place in the queue comes first, so that commits of one run queue up in the order they were made.
+        let permit = self.commits.reserve().await.ok()?;
+        let now = self.ports.clock.now();
+        let (made, rearm) = self.registry.update(id, |run| {
+            let applied = machine::apply(run, &input, now);
+            if !applied.changed {
+                return Made { changed: false, durable: None };
+            }
+            let (commit, durable) = self.commit_of(run, applied.effects);
+            permit.send(commit);
+            Made { changed: true, durable: Some(durable) }
+        })?;
+        self.timers.rearm(id, &rearm);
+        Some(made)
+    }
+
+    /// Adds a run that was just accepted; resolves once it is durable.
+    pub(super) async fn admit(&self, mut run: Run) -> Option<Made> {
+        let permit = self.commits.reserve().await.ok()?;
+        let id = run.id;
+        let applied = machine::apply(&mut run, &Input::Submitted, self.ports.clock.now());
+        let (commit, durable) = self.commit_of(&run, applied.effects);
+        let rearm = self.registry.insert(run);
+        permit.send(commit);
+        self.timers.rearm(id, &rearm);
+        Some(Made { changed: true, durable: Some(durable) })
+    }
+
+    fn commit_of(&self, run: &Run, effects: Vec<Effect>) -> (Commit, oneshot::Receiver<()>) {
+        let (done, durable) = oneshot::channel();
+        let mut changes = vec![Change::Put(Box::new(run.clone()))];
+        let notification = effects
+            .contains(&Effect::Notify)
+            .then(|| notification::build(run, &self.origin, self.config.default_topic.as_deref()));
+        if let Some(notification) = &notification {
+            changes.push(Change::Post(Box::new(notification.clone())));
+        }
+        let after = Some((run.id, effects, RunChange::of(run)));
+        (Commit { changes, after, notification, done: Some(done) }, durable)
+    }
+
+    /// Makes transitions durable, many in one commit, and then does what follows from them. Ends when the cell has.
+    pub(super) async fn commit_all(self: Arc<Self>, mut commits: mpsc::Receiver<Commit>) {
+        let mut batch = Vec::with_capacity(MOST_A_COMMIT);
+        while commits.recv_many(&mut batch, MOST_A_COMMIT).await > 0 {
+            let changes: Vec<Change> = batch.iter_mut().flat_map(|c| std::mem::take(&mut c.changes)).collect();
+            // Nothing is acknowledged and nothing is done until it is durable: a store that fails stops the cell's
+            // work, not its memory of it.
+            while let Err(error) = self.ports.store.commit(changes.clone()).await {
+                tracing::error!(%error, "the store does not take changes; nothing goes on until it does");
+                tokio::time::sleep(RETRY_STORE).await;
+            }
+            for commit in batch.drain(..) {
+                self.follow(commit);
+            }
+        }
+    }
+
+    fn follow(&self, commit: Commit) {
+        if let Some((id, effects, change)) = commit.after {
+            for effect in effects {
+                match effect {
+                    Effect::Launch => self.enqueue(id),
+                    Effect::StopTask { task_arn, reason } => self.stop_task(id, task_arn, reason),
+                    Effect::Notify => {}
+                }
+            }
+            if change.is_final {
+                self.retire(id);
+            }
+            // Nobody listening is no error.
+            let _ = self.changes.send(change);
+        }
+        if let Some(notification) = commit.notification {
+            self.tell(notification);
+        }
+        if let Some(done) = commit.done {
+            let _ = done.send(());
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Takes run requests: from the requests queue, the command line, or a program.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::ports::Message;
+use super::registry::Claim;
+use super::{Cell, Inner};
+use crate::core::request::RunRequest;
+use crate::core::run::Run;
+
+/// SQS takes attributes of any length within the message; a reason that fills the screen helps nobody.
+const REASON_CHARS: usize = 1000;
+
+/// The runs of a request.
+#[derive(Debug)]
+pub struct Submitted {
+    /// As they are now.
+    pub runs: Vec<Run>,
+    /// The same request had come before: nothing new was started.
+    pub existing: bool,
+}
+
+/// Why a request was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// Its name stands for another request.
+    #[error("NameConflict: {0:?} is the name of another request; use another name, or send the same request")]
+    NameConflict(String),
+    /// The cell takes nothing more.
+    #[error("the cell is shutting down; send the request again")]
+    Closed,
+}
+
+impl Cell {
+    /// Takes a request; it is durable when this answers. The same name with the same request is the same run.
+    ///
+    /// # Errors
+    /// [`SubmitError::NameConflict`] for a name that another request has; [`SubmitError::Closed`] while draining.
+    pub async fn submit(&self, request: RunRequest) -> Result<Submitted, SubmitError> {
+        self.inner.submit(request, None).await
+    }
+}
+
+impl Inner {
+    async fn submit(&self, request: RunRequest, default_name: Option<String>) -> Result<Submitted, SubmitError> {
+        if self.draining.is_cancelled() {
+            return Err(SubmitError::Closed);
+        }
+        let digest = request.digest();
+        let now = self.ports.clock.now();
+        let id = Uuid::now_v7;
+        let name = request.name.clone().or(default_name).unwrap_or_else(|| id().to_string());
+        let ids: Vec<Uuid> = (0..request.count.unwrap_or(1)).map(|_| id()).collect();
+        match self.registry.claim(&name, digest, &ids) {
+            Claim::New => {}
+            Claim::Taken => return Err(SubmitError::NameConflict(name)),
+            Claim::Same(known) => return Ok(Submitted { runs: self.snapshot(&known), existing: true }),
+        }
+        let spec = Arc::new(request.spec);
+        let runs = ids.iter().zip(0_u32..).map(|(id, index)| {
+            // Without a count the run is called as its request; with one it is `name/index`.
+            let name = if request.count.is_some() { format!("{name}/{index}") } else { name.clone() };
+            Run { digest, ..Run::new(*id, name, index, Arc::clone(&spec), now) }
+        });
+        let mut made = Vec::with_capacity(ids.len());
+        for run in runs {
+            made.push(self.admit(run).await.ok_or(SubmitError::Closed)?);
+        }
+        for made in made {
+            made.durable().await;
+        }
+        self.counters.accepted.add(ids.len());
+        Ok(Submitted { runs: self.snapshot(&ids), existing: false })
+    }
+
+    fn snapshot(&self, ids: &[Uuid]) -> Vec<Run> {
+        ids.iter().filter_map(|id| self.registry.read(*id, Run::clone)).collect()
+    }
+
+    /// Takes requests from their queue; answers the receipts of those that are durable, here or in the DLQ.
+    pub(super) async fn take_requests(&self, messages: Vec<Message>) -> Vec<String> {
+        let mut done = Vec::with_capacity(messages.len());
+        for message in messages {
+            if self.take_request(&message).await {
+                done.push(message.receipt);
+            }
+        }
+        done
+    }
+
+    async fn take_request(&self, message: &Message) -> bool {
+        let reason = match RunRequest::parse(&message.body) {
+            // Without a name, the message's id is one: a message that comes again is the same run.
+            Ok(request) => match self.submit(request, Some(message.id.clone())).await {
+                Ok(_) => return true,
+                Err(SubmitError::Closed) => return false,
+                Err(conflict) => conflict.to_string(),
+            },
+            Err(error) => error.to_string(),
+        };
+        self.counters.refused.add(1);
+        let reason: String = reason.chars().take(REASON_CHARS).collect();
+        tracing::warn!(message = message.id, reason, "a request was refused");
+        let Some(dlq) = &self.ports.requests_dlq else { return false };
+        match dlq.send(&message.body, &[("taskwatchError".to_owned(), reason)]).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%error, "the requests DLQ did not take a refused request; it stays in its queue");
+                false
+            }
+        }
+    }
+}

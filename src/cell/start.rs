@@ -1,0 +1,170 @@
+//! Begins a cell: reads the store, takes up what was not done, and starts its loops.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::governor::Governor;
+use super::receive::From;
+use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, launcher};
+use crate::core::machine::{self, Effect, Input};
+use crate::core::notification::{Notification, Origin};
+use crate::core::run::{Run, Stage};
+use crate::store::Contents;
+
+/// Transitions on their way to the store: more wait, and so do those who made them.
+const COMMITS: usize = 8192;
+const CHANGES: usize = 65_536;
+/// StopTask calls at once: a reserve of its own, never behind launches.
+const STOPS_AT_ONCE: usize = 8;
+const DUE_AT_ONCE: usize = 64;
+
+impl Cell {
+    /// Begins a cell on what its store holds.
+    ///
+    /// # Errors
+    /// A store that cannot be read; a name that `startedBy` cannot carry.
+    pub async fn start(config: CellConfig, ports: Ports) -> Result<Self, CellError> {
+        // startedBy takes letters, digits, hyphen, underscore and slash (API reference, RunTask).
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if !(1..=64).contains(&config.name.len()) || !config.name.chars().all(fits) {
+            return Err(CellError::Name(config.name));
+        }
+        let contents = ports.store.load().await?;
+        let (commits, to_commit) = mpsc::channel(COMMITS);
+        let (outbox, to_publish) = mpsc::unbounded_channel();
+        let inner = Arc::new(Inner::new(config, ports, commits, outbox));
+        inner.tasks.spawn(Arc::clone(&inner).commit_all(to_commit));
+        inner.tasks.spawn(Arc::clone(&inner).notify_all(to_publish));
+        inner.tasks.spawn(Arc::clone(&inner).launch_all());
+        inner.tasks.spawn(Arc::clone(&inner).keep_time());
+        inner.take_up(contents);
+        inner.tasks.spawn(Arc::clone(&inner).reconcile_all());
+        inner.receive();
+        Ok(Self { inner })
+    }
+}
+
+impl Inner {
+    fn new(
+        config: CellConfig,
+        ports: Ports,
+        commits: mpsc::Sender<super::door::Commit>,
+        outbox: mpsc::UnboundedSender<Notification>,
+    ) -> Self {
+        let origin =
+            Origin { cell: config.name.clone(), account: config.account.clone(), region: config.region.clone() };
+        Self {
+            governor: Governor::new(config.run_task_rate, config.run_task_burst),
+            origin,
+            config,
+            ports,
+            commits,
+            outbox,
+            registry: super::Registry::default(),
+            timers: super::Timers::default(),
+            changes: broadcast::channel(CHANGES).0,
+            queue: Mutex::default(),
+            queued: Notify::new(),
+            slot_free: Notify::new(),
+            untold: AtomicUsize::new(0),
+            delivered: Notify::new(),
+            calls: Arc::new(Semaphore::new(launcher::CALLS_AT_ONCE)),
+            stops: Arc::new(Semaphore::new(STOPS_AT_ONCE)),
+            binding: tokio::sync::Mutex::new(()),
+            describing: tokio::sync::Mutex::new(()),
+            definitions: dashmap::DashMap::new(),
+            finished: Mutex::default(),
+            consuming: AtomicBool::new(false),
+            counters: Counters::default(),
+            draining: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            receivers: TaskTracker::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Takes up what an earlier process left: nothing is launched that may be running already.
+    fn take_up(self: &Arc<Self>, contents: Contents) {
+        let mut calls: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
+        for run in contents.runs {
+            let (id, effects) = (run.id, machine::resume(&run));
+            if let Some(token) = unanswered(&run) {
+                calls.entry(token).or_default().push(id);
+            }
+            let is_final = run.status.is_final();
+            let rearm = self.registry.insert(run);
+            self.timers.rearm(id, &rearm);
+            if is_final {
+                self.retire(id);
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Launch => self.enqueue(id),
+                    Effect::StopTask { task_arn, reason } => self.stop_task(id, task_arn, reason),
+                    Effect::Notify => {}
+                }
+            }
+        }
+        for notification in contents.outbox {
+            self.tell(notification);
+        }
+        for (token, members) in calls {
+            let cell = Arc::clone(self);
+            self.tasks.spawn(async move { cell.call(&members, &token).await });
+        }
+    }
+
+    fn receive(self: &Arc<Self>) {
+        let queues = [(&self.ports.events, From::Events), (&self.ports.requests, From::Requests)];
+        for (queue, from) in queues {
+            for queue in queue.iter().flat_map(|q| std::iter::repeat_n(q, self.config.receivers.max(1))) {
+                self.receivers.spawn(Arc::clone(self).receive_all(Arc::clone(queue), from));
+            }
+        }
+    }
+
+    /// Gives every run its deadline's input when the time has come.
+    async fn keep_time(self: Arc<Self>) {
+        loop {
+            let next = match self.timers.due(self.ports.clock.now()) {
+                Ok(due) => {
+                    let given = due.into_iter().map(|(at, id)| self.due(at, id));
+                    futures::stream::iter(given).for_each_concurrent(DUE_AT_ONCE, |given| given).await;
+                    continue;
+                }
+                Err(next) => next,
+            };
+            let longest = Duration::from_secs(3600);
+            let wait = next.map_or(longest, |at| at.since(self.ports.clock.now()).max(Duration::from_millis(1)));
+            tokio::select! {
+                () = tokio::time::sleep(wait.min(longest)) => {}
+                () = self.timers.changed() => {}
+                () = self.ended.cancelled() => return,
+            }
+        }
+    }
+
+    async fn due(&self, at: crate::core::time::Timestamp, id: Uuid) {
+        if let Some(made) = self.advance(id, Input::Due).await
+            && !made.changed
+        {
+            // It was not its time after all (the deadline moved meanwhile): what the run says now holds.
+            let next = self.registry.read(id, machine::next_deadline).flatten();
+            self.timers.rearm(id, &super::registry::Rearm { old: Some(at), new: next });
+        }
+    }
+}
+
+/// The token of a run whose RunTask may have been sent and not answered.
+fn unanswered(run: &Run) -> Option<String> {
+    let attempt = run.attempt().filter(|a| a.stage == Stage::Launching && !run.status.is_final())?;
+    attempt.token.clone()
+}

@@ -1,0 +1,51 @@
+//! Every deadline of the cell in one ordered set, watched by one task.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::registry::Rearm;
+use crate::core::time::Timestamp;
+
+/// When which run must be looked at.
+#[derive(Default)]
+pub(super) struct Timers {
+    set: Mutex<BTreeSet<(Timestamp, Uuid)>>,
+    earlier: Notify,
+}
+
+impl Timers {
+    /// Moves a run's deadline.
+    pub(super) fn rearm(&self, id: Uuid, rearm: &Rearm) {
+        if rearm.old == rearm.new {
+            return;
+        }
+        let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = rearm.old {
+            set.remove(&(old, id));
+        }
+        if let Some(new) = rearm.new {
+            set.insert((new, id));
+            if set.first() == Some(&(new, id)) {
+                self.earlier.notify_one();
+            }
+        }
+    }
+
+    /// The runs that are due, taken out; or else when the next one is.
+    pub(super) fn due(&self, now: Timestamp) -> Result<Vec<(Timestamp, Uuid)>, Option<Timestamp>> {
+        let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = Vec::new();
+        while set.first().is_some_and(|(at, _)| *at <= now) {
+            due.extend(set.pop_first());
+        }
+        if due.is_empty() { Err(set.first().map(|(at, _)| *at)) } else { Ok(due) }
+    }
+
+    /// Resolves when a deadline came before all others.
+    pub(super) async fn changed(&self) {
+        self.earlier.notified().await;
+    }
+}
