@@ -1,2 +1,4 @@
-//! x
-fn main() {}
+//! The one integration binary: whole paths, through the public doors of the crate.
+
+mod architecture;
+mod support;
