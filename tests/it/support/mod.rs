@@ -1,4 +1,5 @@
 //! What several tests need.
 
+pub(crate) mod ecs;
 pub(crate) mod emulator;
 pub(crate) mod python;
