@@ -153,3 +153,109 @@ fn cut(cause: &str) -> String {
         None => cause.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::core::failure;
+    use crate::core::request::{Goal, Notify, RunSpec};
+    use crate::core::retry::RetryPolicy;
+    use crate::core::run::{Stage, Status};
+    use crate::core::run_task::RunTask;
+
+    fn failed_run(attempts: u32, cause: &str, notify: Notify) -> Run {
+        let run_task = json!({"taskDefinition": "arn:aws:ecs:eu-west-1:123456789012:task-definition/etl:7",
+            "cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/batch"});
+        let spec = RunSpec {
+            run_task: serde_json::from_value::<RunTask>(run_task).unwrap(),
+            until: Goal::Stopped,
+            retry: RetryPolicy::standard(),
+            start_timeout_seconds: 900,
+            timeout_seconds: None,
+            attempt_timeout_seconds: None,
+            decided_by: Vec::new(),
+            placements: Vec::new(),
+            queue: "default".into(),
+            priority: 0,
+            inject_env: false,
+            notify,
+        };
+        let at = Timestamp::from_millis(1_800_000_000_123);
+        let mut run = Run::new(Uuid::from_u128(7), "nightly".into(), 0, Arc::new(spec), at);
+        for number in 1..=attempts {
+            let mut attempt = Attempt::new(number, 0);
+            attempt.stage = Stage::Over;
+            attempt.task_arn = Some(format!("arn:aws:ecs:eu-west-1:123456789012:task/batch/{number}"));
+            attempt.failure = Some(failure::from_refusal("RESOURCE:MEMORY", None));
+            if let Some(failure) = &mut attempt.failure {
+                failure.cause = cause.to_owned();
+            }
+            run.attempts.push(attempt);
+        }
+        run.status = Status::Failed;
+        run.ended_by = run.failure().cloned();
+        run.finished_at = Some(at);
+        run
+    }
+
+    fn origin() -> Origin {
+        Origin { cell: "c1".into(), account: "123456789012".into(), region: "eu-west-1".into() }
+    }
+
+    #[test]
+    fn the_envelope_is_eventbridges() {
+        let run = failed_run(2, "why", Notify::default());
+        let told = build(&run, &origin(), Some("arn:aws:sns:eu-west-1:123456789012:t"));
+        let message: Value = serde_json::from_str(&told.message).unwrap();
+        assert_eq!(message["source"], "taskwatch");
+        assert_eq!(message["detail-type"], "Taskwatch Run State Change");
+        assert_eq!(message["time"], "2027-01-15T08:00:00Z");
+        assert_eq!(message["id"], told.id);
+        assert_eq!(message["resources"].as_array().map(Vec::len), Some(2));
+        let detail = &message["detail"];
+        assert_eq!(
+            (&detail["status"], &detail["final"], &detail["cell"]),
+            (&json!("FAILED"), &json!(true), &json!("c1"))
+        );
+        assert_eq!(detail["attempts"][1]["number"], 2);
+        assert_eq!(detail["submittedAt"], "2027-01-15T08:00:00.123Z");
+        assert_eq!(told.topic_arn.as_deref(), Some("arn:aws:sns:eu-west-1:123456789012:t"));
+        let attribute = |name: &str| told.attributes.iter().find(|a| a.0 == name).map(|a| a.1.as_str());
+        assert_eq!((attribute("cluster"), attribute("family")), (Some("batch"), Some("etl")));
+        assert_eq!((attribute("attempts"), attribute("final")), (Some("2"), Some("true")));
+        assert!(told.attributes.iter().all(|(_, value)| !value.is_empty()));
+    }
+
+    #[test]
+    fn the_same_end_has_the_same_id() {
+        let run = failed_run(1, "why", Notify::default());
+        assert_eq!(build(&run, &origin(), None), build(&run, &origin(), None));
+        let other = Run { status: Status::Aborted, ..run.clone() };
+        assert_ne!(build(&run, &origin(), None).id, build(&other, &origin(), None).id);
+    }
+
+    #[test]
+    fn a_requests_own_words_replace_the_body_for_their_status_only() {
+        let notify = Notify { messages: [(Status::Failed, "it failed".to_owned())].into(), ..Notify::default() };
+        let mut run = failed_run(1, "why", notify);
+        assert_eq!(build(&run, &origin(), None).message, "it failed");
+        run.status = Status::Aborted;
+        assert!(build(&run, &origin(), None).message.starts_with('{'));
+    }
+
+    #[test]
+    fn a_subject_is_what_sns_takes() {
+        let subjects = [(Status::Failed, "naïve\nline ".repeat(40))].into();
+        let run = failed_run(1, "why", Notify { subjects, ..Notify::default() });
+        let subject = build(&run, &origin(), None).subject;
+        assert!(subject.is_ascii() && subject.len() < 100 && !subject.contains('\n'), "{subject:?}");
+    }
+
+    #[test]
+    fn thousands_of_attempts_with_long_causes_still_fit_into_a_message() {
+        let run = failed_run(5_000, &"ü".repeat(10_000), Notify::default());
+        assert!(build(&run, &origin(), None).message.len() < 256 * 1024);
+    }
+}
