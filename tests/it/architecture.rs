@@ -73,6 +73,20 @@ fn every_file_has_one_job() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// docs/architecture.md says which test holds what; a renamed or deleted one must not go unnoticed.
+#[test]
+fn every_test_that_the_architecture_names_is_there() {
+    let sources: String =
+        ["src", "tests"].iter().flat_map(|dir| rust_files(&root().join(dir))).map(|f| text(&f)).collect();
+    let page = text(&root().join("docs/architecture.md"));
+    let (_, table) = page.split_once("| held by |").expect("the table of invariants and tests");
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let named: Vec<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() >= 10, "the table was not found whole: {named:?}");
+    let gone: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(gone.is_empty(), "docs/architecture.md names tests that are not there: {gone:?}");
+}
+
 #[test]
 fn the_scan_sees_every_way_to_name_a_room() {
     let source = "use crate::cell::ports;\nuse crate::{aws, core::{run, task}, self};\nlet x = crate::http::go();\n";
