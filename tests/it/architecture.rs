@@ -1,0 +1,174 @@
+//! The rooms of the house and the doors between them, as docs/architecture.md draws them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room, and the rooms whose names may appear in it.
+const DOORS: &[(&str, &[&str])] = &[
+    ("core", &[]),
+    ("local", &[]),
+    ("store", &["core"]),
+    ("cell", &["core", "store"]),
+    ("aws", &["core", "cell"]),
+    ("http", &["core", "store", "cell"]),
+    ("cli", &["core", "store", "cell", "aws", "http", "local"]),
+];
+
+/// Longer than this, a file has more than one job.
+const MAX_LINES: usize = 500;
+
+#[test]
+fn rooms_open_one_way_only() {
+    let mut wrong = Vec::new();
+    for (room, doors) in DOORS {
+        for file in rust_files(&root().join("src").join(room)) {
+            for used in rooms_used(&code(&file)) {
+                if used != *room && !doors.contains(&used.as_str()) {
+                    wrong.push(format!("{}: {room} must not know crate::{used}", shown(&file)));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_room_is_known() {
+    let known: BTreeSet<String> = DOORS.iter().map(|(room, _)| (*room).to_owned()).collect();
+    let built: BTreeSet<String> = fs::read_dir(root().join("src"))
+        .expect("src/")
+        .map(|entry| entry.expect("src/").path())
+        .filter(|path| path.is_dir())
+        .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(built, known, "a room without its line in DOORS and docs/architecture.md, or the other way about");
+}
+
+#[test]
+fn the_core_is_pure() {
+    let impure =
+        ["tokio", "aws_", "std::fs", "std::net", "SystemTime", "Instant::now", "async fn", ".await", "rand::rng"];
+    assert_absent(&root().join("src/core"), &impure, "has no clock, I/O, chance, async or AWS types");
+}
+
+#[test]
+fn only_the_aws_room_knows_the_sdk() {
+    for (room, _) in DOORS.iter().filter(|(room, _)| *room != "aws") {
+        assert_absent(&root().join("src").join(room), &["aws_sdk_", "aws_smithy", "aws_config"], "must ask crate::aws");
+    }
+}
+
+#[test]
+fn every_file_has_one_job() {
+    let mut wrong = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        for file in rust_files(&root().join(folder)) {
+            let lines = text(&file).lines().count();
+            if lines > MAX_LINES {
+                wrong.push(format!("{}: {lines} lines; split it by responsibility", shown(&file)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// docs/architecture.md says which test holds what; a renamed or deleted one must not go unnoticed.
+#[test]
+fn every_test_that_the_architecture_names_is_there() {
+    let sources: String =
+        ["src", "tests"].iter().flat_map(|dir| rust_files(&root().join(dir))).map(|f| text(&f)).collect();
+    let page = text(&root().join("docs/architecture.md"));
+    let (_, table) = page.split_once("| held by |").expect("the table of invariants and tests");
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let named: Vec<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() >= 10, "the table was not found whole: {named:?}");
+    let gone: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(gone.is_empty(), "docs/architecture.md names tests that are not there: {gone:?}");
+}
+
+#[test]
+fn the_scan_sees_every_way_to_name_a_room() {
+    let source = "use crate::cell::ports;\nuse crate::{aws, core::{run, task}, self};\nlet x = crate::http::go();\n";
+    let used: Vec<_> = rooms_used(source).into_iter().collect();
+    assert_eq!(used, ["aws", "cell", "core", "http", "self"]);
+}
+
+/// The first name after every `crate::` in the code, groups opened.
+fn rooms_used(code: &str) -> BTreeSet<String> {
+    let mut rooms = BTreeSet::new();
+    for (_, rest) in code.match_indices("crate::").map(|(at, found)| (at, &code[at + found.len()..])) {
+        if let Some(group) = rest.strip_prefix('{') {
+            rooms.extend(group_heads(group));
+        } else {
+            rooms.insert(head(rest).to_owned());
+        }
+    }
+    rooms.remove("");
+    rooms
+}
+
+/// The first names of a `{…}` group, whose opening brace is gone.
+fn group_heads(group: &str) -> Vec<String> {
+    let (mut depth, mut heads, mut item) = (1, Vec::new(), String::new());
+    for c in group.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 || (depth == 1 && c == ',') {
+            heads.push(head(item.trim()).to_owned());
+            item.clear();
+        } else {
+            item.push(c);
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    heads
+}
+
+fn head(path: &str) -> &str {
+    path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
+}
+
+fn assert_absent(folder: &Path, words: &[&str], rule: &str) {
+    let mut wrong = Vec::new();
+    for file in rust_files(folder) {
+        let code = code(&file);
+        wrong.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", shown(&file))));
+    }
+    assert!(wrong.is_empty(), "{} {rule}, yet:\n{}", shown(folder), wrong.join("\n"));
+}
+
+/// A file without its comment lines.
+fn code(file: &Path) -> String {
+    text(file).lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| line.to_owned() + "\n").collect()
+}
+
+fn text(file: &Path) -> String {
+    fs::read_to_string(file).expect("a source file")
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder of the project") {
+        let path = entry.expect("a folder of the project").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

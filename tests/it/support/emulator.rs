@@ -1,0 +1,97 @@
+//! AWS emulators that others wrote, each in a process of its own that ends with the test.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::Credentials;
+
+use super::python;
+
+/// A running emulator. Dropping it, at the end of a test or when one panics, ends its process.
+#[derive(Debug)]
+pub(crate) struct Emulator {
+    process: Child,
+    port: u16,
+}
+
+impl Emulator {
+    /// moto: delivers `PutEvents` from `aws.ecs`, which AWS does not, so a test can play ECS through EventBridge.
+    pub(crate) fn moto() -> Self {
+        Self::start("moto", |command, port| {
+            command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
+        })
+    }
+
+    /// MiniStack: refuses `PutEvents` from `aws.ecs` as AWS does; its SQS takes thousands of messages a second.
+    pub(crate) fn ministack() -> Self {
+        Self::start("ministack", |command, port| {
+            command.args(["-m", "ministack"]).env("GATEWAY_PORT", port.to_string()).env("BIND_HOST", "127.0.0.1");
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// SDK settings for it.
+    pub(crate) fn sdk(&self) -> SdkConfig {
+        sdk(&self.endpoint())
+    }
+
+    /// Starts it on a free port; tries again should somebody else have taken the port in between.
+    fn start(name: &str, arguments: impl Fn(&mut Command, u16)) -> Self {
+        for _ in 0..5 {
+            let port = free_port().expect("a free port on 127.0.0.1");
+            let mut command = python::command();
+            arguments(&mut command, port);
+            let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the virtual environment");
+            let mut emulator = Self { process, port };
+            if emulator.answers() {
+                return emulator;
+            }
+        }
+        panic!("{name} did not listen on any of five ports");
+    }
+
+    /// Polls until it accepts a connection; false when it ended, or did not within a minute.
+    fn answers(&mut self) -> bool {
+        for _ in 0..600 {
+            if !matches!(self.process.try_wait(), Ok(None)) {
+                return false;
+            }
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        false
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// SDK settings for an endpoint that checks no credentials.
+pub(crate) fn sdk(endpoint: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(aws_sdk_sqs::config::SharedCredentialsProvider::new(Credentials::new(
+            "test", "test", None, None, "test",
+        )))
+        .endpoint_url(endpoint)
+        .build()
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

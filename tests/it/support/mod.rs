@@ -1,0 +1,6 @@
+//! What several tests need.
+
+pub(crate) mod aws;
+pub(crate) mod ecs;
+pub(crate) mod emulator;
+pub(crate) mod python;
