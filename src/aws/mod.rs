@@ -65,6 +65,14 @@ impl Clients {
         self.config.region().map(ToString::to_string)
     }
 
+    /// Whether the endpoint is on this machine: an emulator, where making queues and rules costs nobody anything.
+    pub fn is_local(&self) -> bool {
+        let from_env = || std::env::var("AWS_ENDPOINT_URL_ECS").or_else(|_| std::env::var("AWS_ENDPOINT_URL")).ok();
+        let url = self.config.endpoint_url().map(str::to_owned).or_else(from_env).unwrap_or_default();
+        let host = url.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
+        host == "localhost" || host.starts_with("127.") || host == "[::1]"
+    }
+
     /// The ECS port.
     pub fn ecs(&self) -> EcsClient {
         EcsClient::new(&self.config)

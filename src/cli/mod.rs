@@ -1,1 +1,50 @@
-//! Room of its own: see docs/architecture.md.
+//! The command line: one file a command.
+
+mod args;
+mod error;
+mod exit;
+mod explain;
+mod output;
+mod progress;
+mod request;
+mod run;
+mod serve;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use error::CliError;
+use settings::Settings;
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    // clap ends the process itself: 0 for --help and --version, 2 for usage.
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&CliError::other(format!("cannot start: {error}"))),
+    };
+    match runtime.block_on(dispatch(arguments)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => fail(&error),
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
+    let settings = Settings::load(&arguments.global)?;
+    settings.init_log()?;
+    match arguments.command {
+        Command::Run(run) => run::run(*run, &arguments.global, &settings).await,
+        Command::Serve => serve::serve(&arguments.global, &settings).await,
+        Command::Explain(explain) => explain::explain(explain, &arguments.global).await,
+    }
+}
+
+fn fail(error: &CliError) -> ExitCode {
+    output::problem(&format!("error: {error}"));
+    ExitCode::from(error.code)
+}

@@ -1,0 +1,174 @@
+//! The arguments, named as the AWS CLI's where it has them.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Launches Amazon ECS tasks, follows them by their events, retries what a retry can cure.
+#[derive(Debug, Parser)]
+#[command(name = "taskwatch", version, propagate_version = true, max_term_width = 120)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Json,
+    Table,
+    Text,
+}
+
+/// For every command.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// How results are written [default: json for run, text for explain]
+    #[arg(long, global = true, value_enum)]
+    pub(super) output: Option<Format>,
+    /// AWS region
+    #[arg(long, global = true)]
+    pub(super) region: Option<String>,
+    /// Profile of the AWS configuration
+    #[arg(long, global = true)]
+    pub(super) profile: Option<String>,
+    /// Another AWS endpoint
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) endpoint_url: Option<String>,
+    /// Settings file [default: taskwatch.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Launch a task (or many) and wait for its goal
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<RunArgs>),
+    /// The cell: take requests and events from their queues until SIGTERM
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve,
+    /// What happened to a task and what to do
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  taskwatch run --cluster batch --task-definition etl:7 --launch-type FARGATE --subnets subnet-0a --until stopped
+  taskwatch run --cli-input-json file://task.json --retries 3 --timeout 1h
+  taskwatch run state-machine.json
+  taskwatch run --task-definition etl --count 20 --env DAY=2026-11-22 --dry-run
+
+Exit codes: 0 reached its goal; the task's own code where its container failed; 124 timed out; 125 never started;
+130, 143 interrupted (what was launched is stopped first); 2 usage; 1 anything else.";
+
+const SERVE_EXAMPLES: &str = "\
+Example:
+  TASKWATCH_CELL=blue TASKWATCH_EVENTS_QUEUE_URL=https://… TASKWATCH_REQUESTS_QUEUE_URL=https://… taskwatch serve";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  aws ecs describe-tasks --cluster batch --tasks ARN | taskwatch explain -
+  taskwatch explain event.json --output json
+  taskwatch explain arn:aws:ecs:eu-west-1:123456789012:task/batch/0123456789abcdef";
+
+/// `taskwatch run`.
+#[derive(Debug, Default, Args)]
+pub(super) struct RunArgs {
+    /// A run request in any form: taskwatch's own, RunTask JSON, or a Step Functions state machine; - for stdin
+    #[arg(value_name = "FILE", conflicts_with = "cli_input_json")]
+    pub(super) file: Option<String>,
+    /// The same, as the AWS CLI takes it: JSON, or file://PATH
+    #[arg(long, value_name = "JSON")]
+    pub(super) cli_input_json: Option<String>,
+    /// Cluster name or ARN
+    #[arg(long)]
+    pub(super) cluster: Option<String>,
+    /// family, family:revision or ARN
+    #[arg(long)]
+    pub(super) task_definition: Option<String>,
+    /// How many runs (more than 10 is fine)
+    #[arg(long)]
+    pub(super) count: Option<u32>,
+    /// EC2, FARGATE, EXTERNAL or MANAGED_INSTANCES
+    #[arg(long)]
+    pub(super) launch_type: Option<String>,
+    /// JSON, or capacityProvider=NAME,weight=N,base=N
+    #[arg(long, num_args = 1.., value_name = "STRATEGY")]
+    pub(super) capacity_provider_strategy: Vec<String>,
+    /// JSON, or awsvpcConfiguration={subnets=[…],securityGroups=[…],assignPublicIp=ENABLED}
+    #[arg(long, value_name = "JSON")]
+    pub(super) network_configuration: Option<String>,
+    /// JSON
+    #[arg(long, value_name = "JSON")]
+    pub(super) overrides: Option<String>,
+    /// Fargate platform version
+    #[arg(long)]
+    pub(super) platform_version: Option<String>,
+    /// Task group
+    #[arg(long)]
+    pub(super) group: Option<String>,
+    /// JSON, or key=NAME,value=TEXT
+    #[arg(long, num_args = 1.., value_name = "TAG")]
+    pub(super) tags: Vec<String>,
+    /// TASK_DEFINITION or NONE
+    #[arg(long)]
+    pub(super) propagate_tags: Option<String>,
+    /// Allow ECS Exec
+    #[arg(long)]
+    pub(super) enable_execute_command: bool,
+    /// Subnets of the task's network interface
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub(super) subnets: Vec<String>,
+    /// Security groups of the task's network interface
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub(super) security_groups: Vec<String>,
+    /// Command of the container (the one named by --decided-by, else the task definition's family)
+    #[arg(long, num_args = 1.., allow_hyphen_values = true)]
+    pub(super) command: Vec<String>,
+    /// Environment variable of that container
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) env: Vec<String>,
+    /// Idempotency key
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// running, stopped or healthy
+    #[arg(long)]
+    pub(super) until: Option<String>,
+    /// Amazon States Language Retry array: JSON, or a file
+    #[arg(long, value_name = "JSON|FILE", conflicts_with = "retries")]
+    pub(super) retry: Option<String>,
+    /// Retry any failure N times, after 10, 20, 40 … s
+    #[arg(long, value_name = "N")]
+    pub(super) retries: Option<u32>,
+    /// The whole run may take so long: 90s, 1h
+    #[arg(long, value_name = "DURATION")]
+    pub(super) timeout: Option<String>,
+    /// An attempt may take so long to reach RUNNING
+    #[arg(long, value_name = "DURATION")]
+    pub(super) start_timeout: Option<String>,
+    /// The containers whose exit codes decide
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub(super) decided_by: Vec<String>,
+    /// URL of an events queue of its own (never one that a serving cell reads)
+    #[arg(long, value_name = "URL")]
+    pub(super) events_queue: Option<String>,
+    /// Launch and leave: do not wait for the goal
+    #[arg(long)]
+    pub(super) no_wait: bool,
+    /// Show the request with all its defaults, and launch nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// `taskwatch explain`.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// Files with ECS events, DescribeTasks or RunTask answers; a task's ARN; - for stdin
+    #[arg(value_name = "FILE|TASK_ARN|-", default_value = "-")]
+    pub(super) sources: Vec<String>,
+    /// The container whose exit code decides
+    #[arg(long, value_name = "CONTAINER", value_delimiter = ',')]
+    pub(super) decided_by: Vec<String>,
+}

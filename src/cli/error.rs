@@ -1,0 +1,22 @@
+//! What ends a command: one line, and an exit code.
+
+/// A problem that the user reads.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct CliError {
+    message: String,
+    /// 2 for usage, 1 for anything else.
+    pub(super) code: u8,
+}
+
+impl CliError {
+    /// A wrong argument, setting or input.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 2 }
+    }
+
+    /// Anything else.
+    pub(super) fn other(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 1 }
+    }
+}

@@ -1,0 +1,101 @@
+//! `taskwatch explain`.
+
+use std::io::Read;
+
+use super::args::{ExplainArgs, Format, Global};
+use super::error::CliError;
+use super::output;
+use super::settings::target;
+use crate::aws::Clients;
+use crate::cell::ports::Ecs;
+use crate::core::explain::{self, Explained, Explanation};
+use crate::core::task::Deciders;
+
+pub(super) async fn explain(arguments: ExplainArgs, global: &Global) -> Result<u8, CliError> {
+    let mut all = Explained::default();
+    for source in &arguments.sources {
+        let found = if source.starts_with("arn:") {
+            described(source, &arguments.decided_by, global).await?
+        } else {
+            let text = read(source)?;
+            explain::explain(&text, &arguments.decided_by).map_err(|e| CliError::usage(format!("{source}: {e}")))?
+        };
+        all.tasks.extend(found.tasks);
+        all.skipped += found.skipped;
+    }
+    if all.skipped > 0 {
+        output::problem(&format!("{} documents are about something else than a task", all.skipped));
+    }
+    match global.output.unwrap_or(Format::Text) {
+        Format::Json => output::data(&serde_json::to_string_pretty(&all.tasks).unwrap_or_default()),
+        Format::Table => output::data(&table(&all.tasks)),
+        Format::Text => all.tasks.iter().for_each(|task| output::data(&text(task))),
+    }
+    if all.tasks.is_empty() {
+        return Err(CliError::other(
+            "nothing to explain: expected ECS task events, or answers of DescribeTasks or RunTask",
+        ));
+    }
+    Ok(0)
+}
+
+/// A file's text, or stdin's.
+pub(super) fn read(source: &str) -> Result<String, CliError> {
+    let mut bytes = Vec::new();
+    let read = match source {
+        "-" => std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ()),
+        path => std::fs::read(path).map(|read| bytes = read),
+    };
+    read.map_err(|e| CliError::usage(format!("{source}: {e}")))?;
+    // A file from a Windows editor may begin with a byte order mark.
+    let text = String::from_utf8(bytes).map_err(|_| CliError::usage(format!("{source}: not UTF-8 text")))?;
+    Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned))
+}
+
+async fn described(arn: &str, decided_by: &[String], global: &Global) -> Result<Explained, CliError> {
+    // arn:aws:ecs:region:account:task/cluster/id, or without the cluster before 2018.
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let task: Vec<&str> = parts.get(5).copied().unwrap_or_default().split('/').collect();
+    let cluster = if task.len() == 3 { task[1] } else { "default" };
+    let mut target = target(global);
+    target.region = target.region.or_else(|| parts.get(3).map(|region| (*region).to_owned()));
+    let ecs = Clients::load(&target).await.ecs();
+    let answer = ecs.describe_tasks(cluster, &[arn.to_owned()]).await;
+    let answer = answer.map_err(|e| CliError::other(format!("{arn}: DescribeTasks: {e}")))?;
+    let Some(task) = answer.tasks.first() else {
+        return Err(CliError::other(format!(
+            "{arn}: ECS does not know it; a stopped task is forgotten after about an hour"
+        )));
+    };
+    let containers = match decided_by {
+        [] => ecs.container_definitions(&task.task_definition_arn).await.unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let essential = containers.into_iter().filter(|c| c.essential).map(|c| c.name);
+    let names: Vec<String> = decided_by.iter().cloned().chain(essential).collect();
+    let deciders = if names.is_empty() { Deciders::Unknown } else { Deciders::Named(&names) };
+    Ok(Explained { tasks: vec![explain::explain_task(task, deciders)], skipped: 0 })
+}
+
+fn text(task: &Explanation) -> String {
+    let mut lines = vec![format!("{:<9} {}", task.status, task.task_arn.as_deref().unwrap_or("(no task)"))];
+    let class = task.class.map(|c| c.as_str()).unwrap_or_default();
+    let transience = task.transience.map(|t| t.as_str()).unwrap_or_default();
+    if let Some(error) = &task.error {
+        lines.push(format!("  error   {error} ({class}, {transience})"));
+    }
+    let rest = [("cause", &task.cause), ("do", &task.hint)];
+    lines.extend(rest.into_iter().filter_map(|(name, text)| Some(format!("  {name:<7} {}", text.as_ref()?))));
+    lines.join("\n") + "\n"
+}
+
+fn table(tasks: &[Explanation]) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING).set_header(["STATUS", "ERROR", "CLASS", "TASK"]);
+    for task in tasks {
+        let id = task.task_arn.as_deref().and_then(|arn| arn.rsplit('/').next()).unwrap_or("-");
+        let error = task.error.as_deref().unwrap_or("-");
+        table.add_row([task.status, error, task.class.map_or("-", |c| c.as_str()), id]);
+    }
+    table.to_string()
+}

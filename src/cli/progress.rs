@@ -1,0 +1,93 @@
+//! Progress on stderr: one line of phases for one run, one bar for many; plain lines where there is no terminal.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use uuid::Uuid;
+
+use super::output;
+use crate::cell::RunChange;
+use crate::core::run::{Run, Status};
+
+/// Shows runs as they change.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    statuses: BTreeMap<Uuid, Status>,
+    last_line: String,
+}
+
+impl Progress {
+    /// For these runs.
+    pub(super) fn new(runs: &[Run]) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let many = runs.len() > 1;
+            let bar = if many { ProgressBar::new(runs.len() as u64) } else { ProgressBar::new_spinner() };
+            let template =
+                if many { "{elapsed:>4} [{bar:30}] {pos}/{len} {msg}" } else { "{elapsed:>4} {spinner} {msg}" };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        let statuses = runs.iter().map(|run| (run.id, run.status)).collect();
+        Self { bar, statuses, last_line: String::new() }
+    }
+
+    /// One run changed.
+    pub(super) fn change(&mut self, change: &RunChange) {
+        let Some(status) = self.statuses.get_mut(&change.run) else { return };
+        *status = change.status;
+        let many = self.statuses.len() > 1;
+        let line = if many { self.summary() } else { phase(change) };
+        match &self.bar {
+            Some(bar) => {
+                let done = self.statuses.values().filter(|s| s.is_final()).count();
+                if many {
+                    bar.set_position(done as u64);
+                }
+                bar.set_message(line);
+            }
+            // Where nobody watches, a line for each end of a run, or each phase of the only one.
+            None if many && !change.is_final => {}
+            None => {
+                let line = if many { format!("{}: {}", change.name, phase(change)) } else { line };
+                if line != self.last_line {
+                    output::problem(&line);
+                    self.last_line = line;
+                }
+            }
+        }
+    }
+
+    /// Takes the bar away: what follows is the result.
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn summary(&self) -> String {
+        let mut counts: BTreeMap<Status, usize> = BTreeMap::new();
+        for status in self.statuses.values() {
+            *counts.entry(*status).or_default() += 1;
+        }
+        let parts: Vec<String> = counts.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
+        parts.join(", ")
+    }
+}
+
+fn phase(change: &RunChange) -> String {
+    let task =
+        change.last_status.as_deref().filter(|_| !change.is_final).map(|s| format!(" (task {s})")).unwrap_or_default();
+    let why = change
+        .error
+        .as_deref()
+        .filter(|_| change.status != Status::Succeeded)
+        .map(|e| format!(": {e}"))
+        .unwrap_or_default();
+    let attempt = if change.attempt > 1 { format!(", attempt {}", change.attempt) } else { String::new() };
+    format!("{}{task}{attempt}{why}", change.status.as_str())
+}

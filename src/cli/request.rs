@@ -1,0 +1,322 @@
+//! The run request that the flags of `taskwatch run` make, alone or laid over a file's.
+
+use serde_json::{Map, Value, json};
+
+use super::args::RunArgs;
+use super::error::CliError;
+use super::explain::read;
+use crate::core::request::RunRequest;
+
+/// The request of these arguments.
+pub(super) fn request(arguments: &RunArgs) -> Result<RunRequest, CliError> {
+    let base = match (&arguments.file, &arguments.cli_input_json) {
+        (Some(file), _) => Some((read(file)?, file.as_str())),
+        (None, Some(json)) => Some((parameter(json)?, "--cli-input-json")),
+        (None, None) => None,
+    };
+    let run_task = run_task(arguments)?;
+    let wrong = |what: &str, e: &dyn std::fmt::Display| CliError::usage(format!("{what}: {e}"));
+    let mut native = match &base {
+        // The request with every default: the flags lie over what it says.
+        Some((text, what)) => RunRequest::parse(text).map_err(|e| wrong(what, &e))?.to_value(),
+        None if arguments.task_definition.is_none() => {
+            return Err(CliError::usage(
+                "--task-definition, --cli-input-json or a FILE is needed; see taskwatch run --help",
+            ));
+        }
+        None => json!({"runTask": {}}),
+    };
+    merge(&mut native["runTask"], &run_task);
+    overlay(&mut native, arguments)?;
+    let request = RunRequest::from_value(native).map_err(|e| CliError::usage(e.to_string()))?;
+    Ok(request)
+}
+
+/// A parameter as the AWS CLI takes it: the JSON itself, or `file://` and a path.
+fn parameter(text: &str) -> Result<String, CliError> {
+    match text.strip_prefix("file://") {
+        Some(path) => read(path),
+        None if text == "-" => read("-"),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn json(flag: &str, text: &str) -> Result<Value, CliError> {
+    let text = parameter(text)?;
+    serde_json::from_str(&text).map_err(|e| CliError::usage(format!("{flag}: not JSON: {e}")))
+}
+
+/// What the flags say of RunTask.
+fn run_task(arguments: &RunArgs) -> Result<Value, CliError> {
+    let mut members = Map::new();
+    let texts = [
+        ("cluster", &arguments.cluster),
+        ("taskDefinition", &arguments.task_definition),
+        ("launchType", &arguments.launch_type),
+        ("platformVersion", &arguments.platform_version),
+        ("group", &arguments.group),
+        ("propagateTags", &arguments.propagate_tags),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            members.insert(name.into(), text.as_str().into());
+        }
+    }
+    if let Some(count) = arguments.count {
+        members.insert("count".into(), count.into());
+    }
+    if arguments.enable_execute_command {
+        members.insert("enableExecuteCommand".into(), true.into());
+    }
+    if !arguments.tags.is_empty() {
+        members.insert("tags".into(), list("--tags", &arguments.tags)?);
+    }
+    if !arguments.capacity_provider_strategy.is_empty() {
+        let strategy = list("--capacity-provider-strategy", &arguments.capacity_provider_strategy)?;
+        members.insert("capacityProviderStrategy".into(), strategy);
+    }
+    if let Some(network) = network(arguments)? {
+        members.insert("networkConfiguration".into(), network);
+    }
+    if let Some(overrides) = overrides(arguments)? {
+        members.insert("overrides".into(), overrides);
+    }
+    Ok(Value::Object(members))
+}
+
+/// JSON, or the AWS CLI's shorthand: `key=a,value=b` for each item.
+fn list(flag: &str, items: &[String]) -> Result<Value, CliError> {
+    if let [one] = items
+        && (one.trim_start().starts_with(['[', '{']) || one.starts_with("file://")) {
+            let value = json(flag, one)?;
+            return Ok(if value.is_array() { value } else { json!([value]) });
+        }
+    let item = |text: &String| {
+        let pairs = text.split(',').map(|pair| {
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| CliError::usage(format!("{flag}: {text:?}: expected NAME=VALUE,… or JSON")))?;
+            let number = matches!(name, "weight" | "base").then(|| value.parse::<i64>().ok()).flatten();
+            Ok((name.to_owned(), number.map_or_else(|| Value::from(value), Value::from)))
+        });
+        pairs.collect::<Result<Map<_, _>, CliError>>().map(Value::Object)
+    };
+    items.iter().map(item).collect::<Result<Vec<_>, _>>().map(Value::Array)
+}
+
+fn network(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
+    let mut network = match &arguments.network_configuration {
+        Some(text) if text.starts_with("awsvpcConfiguration=") => shorthand(text)?,
+        Some(text) => json("--network-configuration", text)?,
+        None if arguments.subnets.is_empty() && arguments.security_groups.is_empty() => return Ok(None),
+        None => json!({}),
+    };
+    for (name, values) in [("subnets", &arguments.subnets), ("securityGroups", &arguments.security_groups)] {
+        if !values.is_empty() && network.is_object() {
+            network["awsvpcConfiguration"][name] = json!(values);
+        }
+    }
+    Ok(Some(network))
+}
+
+/// `awsvpcConfiguration={subnets=[a,b],securityGroups=[c],assignPublicIp=ENABLED}`.
+fn shorthand(text: &str) -> Result<Value, CliError> {
+    let wrong = || CliError::usage(format!("--network-configuration: cannot read {text:?}; give JSON"));
+    let inner = text.strip_prefix("awsvpcConfiguration={").and_then(|t| t.strip_suffix('}')).ok_or_else(wrong)?;
+    let mut members = Map::new();
+    let mut rest = inner;
+    while !rest.is_empty() {
+        let (name, after) = rest.split_once('=').ok_or_else(wrong)?;
+        let (value, left) = match after.strip_prefix('[') {
+            Some(list) => {
+                let (items, left) = list.split_once(']').ok_or_else(wrong)?;
+                (json!(items.split(',').filter(|i| !i.is_empty()).collect::<Vec<_>>()), left)
+            }
+            None => {
+                let (value, left) = after.split_once(',').map_or((after, ""), |(v, l)| (v, l));
+                (json!(value), left)
+            }
+        };
+        members.insert(name.trim().to_owned(), value);
+        rest = left.trim_start_matches(',');
+    }
+    Ok(json!({"awsvpcConfiguration": members}))
+}
+
+fn overrides(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
+    let mut overrides = arguments.overrides.as_deref().map(|text| json("--overrides", text)).transpose()?;
+    if arguments.command.is_empty() && arguments.env.is_empty() {
+        return Ok(overrides);
+    }
+    let family = arguments.task_definition.as_deref().unwrap_or_default();
+    let family = family.rsplit('/').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let name = arguments.decided_by.first().map_or(family, String::as_str);
+    if name.is_empty() {
+        return Err(CliError::usage("--command and --env: say which container with --decided-by"));
+    }
+    let mut container = Map::from_iter([("name".to_owned(), Value::from(name))]);
+    if !arguments.command.is_empty() {
+        container.insert("command".into(), json!(arguments.command));
+    }
+    let variable = |text: &String| {
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| CliError::usage(format!("--env {text:?}: expected NAME=VALUE")))?;
+        Ok::<_, CliError>(json!({"name": name, "value": value}))
+    };
+    if !arguments.env.is_empty() {
+        let variables = arguments.env.iter().map(variable).collect::<Result<Vec<_>, _>>()?;
+        container.insert("environment".into(), Value::Array(variables));
+    }
+    let given = overrides.get_or_insert_with(|| json!({}));
+    let Value::Object(members) = given else { return Err(CliError::usage("--overrides: expected a JSON object")) };
+    let list = members.entry("containerOverrides").or_insert_with(|| json!([]));
+    let Value::Array(list) = list else {
+        return Err(CliError::usage("--overrides: containerOverrides: expected an array"));
+    };
+    match list.iter_mut().find(|c| c["name"] == *name) {
+        Some(same) => merge(same, &Value::Object(container)),
+        None => list.push(Value::Object(container)),
+    }
+    Ok(overrides)
+}
+
+/// What the flags say beside RunTask.
+fn overlay(native: &mut Value, arguments: &RunArgs) -> Result<(), CliError> {
+    if let Some(name) = &arguments.name {
+        native["name"] = json!(name);
+    }
+    if let Some(until) = &arguments.until {
+        native["until"] = json!(until);
+    }
+    if !arguments.decided_by.is_empty() {
+        native["decidedBy"] = json!(arguments.decided_by);
+    }
+    if let Some(retry) = &arguments.retry {
+        let text = if retry.trim_start().starts_with('[') {
+            retry.clone()
+        } else {
+            read(retry.trim_start_matches("file://"))?
+        };
+        native["retry"] = json("--retry", &text)?;
+    }
+    if let Some(retries) = arguments.retries {
+        native["retry"] =
+            json!([{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 10, "MaxAttempts": retries, "BackoffRate": 2}]);
+    }
+    for (name, flag, text) in [
+        ("timeoutSeconds", "--timeout", &arguments.timeout),
+        ("startTimeoutSeconds", "--start-timeout", &arguments.start_timeout),
+    ] {
+        if let Some(text) = text {
+            native[name] = json!(seconds(flag, text)?);
+        }
+    }
+    Ok(())
+}
+
+/// `90`, `90s`, `10m`, `1h 30m`.
+fn seconds(flag: &str, text: &str) -> Result<u64, CliError> {
+    let wrong = || CliError::usage(format!("{flag} {text:?}: expected a duration such as 90s, 10m or 1h"));
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(seconds);
+    }
+    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    u64::try_from(span.as_secs()).map_err(|_| wrong())
+}
+
+fn merge(into: &mut Value, over: &Value) {
+    match (into, over) {
+        (Value::Object(into), Value::Object(over)) => {
+            for (name, value) in over {
+                merge(into.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, over) => *into = over.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::args::{Arguments, Command};
+    use super::*;
+
+    fn parsed(line: &[&str]) -> Result<Value, String> {
+        let all = ["taskwatch", "run"].iter().chain(line);
+        let Command::Run(run) = Arguments::parse_from(all).command else { panic!() };
+        request(&run).map(|r| r.to_value()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn flags_make_a_request() {
+        let value = parsed(&[
+            "--cluster",
+            "batch",
+            "--task-definition",
+            "etl:7",
+            "--launch-type",
+            "FARGATE",
+            "--subnets",
+            "a,b",
+            "--security-groups",
+            "sg",
+            "--env",
+            "DAY=1=2",
+            "--command",
+            "sh",
+            "-c",
+            "--count",
+            "12",
+        ]);
+        let task = &value.unwrap()["runTask"];
+        assert_eq!(task["networkConfiguration"]["awsvpcConfiguration"]["subnets"], json!(["a", "b"]));
+        let container = &task["overrides"]["containerOverrides"][0];
+        assert_eq!((&container["name"], &container["environment"][0]["value"]), (&json!("etl"), &json!("1=2")));
+        assert_eq!(task["count"], 12);
+    }
+
+    #[test]
+    fn the_aws_clis_shorthand_is_read() {
+        let value = parsed(&[
+            "--task-definition",
+            "etl",
+            "--capacity-provider-strategy",
+            "capacityProvider=FARGATE_SPOT,weight=1",
+            "--tags",
+            "key=team,value=a",
+            "--network-configuration",
+            "awsvpcConfiguration={subnets=[s1,s2],securityGroups=[g],assignPublicIp=ENABLED}",
+        ])
+        .unwrap();
+        let task = &value["runTask"];
+        assert_eq!(task["capacityProviderStrategy"], json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]));
+        assert_eq!(task["tags"], json!([{"key": "team", "value": "a"}]));
+        let network = json!({"subnets": ["s1", "s2"], "securityGroups": ["g"], "assignPublicIp": "ENABLED"});
+        assert_eq!(task["networkConfiguration"]["awsvpcConfiguration"], network);
+    }
+
+    #[test]
+    fn flags_lie_over_a_file() {
+        let json = r#"{"taskDefinition":"etl","cluster":"a"}"#;
+        let value = parsed(&["--cli-input-json", json, "--cluster", "b", "--retries", "2", "--timeout", "1h"]).unwrap();
+        assert_eq!((&value["runTask"]["cluster"], &value["timeoutSeconds"]), (&json!("b"), &json!(3600)));
+        assert_eq!(value["retry"][0]["MaxAttempts"], 2);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_in_one_line() {
+        for (line, part) in [
+            (&[][..], "--task-definition"),
+            (&["--task-definition", "x", "--timeout", "soon"], "--timeout \"soon\""),
+            (&["--task-definition", "x", "--overrides", "{"], "--overrides: not JSON"),
+            (&["--task-definition", "x", "--env", "A"], "expected NAME=VALUE"),
+            (&["--task-definition", "x", "--tags", "a"], "--tags"),
+            (&["--cli-input-json", "{\"taskDefinition\":\"x\",\"clustr\":\"c\"}"], "did you mean cluster"),
+            (&["/nowhere/at/all.json"], "/nowhere/at/all.json"),
+        ] {
+            let error = parsed(line).unwrap_err();
+            assert!(error.contains(part) && !error.contains('\n'), "{line:?}: {error}");
+        }
+    }
+}

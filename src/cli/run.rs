@@ -1,0 +1,184 @@
+//! `taskwatch run`: a cell of its own for one request, until its runs have ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+use super::args::{Format, Global, RunArgs};
+use super::error::CliError;
+use super::progress::Progress;
+use super::settings::{Settings, target};
+use super::signals::Signals;
+use super::{exit, output, request};
+use crate::aws::{Clients, EventsPath};
+use crate::cell::{Cell, Clock, Ports};
+use crate::core::notification;
+use crate::core::request::RunRequest;
+use crate::core::run::Run;
+use crate::store::MemoryStore;
+
+/// How often tasks are described where there is no events queue.
+const POLL: Duration = Duration::from_secs(3);
+/// How long stopped tasks and notifications are waited for at the end.
+const ENDING: Duration = Duration::from_secs(120);
+
+pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    let request = request::request(&arguments)?;
+    if arguments.dry_run {
+        let value = serde_json::to_string_pretty(&masked(&request)).unwrap_or_default();
+        output::data(&value);
+        return Ok(0);
+    }
+    let mut signals = Signals::listen()?;
+    let clients = Clients::load(&target(global)).await;
+    let region = clients.region().ok_or_else(|| CliError::usage("no AWS region is set: use --region or AWS_REGION"))?;
+    let name = format!("run-{}", Uuid::new_v4().simple());
+    let path = events_path(&arguments, &clients, &name).await;
+    let mut config = settings.cell_config(&name);
+    config.region = region;
+    config.poll = path.queue_url(&arguments).is_none().then_some(POLL);
+    let ports = Ports {
+        ecs: Arc::new(clients.ecs()),
+        events: path.queue_url(&arguments).map(|url| Arc::new(clients.queue(url)) as _),
+        requests: None,
+        requests_dlq: None,
+        notifier: Arc::new(clients.publisher(settings.event_bus.clone())),
+        store: Arc::new(MemoryStore::default()),
+        clock: Clock::system(),
+    };
+    let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
+    let outcome = follow(&cell, request, &arguments, &mut signals).await;
+    cell.drain(ENDING).await;
+    path.remove(&clients).await;
+    let (runs, code) = outcome?;
+    print(&runs, &name, global.output.unwrap_or(Format::Json));
+    Ok(code)
+}
+
+/// Where the events of this run come from.
+enum Path {
+    Made(EventsPath),
+    Given,
+    None,
+}
+
+impl Path {
+    fn queue_url(&self, arguments: &RunArgs) -> Option<String> {
+        match self {
+            Self::Made(path) => Some(path.queue_url.clone()),
+            Self::Given => arguments.events_queue.clone(),
+            Self::None => None,
+        }
+    }
+
+    async fn remove(&self, clients: &Clients) {
+        if let Self::Made(path) = self {
+            path.remove(clients).await;
+        }
+    }
+}
+
+/// An events queue: the one given, or on a local endpoint one made for this run; else none.
+async fn events_path(arguments: &RunArgs, clients: &Clients, cell: &str) -> Path {
+    if arguments.events_queue.is_some() {
+        return Path::Given;
+    }
+    if clients.is_local() {
+        match EventsPath::make(clients, cell).await {
+            Ok(path) => return Path::Made(path),
+            Err(error) => output::problem(&format!("{error}")),
+        }
+    }
+    output::problem("no --events-queue: following the tasks by DescribeTasks, 100 a call");
+    Path::None
+}
+
+/// Submits the request and waits for its runs; a signal stops them first.
+async fn follow(
+    cell: &Cell,
+    request: RunRequest,
+    arguments: &RunArgs,
+    signals: &mut Signals,
+) -> Result<(Vec<Run>, u8), CliError> {
+    let mut changes = cell.subscribe();
+    let submitted = cell.submit(request).await.map_err(|e| CliError::other(e.to_string()))?;
+    let ids: Vec<Uuid> = submitted.runs.iter().map(|run| run.id).collect();
+    let mut progress = Progress::new(&submitted.runs);
+    let mut interrupted = None;
+    while !done(cell, &ids, arguments.no_wait && interrupted.is_none()) {
+        tokio::select! {
+            change = changes.recv() => match change {
+                Ok(change) => progress.change(&change),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => break,
+            },
+            code = signals.next() => {
+                if interrupted.is_some() {
+                    progress.finish();
+                    return Err(CliError::other("interrupted again: tasks may still be stopping"));
+                }
+                interrupted = Some(code);
+                output::problem("stopping what was launched; once more to leave at once");
+                for id in &ids {
+                    cell.stop(*id, "taskwatch run was interrupted").await;
+                }
+            }
+        }
+    }
+    progress.finish();
+    let runs: Vec<Run> = ids.iter().filter_map(|id| cell.run(*id)).collect();
+    let code = match interrupted {
+        Some(code) => code,
+        None if arguments.no_wait => 0,
+        None => exit::code(&runs),
+    };
+    Ok((runs, code))
+}
+
+/// Whether there is nothing left to wait for: every run has ended or, with `--no-wait`, was placed.
+fn done(cell: &Cell, ids: &[Uuid], placed_is_enough: bool) -> bool {
+    let enough =
+        |run: Run| run.status.is_final() || (placed_is_enough && run.attempt().is_some_and(|a| a.task_arn.is_some()));
+    ids.iter().all(|id| cell.run(*id).is_none_or(enough))
+}
+
+fn masked(request: &RunRequest) -> Value {
+    let mut value = request.to_value();
+    let count = value["runTask"]["count"].take();
+    value["runTask"] = request.spec.run_task.masked();
+    if !count.is_null() {
+        value["runTask"]["count"] = count;
+    }
+    value
+}
+
+fn print(runs: &[Run], cell: &str, format: Format) {
+    let result = |run: &Run| {
+        let mut value = notification::detail(run, cell);
+        value["exitCode"] = run.attempt().and_then(|a| a.exit_code).into();
+        value
+    };
+    match (format, runs) {
+        (Format::Json, [one]) => output::data(&pretty(&result(one))),
+        (Format::Json, many) => output::data(&pretty(&many.iter().map(result).collect())),
+        _ => {
+            let mut table = comfy_table::Table::new();
+            table
+                .load_preset(comfy_table::presets::NOTHING)
+                .set_header(["NAME", "STATUS", "ATTEMPTS", "EXIT", "ERROR"]);
+            for run in runs {
+                let exit = run.attempt().and_then(|a| a.exit_code).map_or("-".into(), |code| code.to_string());
+                let error = run.ended_by.as_ref().map_or("-", |f| f.error.as_str());
+                table.add_row([&run.name, run.status.as_str(), &run.attempts.len().to_string(), &exit, error]);
+            }
+            output::data(&table.to_string());
+        }
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}

@@ -1,0 +1,60 @@
+//! `taskwatch serve`: the cell, until SIGTERM.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::args::Global;
+use super::error::CliError;
+use super::settings::{Settings, StoreSetting, target};
+use super::signals::Signals;
+use crate::aws::Clients;
+use crate::cell::ports::Queue;
+use crate::cell::{Cell, Clock, Ports};
+use crate::http;
+use crate::store::MemoryStore;
+
+/// ECS sends SIGKILL 30 s after SIGTERM; a drain leaves room.
+const DRAIN: Duration = Duration::from_secs(8);
+
+pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    let missing = |name: &str| CliError::usage(format!("TASKWATCH_{name} is not set: serve needs it"));
+    let name = settings.cell.clone().ok_or_else(|| missing("CELL"))?;
+    let events = settings.events_queue_url.clone().ok_or_else(|| missing("EVENTS_QUEUE_URL"))?;
+    let requests = settings.requests_queue_url.clone().ok_or_else(|| missing("REQUESTS_QUEUE_URL"))?;
+    let address = settings.listen()?;
+    if settings.store()? == StoreSetting::Unset {
+        tracing::warn!("TASKWATCH_STORE is not set: runs are kept in memory, and a restart forgets them");
+    }
+    let mut signals = Signals::listen()?;
+    let clients = Clients::load(&target(global)).await;
+    let region = clients.region().ok_or_else(|| CliError::usage("no AWS region is set: use --region or AWS_REGION"))?;
+    let mut config = settings.cell_config(&name);
+    config.region = region;
+    // https://sqs.<region>.amazonaws.com/<account>/<name>
+    config.account = events.rsplit('/').nth(1).unwrap_or_default().to_owned();
+    let queue = |url: String| Arc::new(clients.queue(url)) as Arc<dyn Queue>;
+    let ports = Ports {
+        ecs: Arc::new(clients.ecs()),
+        events: Some(queue(events)),
+        requests: Some(queue(requests)),
+        requests_dlq: settings.requests_dlq_url.clone().map(queue),
+        notifier: Arc::new(clients.publisher(settings.event_bus.clone())),
+        store: Arc::new(MemoryStore::default()),
+        clock: Clock::system(),
+    };
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|e| CliError::other(format!("TASKWATCH_LISTEN is {address}: {e}")))?;
+    let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
+    let shutdown = CancellationToken::new();
+    let http = tokio::spawn(http::serve(listener, cell.clone(), shutdown.clone()));
+    tracing::info!(cell = name, %address, "serving");
+    signals.next().await;
+    tracing::info!("draining");
+    cell.drain(DRAIN).await;
+    shutdown.cancel();
+    let _ = http.await;
+    Ok(0)
+}

@@ -1,0 +1,235 @@
+//! Settings: `taskwatch.toml`, overridden by the environment, overridden by flags.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::args::Global;
+use super::error::CliError;
+use crate::aws::Target;
+
+/// Every setting, after file and environment.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Settings {
+    pub(super) cell: Option<String>,
+    pub(super) events_queue_url: Option<String>,
+    pub(super) requests_queue_url: Option<String>,
+    pub(super) requests_dlq_url: Option<String>,
+    pub(super) topic_arn: Option<String>,
+    pub(super) event_bus: Option<String>,
+    store: Option<String>,
+    listen: Option<String>,
+    pub(super) api_token: Option<String>,
+    run_task_rate: Option<f64>,
+    run_task_burst: Option<u32>,
+    max_in_flight: Option<usize>,
+    reconcile_after_seconds: Option<u64>,
+    log: Option<String>,
+    log_format: Option<String>,
+}
+
+/// Where runs are kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum StoreSetting {
+    /// Nothing was said.
+    Unset,
+    /// `memory:`
+    Memory,
+}
+
+impl Settings {
+    /// Reads file and environment.
+    pub(super) fn load(global: &Global) -> Result<Self, CliError> {
+        let mut settings = match &global.config {
+            Some(path) => Self::file(path)?,
+            None if Path::new("taskwatch.toml").is_file() => Self::file(Path::new("taskwatch.toml"))?,
+            None => Self::default(),
+        };
+        settings.overlay(&|name| std::env::var(format!("TASKWATCH_{name}")).ok().filter(|v| !v.is_empty()))?;
+        Ok(settings)
+    }
+
+    fn file(path: &Path) -> Result<Self, CliError> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|e| CliError::usage(format!("{shown}: {e}")))?;
+        toml::from_str(&text).map_err(|e| {
+            let line = e.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            CliError::usage(format!("{shown}, line {line}: {}", e.message().replace('\n', " ")))
+        })
+    }
+
+    fn overlay(&mut self, env: &dyn Fn(&str) -> Option<String>) -> Result<(), CliError> {
+        let texts = [
+            ("CELL", &mut self.cell),
+            ("EVENTS_QUEUE_URL", &mut self.events_queue_url),
+            ("REQUESTS_QUEUE_URL", &mut self.requests_queue_url),
+            ("REQUESTS_DLQ_URL", &mut self.requests_dlq_url),
+            ("TOPIC_ARN", &mut self.topic_arn),
+            ("EVENT_BUS", &mut self.event_bus),
+            ("STORE", &mut self.store),
+            ("LISTEN", &mut self.listen),
+            ("API_TOKEN", &mut self.api_token),
+            ("LOG", &mut self.log),
+            ("LOG_FORMAT", &mut self.log_format),
+        ];
+        for (name, setting) in texts {
+            *setting = env(name).or_else(|| setting.take());
+        }
+        number(env, "RUN_TASK_RATE", "a number of tasks a second", &mut self.run_task_rate)?;
+        number(env, "RUN_TASK_BURST", "a whole number of tasks", &mut self.run_task_burst)?;
+        number(env, "MAX_IN_FLIGHT", "a whole number of runs", &mut self.max_in_flight)?;
+        number(env, "RECONCILE_AFTER_SECONDS", "a whole number of seconds", &mut self.reconcile_after_seconds)?;
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), CliError> {
+        self.store()?;
+        self.listen()?;
+        let wrong = |name: &str, value: String, allowed: &str| {
+            Err(CliError::usage(format!("TASKWATCH_{name} is {value:?}: {allowed}")))
+        };
+        if let Some(rate) = self.run_task_rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
+            return wrong("RUN_TASK_RATE", rate.to_string(), "a number of tasks a second above 0");
+        }
+        for (name, value) in [
+            ("RUN_TASK_BURST", self.run_task_burst.map(u64::from)),
+            ("MAX_IN_FLIGHT", self.max_in_flight.map(|n| n as u64)),
+        ] {
+            if value == Some(0) {
+                return wrong(name, "0".into(), "a whole number above 0");
+            }
+        }
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if let Some(cell) = self.cell.as_ref().filter(|c| !(1..=64).contains(&c.len()) || !c.chars().all(fits)) {
+            return wrong("CELL", cell.clone(), "1 to 64 characters of A-Z a-z 0-9 - _");
+        }
+        match self.log_format.as_deref() {
+            None | Some("text" | "json") => Ok(()),
+            Some(other) => wrong("LOG_FORMAT", other.into(), "text or json"),
+        }
+    }
+
+    /// `TASKWATCH_STORE`.
+    pub(super) fn store(&self) -> Result<StoreSetting, CliError> {
+        match self.store.as_deref() {
+            None => Ok(StoreSetting::Unset),
+            Some("memory:") => Ok(StoreSetting::Memory),
+            Some(other) if other.starts_with("file:") || other.starts_with("dynamodb:") => {
+                Err(CliError::usage(format!(
+                    "TASKWATCH_STORE is {other:?}: durable stores are not there yet; use memory:, which forgets its runs when the process ends"
+                )))
+            }
+            Some(other) => Err(CliError::usage(format!("TASKWATCH_STORE is {other:?}: expected memory:"))),
+        }
+    }
+
+    /// `TASKWATCH_LISTEN`; off loopback a token is required.
+    pub(super) fn listen(&self) -> Result<SocketAddr, CliError> {
+        let text = self.listen.as_deref().unwrap_or("127.0.0.1:7717");
+        let address: SocketAddr = text.parse().map_err(|_| {
+            CliError::usage(format!(
+                "TASKWATCH_LISTEN is {text:?}: expected an address and port, such as 127.0.0.1:7717"
+            ))
+        })?;
+        if !address.ip().is_loopback() && self.api_token.is_none() {
+            return Err(CliError::usage(format!(
+                "TASKWATCH_LISTEN is {text:?}: off loopback TASKWATCH_API_TOKEN is required"
+            )));
+        }
+        Ok(address)
+    }
+
+    /// The cell's configuration with what was set.
+    pub(super) fn cell_config(&self, name: &str) -> crate::cell::CellConfig {
+        let mut config = crate::cell::CellConfig::new(name);
+        config.default_topic.clone_from(&self.topic_arn);
+        config.run_task_rate = self.run_task_rate.unwrap_or(config.run_task_rate);
+        config.run_task_burst = self.run_task_burst.unwrap_or(config.run_task_burst);
+        config.max_in_flight = self.max_in_flight.unwrap_or(config.max_in_flight);
+        config.reconcile_after = self.reconcile_after_seconds.map_or(config.reconcile_after, Duration::from_secs);
+        config
+    }
+
+    /// Logs to stderr: warnings, unless `TASKWATCH_LOG` says otherwise.
+    pub(super) fn init_log(&self) -> Result<(), CliError> {
+        let filter = self.log.as_deref().unwrap_or("warn,taskwatch=info");
+        let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|e| {
+            CliError::usage(format!(
+                "TASKWATCH_LOG is {filter:?}: {e}; expected a filter such as info or taskwatch=debug"
+            ))
+        })?;
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // A second initialisation (in tests) keeps the first.
+        let _ = match self.log_format.as_deref() {
+            Some("json") => log.json().try_init(),
+            _ => log.with_target(false).compact().try_init(),
+        };
+        Ok(())
+    }
+}
+
+fn number<T: std::str::FromStr>(
+    env: &dyn Fn(&str) -> Option<String>,
+    name: &str,
+    allowed: &str,
+    setting: &mut Option<T>,
+) -> Result<(), CliError> {
+    if let Some(text) = env(name) {
+        let wrong = |_| CliError::usage(format!("TASKWATCH_{name} is {text:?}: expected {allowed}"));
+        *setting = Some(text.trim().parse().map_err(wrong)?);
+    }
+    Ok(())
+}
+
+/// Where AWS is called, by the flags.
+pub(super) fn target(global: &Global) -> Target {
+    Target {
+        region: global.region.clone(),
+        profile: global.profile.clone(),
+        endpoint_url: global.endpoint_url.clone(),
+        test_credentials: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &'static str, value: &'static str) -> Result<Settings, String> {
+        let mut settings = Settings::default();
+        settings.overlay(&|n| (n == name).then(|| value.to_owned())).map_err(|e| e.to_string())?;
+        Ok(settings)
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_its_value_and_what_is_allowed() {
+        for (name, value, part) in [
+            ("RUN_TASK_RATE", "fast", "TASKWATCH_RUN_TASK_RATE is \"fast\": expected a number"),
+            ("RUN_TASK_RATE", "-1", "above 0"),
+            ("RUN_TASK_BURST", "0", "above 0"),
+            ("MAX_IN_FLIGHT", "many", "expected a whole number"),
+            ("RECONCILE_AFTER_SECONDS", "5m", "expected a whole number of seconds"),
+            ("CELL", "a b", "TASKWATCH_CELL is \"a b\""),
+            ("LISTEN", "here", "such as 127.0.0.1:7717"),
+            ("LISTEN", "0.0.0.0:80", "TASKWATCH_API_TOKEN is required"),
+            ("STORE", "file:x", "not there yet"),
+            ("STORE", "disk", "expected memory:"),
+            ("LOG_FORMAT", "xml", "text or json"),
+        ] {
+            let error = with(name, value).unwrap_err();
+            assert!(error.contains(part), "{name}={value}: {error}");
+        }
+        assert_eq!(with("RUN_TASK_RATE", "2.5").unwrap().run_task_rate, Some(2.5));
+    }
+
+    #[test]
+    fn a_file_with_an_unknown_setting_is_refused_with_its_line() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "cell = \"blue\"\nrun_task_rat = 5\n").unwrap();
+        let error = Settings::file(file.path()).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("run_task_rat"), "{error}");
+    }
+}
