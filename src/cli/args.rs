@@ -124,7 +124,7 @@ pub(super) struct RunArgs {
     /// Security groups of the task's network interface
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     pub(super) security_groups: Vec<String>,
-    /// Command of the container (the one named by --decided-by, else the task definition's family)
+    /// Command of the container, last of all flags (the one named by --decided-by, else the task definition's family)
     #[arg(long, num_args = 1.., allow_hyphen_values = true)]
     pub(super) command: Vec<String>,
     /// Environment variable of that container

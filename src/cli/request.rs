@@ -87,10 +87,11 @@ fn run_task(arguments: &RunArgs) -> Result<Value, CliError> {
 /// JSON, or the AWS CLI's shorthand: `key=a,value=b` for each item.
 fn list(flag: &str, items: &[String]) -> Result<Value, CliError> {
     if let [one] = items
-        && (one.trim_start().starts_with(['[', '{']) || one.starts_with("file://")) {
-            let value = json(flag, one)?;
-            return Ok(if value.is_array() { value } else { json!([value]) });
-        }
+        && (one.trim_start().starts_with(['[', '{']) || one.starts_with("file://"))
+    {
+        let value = json(flag, one)?;
+        return Ok(if value.is_array() { value } else { json!([value]) });
+    }
     let item = |text: &String| {
         let pairs = text.split(',').map(|pair| {
             let (name, value) = pair
@@ -263,11 +264,11 @@ mod tests {
             "sg",
             "--env",
             "DAY=1=2",
+            "--count",
+            "12",
             "--command",
             "sh",
             "-c",
-            "--count",
-            "12",
         ]);
         let task = &value.unwrap()["runTask"];
         assert_eq!(task["networkConfiguration"]["awsvpcConfiguration"]["subnets"], json!(["a", "b"]));

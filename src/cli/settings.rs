@@ -56,7 +56,7 @@ impl Settings {
         let shown = path.display();
         let text = std::fs::read_to_string(path).map_err(|e| CliError::usage(format!("{shown}: {e}")))?;
         toml::from_str(&text).map_err(|e| {
-            let line = e.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            let line = e.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count());
             CliError::usage(format!("{shown}, line {line}: {}", e.message().replace('\n', " ")))
         })
     }

@@ -1,1 +1,105 @@
-//! Room of its own: see docs/architecture.md.
+//! An AWS endpoint on one port: SQS, SNS and EventBridge over their real wire protocols, and an ECS that fails on demand.
+//!
+//! It knows nothing of the other rooms: whatever works against it, works by AWS's protocols alone.
+
+pub mod clock;
+pub mod eventbridge;
+mod pattern;
+mod policy;
+mod query;
+mod server;
+pub mod sns;
+pub mod sqs;
+pub mod wire;
+
+use std::sync::{Arc, OnceLock};
+
+pub use server::serve;
+
+use clock::Clock;
+use eventbridge::EventBus;
+use sns::Sns;
+use sqs::Sqs;
+use wire::{ApiError, ApiResult, Call, JsonService};
+
+/// Who the endpoint is.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The account of every caller.
+    pub account: String,
+    /// The region of callers that sign for none.
+    pub region: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { account: "123456789012".to_owned(), region: "us-east-1".to_owned() }
+    }
+}
+
+/// Every service. Clones are the same endpoint.
+#[derive(Clone)]
+pub struct Local {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: Options,
+    sqs: Arc<Sqs>,
+    sns: Arc<Sns>,
+    bus: Arc<EventBus>,
+    ecs: OnceLock<Arc<dyn JsonService>>,
+}
+
+impl Local {
+    /// An endpoint without queues, topics, rules or ECS.
+    pub fn new(clock: &Arc<Clock>, options: Options) -> Self {
+        let sqs = Arc::new(Sqs::new(Arc::clone(clock)));
+        let sns = Arc::new(Sns::new(Arc::clone(clock), Arc::clone(&sqs)));
+        let bus = Arc::new(EventBus::new(Arc::clone(clock), Arc::clone(&sqs), Arc::clone(&sns)));
+        Self { inner: Arc::new(Inner { options, sqs, sns, bus, ecs: OnceLock::new() }) }
+    }
+
+    /// Gives the endpoint its ECS, once.
+    pub fn with_ecs(self, ecs: Arc<dyn JsonService>) -> Self {
+        // A second one is not taken: the first has tasks already.
+        let _ = self.inner.ecs.set(ecs);
+        self
+    }
+
+    /// Who the endpoint is.
+    pub fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    /// The bus that ECS puts its events on.
+    pub fn bus(&self) -> Arc<EventBus> {
+        Arc::clone(&self.inner.bus)
+    }
+
+    /// The topics.
+    pub fn sns(&self) -> &Sns {
+        &self.inner.sns
+    }
+
+    /// The queues.
+    pub fn sqs(&self) -> &Sqs {
+        &self.inner.sqs
+    }
+
+    /// Answers one call without a socket: `ecs`, `sqs`, `sns` or `events`.
+    ///
+    /// # Errors
+    /// What AWS would answer, and an error that names a service that is not here.
+    pub async fn handle(&self, service: &str, call: Call) -> ApiResult {
+        match (service, self.inner.ecs.get()) {
+            ("sqs", _) => self.inner.sqs.handle(call).await,
+            ("sns", _) => self.inner.sns.handle(call).await,
+            ("events", _) => self.inner.bus.handle(call).await,
+            ("ecs", Some(ecs)) => ecs.handle(call).await,
+            (other, _) => {
+                Err(ApiError::new("UnknownOperationException", format!("{other} is not part of this endpoint")))
+            }
+        }
+    }
+}

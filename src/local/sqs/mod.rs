@@ -1,0 +1,153 @@
+//! SQS, as far as standard queues go: long polls, visibility, delays, batches, dead-letter queues.
+
+mod admin;
+mod digest;
+mod messages;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::clock::Clock;
+use super::policy;
+use super::wire::{ApiError, ApiResult, Call, JsonService};
+use queue::Messages;
+
+/// The queues of every region and account.
+#[derive(Debug)]
+pub struct Sqs {
+    clock: Arc<Clock>,
+    queues: Mutex<HashMap<String, Arc<Queue>>>,
+}
+
+/// One queue.
+#[derive(Debug)]
+struct Queue {
+    arn: String,
+    settings: Mutex<Settings>,
+    messages: Mutex<Messages>,
+    arrived: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Settings {
+    attributes: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    fn attribute(&self, name: &str) -> Option<String> {
+        lock(&self.settings).attributes.get(name).cloned()
+    }
+
+    /// A number of the queue's attributes, else AWS's default (API reference, SetQueueAttributes).
+    fn number(&self, name: &str) -> i64 {
+        let given = self.attribute(name).and_then(|text| text.parse().ok());
+        given.unwrap_or(match name {
+            "VisibilityTimeout" => 30,
+            "MessageRetentionPeriod" => 345_600,
+            "MaximumMessageSize" => 1_048_576,
+            _ => 0,
+        })
+    }
+}
+
+impl Sqs {
+    /// No queues yet.
+    pub fn new(clock: Arc<Clock>) -> Self {
+        Self { clock, queues: Mutex::default() }
+    }
+
+    /// Delivers what a service sends, if the queue's policy lets it: `service` as in `events.amazonaws.com`, on behalf of
+    /// `source_arn` (a rule, a topic).
+    ///
+    /// # Errors
+    /// What AWS would note in the target's dead-letter queue: no such queue, or no permission.
+    pub fn deliver(
+        &self,
+        queue_arn: &str,
+        service: &str,
+        source_arn: &str,
+        body: &str,
+        attributes: Value,
+    ) -> Result<(), (&'static str, String)> {
+        let queue = lock(&self.queues).get(queue_arn).cloned();
+        let Some(queue) = queue else {
+            return Err(("NO_RESOURCE", format!("the queue {queue_arn} does not exist")));
+        };
+        let allowed = queue.attribute("Policy").is_some_and(|p| policy::allows(&p, service, source_arn, queue_arn));
+        if !allowed {
+            return Err((
+                "NO_PERMISSIONS",
+                format!("the policy of {queue_arn} does not let {service} send for {source_arn}"),
+            ));
+        }
+        self.put(&queue, body, attributes, None);
+        Ok(())
+    }
+
+    /// How many messages a queue holds.
+    pub fn depth(&self, queue_arn: &str) -> usize {
+        let queue = lock(&self.queues).get(queue_arn).cloned();
+        queue.map_or(0, |queue| {
+            let (visible, in_flight, delayed) = lock(&queue.messages).counts();
+            visible + in_flight + delayed
+        })
+    }
+
+    /// The queue that a call's QueueUrl names.
+    fn queue(&self, call: &Call) -> Result<Arc<Queue>, ApiError> {
+        let url = call.body["QueueUrl"].as_str().unwrap_or_default();
+        let mut parts = url.rsplit('/');
+        let name = parts.next().unwrap_or_default();
+        let account = parts.next().filter(|a| a.bytes().all(|b| b.is_ascii_digit())).unwrap_or(&call.account);
+        let arn = format!("arn:aws:sqs:{}:{account}:{name}", call.region);
+        lock(&self.queues).get(&arn).cloned().ok_or_else(no_queue)
+    }
+
+    async fn answer(&self, call: Call) -> ApiResult {
+        match call.operation.as_str() {
+            "CreateQueue" => self.create_queue(&call),
+            "GetQueueUrl" => self.get_queue_url(&call),
+            "ListQueues" => Ok(self.list_queues(&call)),
+            "DeleteQueue" => self.delete_queue(&call),
+            "PurgeQueue" => self.purge_queue(&call),
+            "GetQueueAttributes" => self.get_queue_attributes(&call),
+            "SetQueueAttributes" => self.set_queue_attributes(&call),
+            "TagQueue" | "UntagQueue" | "ListQueueTags" => self.tags(&call),
+            "SendMessage" => self.send_message(&call),
+            "SendMessageBatch" => self.send_message_batch(&call),
+            "ReceiveMessage" => self.receive_message(&call).await,
+            "DeleteMessage" => self.delete_message(&call),
+            "DeleteMessageBatch" => self.delete_message_batch(&call),
+            "ChangeMessageVisibility" => self.change_visibility(&call),
+            "ChangeMessageVisibilityBatch" => self.change_visibility_batch(&call),
+            other => Err(ApiError::new("UnsupportedOperation", format!("SQS {other} is not part of this endpoint"))),
+        }
+    }
+}
+
+impl JsonService for Sqs {
+    fn handle<'a>(&'a self, call: Call) -> BoxFuture<'a, ApiResult> {
+        self.answer(call).boxed()
+    }
+}
+
+fn no_queue() -> ApiError {
+    ApiError::new("QueueDoesNotExist", "The specified queue does not exist.")
+}
+
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new("InvalidParameterValue", message)
+}

@@ -1,0 +1,112 @@
+//! Queues by their front door, in paused time.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::clock::Clock;
+use super::*;
+
+async fn ask(sqs: &Sqs, operation: &str, body: Value) -> ApiResult {
+    let call = Call {
+        region: "us-east-1".into(),
+        account: "1".into(),
+        operation: operation.into(),
+        body,
+        origin: "http://h".into(),
+    };
+    sqs.handle(call).await
+}
+
+async fn with_queue(attributes: Value) -> (Sqs, String) {
+    let sqs = Sqs::new(Arc::new(Clock::new(1_000_000)));
+    let made = ask(&sqs, "CreateQueue", json!({"QueueName": "q", "Attributes": attributes})).await.unwrap();
+    let url = made["QueueUrl"].as_str().unwrap().to_owned();
+    (sqs, url)
+}
+
+async fn receive(sqs: &Sqs, url: &str, wait: u32) -> Vec<Value> {
+    let body = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": wait, "AttributeNames": ["All"]});
+    ask(sqs, "ReceiveMessage", body).await.unwrap()["Messages"].as_array().cloned().unwrap_or_default()
+}
+
+async fn send(sqs: &Sqs, url: &str, body: &str) {
+    ask(sqs, "SendMessage", json!({"QueueUrl": url, "MessageBody": body})).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_hidden_while_in_flight_and_comes_again() {
+    let (sqs, url) = with_queue(json!({"VisibilityTimeout": "30"})).await;
+    send(&sqs, &url, "a").await;
+    let first = receive(&sqs, &url, 0).await;
+    assert_eq!(first.len(), 1);
+    assert!(receive(&sqs, &url, 0).await.is_empty());
+    tokio::time::advance(Duration::from_secs(31)).await;
+    let again = receive(&sqs, &url, 0).await;
+    assert_eq!(again[0]["Attributes"]["ApproximateReceiveCount"], "2");
+    let receipt = &again[0]["ReceiptHandle"];
+    ask(&sqs, "DeleteMessage", json!({"QueueUrl": url, "ReceiptHandle": receipt})).await.unwrap();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(receive(&sqs, &url, 0).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_poll_wakes_for_an_arrival_and_for_a_delay() {
+    let (sqs, url) = with_queue(json!({})).await;
+    let begun = tokio::time::Instant::now();
+    let sender = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        send(&sqs, &url, "a").await;
+    };
+    let (received, ()) = tokio::join!(receive(&sqs, &url, 20), sender);
+    assert_eq!((received.len(), begun.elapsed().as_secs()), (1, 3));
+    ask(&sqs, "SendMessage", json!({"QueueUrl": url, "MessageBody": "b", "DelaySeconds": 5})).await.unwrap();
+    let received = receive(&sqs, &url, 20).await;
+    assert_eq!((received[0]["Body"].as_str(), begun.elapsed().as_secs()), (Some("b"), 8));
+    assert!(receive(&sqs, &url, 2).await.is_empty());
+    assert_eq!(begun.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_deletes_goes_to_the_dead_letter_queue() {
+    let (sqs, url) = with_queue(json!({})).await;
+    ask(&sqs, "CreateQueue", json!({"QueueName": "dlq"})).await.unwrap();
+    let redrive = json!({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:1:dlq", "maxReceiveCount": "2"}).to_string();
+    ask(&sqs, "SetQueueAttributes", json!({"QueueUrl": url, "Attributes": {"RedrivePolicy": redrive}})).await.unwrap();
+    send(&sqs, &url, "poison").await;
+    for _ in 0..2 {
+        assert_eq!(receive(&sqs, &url, 0).await.len(), 1);
+        tokio::time::advance(Duration::from_secs(31)).await;
+    }
+    assert!(receive(&sqs, &url, 0).await.is_empty());
+    assert_eq!(receive(&sqs, "http://h/1/dlq", 0).await[0]["Body"], "poison");
+    assert_eq!((sqs.depth("arn:aws:sqs:us-east-1:1:q"), sqs.depth("arn:aws:sqs:us-east-1:1:dlq")), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn visibility_can_be_changed_and_old_messages_are_forgotten() {
+    let (sqs, url) = with_queue(json!({"MessageRetentionPeriod": "60"})).await;
+    send(&sqs, &url, "a").await;
+    let receipt = receive(&sqs, &url, 0).await[0]["ReceiptHandle"].clone();
+    let change = json!({"QueueUrl": url, "ReceiptHandle": receipt, "VisibilityTimeout": 0});
+    ask(&sqs, "ChangeMessageVisibility", change.clone()).await.unwrap();
+    assert_eq!(receive(&sqs, &url, 0).await.len(), 1);
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert!(receive(&sqs, &url, 0).await.is_empty());
+    assert_eq!(ask(&sqs, "ChangeMessageVisibility", change).await.unwrap_err().code, "MessageNotInflight");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_fails_entry_by_entry() {
+    let (sqs, url) = with_queue(json!({})).await;
+    let entries = json!([{"Id": "1", "MessageBody": "a"}, {"Id": "2", "MessageBody": "b", "DelaySeconds": 901}]);
+    let answer = ask(&sqs, "SendMessageBatch", json!({"QueueUrl": url, "Entries": entries})).await.unwrap();
+    assert_eq!((answer["Successful"][0]["Id"].as_str(), answer["Failed"][0]["Id"].as_str()), (Some("1"), Some("2")));
+    for entries in [json!([]), json!([{"Id": "1", "MessageBody": "a"}, {"Id": "1", "MessageBody": "b"}])] {
+        assert!(ask(&sqs, "SendMessageBatch", json!({"QueueUrl": url, "Entries": entries})).await.is_err());
+    }
+    assert_eq!(
+        ask(&sqs, "SendMessage", json!({"QueueUrl": "http://h/1/none", "MessageBody": "a"})).await.unwrap_err().code,
+        "QueueDoesNotExist"
+    );
+}

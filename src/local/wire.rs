@@ -1,0 +1,49 @@
+//! What the services of the endpoint share: calls, answers, errors.
+
+use serde_json::{Map, Value};
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Region of the caller.
+    pub region: String,
+    /// Account of the caller.
+    pub account: String,
+    /// Name of the operation.
+    pub operation: String,
+    /// The request.
+    pub body: Value,
+    /// How the caller reached the endpoint, as in `http://127.0.0.1:4566`: queue URLs begin with it.
+    pub origin: String,
+}
+
+/// An error answer.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: u16,
+    /// The exception's name.
+    pub code: String,
+    /// Its message.
+    pub message: String,
+    /// More members of the error.
+    pub fields: Map<String, Value>,
+    /// Close the connection without an answer.
+    pub drop_connection: bool,
+}
+
+impl ApiError {
+    /// A caller's mistake: status 400.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { status: 400, code: code.into(), message: message.into(), fields: Map::new(), drop_connection: false }
+    }
+}
+
+/// What a call gives.
+pub type ApiResult = Result<Value, ApiError>;
+
+/// A service that speaks JSON.
+pub trait JsonService: Send + Sync {
+    /// Answers one call.
+    fn handle<'a>(&'a self, call: Call) -> futures::future::BoxFuture<'a, ApiResult>;
+}
