@@ -72,3 +72,41 @@ impl EventsPath {
         let _ = sqs.delete_queue().queue_url(&self.queue_url).send().await;
     }
 }
+
+impl Clients {
+    /// Makes a queue, or finds it; its URL.
+    ///
+    /// # Errors
+    /// AWS refused.
+    pub async fn create_queue(&self, name: &str) -> Result<String, ProvisionError> {
+        let sqs = aws_sdk_sqs::Client::new(&self.config);
+        let made = sqs.create_queue().queue_name(name).send().await.map_err(failed("CreateQueue"))?;
+        Ok(made.queue_url().unwrap_or_default().to_owned())
+    }
+
+    /// Makes a topic whose messages arrive, as they are, in a queue: the topic's ARN and the queue's URL.
+    ///
+    /// # Errors
+    /// The first call that AWS refused.
+    pub async fn create_subscribed_topic(&self, name: &str) -> Result<(String, String), ProvisionError> {
+        let sns = aws_sdk_sns::Client::new(&self.config);
+        let sqs = aws_sdk_sqs::Client::new(&self.config);
+        let topic = sns.create_topic().name(name).send().await.map_err(failed("CreateTopic"))?;
+        let topic = topic.topic_arn().unwrap_or_default().to_owned();
+        let queue_url = self.create_queue(name).await?;
+        let wanted = QueueAttributeName::QueueArn;
+        let read = sqs.get_queue_attributes().queue_url(&queue_url).attribute_names(wanted.clone()).send().await;
+        let read = read.map_err(failed("GetQueueAttributes"))?;
+        let queue = read.attributes().and_then(|a| a.get(&wanted)).cloned().unwrap_or_default();
+        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}]});
+        let allow = sqs.set_queue_attributes().queue_url(&queue_url);
+        let allow = allow.attributes(QueueAttributeName::Policy, policy.to_string()).send().await;
+        allow.map_err(failed("SetQueueAttributes"))?;
+        let subscription = sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(queue);
+        let subscribed = subscription.attributes("RawMessageDelivery", "true").send().await;
+        subscribed.map_err(failed("Subscribe"))?;
+        Ok((topic, queue_url))
+    }
+}

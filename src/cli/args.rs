@@ -48,6 +48,12 @@ pub(super) enum Command {
     /// The cell: take requests and events from their queues until SIGTERM
     #[command(after_help = SERVE_EXAMPLES)]
     Serve,
+    /// A local AWS endpoint: ECS, SQS, SNS and EventBridge, with scripted faults
+    #[command(after_help = LOCAL_EXAMPLES)]
+    Local(LocalArgs),
+    /// Local endpoint, cell and a fleet of runs with failures, in one process
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
     /// What happened to a task and what to do
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
@@ -66,6 +72,16 @@ Exit codes: 0 reached its goal; the task's own code where its container failed; 
 const SERVE_EXAMPLES: &str = "\
 Example:
   TASKWATCH_CELL=blue TASKWATCH_EVENTS_QUEUE_URL=https://… TASKWATCH_REQUESTS_QUEUE_URL=https://… taskwatch serve";
+
+const LOCAL_EXAMPLES: &str = "\
+Examples:
+  taskwatch local
+  taskwatch local --listen 127.0.0.1:0 --time-scale 20 --seed 7 --faults faults.toml";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  taskwatch demo
+  taskwatch demo --runs 1000 --seed 7 --output json";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -171,4 +187,41 @@ pub(super) struct ExplainArgs {
     /// The container whose exit code decides
     #[arg(long, value_name = "CONTAINER", value_delimiter = ',')]
     pub(super) decided_by: Vec<String>,
+}
+
+/// `taskwatch local`.
+#[derive(Debug, Args)]
+pub(super) struct LocalArgs {
+    /// Address and port; port 0 takes any
+    #[arg(long, default_value = "127.0.0.1:4566")]
+    pub(super) listen: std::net::SocketAddr,
+    /// How many times faster than AWS's time runs
+    #[arg(long, default_value_t = 1.0, value_name = "N")]
+    pub(super) time_scale: f64,
+    /// Decides all chances, so that a run can be repeated
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(super) seed: u64,
+    /// TOML file of faults (docs/local.md)
+    #[arg(long, value_name = "FILE")]
+    pub(super) faults: Option<std::path::PathBuf>,
+    /// Never throttle
+    #[arg(long)]
+    pub(super) no_quotas: bool,
+    /// Clusters that are there from the start, besides `default`
+    #[arg(long, value_name = "NAME")]
+    pub(super) cluster: Vec<String>,
+}
+
+/// `taskwatch demo`.
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// How many runs
+    #[arg(long, default_value_t = 200)]
+    pub(super) runs: u32,
+    /// How many times faster than AWS's time runs
+    #[arg(long, default_value_t = 20.0, value_name = "N")]
+    pub(super) time_scale: f64,
+    /// Decides all chances
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(super) seed: u64,
 }

@@ -1,9 +1,11 @@
 //! The command line: one file a command.
 
 mod args;
+mod demo;
 mod error;
 mod exit;
 mod explain;
+mod local;
 mod output;
 mod progress;
 mod request;
@@ -37,10 +39,13 @@ pub fn main() -> ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
     let settings = Settings::load(&arguments.global)?;
     settings.init_log()?;
+    let global = arguments.global;
     match arguments.command {
-        Command::Run(run) => run::run(*run, &arguments.global, &settings).await,
-        Command::Serve => serve::serve(&arguments.global, &settings).await,
-        Command::Explain(explain) => explain::explain(explain, &arguments.global).await,
+        Command::Run(run) => run::run(*run, &global, &settings).await,
+        Command::Serve => serve::serve(&global, &settings).await,
+        Command::Local(arguments) => local::local(arguments).await,
+        Command::Demo(arguments) => demo::demo(arguments, &global).await,
+        Command::Explain(explain) => explain::explain(explain, &global).await,
     }
 }
 

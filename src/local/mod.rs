@@ -3,18 +3,22 @@
 //! It knows nothing of the other rooms: whatever works against it, works by AWS's protocols alone.
 
 pub mod clock;
+pub mod ecs;
 pub mod eventbridge;
+pub mod faults;
 mod pattern;
 mod policy;
 mod query;
 mod server;
 pub mod sns;
 pub mod sqs;
+mod start;
 pub mod wire;
 
 use std::sync::{Arc, OnceLock};
 
 pub use server::serve;
+pub use start::{LocalOptions, RunningLocal, start};
 
 use clock::Clock;
 use eventbridge::EventBus;

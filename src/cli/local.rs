@@ -1,0 +1,41 @@
+//! `taskwatch local`: the AWS endpoint that fails on demand.
+
+use super::args::LocalArgs;
+use super::error::CliError;
+use super::output;
+use super::signals::Signals;
+use crate::local::ecs::{EcsOptions, Quotas};
+use crate::local::faults::Script;
+use crate::local::{LocalOptions, Options, start};
+
+pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
+    let mut signals = Signals::listen()?;
+    let script = match &arguments.faults {
+        Some(path) => Script::load(path).map_err(|e| CliError::usage(e.to_string().replace('\n', " ")))?,
+        None => Script::default(),
+    };
+    if !(arguments.time_scale.is_finite() && arguments.time_scale > 0.0) {
+        return Err(CliError::usage(format!("--time-scale {}: expected a number above 0", arguments.time_scale)));
+    }
+    let ecs = EcsOptions {
+        time_scale: arguments.time_scale,
+        seed: arguments.seed,
+        script,
+        quotas: (!arguments.no_quotas).then(Quotas::default),
+        auto_register: true,
+        clusters: arguments.cluster,
+        ..EcsOptions::default()
+    };
+    let identity = Options::default();
+    let region = identity.region.clone();
+    let options = LocalOptions { listen: arguments.listen, identity, ecs };
+    let running = start(options).await.map_err(|e| CliError::other(format!("--listen {}: {e}", arguments.listen)))?;
+    output::problem(&format!(
+        "taskwatch local listens on {url}\n\n  export AWS_ENDPOINT_URL={url} AWS_REGION={region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\n\
+         ECS, SQS, SNS and EventBridge until Ctrl-C; a task definition that nobody registered is made up.",
+        url = running.url()
+    ));
+    signals.next().await;
+    running.stop();
+    Ok(0)
+}

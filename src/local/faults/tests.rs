@@ -1,0 +1,109 @@
+use super::*;
+
+fn script(text: &str) -> Script {
+    Script::parse(text).unwrap()
+}
+
+fn error(text: &str) -> String {
+    Script::parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn mistakes_are_told_with_place_and_nearest_name() {
+    for (text, parts) in [
+        ("[[fault]]\ndo = \"imagepull\"", ["fault 1", "did you mean `image-pull`?"]),
+        (
+            "[[fault]]\nname = \"x\"\ndo = \"throttle\"\nprobabilty = 0.5",
+            ["fault 1 (\"x\")", "did you mean `probability`?"],
+        ),
+        ("[[fault]]\ndo = \"throttle\"\nprobability = 2", ["`probability` is 2", "from 0 to 1"]),
+        ("[[fault]]\ndo = \"throttle\"\n[fault.match]\nfamly = \"a\"", ["fault 1, match", "did you mean `family`?"]),
+        (
+            "[[fault]]\nstop_reason = \"CannotPullContainer\"",
+            ["no known reason", "did you mean `CannotPullContainerError`?"],
+        ),
+        ("[[fault]]\nname = \"x\"", ["one of `do`, `stop_reason` or `error`", "x"]),
+        ("[[fault]]\ndo = \"throttle\"\n[fault.match]\nattempt = 0", ["`attempt` is 0", "from 1"]),
+        ("[[fault]]\ndo = \"image-pull\"\n[fault.match]\nlast_status = \"RUNNING\"", ["last_status", "events"]),
+        ("[[faults]]\ndo = \"throttle\"", ["unknown key `faults`", "did you mean `fault`?"]),
+        ("[fault]\ndo = \"throttle\"", ["[[fault]]", "two brackets"]),
+        ("[task]\nexit_code = 300", ["[task]", "from 0 to 255"]),
+        ("seed = \"x\"", ["`seed` is \"x\"", "whole number"]),
+        ("nonsense", ["fault script", ""]),
+    ] {
+        let told = error(text);
+        for part in parts {
+            assert!(told.contains(part), "{text:?} tells {told:?}, not {part:?}");
+        }
+    }
+}
+
+#[test]
+fn every_reason_of_the_table_can_be_named() {
+    for class in super::super::reasons::class_names() {
+        let toml = format!("[[fault]]\nstop_reason = {class:?}");
+        assert!(Script::parse(&toml).is_ok(), "{class}");
+    }
+    assert!(Script::parse("[[fault]]\nstop_reason = \"CannotPullContainerError\"\nvariant = 999").is_err());
+    assert!(Script::parse("[[fault]]\nstop_reason = \"A text: of my own\"").is_ok());
+}
+
+fn subject<'a>(family: &'a str, attempt: u32, key: u64) -> Subject<'a> {
+    Subject { operation: "RunTask", family, attempt, key, ..Subject::default() }
+}
+
+#[test]
+fn rules_look_at_name_attempt_count_and_time() {
+    let mut engine = Engine::new(
+        script(
+            "[[fault]]\ndo = \"image-pull\"\ncount = 2\nfrom_seconds = 10\n[fault.match]\nfamily = \"etl-*\"\nattempt = \"1-2\"",
+        ),
+        0,
+    );
+    let mut strikes = |family, attempt, seconds| {
+        engine.for_launch(&Subject { seconds, ..subject(family, attempt, 1) }).life.is_some()
+    };
+    assert!(!strikes("etl-a", 1, 9.0));
+    assert!(!strikes("web", 1, 10.0));
+    assert!(!strikes("etl-a", 3, 10.0));
+    assert!(strikes("etl-a", 2, 10.0));
+    assert!(strikes("etl-b", 1, 10.0));
+    assert!(!strikes("etl-c", 1, 10.0), "count = 2");
+}
+
+#[test]
+fn chances_are_the_same_whatever_the_order() {
+    let text = "[[fault]]\ndo = \"capacity\"\nprobability = 0.3";
+    let struck = |keys: &mut dyn Iterator<Item = u64>| {
+        let mut engine = Engine::new(script(text), 7);
+        let mut hit: Vec<u64> = keys.filter(|k| engine.for_launch(&subject("f", 1, *k)).refuse.is_some()).collect();
+        hit.sort_unstable();
+        hit
+    };
+    let forwards = struck(&mut (0..1000));
+    assert_eq!(forwards, struck(&mut (0..1000).rev()));
+    assert!((200..400).contains(&forwards.len()), "{}", forwards.len());
+    let mut other = Engine::new(script(text), 8);
+    let others: Vec<u64> = (0..1000).filter(|k| other.for_launch(&subject("f", 1, *k)).refuse.is_some()).collect();
+    assert_ne!(forwards, others, "another seed, other fates");
+}
+
+#[test]
+fn calls_and_events_have_their_own_faults() {
+    let mut engine = Engine::new(
+        script(
+            "[[fault]]\ndo = \"throttle\"\n[fault.match]\nattempt = 1\n[[fault]]\ndo = \"duplicate\"\ncopies = 3\n[[fault]]\ndo = \"drop\"\n[fault.match]\nlast_status = \"STOPPED\"",
+        ),
+        0,
+    );
+    assert_eq!(engine.for_call(&subject("f", 1, 0)).unwrap().error.unwrap().1, "ThrottlingException");
+    assert!(engine.for_call(&subject("f", 2, 0)).is_none());
+    assert!(
+        engine.for_call(&Subject { operation: "StopTask", ..subject("f", 1, 0) }).is_none(),
+        "RunTask unless it says so"
+    );
+    let running = engine.for_event(&Subject { last_status: "RUNNING", ..subject("f", 1, 0) });
+    assert!((running.copies, running.drop) == (3, false));
+    assert!(engine.for_event(&Subject { last_status: "STOPPED", ..subject("f", 1, 0) }).drop);
+    assert_eq!(engine.hits()["fault 2"], 2);
+}
