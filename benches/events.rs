@@ -1,2 +1,67 @@
-//! x
-fn main() {}
+//! How long an event takes: to parse, to judge, and to decide what it means for its run.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use taskwatch::core::machine::{Input, Observation, apply};
+use taskwatch::core::request::RunRequest;
+use taskwatch::core::run::Run;
+use taskwatch::core::task::{Deciders, Notice, Task, parse_notice};
+use taskwatch::core::time::Timestamp;
+
+/// A recorded Fargate event of a task that ran and failed.
+const EVENT: &str = include_str!("../tests/fixtures/events/05-fargate-testsuite-fail-v6.json");
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+fn task(body: &str) -> Option<Task<'_>> {
+    match parse_notice(body) {
+        Ok(Notice::Task(event)) => Some(event.task),
+        _ => None,
+    }
+}
+
+fn observation(task: &Task<'_>) -> Observation {
+    Observation {
+        task_arn: task.task_arn.to_string(),
+        token: Some("token".into()),
+        version: task.version,
+        last_status: task.last_status.to_string(),
+        verdict: task.verdict(Deciders::Unknown),
+        healthy: false,
+        exit_code: task.exit_code(Deciders::Unknown),
+        created_at: task.created_at,
+        started_at: task.started_at,
+        stopped_at: task.stopped_at,
+    }
+}
+
+/// A run whose RunTask call is out.
+fn launching() -> Option<Run> {
+    let request = RunRequest::parse(r#"{"runTask": {"taskDefinition": "etl:7"}, "until": "stopped"}"#).ok()?;
+    let mut run = Run::new(uuid::Uuid::nil(), "bench".into(), 0, Arc::new(request.spec), NOW);
+    apply(&mut run, &Input::Submitted, NOW);
+    apply(&mut run, &Input::Launching { token: "token".into(), group_size: 1 }, NOW);
+    Some(run)
+}
+
+fn events(criterion: &mut Criterion) {
+    // As SQS has it: without the white space of the recorded file.
+    let compact = serde_json::from_str::<serde_json::Value>(EVENT).map(|v| v.to_string()).unwrap_or_default();
+    let (Some(run), Some(parsed)) = (launching(), task(&compact)) else { return };
+    let mut group = criterion.benchmark_group("event");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("parse", |b| b.iter(|| black_box(task(black_box(&compact)))));
+    group.bench_function("judge", |b| b.iter(|| black_box(observation(black_box(&parsed)))));
+    group.bench_function("parse, judge and decide", |b| {
+        b.iter(|| {
+            let mut run = run.clone();
+            let seen = task(black_box(&compact)).map(|task| observation(&task));
+            seen.map(|seen| apply(&mut run, &Input::Observed(seen), NOW))
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, events);
+criterion_main!(benches);

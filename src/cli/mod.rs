@@ -38,7 +38,13 @@ pub fn main() -> ExitCode {
 
 async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
     let settings = Settings::load(&arguments.global)?;
-    settings.init_log()?;
+    // A demo's faults are on purpose; a person who waits for one task reads progress, not a log.
+    let usual = match &arguments.command {
+        Command::Demo(_) => "error",
+        Command::Serve => "warn,taskwatch=info",
+        _ => "warn",
+    };
+    settings.init_log(usual)?;
     let global = arguments.global;
     match arguments.command {
         Command::Run(run) => run::run(*run, &global, &settings).await,

@@ -1,5 +1,6 @@
 //! Settings: `taskwatch.toml`, overridden by the environment, overridden by flags.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -153,15 +154,18 @@ impl Settings {
         config
     }
 
-    /// Logs to stderr: warnings, unless `TASKWATCH_LOG` says otherwise.
-    pub(super) fn init_log(&self) -> Result<(), CliError> {
-        let filter = self.log.as_deref().unwrap_or("warn,taskwatch=info");
+    /// Logs to stderr: `usual`, unless `TASKWATCH_LOG` says otherwise.
+    pub(super) fn init_log(&self, usual: &str) -> Result<(), CliError> {
+        let filter = self.log.as_deref().unwrap_or(usual);
         let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|e| {
             CliError::usage(format!(
                 "TASKWATCH_LOG is {filter:?}: {e}; expected a filter such as info or taskwatch=debug"
             ))
         })?;
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
         // A second initialisation (in tests) keeps the first.
         let _ = match self.log_format.as_deref() {
             Some("json") => log.json().try_init(),

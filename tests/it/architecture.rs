@@ -136,7 +136,8 @@ fn head(path: &str) -> &str {
 
 fn assert_absent(folder: &Path, words: &[&str], rule: &str) {
     let mut wrong = Vec::new();
-    for file in rust_files(folder) {
+    // A room's tests may read fixtures.
+    for file in rust_files(folder).into_iter().filter(|file| !file.ends_with("tests.rs")) {
         let code = code(&file);
         wrong.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", shown(&file))));
     }

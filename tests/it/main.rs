@@ -1,5 +1,10 @@
 //! The one integration binary: whole paths, through the public doors of the crate.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
+
 mod architecture;
+mod cli;
+mod clients;
 mod emulators;
+mod model;
 mod support;

@@ -62,7 +62,7 @@ impl State {
                 shown.insert(member.to_owned(), value.clone());
             }
         }
-        let cluster = self.account_mut(scope).clusters.entry(name.to_owned()).or_insert_with(Cluster::new);
+        let cluster = self.account_mut(scope).clusters.entry(name.to_owned()).or_default();
         cluster.active = true;
         if !shown.is_empty() {
             cluster.body = shown;

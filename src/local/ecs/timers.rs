@@ -95,11 +95,11 @@ impl Shared {
                 Some(_) => {}
             }
             match state.timers.pop().map(|timer| timer.what) {
-                Some(What::Step { key, epoch }) => {
-                    if state.tasks.get(&key).is_some_and(|task| task.epoch == epoch) {
-                        state.advance(key, now);
-                    }
+                Some(What::Step { key, epoch }) if state.tasks.get(&key).is_some_and(|task| task.epoch == epoch) => {
+                    state.advance(key, now);
                 }
+                // The task took another turn since.
+                Some(What::Step { .. }) => {}
                 Some(What::Send(event)) => outgoing.push(event),
                 Some(What::Token { scope, cluster, token }) => state.expire_token(&scope, &cluster, &token, now),
                 None => {}

@@ -41,7 +41,7 @@ pub(crate) fn command() -> Command {
 /// The AWS CLI (`python -m awscli`) against one endpoint.
 pub(crate) fn aws(endpoint: &str) -> Command {
     let mut command = command();
-    command.args(["-m", "awscli", "--endpoint-url", endpoint, "--output", "json", "--no-cli-pager"]);
+    command.args(["-m", "awscli", "--endpoint-url", endpoint, "--output", "json"]);
     command
 }
 

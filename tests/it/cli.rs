@@ -1,0 +1,145 @@
+//! The real binary, as a user runs it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn taskwatch() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskwatch"));
+    // Nothing of the machine's own settings may reach a test.
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")]);
+    command.envs([("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_CONFIG_FILE", "/nowhere"), ("HOME", "/nowhere")]);
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// `taskwatch local` on a free port, killed at the end.
+struct Local(Child, String);
+
+impl Local {
+    fn start() -> Self {
+        let mut child = taskwatch()
+            .args(["local", "--listen", "127.0.0.1:0", "--time-scale", "40", "--cluster", "batch"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("taskwatch local");
+        let mut line = String::new();
+        let mut reader = BufReader::new(child.stderr.take().expect("stderr"));
+        reader.read_line(&mut line).expect("a line");
+        // Keeps the pipe open for as long as the endpoint may write to it.
+        std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+        let url = line.trim().rsplit(' ').next().expect("a URL").to_owned();
+        Self(child, url)
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const NETWORK: [&str; 4] = ["--launch-type", "FARGATE", "--subnets", "subnet-0a"];
+
+#[test]
+fn explain_tells_what_happened_and_what_to_do() {
+    let file = "tests/fixtures/events/03-fargate-missing-secret-v7.json";
+    let output = taskwatch().args(["explain", file, "--output", "json"]).output().expect("explain");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let tasks: Vec<Value> = serde_json::from_str(&stdout(&output)).expect("an array");
+    assert_eq!(tasks[0]["class"], "Taskwatch.Secrets");
+    assert_eq!(tasks[0]["error"], "ResourceInitializationError");
+    let text = taskwatch().args(["explain", file]).output().expect("explain");
+    assert!(stdout(&text).contains("ResourceInitializationError"), "{}", stdout(&text));
+}
+
+#[test]
+fn wrong_input_is_one_line_and_exit_code_2() {
+    for (arguments, part) in [
+        (&["explain", "/nowhere.json"][..], "/nowhere.json"),
+        (
+            &["run", "--dry-run", "--cli-input-json", "{\"taskDefinition\":\"x\",\"clustr\":\"c\"}"],
+            "did you mean cluster",
+        ),
+        (&["run", "--dry-run"], "--task-definition"),
+        (&["serve"], "TASKWATCH_CELL is not set"),
+        (&["local", "--time-scale", "0"], "--time-scale 0"),
+    ] {
+        let output = taskwatch().args(arguments).output().expect("taskwatch");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        let said = stderr(&output);
+        assert!(
+            said.starts_with("error: ") && said.contains(part) && said.lines().count() == 1,
+            "{arguments:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_dry_run_shows_the_state_machine_as_a_request() {
+    let output = taskwatch().args(["run", "--dry-run", "examples/state-machine.json"]).output().expect("run");
+    let request: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!((&request["until"], &request["timeoutSeconds"]), (&"stopped".into(), &3600.into()));
+}
+
+#[test]
+fn run_follows_a_task_to_its_end_and_exits_with_its_code() {
+    let local = Local::start();
+    for (command, code, status) in [("exit 0", 0, "SUCCEEDED"), ("exit 3", 3, "FAILED")] {
+        let output = taskwatch()
+            .env("AWS_ENDPOINT_URL", &local.1)
+            .args(["run", "--cluster", "batch", "--task-definition", "etl", "--until", "stopped", "--retries", "0"])
+            .args(NETWORK)
+            .args(["--command", "sh", "-c", command])
+            .output()
+            .expect("run");
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        let result: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        assert_eq!((&result["status"], &result["exitCode"]), (&status.into(), &code.into()));
+        assert!(!stderr(&output).contains("DescribeTasks"), "events, not polling: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn an_interrupt_stops_what_was_launched() {
+    let local = Local::start();
+    let mut run = taskwatch()
+        .env("AWS_ENDPOINT_URL", &local.1)
+        .args(["run", "--cluster", "batch", "--task-definition", "etl", "--until", "stopped"])
+        .args(NETWORK)
+        .args(["--command", "sleep", "100000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("run");
+    let mut lines = BufReader::new(run.stderr.take().expect("stderr")).lines();
+    let running = lines.any(|line| line.is_ok_and(|line| line.starts_with("RUNNING")));
+    assert!(running, "the task was to run");
+    let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill");
+    assert!(killed.success());
+    for _ in lines.by_ref() {}
+    let output = run.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(130));
+    let result: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(result["status"], "ABORTED");
+}
+
+#[test]
+fn the_demo_accounts_for_every_run() {
+    let arguments = ["demo", "--runs", "60", "--time-scale", "60", "--output", "json"];
+    let output = taskwatch().args(arguments).output().expect("demo");
+    let report: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(output.status.code(), Some(0), "{report:#}\n{}", stderr(&output));
+    assert_eq!((&report["accounted"], &report["distinctNotifications"]), (&true.into(), &60.into()));
+    assert!(report["retries"].as_u64() > Some(0) && report["statuses"]["FAILED"].as_u64() > Some(0), "{report:#}");
+}

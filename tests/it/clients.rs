@@ -1,0 +1,55 @@
+//! `taskwatch local` from clients that know nothing of it: the AWS CLI.
+
+use serde_json::Value;
+use taskwatch::local::ecs::EcsOptions;
+use taskwatch::local::{LocalOptions, Options, RunningLocal, start};
+
+use super::support::python;
+
+async fn local() -> RunningLocal {
+    let ecs = EcsOptions { time_scale: 200.0, auto_register: true, ..EcsOptions::default() };
+    let listen = ([127, 0, 0, 1], 0).into();
+    start(LocalOptions { listen, identity: Options::default(), ecs }).await.expect("a free port")
+}
+
+/// What the AWS CLI prints, parsed; it ends the test where the CLI did not understand the answer.
+async fn cli(url: &str, arguments: &[&str]) -> Value {
+    let mut command = python::aws(url);
+    command.args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output().expect("python")).await.expect("its end");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_aws_cli_runs_a_task_and_hears_of_it() {
+    let local = local().await;
+    let url = local.url();
+    let queue = cli(&url, &["sqs", "create-queue", "--queue-name", "events"]).await;
+    let queue_url = queue["QueueUrl"].as_str().expect("a URL").to_owned();
+    let rule = ["events", "put-rule", "--name", "r", "--event-pattern", "{\"source\":[\"aws.ecs\"]}"];
+    assert_eq!(cli(&url, &rule).await["RuleArn"], "arn:aws:events:us-east-1:123456789012:rule/r");
+    let policy = r#"{"Policy":"{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"events.amazonaws.com\"},\"Action\":\"sqs:SendMessage\",\"Resource\":\"*\"}]}"}"#;
+    cli(&url, &["sqs", "set-queue-attributes", "--queue-url", &queue_url, "--attributes", policy]).await;
+    let target = "Id=1,Arn=arn:aws:sqs:us-east-1:123456789012:events";
+    cli(&url, &["events", "put-targets", "--rule", "r", "--targets", target]).await;
+    let network = "awsvpcConfiguration={subnets=[subnet-0a]}";
+    let run =
+        ["ecs", "run-task", "--task-definition", "etl", "--launch-type", "FARGATE", "--network-configuration", network];
+    let placed = cli(&url, &run).await;
+    assert_eq!(placed["tasks"][0]["lastStatus"], "PROVISIONING", "{placed}");
+    let receive = ["sqs", "receive-message", "--queue-url", &queue_url, "--wait-time-seconds", "20"];
+    let received = cli(&url, &receive).await;
+    let body = received["Messages"][0]["Body"].as_str().expect("an event");
+    let event: Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(
+        (&event["detail-type"], &event["detail"]["taskArn"]),
+        (&"ECS Task State Change".into(), &placed["tasks"][0]["taskArn"])
+    );
+    let topic = cli(&url, &["sns", "create-topic", "--name", "t"]).await;
+    let topic = topic["TopicArn"].as_str().expect("an ARN").to_owned();
+    let published = cli(&url, &["sns", "publish", "--topic-arn", &topic, "--message", "<hello & good bye>"]).await;
+    assert!(published["MessageId"].is_string());
+    let identity = cli(&url, &["sts", "get-caller-identity"]).await;
+    assert_eq!(identity["Account"], "123456789012");
+}
