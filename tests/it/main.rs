@@ -7,4 +7,5 @@ mod cli;
 mod clients;
 mod emulators;
 mod model;
+mod seed;
 mod support;

@@ -107,3 +107,12 @@ fn calls_and_events_have_their_own_faults() {
     assert!(engine.for_event(&Subject { last_status: "STOPPED", ..subject("f", 1, 0) }).drop);
     assert_eq!(engine.hits()["fault 2"], 2);
 }
+
+#[test]
+fn the_documentation_names_every_fault_and_its_example_is_a_script() {
+    let page = include_str!("../../../docs/local.md");
+    for name in Script::preset_names() {
+        assert!(page.contains(&format!("`{name}`")), "docs/local.md does not name {name}");
+    }
+    script(include_str!("../../../examples/faults.toml"));
+}
