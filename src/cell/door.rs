@@ -122,6 +122,7 @@ impl Inner {
             if change.is_final {
                 self.retire(id);
             }
+            change.log();
             // Nobody listening is no error.
             let _ = self.changes.send(change);
         }

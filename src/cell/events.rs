@@ -23,6 +23,8 @@ pub struct RunChange {
     pub last_status: Option<String>,
     /// The newest attempt's failure.
     pub error: Option<String>,
+    /// What ECS said of it.
+    pub cause: Option<String>,
 }
 
 impl RunChange {
@@ -36,6 +38,25 @@ impl RunChange {
             attempt: run.attempt().map_or(0, |a| a.number),
             last_status: run.attempt().and_then(|a| a.last_status.clone()),
             error: run.failure().map(|f| f.error.clone()),
+            cause: run.failure().map(|f| f.cause.clone()),
+        }
+    }
+}
+
+impl RunChange {
+    /// Tells the log of an attempt that failed and of a run that ended.
+    pub(super) fn log(&self) {
+        let Self { run, name, attempt, error, cause, .. } = self;
+        let status = self.status.as_str();
+        match (self.status, error) {
+            (Status::Succeeded, _) => tracing::info!(%run, name, attempt, status, "a run ended"),
+            (Status::PendingRetry, Some(error)) => {
+                tracing::info!(%run, name, attempt, error, cause, "an attempt failed")
+            }
+            (_, Some(error)) if self.is_final => {
+                tracing::warn!(%run, name, attempt, status, error, cause, "a run ended")
+            }
+            _ => tracing::debug!(%run, name, attempt, status, task = self.last_status, "a run changed"),
         }
     }
 }

@@ -35,6 +35,9 @@ async fn moto_lets_a_test_be_ecs_and_ministack_does_not() {
     assert_eq!(refused.failed_entry_count, 1);
 }
 
+/// So long nothing takes that still goes on: a bound that turns a hang into a failure.
+const HANGS: Duration = Duration::from_secs(120);
+
 /// A cell on an emulator's queues and topic, with the fake ECS.
 struct Fleet {
     cell: Cell,
@@ -76,14 +79,23 @@ impl Fleet {
         Self { cell, aws, tasks, ecs, requests, dlq, told }
     }
 
+    /// The next task that was launched.
+    async fn next_task(&mut self) -> Placed {
+        let next = tokio::time::timeout(HANGS, self.tasks.recv()).await;
+        next.expect("a launch, before it hangs").expect("a task")
+    }
+
     /// The final statuses of these runs, by name.
     async fn ends(&self, names: &[String]) -> BTreeMap<String, Status> {
+        tokio::time::timeout(HANGS, self.all_ends(names)).await.expect("every run's end, before it hangs")
+    }
+
+    async fn all_ends(&self, names: &[String]) -> BTreeMap<String, Status> {
         let mut ends = BTreeMap::new();
         while ends.len() < names.len() {
             for run in self.cell.runs().into_iter().filter(|run| run.status.is_final()) {
                 ends.insert(run.name, run.status);
             }
-            tokio::task::yield_now().await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         ends
@@ -114,15 +126,19 @@ async fn a_fleet_runs_through_motos_rule_queues_and_topic() {
     let bodies: Vec<String> = families.iter().map(|family| request(family, family)).collect();
     fleet.aws.send(&fleet.requests, &bodies).await;
     fleet.aws.send(&fleet.requests, &["{\"runTask\": {\"taskDefinitio\": 1}}".to_owned(), "hello".to_owned()]).await;
+    let stranger = json!({ "taskArn": "arn:aws:ecs:us-east-1:123456789012:task/batch/0", "startedBy": "green/0" });
+    fleet.aws.put_events(&[stranger]).await;
     // Three tasks, and a second one of the flaky family.
     for _ in 0..4 {
-        let placed = fleet.tasks.recv().await.expect("a task");
+        let placed = fleet.next_task().await;
         fleet.aws.put_events(&placed.life()).await;
     }
     let names: Vec<String> = families.map(str::to_owned).into();
     assert_ends(&fleet.ends(&names).await);
     assert_eq!(fleet.ecs.placed("flaky"), 2);
-    assert_eq!(fleet.aws.take(&fleet.told, 3, 10).await.len(), 3);
+    // One more than there should be, so that one too many is seen.
+    assert_eq!(fleet.aws.take(&fleet.told, 4, 3).await.len(), 3);
+    assert_eq!(fleet.cell.counters().foreign.get(), 0, "the rule lets only the cell's own events in");
     let refused = fleet.aws.take(&fleet.dlq, 2, 10).await;
     let reasons: Vec<String> = refused
         .iter()
@@ -145,7 +161,7 @@ async fn a_fleet_survives_ministacks_queue_with_duplicates_disorder_and_stranger
     let bodies: Vec<String> = names.iter().map(|name| request(&name[..6], name)).collect();
     fleet.aws.send(&fleet.requests, &bodies).await;
     for _ in 0..names.len() {
-        let placed = fleet.tasks.recv().await.expect("a task");
+        let placed = fleet.next_task().await;
         let life = placed.life();
         let mut told: Vec<String> = life.iter().chain(&life).map(envelope).collect();
         told.reverse();
@@ -154,7 +170,7 @@ async fn a_fleet_survives_ministacks_queue_with_duplicates_disorder_and_stranger
         fleet.aws.send(&events, &told).await;
     }
     assert_ends(&fleet.ends(&names).await);
-    let notifications = fleet.aws.take(&fleet.told, names.len(), 10).await;
+    let notifications = fleet.aws.take(&fleet.told, names.len() + 1, 3).await;
     assert_eq!(notifications.len(), names.len(), "one notification a run");
     let counters = fleet.cell.counters();
     while counters.malformed.get() < names.len() as u64 || counters.foreign.get() < names.len() as u64 {

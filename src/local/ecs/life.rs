@@ -243,9 +243,8 @@ impl Task {
             let code_lost = reason.is_some_and(|f| f.exit_code.is_none());
             let mut exits = self.exits(now, 143);
             exits[index].1 = in_container;
-            if code_lost {
-                exits[index].0 = None;
-            }
+            // Its own step says that it ended, whatever rounding makes of the instant.
+            exits[index].0 = if code_lost { None } else { self.containers[index].work.1 };
             self.end(
                 Some(now),
                 exits,

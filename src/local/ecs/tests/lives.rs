@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::support::{bench, fargate, merged};
+use super::super::{EcsOptions, Script};
+use super::support::{bench, fargate, merged, with};
 
 #[tokio::test(start_paused = true)]
 async fn a_fargate_task_lives_as_the_recorded_ones() {
@@ -160,4 +161,22 @@ async fn thousands_of_tasks_live_on_one_timer() {
     assert_eq!(stopped, 2000);
     let arns: BTreeSet<_> = bench.ecs.tasks_snapshot().into_iter().map(|t| t.arn).collect();
     assert_eq!(arns.len(), 2000);
+}
+
+/// On a busy machine timers fire late, some more than others: what ended by itself must not look killed.
+#[tokio::test(start_paused = true)]
+async fn a_program_that_ends_by_itself_keeps_its_exit_code_at_any_speed() {
+    let script = Script::parse("[task]\nseconds = [10, 40]").unwrap();
+    let options = EcsOptions { auto_register: true, quotas: None, time_scale: 20.0, script, ..EcsOptions::default() };
+    let bench = with(options);
+    for number in 0..200 {
+        bench.run(merged(fargate("etl"), &json!({"startedBy": format!("cell/{number}")}))).await;
+    }
+    // Time that moves in uneven leaps.
+    for leap in (1..6_000).map(|n| n * 7919 % 41) {
+        tokio::time::advance(std::time::Duration::from_millis(leap)).await;
+    }
+    let codes: Vec<i64> =
+        bench.events().iter().filter_map(|e| e["detail"]["containers"][0]["exitCode"].as_i64()).collect();
+    assert!(codes.len() >= 400 && codes.iter().all(|code| *code == 0), "{codes:?}");
 }
