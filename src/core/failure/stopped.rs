@@ -18,8 +18,9 @@ pub(in crate::core) fn stopped(task: &Task<'_>, culprit: Option<&Container<'_>>)
 /// Stop codes that settle it (DescribeTasks' `stopCode`; an open enum, and absent in old events).
 fn by_stop_code<'t>(task: &'t Task<'_>, code: &str) -> Option<(Meaning, &'t str)> {
     let reason = task.stopped_reason.as_deref().unwrap_or_default();
-    let known = table::known(reason);
-    let or = |class, transience, hint| known.unwrap_or(Meaning { class, transience, hint: table::hint(hint) });
+    // Most tasks end by themselves: the table is asked only where its answer counts.
+    let known = || table::known(reason);
+    let or = |class, transience, hint| known().unwrap_or(Meaning { class, transience, hint: table::hint(hint) });
     let meaning = match code {
         // Any text is possible here: it is the StopTask caller's.
         "UserInitiated" => {
@@ -27,7 +28,7 @@ fn by_stop_code<'t>(task: &'t Task<'_>, code: &str) -> Option<(Meaning, &'t str)
         }
         "ServiceSchedulerInitiated" => or(Class::Stopped, Transience::Permanent, "service"),
         "SpotInterruption" => {
-            let transience = known.filter(|k| k.class == Class::Spot).map_or(Transience::Elsewhere, |k| k.transience);
+            let transience = known().filter(|k| k.class == Class::Spot).map_or(Transience::Elsewhere, |k| k.transience);
             Meaning { class: Class::Spot, transience, hint: table::hint("spot") }
         }
         "TerminationNotice" => or(Class::Host, Transience::Transient, "maintenance"),
