@@ -1,6 +1,7 @@
 //! The one door to a run: apply, commit, then do what follows.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::Inner;
 use super::events::RunChange;
 use crate::core::machine::{self, Effect, Input};
-use crate::core::notification::{self, Notification};
+use crate::core::notification;
 use crate::core::run::Run;
 use crate::store::Change;
 
@@ -22,14 +23,16 @@ pub(super) struct Commit {
     pub(super) changes: Vec<Change>,
     /// The run's effects, and how it looks now.
     after: Option<(Uuid, Vec<Effect>, RunChange)>,
-    notification: Option<Notification>,
+    /// Whether it put a notification into the outbox.
+    posts: bool,
     done: Option<oneshot::Sender<()>>,
 }
 
 impl Commit {
-    /// A change that nothing follows.
-    pub(super) fn bare(change: Change) -> Self {
-        Self { changes: vec![change], after: None, notification: None, done: None }
+    /// Changes that nothing follows; the receiver resolves once they are durable.
+    pub(super) fn bare(changes: Vec<Change>) -> (Self, oneshot::Receiver<()>) {
+        let (done, durable) = oneshot::channel();
+        (Self { changes, after: None, posts: false, done: Some(done) }, durable)
     }
 }
 
@@ -86,17 +89,16 @@ impl Inner {
         let notification = effects
             .contains(&Effect::Notify)
             .then(|| notification::build(run, &self.origin, self.config.default_topic.as_deref()));
-        if let Some(notification) = &notification {
-            changes.push(Change::Post(Box::new(notification.clone())));
-        }
+        let posts = notification.is_some();
+        changes.extend(notification.map(|notification| Change::Post(Box::new(notification))));
         let after = Some((run.id, effects, RunChange::of(run)));
-        (Commit { changes, after, notification, done: Some(done) }, durable)
+        (Commit { changes, after, posts, done: Some(done) }, durable)
     }
 
     /// Makes transitions durable, many in one commit, and then does what follows from them. Ends when the cell has.
     pub(super) async fn commit_all(self: Arc<Self>, mut commits: mpsc::Receiver<Commit>) {
         let mut batch = Vec::with_capacity(MOST_A_COMMIT);
-        while commits.recv_many(&mut batch, MOST_A_COMMIT).await > 0 {
+        while self.next_commits(&mut commits, &mut batch).await > 0 {
             let changes: Vec<Change> = batch.iter_mut().flat_map(|c| std::mem::take(&mut c.changes)).collect();
             // Nothing is acknowledged and nothing is done until it is durable: a store that fails stops the cell's
             // work, not its memory of it.
@@ -108,6 +110,18 @@ impl Inner {
                 self.follow(commit);
             }
         }
+    }
+
+    /// The next transitions to commit; none once the cell has ended and what had come before is done.
+    async fn next_commits(&self, commits: &mut mpsc::Receiver<Commit>, batch: &mut Vec<Commit>) -> usize {
+        if !self.ended.is_cancelled() {
+            tokio::select! {
+                count = commits.recv_many(batch, MOST_A_COMMIT) => return count,
+                () = self.ended.cancelled() => {}
+            }
+        }
+        commits.close();
+        commits.recv_many(batch, MOST_A_COMMIT).await
     }
 
     fn follow(&self, commit: Commit) {
@@ -126,8 +140,9 @@ impl Inner {
             // Nobody listening is no error.
             let _ = self.changes.send(change);
         }
-        if let Some(notification) = commit.notification {
-            self.tell(notification);
+        if commit.posts {
+            self.untold.fetch_add(1, Ordering::AcqRel);
+            self.posted.notify_one();
         }
         if let Some(done) = commit.done {
             let _ = done.send(());

@@ -79,15 +79,19 @@ impl Inner {
         ids.iter().filter_map(|id| self.registry.read(*id, Run::clone)).collect()
     }
 
-    /// Takes requests from their queue; answers the receipts of those that are durable, here or in the DLQ.
-    pub(super) async fn take_requests(&self, messages: Vec<Message>) -> Vec<String> {
-        let mut done = Vec::with_capacity(messages.len());
+    /// Takes requests from their queue; answers the receipts of those that are durable, here or in the DLQ, and of those
+    /// that another cell may have at once because this one is ending.
+    pub(super) async fn take_requests(&self, messages: Vec<Message>) -> (Vec<String>, Vec<String>) {
+        let (mut done, mut left) = (Vec::with_capacity(messages.len()), Vec::new());
         for message in messages {
-            if self.take_request(&message).await {
-                done.push(message.receipt);
+            match self.take_request(&message).await {
+                true => done.push(message.receipt),
+                false if self.draining.is_cancelled() => left.push(message.receipt),
+                // Its queue's own redrive policy counts how often it comes.
+                false => {}
             }
         }
-        done
+        (done, left)
     }
 
     async fn take_request(&self, message: &Message) -> bool {

@@ -1,5 +1,6 @@
 //! Gives waiting runs their slots and calls RunTask: intent committed first, the same token until there is an answer.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -35,41 +36,49 @@ impl Inner {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Launches what waits, as fast as the governor lets it, until the cell ends.
+    /// Launches what waits, as fast as the governor lets it, until the cell drains.
     pub(super) async fn launch_all(self: Arc<Self>) {
         loop {
-            let group = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let room = self.room();
+            if room == 0 {
+                tokio::select! {
+                    () = self.slot_free.notified() => continue,
+                    () = tokio::time::sleep(FIRST_WAIT) => continue,
+                    () = self.draining.cancelled() => return,
+                }
+            }
+            let group = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take(room);
             if group.is_empty() {
                 tokio::select! {
                     () = self.queued.notified() => continue,
-                    () = self.ended.cancelled() => return,
+                    () = self.draining.cancelled() => return,
                 }
             }
-            while self.registry.live() >= self.config.max_in_flight {
-                tokio::select! {
-                    () = self.slot_free.notified() => {}
-                    () = tokio::time::sleep(FIRST_WAIT) => {}
-                    () = self.ended.cancelled() => return,
-                }
+            self.leaving.fetch_add(group.len(), Ordering::AcqRel);
+            tokio::select! {
+                () = self.governor.acquire(group.len()) => {}
+                () = self.draining.cancelled() => return,
             }
-            self.governor.acquire(group.len()).await;
             let Ok(permit) = Arc::clone(&self.calls).acquire_owned().await else { return };
             let cell = Arc::clone(&self);
-            self.tasks.spawn(async move {
+            self.launches.spawn(async move {
                 cell.launch(group).await;
                 drop(permit);
             });
         }
     }
 
+    /// How many more runs may have a task, those that have left the queue for their call counted.
+    fn room(&self) -> usize {
+        let taken = self.registry.live() + self.leaving.load(Ordering::Acquire);
+        self.config.max_in_flight.saturating_sub(taken)
+    }
+
     /// One RunTask call for these runs.
     async fn launch(&self, group: Vec<Uuid>) {
         let Some(&first) = group.first() else { return };
-        let Some((attempt, call)) =
-            self.registry.read(first, |run| run.attempt().map_or((0, 0), |a| (a.number, a.call)))
-        else {
-            return;
-        };
+        let call_of = |run: &Run| run.attempt().map_or((0, 0), |a| (a.number, a.call));
+        let (attempt, call) = self.registry.read(first, call_of).unwrap_or_default();
         let group_size = u32::try_from(group.len()).unwrap_or(1);
         let token = token(&self.config.name, first, attempt, call);
         let intents = group.iter().map(|id| async {
@@ -78,6 +87,7 @@ impl Inner {
             made.durable().await.then_some(*id)
         });
         let members: Vec<Uuid> = join_all(intents).await.into_iter().flatten().collect();
+        self.leaving.fetch_sub(group.len(), Ordering::AcqRel);
         if !members.is_empty() {
             self.call(&members, &token).await;
         }

@@ -11,6 +11,7 @@ mod events;
 mod governor;
 mod intake;
 mod launcher;
+mod outbox;
 pub mod ports;
 mod queue;
 mod receive;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -36,14 +38,17 @@ pub use events::{Count, Counters, RunChange};
 pub use intake::{SubmitError, Submitted};
 
 use crate::core::machine::Input;
-use crate::core::notification::{Notification, Origin};
+use crate::core::notification::Origin;
 use crate::core::run::Run;
 use crate::store::{Change, Store, StoreError};
 use governor::Governor;
-use ports::{ContainerDefinition, Ecs, Notifier, Queue};
+use ports::{Ecs, Notifier, Queue};
 use queue::LaunchQueue;
 use registry::Registry;
 use timers::Timers;
+
+/// For what is on its way to the store when everything else has ended.
+const LAST_COMMITS: Duration = Duration::from_secs(2);
 
 /// How a cell is to work.
 #[derive(Clone, Debug)]
@@ -137,13 +142,15 @@ struct Inner {
     registry: Registry,
     timers: Timers,
     commits: mpsc::Sender<door::Commit>,
-    outbox: mpsc::UnboundedSender<Notification>,
     changes: broadcast::Sender<RunChange>,
     queue: Mutex<LaunchQueue>,
     queued: Notify,
     slot_free: Notify,
-    /// Notifications on their way.
+    /// Runs that left the launch queue and are not counted as live yet.
+    leaving: AtomicUsize,
+    /// Durable notifications that were not delivered yet.
     untold: AtomicUsize,
+    posted: Notify,
     delivered: Notify,
     governor: Governor,
     calls: Arc<Semaphore>,
@@ -151,13 +158,14 @@ struct Inner {
     /// Held while an ARN is given to a member of a call, so that two tasks never go to one.
     binding: tokio::sync::Mutex<()>,
     describing: tokio::sync::Mutex<()>,
-    definitions: DashMap<String, Option<Arc<[ContainerDefinition]>>>,
+    definitions: DashMap<String, definitions::Known>,
     finished: Mutex<VecDeque<Uuid>>,
     consuming: AtomicBool,
     counters: Counters,
     draining: CancellationToken,
     ended: CancellationToken,
     receivers: TaskTracker,
+    launches: TaskTracker,
     tasks: TaskTracker,
 }
 
@@ -235,13 +243,20 @@ impl Cell {
         let _ = tokio::time::timeout(longest, told).await;
     }
 
-    /// Ends well: takes nothing more, finishes what is in hand, at most so long, and stops.
+    /// Ends well, in `longest` at most: takes nothing more, launches nothing more, waits for the calls that are out,
+    /// delivers what is in the outbox, and stops. What is left stays in the store for the next start.
     pub async fn drain(&self, longest: Duration) {
-        self.inner.draining.cancel();
-        self.inner.receivers.close();
-        let _ = tokio::time::timeout(longest, self.inner.receivers.wait()).await;
-        self.flush(longest).await;
-        self.inner.ended.cancel();
+        let inner = &self.inner;
+        let until = Instant::now() + longest;
+        inner.draining.cancel();
+        inner.receivers.close();
+        inner.launches.close();
+        let _ = tokio::time::timeout_at(until, inner.receivers.wait()).await;
+        let _ = tokio::time::timeout_at(until, inner.launches.wait()).await;
+        self.flush(until.duration_since(Instant::now())).await;
+        inner.ended.cancel();
+        inner.tasks.close();
+        let _ = tokio::time::timeout(LAST_COMMITS, inner.tasks.wait()).await;
     }
 }
 
@@ -254,7 +269,7 @@ impl Inner {
         while finished.len() > self.config.keep_finished {
             let Some(oldest) = finished.pop_front() else { break };
             // If the commit queue is full the store forgets it after the next start.
-            let _ = self.commits.try_send(door::Commit::bare(Change::Forget(oldest)));
+            let _ = self.commits.try_send(door::Commit::bare(vec![Change::Forget(oldest)]).0);
             self.registry.forget(oldest);
         }
     }

@@ -115,6 +115,6 @@ pub trait Queue: Send + Sync + 'static {
 
 /// Where notifications go.
 pub trait Notifier: Send + Sync + 'static {
-    /// Publishes one; sent again until it answers Ok.
-    fn publish<'a>(&'a self, notification: &'a Notification) -> BoxFuture<'a, Result<(), CallError>>;
+    /// Publishes any number, in order; one answer for each. What is not `Ok` is sent again.
+    fn publish<'a>(&'a self, notifications: &'a [Notification]) -> BoxFuture<'a, Vec<Result<(), CallError>>>;
 }

@@ -39,8 +39,12 @@ impl LaunchQueue {
         self.len
     }
 
-    /// The next run whose turn it is, and up to nine behind it that may share its call.
-    pub(super) fn take(&mut self) -> Vec<Uuid> {
+    /// The next run whose turn it is, and up to nine behind it that may share its call; `most` in all.
+    pub(super) fn take(&mut self, most: usize) -> Vec<Uuid> {
+        let most = most.min(MOST_A_CALL);
+        if most == 0 {
+            return Vec::new();
+        }
         let Some(name) = self.turns.pop_front() else { return Vec::new() };
         let Some(waiting) = self.queues.get_mut(&name) else { return Vec::new() };
         let mut taken = Vec::new();
@@ -48,7 +52,7 @@ impl LaunchQueue {
         while let Some(first) = waiting.first_entry() {
             let (_, next) = *first.get();
             let fits = taken.is_empty() || (next.is_some() && next == key);
-            if taken.len() == MOST_A_CALL || !fits {
+            if taken.len() == most || !fits {
                 break;
             }
             key = next;
@@ -80,7 +84,7 @@ mod tests {
         }
         queue.push("small", 0, id(10), None);
         queue.push("big", 5, id(11), None);
-        let order: Vec<_> = std::iter::from_fn(|| queue.take().first().copied()).collect();
+        let order: Vec<_> = std::iter::from_fn(|| queue.take(10).first().copied()).collect();
         assert_eq!(order, [id(11), id(10), id(0), id(1), id(2)]);
         assert_eq!(queue.len(), 0);
     }
@@ -93,7 +97,7 @@ mod tests {
         }
         queue.push("q", 0, id(20), None);
         queue.push("q", 0, id(21), None);
-        let sizes: Vec<_> = std::iter::from_fn(|| Some(queue.take().len()).filter(|n| *n > 0)).collect();
+        let sizes: Vec<_> = std::iter::from_fn(|| Some(queue.take(10).len()).filter(|n| *n > 0)).collect();
         assert_eq!(sizes, [10, 2, 1, 1]);
     }
 }

@@ -65,10 +65,15 @@ impl Inner {
         if messages.is_empty() {
             return;
         }
-        let done = match from {
-            From::Events => self.watch(messages).await,
+        let (done, left) = match from {
+            From::Events => (self.watch(messages).await, Vec::new()),
             From::Requests => self.take_requests(messages).await,
         };
+        if !left.is_empty()
+            && let Err(error) = queue.release(left).await
+        {
+            tracing::debug!(%error, "messages were not released; they come again after their visibility timeout");
+        }
         if done.is_empty() {
             return;
         }

@@ -1,7 +1,7 @@
 //! Begins a cell: reads the store, takes up what was not done, and starts its loops.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::governor::Governor;
 use super::receive::From;
 use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, launcher};
 use crate::core::machine::{self, Effect, Input};
-use crate::core::notification::{Notification, Origin};
+use crate::core::notification::Origin;
 use crate::core::run::{Run, Stage};
 use crate::store::Contents;
 
@@ -39,11 +39,11 @@ impl Cell {
         }
         let contents = ports.store.load().await?;
         let (commits, to_commit) = mpsc::channel(COMMITS);
-        let (outbox, to_publish) = mpsc::unbounded_channel();
-        let inner = Arc::new(Inner::new(config, ports, commits, outbox));
+        let inner = Arc::new(Inner::new(config, ports, commits));
+        inner.untold.store(contents.undelivered, Ordering::Release);
         inner.tasks.spawn(Arc::clone(&inner).commit_all(to_commit));
-        inner.tasks.spawn(Arc::clone(&inner).notify_all(to_publish));
-        inner.tasks.spawn(Arc::clone(&inner).launch_all());
+        inner.tasks.spawn(Arc::clone(&inner).notify_all());
+        inner.launches.spawn(Arc::clone(&inner).launch_all());
         inner.tasks.spawn(Arc::clone(&inner).keep_time());
         inner.take_up(contents);
         inner.tasks.spawn(Arc::clone(&inner).reconcile_all());
@@ -53,12 +53,7 @@ impl Cell {
 }
 
 impl Inner {
-    fn new(
-        config: CellConfig,
-        ports: Ports,
-        commits: mpsc::Sender<super::door::Commit>,
-        outbox: mpsc::UnboundedSender<Notification>,
-    ) -> Self {
+    fn new(config: CellConfig, ports: Ports, commits: mpsc::Sender<super::door::Commit>) -> Self {
         let origin =
             Origin { cell: config.name.clone(), account: config.account.clone(), region: config.region.clone() };
         Self {
@@ -67,14 +62,15 @@ impl Inner {
             config,
             ports,
             commits,
-            outbox,
             registry: super::Registry::default(),
             timers: super::Timers::default(),
             changes: broadcast::channel(CHANGES).0,
             queue: Mutex::default(),
             queued: Notify::new(),
             slot_free: Notify::new(),
+            leaving: AtomicUsize::new(0),
             untold: AtomicUsize::new(0),
+            posted: Notify::new(),
             delivered: Notify::new(),
             calls: Arc::new(Semaphore::new(launcher::CALLS_AT_ONCE)),
             stops: Arc::new(Semaphore::new(STOPS_AT_ONCE)),
@@ -87,6 +83,7 @@ impl Inner {
             draining: CancellationToken::new(),
             ended: CancellationToken::new(),
             receivers: TaskTracker::new(),
+            launches: TaskTracker::new(),
             tasks: TaskTracker::new(),
         }
     }
@@ -113,12 +110,9 @@ impl Inner {
                 }
             }
         }
-        for notification in contents.outbox {
-            self.tell(notification);
-        }
         for (token, members) in calls {
             let cell = Arc::clone(self);
-            self.tasks.spawn(async move { cell.call(&members, &token).await });
+            self.launches.spawn(async move { cell.call(&members, &token).await });
         }
     }
 

@@ -28,8 +28,17 @@ pub enum Change {
 pub struct Contents {
     /// Every run kept.
     pub runs: Vec<Run>,
-    /// Every notification not delivered.
-    pub outbox: Vec<Notification>,
+    /// How many notifications are not delivered.
+    pub undelivered: usize,
+}
+
+/// A notification in the outbox.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// Its place: later ones have higher numbers.
+    pub seq: u64,
+    /// What is to be delivered.
+    pub notification: Notification,
 }
 
 /// Why a store cannot do its work.
@@ -50,4 +59,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes the changes durable.
     fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The oldest `limit` undelivered notifications behind place `after` (0: from the first), in order.
+    fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>>;
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
 
 mod architecture;
+mod cell;
 mod cli;
 mod clients;
 mod emulators;

@@ -152,7 +152,8 @@ pub fn from_refusal(reason: &str, detail: Option<&str>) -> Failure {
     let reason = reason.trim();
     let detail = detail.map(str::trim).filter(|d| !d.is_empty());
     let cause = detail.map_or_else(|| reason.to_owned(), |d| format!("{reason}: {d}"));
-    let meaning = table::known(reason).or_else(|| table::meaning(&cause));
+    let throttled = table::exception(&cause).filter(|meaning| meaning.class == Class::Throttled);
+    let meaning = throttled.or_else(|| table::known(reason)).or_else(|| table::meaning(&cause));
     let meaning = meaning.unwrap_or_else(|| unexplained(Class::Capacity, Transience::Elsewhere));
     // A reason that is a name (RESOURCE:MEMORY) can be matched; a sentence is a cause.
     let name = if reason.contains(char::is_whitespace) { "" } else { reason };

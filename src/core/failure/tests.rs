@@ -223,3 +223,17 @@ fn memory_is_named_where_a_container_ran_out_of_it() {
     assert_eq!((failure.error.as_str(), failure.class), ("OutOfMemoryError", Class::Application));
     assert!(failure.cause.contains("container \"app\" exited with 137"), "{}", failure.cause);
 }
+
+#[test]
+fn a_throttle_inside_failures_is_no_lack_of_capacity() {
+    for (reason, detail) in [
+        ("Rate exceeded", None),
+        ("Request limit exceeded.", None),
+        ("ThrottlingException", Some("Rate exceeded")),
+        ("Unknown", Some("You've reached the limit on the number of tasks you can run concurrently in PROVISIONING")),
+    ] {
+        assert_eq!(from_refusal(reason, detail).class, Class::Throttled, "{reason}");
+    }
+    assert_eq!(from_refusal("RESOURCE:MEMORY", None).class, Class::Capacity);
+    assert_eq!(from_refusal("AGENT", None).class, Class::Host);
+}

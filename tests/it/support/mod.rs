@@ -3,4 +3,5 @@
 pub(crate) mod aws;
 pub(crate) mod ecs;
 pub(crate) mod emulator;
+pub(crate) mod fakes;
 pub(crate) mod python;

@@ -1,0 +1,69 @@
+//! Full means that the queue keeps it: runs in flight, runs that wait, tasks a second.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::fakes::{World, eventually, request, submit};
+
+#[tokio::test(start_paused = true)]
+async fn no_more_runs_have_tasks_than_may() {
+    let mut world = World::new();
+    world.config.max_in_flight = 3;
+    let cell = world.start().await;
+    for _ in 0..8 {
+        submit(&cell, json!({})).await;
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.ecs.tasks().len(), 3);
+    for ended in 0..5 {
+        world.ended(&world.ecs.tasks()[ended], 0);
+        eventually("the next one", || world.ecs.tasks().len() == ended + 4).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_cell_leaves_requests_in_their_queue() {
+    let mut world = World::new();
+    world.config.max_in_flight = 1;
+    world.config.max_queued = 20;
+    world.config.receivers = 1;
+    let cell = world.start().await;
+    for _ in 0..200 {
+        world.requests.put(&request(json!({})).to_string());
+    }
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let taken = cell.runs().len();
+    assert!((20..=31).contains(&taken), "{taken} runs were taken, 20 may wait");
+    assert_eq!(world.requests.waiting() + taken, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn launches_keep_to_the_rate() {
+    let world = World::new();
+    let cell = world.start().await;
+    let begun = tokio::time::Instant::now();
+    for _ in 0..30 {
+        submit(&cell, json!({"count": 10})).await;
+    }
+    eventually("all are launched", || world.ecs.tasks().len() == 300).await;
+    // 100 at once, then 20 a second.
+    let took = begun.elapsed().as_secs_f64();
+    assert!((9.5..11.0).contains(&took), "{took} s for 300 tasks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn finished_runs_are_forgotten_when_there_are_too_many() {
+    let mut world = World::new();
+    world.config.keep_finished = 5;
+    let cell = world.start().await;
+    for n in 0..20 {
+        let run = &submit(&cell, json!({"name": format!("run-{n}")})).await[0];
+        eventually("a task", || world.ecs.tasks().len() == n + 1).await;
+        world.ended(&world.ecs.tasks()[n], 0);
+        cell.finished(run.id).await;
+    }
+    eventually("the oldest are forgotten", || cell.runs().len() == 5).await;
+    assert_eq!(world.topic.taken().len(), 20);
+    assert!(cell.find("run-0").is_empty() && cell.find("run-19").len() == 1);
+}

@@ -1,0 +1,136 @@
+//! The events queue: deleted when durable, strangers too, order by version, reconciled behind.
+
+use std::time::Duration;
+
+use serde_json::json;
+use taskwatch::core::run::Status;
+use taskwatch::core::task::{Task, parse_task};
+
+use crate::support::fakes::{Answer, World, eventually, settle, status, submit};
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_deleted_only_when_what_it_caused_is_durable() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    world.store.shut();
+    world.ended(&world.ecs.tasks()[0], 0);
+    settle().await;
+    assert_eq!((world.events.waiting(), world.events.deleted()), (0, 0), "deleted before it was durable");
+    assert!(world.topic.taken().is_empty(), "told before it was durable");
+    world.store.open();
+    eventually("the event is deleted", || world.events.deleted() == 1).await;
+    let order = world.journal.of("");
+    let at = |start: &str| order.iter().position(|line| line.starts_with(start)).expect(start);
+    assert!(order.iter().position(|l| l.contains("SUCCEEDED")).expect("the end") < at("Delete events"), "{order:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_overtakes_the_answer_finds_its_run_by_started_by() {
+    let world = World::new();
+    world.ecs.then([Answer::Silent]);
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({})).await[0];
+    eventually("RunTask was called", || !world.ecs.tasks().is_empty()).await;
+    world.ended(&world.ecs.tasks()[0], 0);
+    assert_eq!(cell.finished(run.id).await.expect("known").status, Status::Succeeded);
+    assert!(world.journal.of("DescribeTasks").is_empty(), "nothing was asked for to correlate");
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_and_rubbish_are_counted_and_deleted() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    for foreign in [
+        json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {"taskArn": "arn:x/1",
+            "startedBy": "other/abc", "version": 1, "lastStatus": "STOPPED", "containers": []}}),
+        json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {"taskArn": "arn:x/2",
+            "startedBy": "c/ffff", "version": 1, "lastStatus": "STOPPED", "containers": []}}),
+        json!({"source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification", "detail": {}}),
+    ] {
+        world.events.put(&foreign.to_string());
+    }
+    for rubbish in ["", "not JSON", "[]", "{\"detail\":", "\u{0}", "{\"a\":1}"] {
+        world.events.put(rubbish);
+    }
+    world.events.put(&"[".repeat(1024 * 1024));
+    eventually("all are deleted", || world.events.deleted() == 10).await;
+    assert_eq!(cell.counters().foreign.get() + cell.counters().malformed.get(), 10);
+    assert!(cell.counters().foreign.get() >= 3);
+    world.ended(&world.ecs.tasks()[0], 0);
+    assert_eq!(cell.finished(run.id).await.expect("known").status, Status::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_and_repeated_events_change_nothing() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({"retry": []})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    let task = world.ecs.tasks()[0].clone();
+    world.event(&task, 4, "RUNNING", json!({"startedAt": "2027-01-15T08:00:01Z"}));
+    eventually("RUNNING", || status(&cell, run) == Status::Running).await;
+    let known = cell.run(run.id).expect("known").revision;
+    world.event(&task, 2, "PENDING", json!({}));
+    world.event(&task, 4, "RUNNING", json!({}));
+    eventually("they are deleted", || world.events.deleted() == 3).await;
+    assert_eq!(cell.run(run.id).expect("known").revision, known);
+    world.ended(&task, 3);
+    assert_eq!(cell.finished(run.id).await.expect("known").status, Status::Failed);
+    world.ended(&task, 0);
+    world.event(&task, 99, "STOPPED", json!({"containers": [{"name": "app", "exitCode": 0}]}));
+    eventually("they are deleted", || world.events.deleted() == 6).await;
+    assert_eq!(status(&cell, run), Status::Failed);
+    assert_eq!(world.topic.taken().len(), 1);
+}
+
+fn stopped(arn: &str) -> Task<'static> {
+    parse_task(&json!({"taskArn": arn, "version": 9, "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited",
+        "startedAt": "2027-01-15T08:00:01Z", "containers": [{"name": "app", "exitCode": 0}]}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_task_is_described_and_the_correction_counted() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    let task = world.ecs.tasks()[0].clone();
+    world.ecs.describe_as(&task, Some(stopped(&task)));
+    tokio::time::sleep(Duration::from_secs(290)).await;
+    assert_eq!(status(&cell, run), Status::Starting, "asked too early");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(status(&cell, run), Status::Succeeded);
+    assert_eq!(cell.counters().corrections.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_task_is_not_yet_there_and_later_lost() {
+    let mut world = World::new();
+    world.config.reconcile_after = Duration::from_secs(60);
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({"retry": []})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    world.ecs.describe_as(&world.ecs.tasks()[0], None);
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert!(!world.journal.of("DescribeTasks").is_empty());
+    assert_eq!(status(&cell, run), Status::Starting, "MISSING right after RunTask is not the end");
+    let ended = cell.finished(run.id).await.expect("known");
+    assert_eq!(ended.failure().expect("why").error, "Taskwatch.TaskLost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_silent_tasks_are_one_call() {
+    let world = World::new();
+    let cell = world.start().await;
+    let runs = submit(&cell, json!({"count": 150})).await;
+    let placed = || runs.iter().filter(|run| status(&cell, run) == Status::Starting).count();
+    eventually("all have tasks", || placed() == 150).await;
+    eventually("described", || world.journal.of("DescribeTasks").len() == 2).await;
+    let mut calls = world.journal.of("DescribeTasks");
+    calls.sort();
+    assert_eq!(calls, ["DescribeTasks 100", "DescribeTasks 50"]);
+}

@@ -1,0 +1,8 @@
+//! The cell in a world of fakes, on paused time: each invariant singly.
+
+mod bounds;
+mod calls;
+mod events;
+mod outbox;
+mod requests;
+mod restart;

@@ -1,0 +1,98 @@
+//! The requests queue: durable before deleted, once however often it comes, refused ones to the DLQ with the reason.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::fakes::{World, eventually, request, settle};
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_deleted_only_when_it_is_durable() {
+    let world = World::new();
+    let _cell = world.start().await;
+    world.store.shut();
+    world.requests.put(&request(json!({})).to_string());
+    settle().await;
+    assert_eq!((world.requests.waiting(), world.requests.deleted()), (0, 0));
+    world.store.open();
+    eventually("it is deleted", || world.requests.deleted() == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_comes_again_is_the_same_run() {
+    let world = World::new();
+    let cell = world.start().await;
+    let nameless = request(json!({})).to_string();
+    for _ in 0..3 {
+        world.requests.put_as("again", &nameless);
+    }
+    let named = request(json!({"name": "nightly"})).to_string();
+    world.requests.put(&named);
+    world.requests.put(&named);
+    eventually("all are deleted", || world.requests.deleted() == 5).await;
+    assert_eq!(cell.runs().len(), 2);
+    eventually("both have tasks", || world.ecs.tasks().len() == 2).await;
+    settle().await;
+    assert_eq!(world.ecs.tasks().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_request_goes_to_the_dlq_with_the_reason_and_blocks_nothing() {
+    let world = World::new();
+    let cell = world.start().await;
+    world.requests.put("{\"runTask\": {\"taskDefinitio\": \"app:1\"}}");
+    world.requests.put("rubbish");
+    world.requests.put(&request(json!({"name": "n"})).to_string());
+    world.requests.put(&request(json!({"name": "n", "priority": 3})).to_string());
+    eventually("all are deleted", || world.requests.deleted() == 4).await;
+    assert_eq!(cell.runs().len(), 1);
+    let sent = world.journal.of("Send dlq");
+    assert_eq!(sent.len(), 3, "{sent:#?}");
+    assert!(sent.iter().all(|line| line.contains("taskwatchError")));
+    assert!(sent[0].contains("taskDefinitio") && sent[0].contains("did you mean"), "{}", sent[0]);
+    assert!(sent.iter().any(|line| line.contains("NameConflict")), "{sent:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_dlq_that_takes_it_a_refused_request_stays_in_its_queue() {
+    let mut world = World::new();
+    world.dlq.as_ref().expect("a DLQ").refuses.store(true, Ordering::Relaxed);
+    let cell = world.start().await;
+    world.requests.put("rubbish");
+    eventually("it was refused", || cell.counters().refused.get() == 1).await;
+    settle().await;
+    assert_eq!(world.requests.deleted(), 0);
+    cell.drain(Duration::from_secs(1)).await;
+
+    world.dlq = None;
+    let cell = world.start().await;
+    world.requests.put("rubbish");
+    eventually("it was refused", || cell.counters().refused.get() == 1).await;
+    settle().await;
+    assert_eq!(world.requests.deleted(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draining_cell_releases_what_it_has_not_taken() {
+    let world = World::new();
+    let cell = world.start().await;
+    world.store.shut();
+    for _ in 0..10 {
+        world.requests.put(&request(json!({})).to_string());
+    }
+    // Some receiver has them in hand: the first of each batch waits for the store, the rest for the first.
+    settle().await;
+    assert_eq!(world.requests.waiting(), 0);
+    let draining = tokio::spawn({
+        let cell = cell.clone();
+        async move { cell.drain(Duration::from_secs(10)).await }
+    });
+    settle().await;
+    world.store.open();
+    draining.await.expect("drained");
+    let (deleted, released) = (world.requests.deleted(), world.journal.of("Release requests").len());
+    assert_eq!(deleted + released, 10, "{deleted} deleted, {released} released");
+    assert!(released > 0);
+    assert_eq!(cell.runs().len(), deleted);
+}

@@ -1,0 +1,75 @@
+//! A second cell on the first one's store: nothing is launched twice, nothing is forgotten.
+
+use std::time::Duration;
+
+use serde_json::json;
+use taskwatch::core::run::Status;
+
+use crate::support::fakes::{Answer, World, eventually, settle, status, submit};
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_an_answer_goes_out_again_with_its_token() {
+    let world = World::new();
+    world.ecs.then([Answer::Silent]);
+    let first = world.start().await;
+    let run = &submit(&first, json!({})).await[0];
+    eventually("RunTask was called", || !world.ecs.tokens().is_empty()).await;
+    first.drain(Duration::from_millis(100)).await;
+    let second = world.start().await;
+    eventually("the task is known", || status(&second, run) == Status::Starting).await;
+    let tokens = world.ecs.tokens();
+    assert_eq!(tokens.len(), 2);
+    assert_eq!(tokens[0], tokens[1]);
+    assert_eq!(world.ecs.tasks().len(), 1, "a second task was launched");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_from_before_the_restart_still_finds_its_run() {
+    let world = World::new();
+    world.ecs.then([Answer::Silent, Answer::Silent]);
+    let first = world.start().await;
+    let run = &submit(&first, json!({})).await[0];
+    eventually("RunTask was called", || !world.ecs.tasks().is_empty()).await;
+    first.drain(Duration::from_millis(100)).await;
+    world.ended(&world.ecs.tasks()[0], 0);
+    let second = world.start().await;
+    assert_eq!(second.finished(run.id).await.expect("known").status, Status::Succeeded);
+    assert_eq!(world.ecs.tasks().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_runs_and_retries_go_on_after_a_restart() {
+    let mut world = World::new();
+    world.config.run_task_rate = 0.01;
+    world.config.run_task_burst = 1;
+    let first = world.start().await;
+    let retry = json!([{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 600, "MaxAttempts": 1}]);
+    let failing = &submit(&first, json!({"retry": retry})).await[0];
+    eventually("a task", || !world.ecs.tasks().is_empty()).await;
+    world.ended(&world.ecs.tasks()[0], 1);
+    eventually("it waits", || status(&first, failing) == Status::PendingRetry).await;
+    let queued = &submit(&first, json!({})).await[0];
+    settle().await;
+    assert_eq!(status(&first, queued), Status::Queued);
+    first.drain(Duration::from_secs(1)).await;
+
+    world.config.run_task_rate = 20.0;
+    let second = world.start().await;
+    eventually("the waiting one is launched", || status(&second, queued) == Status::Starting).await;
+    assert_eq!(status(&second, failing), Status::PendingRetry, "its wait was cut short");
+    eventually("the retry is launched", || status(&second, failing) == Status::Starting).await;
+    assert_eq!(world.ecs.tasks().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn placed_tasks_are_asked_about_after_a_restart() {
+    let world = World::new();
+    let first = world.start().await;
+    let run = &submit(&first, json!({"retry": []})).await[0];
+    eventually("the task is known", || status(&first, run) == Status::Starting).await;
+    first.drain(Duration::from_secs(1)).await;
+    assert!(world.journal.of("DescribeTasks").is_empty());
+    let _second = world.start().await;
+    eventually("described", || !world.journal.of("DescribeTasks").is_empty()).await;
+    assert_eq!(world.ecs.tasks().len(), 1);
+}

@@ -1,0 +1,164 @@
+//! ECS that answers as scripted, and keeps `clientToken`'s promise: a token that was used places nothing new.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use futures::future::{BoxFuture, FutureExt as _};
+use taskwatch::cell::ports::{self, CallError, ContainerDefinition, Described, RunTaskAnswer, RunTaskCall};
+use taskwatch::core::failure;
+use taskwatch::core::task::Task;
+use tokio::time::Instant;
+
+use super::Journal;
+
+/// How one RunTask call goes. Without a script every call places all it asks for.
+pub(crate) enum Answer {
+    /// So many of those asked for; the rest are refused for this reason.
+    Places(usize, &'static str),
+    /// Nothing happens.
+    Throttled,
+    /// The tasks are placed and the answer is lost.
+    Lost,
+    /// The tasks are placed and no answer ever comes.
+    Silent,
+    /// The token was used before, for this many tasks.
+    Conflict(usize),
+    /// An exception.
+    Refused(&'static str, &'static str),
+}
+
+#[derive(Default)]
+struct Books {
+    script: VecDeque<Answer>,
+    by_token: HashMap<String, Vec<String>>,
+    started_by: HashMap<String, String>,
+    described: HashMap<String, Option<Task<'static>>>,
+    tasks: usize,
+    launches: Vec<Instant>,
+}
+
+impl Books {
+    fn place(&mut self, call: &RunTaskCall, count: usize) -> Vec<String> {
+        if let Some(known) = self.by_token.get(&call.client_token) {
+            return known.clone();
+        }
+        let arns: Vec<String> = (1..=count).map(|n| arn(self.tasks + n)).collect();
+        self.tasks += count;
+        self.started_by.extend(arns.iter().map(|arn| (arn.clone(), call.started_by.clone())));
+        self.by_token.insert(call.client_token.clone(), arns.clone());
+        arns
+    }
+}
+
+pub(crate) struct FakeEcs {
+    journal: Journal,
+    books: Mutex<Books>,
+}
+
+/// The ARN of the n-th task placed, from 1.
+fn arn(n: usize) -> String {
+    format!("arn:aws:ecs:us-east-1:123456789012:task/default/{n:032x}")
+}
+
+impl FakeEcs {
+    pub(crate) fn new(journal: Journal) -> Self {
+        Self { journal, books: Mutex::default() }
+    }
+
+    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the next calls answer.
+    pub(crate) fn then(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.books().script.extend(answers);
+    }
+
+    /// Every task ever placed.
+    pub(crate) fn tasks(&self) -> Vec<String> {
+        (1..=self.books().tasks).map(arn).collect()
+    }
+
+    /// When RunTask was called.
+    pub(crate) fn launches(&self) -> Vec<Instant> {
+        self.books().launches.clone()
+    }
+
+    /// The clientTokens of the calls, in order.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        self.journal.of("RunTask ").iter().filter_map(|line| line.split(' ').nth(1)).map(str::to_owned).collect()
+    }
+
+    pub(crate) fn started_by(&self, task_arn: &str) -> String {
+        self.books().started_by.get(task_arn).cloned().unwrap_or_default()
+    }
+
+    /// What DescribeTasks says of a task; `None`: MISSING. Of others it says what RunTask did.
+    pub(crate) fn describe_as(&self, task_arn: &str, task: Option<Task<'static>>) {
+        self.books().described.insert(task_arn.to_owned(), task);
+    }
+}
+
+fn answer(arns: Vec<String>, refused: usize, reason: &str) -> RunTaskAnswer {
+    let tasks = arns.into_iter().map(|arn| Task { task_arn: arn.into(), ..Task::default() }).collect();
+    RunTaskAnswer { tasks, failures: vec![(reason.to_owned(), None); refused] }
+}
+
+fn essential(name: &str) -> ContainerDefinition {
+    ContainerDefinition { name: name.to_owned(), essential: true }
+}
+
+impl ports::Ecs for FakeEcs {
+    fn run_task<'a>(&'a self, call: &'a RunTaskCall) -> BoxFuture<'a, Result<RunTaskAnswer, CallError>> {
+        async move {
+            self.journal.note(format!("RunTask {} {}", call.client_token, call.count));
+            let asked = call.count as usize;
+            self.books().launches.push(Instant::now());
+            let next = self.books().script.pop_front();
+            match next {
+                None => Ok(answer(self.books().place(call, asked), 0, "")),
+                Some(Answer::Places(count, reason)) => {
+                    Ok(answer(self.books().place(call, count), asked - count, reason))
+                }
+                Some(Answer::Throttled) => Err(CallError::Throttled("Rate exceeded".into())),
+                Some(Answer::Lost) => {
+                    self.books().place(call, asked);
+                    Err(CallError::Unknown("connection reset".into()))
+                }
+                Some(Answer::Silent) => {
+                    self.books().place(call, asked);
+                    std::future::pending().await
+                }
+                Some(Answer::Conflict(count)) => Err(CallError::Conflict(self.books().place(call, count))),
+                Some(Answer::Refused(name, message)) => {
+                    Err(CallError::Refused(Box::new(failure::from_exception(name, message))))
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn stop_task<'a>(&'a self, _: &'a str, arn: &'a str, reason: &'a str) -> BoxFuture<'a, Result<(), CallError>> {
+        self.journal.note(format!("StopTask {arn} {reason}"));
+        async { Ok(()) }.boxed()
+    }
+
+    fn describe_tasks<'a>(&'a self, _: &'a str, arns: &'a [String]) -> BoxFuture<'a, Result<Described, CallError>> {
+        self.journal.note(format!("DescribeTasks {}", arns.len()));
+        let books = self.books();
+        let mut described = Described::default();
+        for arn in arns {
+            match books.described.get(arn) {
+                Some(Some(task)) => described.tasks.push(task.clone()),
+                Some(None) => described.missing.push(arn.clone()),
+                None => {}
+            }
+        }
+        async { Ok(described) }.boxed()
+    }
+
+    fn container_definitions<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
+        self.journal.note("DescribeTaskDefinition");
+        async { Ok(vec!["app", "goapp"].into_iter().map(essential).collect()) }.boxed()
+    }
+}

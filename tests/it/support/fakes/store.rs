@@ -1,0 +1,57 @@
+//! A memory store behind a gate: while it is shut, nothing becomes durable.
+
+use futures::future::{BoxFuture, FutureExt as _};
+use taskwatch::store::{Change, Contents, MemoryStore, Posted, Store, StoreError};
+use tokio::sync::watch;
+
+use super::Journal;
+
+pub(crate) struct FakeStore {
+    journal: Journal,
+    kept: MemoryStore,
+    gate: watch::Sender<bool>,
+}
+
+impl FakeStore {
+    pub(crate) fn new(journal: Journal) -> Self {
+        Self { journal, kept: MemoryStore::default(), gate: watch::Sender::new(true) }
+    }
+
+    pub(crate) fn shut(&self) {
+        self.gate.send_replace(false);
+    }
+
+    pub(crate) fn open(&self) {
+        self.gate.send_replace(true);
+    }
+}
+
+impl Store for FakeStore {
+    fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
+        self.kept.load()
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+        async move {
+            let mut gate = self.gate.subscribe();
+            let _ = gate.wait_for(|open| *open).await;
+            for change in &changes {
+                match change {
+                    Change::Put(run) => {
+                        let stage = run.attempt().map(|a| format!("{:?}", a.stage)).unwrap_or_default();
+                        self.journal.note(format!("Commit {} {} {stage}", run.name, run.status.as_str()));
+                    }
+                    Change::Post(notification) => self.journal.note(format!("Commit post {}", notification.id)),
+                    Change::Delivered(id) => self.journal.note(format!("Commit delivered {id}")),
+                    Change::Forget(id) => self.journal.note(format!("Commit forget {id}")),
+                }
+            }
+            self.kept.commit(changes).await
+        }
+        .boxed()
+    }
+
+    fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
+        self.kept.outbox(after, limit)
+    }
+}
