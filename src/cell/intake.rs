@@ -28,6 +28,9 @@ pub enum SubmitError {
     /// Its name stands for another request.
     #[error("NameConflict: {0:?} is the name of another request; use another name, or send the same request")]
     NameConflict(String),
+    /// As many runs wait for their launch as may.
+    #[error("the cell has as many waiting runs as it may: send the request again later")]
+    Full,
     /// The cell takes nothing more.
     #[error("the cell is shutting down; send the request again")]
     Closed,
@@ -37,8 +40,12 @@ impl Cell {
     /// Takes a request; it is durable when this answers. The same name with the same request is the same run.
     ///
     /// # Errors
-    /// [`SubmitError::NameConflict`] for a name that another request has; [`SubmitError::Closed`] while draining.
+    /// [`SubmitError::NameConflict`] for a name that another request has; [`SubmitError::Full`] while too many wait;
+    /// [`SubmitError::Closed`] while draining.
     pub async fn submit(&self, request: RunRequest) -> Result<Submitted, SubmitError> {
+        if self.inner.is_full() {
+            return Err(SubmitError::Full);
+        }
         self.inner.submit(request, None).await
     }
 }
@@ -99,7 +106,7 @@ impl Inner {
             // Without a name, the message's id is one: a message that comes again is the same run.
             Ok(request) => match self.submit(request, Some(message.id.clone())).await {
                 Ok(_) => return true,
-                Err(SubmitError::Closed) => return false,
+                Err(SubmitError::Closed | SubmitError::Full) => return false,
                 Err(conflict) => conflict.to_string(),
             },
             Err(error) => error.to_string(),

@@ -1,5 +1,6 @@
 //! Gives waiting runs their slots and calls RunTask: intent committed first, the same token until there is an answer.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -31,9 +32,19 @@ impl Inner {
         }
     }
 
+    /// Runs that wait for a slot, by queue.
+    pub(super) fn waiting_by_queue(&self) -> BTreeMap<String, usize> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).by_queue()
+    }
+
     /// Runs that wait for a slot.
-    pub(super) fn waiting(&self) -> usize {
+    fn waiting(&self) -> usize {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether as many wait as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting() >= self.config.max_queued
     }
 
     /// Launches what waits, as fast as the governor lets it, until the cell drains.

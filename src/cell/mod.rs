@@ -21,7 +21,7 @@ mod start;
 mod timers;
 mod watcher;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub use intake::{SubmitError, Submitted};
 
 use crate::core::machine::Input;
 use crate::core::notification::Origin;
-use crate::core::run::Run;
+use crate::core::run::{Run, Status};
 use crate::store::{Change, Store, StoreError};
 use governor::Governor;
 use ports::{Ecs, Notifier, Queue};
@@ -129,6 +129,15 @@ pub enum CellError {
     Name(String),
 }
 
+/// A cell's runs, counted.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// By status.
+    pub statuses: BTreeMap<Status, usize>,
+    /// Those that wait for a launch slot, by queue.
+    pub waiting: BTreeMap<String, usize>,
+}
+
 /// A running cell. Clones are the same cell.
 #[derive(Clone)]
 pub struct Cell {
@@ -188,6 +197,23 @@ impl Cell {
         let of_request = self.inner.registry.of_name(name.split('/').next().unwrap_or_default());
         let runs = of_request.into_iter().filter_map(|id| self.run(id));
         runs.filter(|run| run.name == name || run.request_name() == name).collect()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.inner.config.name
+    }
+
+    /// The ids of the runs that fit.
+    pub fn ids(&self, fits: impl Fn(&Run) -> bool) -> Vec<Uuid> {
+        self.inner.registry.collect(|run| fits(run).then_some(run.id))
+    }
+
+    /// How many runs there are by status, and how many wait in each queue.
+    pub fn summary(&self) -> Summary {
+        let mut statuses: BTreeMap<Status, usize> = BTreeMap::new();
+        self.inner.registry.each(|run| *statuses.entry(run.status).or_default() += 1);
+        Summary { statuses, waiting: self.inner.waiting_by_queue() }
     }
 
     /// Every run as it is now.

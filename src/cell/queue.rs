@@ -35,6 +35,10 @@ impl LaunchQueue {
         self.len += 1;
     }
 
+    pub(super) fn by_queue(&self) -> BTreeMap<String, usize> {
+        self.queues.iter().map(|(name, waiting)| (name.clone(), waiting.len())).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }

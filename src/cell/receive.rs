@@ -52,7 +52,7 @@ impl Inner {
 
     /// Waits while as many runs are queued as may be; false once the cell drains.
     async fn has_room(&self) -> bool {
-        while self.waiting() >= self.config.max_queued {
+        while self.is_full() {
             tokio::select! {
                 () = tokio::time::sleep(FIRST_WAIT) => {}
                 () = self.draining.cancelled() => return false,

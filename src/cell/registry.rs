@@ -114,6 +114,11 @@ impl Registry {
         self.runs.iter().filter_map(|entry| look(&entry.run)).collect()
     }
 
+    /// Looks at every run.
+    pub(super) fn each(&self, mut look: impl FnMut(&Run)) {
+        self.runs.iter().for_each(|entry| look(&entry.run));
+    }
+
     pub(super) fn of_task(&self, task_arn: &str) -> Option<Uuid> {
         self.by_task.get(task_arn).map(|id| *id)
     }

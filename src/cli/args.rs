@@ -54,6 +54,15 @@ pub(super) enum Command {
     /// Local endpoint, cell and a fleet of runs with failures, in one process
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
+    /// Hand run requests to a serving cell
+    #[command(after_help = SUBMIT_EXAMPLES)]
+    Submit(SubmitArgs),
+    /// The runs of a serving cell, newest first
+    List(ListArgs),
+    /// One run with every attempt, or all runs of a name of many
+    Show(ShowArgs),
+    /// Stop a run, or all runs of a name of many
+    Stop(StopArgs),
     /// What happened to a task and what to do
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
@@ -82,6 +91,14 @@ const DEMO_EXAMPLES: &str = "\
 Examples:
   taskwatch demo
   taskwatch demo --runs 1000 --seed 7 --output json";
+
+const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  taskwatch submit nightly.json
+  generate | taskwatch submit - --server http://taskwatch.internal:7717
+  taskwatch submit fleet.ndjson --output json
+
+A FILE holds one request, an array of them, or one a line. Exit codes: 0 all were taken; 1 some were refused.";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -170,12 +187,82 @@ pub(super) struct RunArgs {
     /// URL of an events queue of its own (never one that a serving cell reads)
     #[arg(long, value_name = "URL")]
     pub(super) events_queue: Option<String>,
+    #[command(flatten)]
+    pub(super) server: RemoteArgs,
     /// Launch and leave: do not wait for the goal
     #[arg(long)]
     pub(super) no_wait: bool,
     /// Show the request with all its defaults, and launch nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// The cell that is to do the work. Only when it is named: TASKWATCH_URL alone does not change what `run` does.
+#[derive(Debug, Default, Args)]
+pub(super) struct RemoteArgs {
+    /// Hand the request to the serving cell at this URL and follow it there
+    #[arg(long, value_name = "URL", conflicts_with = "events_queue")]
+    pub(super) server: Option<String>,
+}
+
+/// Which cell a command talks to.
+#[derive(Debug, Default, Args)]
+pub(super) struct ServerArgs {
+    /// URL of a serving cell [default: http://127.0.0.1:7717]
+    #[arg(long, value_name = "URL", env = "TASKWATCH_URL")]
+    pub(super) server: Option<String>,
+}
+
+/// `taskwatch submit`.
+#[derive(Debug, Args)]
+pub(super) struct SubmitArgs {
+    /// Files with run requests in any form; - for stdin
+    #[arg(value_name = "FILE|-", required = true)]
+    pub(super) files: Vec<String>,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+/// `taskwatch list`.
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// QUEUED, STARTING, RUNNING, PENDING_RETRY, SUCCEEDED, FAILED, TIMED_OUT or ABORTED, or several with commas
+    #[arg(long)]
+    pub(super) status: Option<String>,
+    /// Runs of this queue
+    #[arg(long)]
+    pub(super) queue: Option<String>,
+    /// Runs whose newest failure has this name, class or transience
+    #[arg(long)]
+    pub(super) error: Option<String>,
+    /// Most runs to show
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(super) max: usize,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+/// `taskwatch show`.
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// Its id or name
+    #[arg(value_name = "RUN")]
+    pub(super) run: String,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+/// `taskwatch stop`.
+#[derive(Debug, Args)]
+pub(super) struct StopArgs {
+    /// Its id or name
+    #[arg(value_name = "RUN")]
+    pub(super) run: String,
+    /// What ECS and the notification are told
+    #[arg(long)]
+    pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
 }
 
 /// `taskwatch explain`.

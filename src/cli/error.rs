@@ -15,6 +15,11 @@ impl CliError {
         Self { message: message.into(), code: 2 }
     }
 
+    /// The same problem, of this file or argument.
+    pub(super) fn about(self, what: &str) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
+    }
+
     /// Anything else.
     pub(super) fn other(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 1 }

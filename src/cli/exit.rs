@@ -1,5 +1,7 @@
 //! The exit code of `taskwatch run`.
 
+use serde_json::Value;
+
 use crate::core::run::{Run, Status};
 
 /// What timeout(1) exits with.
@@ -7,22 +9,48 @@ const TIMED_OUT: u8 = 124;
 /// What `docker run` exits with when the container never ran.
 const NEVER_STARTED: u8 = 125;
 
-/// 0 if every run reached its goal, else what the first one that did not has to say.
-pub(super) fn code(runs: &[Run]) -> u8 {
-    runs.iter().map(code_of).find(|code| *code != 0).unwrap_or(0)
+/// How one run ended, as far as the exit code is concerned.
+pub(super) struct End {
+    status: Option<Status>,
+    exit_code: Option<i64>,
+    started: bool,
 }
 
-fn code_of(run: &Run) -> u8 {
-    let last = run.attempt();
-    match run.status {
-        Status::Succeeded => 0,
-        Status::TimedOut => TIMED_OUT,
-        _ => {
-            let own = last.and_then(|a| a.exit_code).and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
-            let started = run.attempts.iter().any(|a| a.started_at.is_some() || a.exit_code.is_some());
-            own.unwrap_or(if started { 1 } else { NEVER_STARTED })
+impl End {
+    fn of(run: &Run) -> Self {
+        let exit_code = run.attempt().and_then(|a| a.exit_code);
+        let started = run.attempts.iter().any(|a| a.started_at.is_some() || a.exit_code.is_some());
+        Self { status: Some(run.status), exit_code, started }
+    }
+
+    /// Of a run as the API shows it.
+    pub(super) fn of_view(run: &Value) -> Self {
+        let attempts = run["attempts"].as_array().map_or(&[][..], Vec::as_slice);
+        let started = attempts.iter().any(|a| !a["startedAt"].is_null() || !a["exitCode"].is_null());
+        let status = serde_json::from_value(run["status"].clone()).ok();
+        Self { status, exit_code: run["exitCode"].as_i64(), started }
+    }
+
+    fn code(&self) -> u8 {
+        match self.status {
+            Some(Status::Succeeded) => 0,
+            Some(Status::TimedOut) => TIMED_OUT,
+            _ => {
+                let own = self.exit_code.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
+                own.unwrap_or(if self.started { 1 } else { NEVER_STARTED })
+            }
         }
     }
+}
+
+/// 0 if every run reached its goal, else what the first one that did not has to say.
+pub(super) fn code(runs: &[Run]) -> u8 {
+    code_of(runs.iter().map(End::of))
+}
+
+/// The same, of ends.
+pub(super) fn code_of(ends: impl Iterator<Item = End>) -> u8 {
+    ends.map(|end| end.code()).find(|code| *code != 0).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -55,7 +83,11 @@ mod tests {
             (Status::Failed, false, None, 125),
             (Status::TimedOut, true, Some(143), 124),
         ] {
-            assert_eq!(code(&[run(status, started, own)]), expected, "{status:?} {started} {own:?}");
+            let run = run(status, started, own);
+            assert_eq!(code(std::slice::from_ref(&run)), expected, "{status:?} {started} {own:?}");
+            let mut view = crate::core::notification::detail(&run, "c");
+            view["exitCode"] = run.attempts[0].exit_code.into();
+            assert_eq!(End::of_view(&view).code(), expected, "{view}");
         }
         let mixed = [run(Status::Succeeded, true, Some(0)), run(Status::Failed, true, Some(7))];
         assert_eq!(code(&mixed), 7);

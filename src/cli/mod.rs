@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod args;
+mod client;
 mod demo;
 mod error;
 mod exit;
@@ -8,11 +9,14 @@ mod explain;
 mod local;
 mod output;
 mod progress;
+mod remote;
 mod request;
 mod run;
+mod runs;
 mod serve;
 mod settings;
 mod signals;
+mod submit;
 
 use std::process::ExitCode;
 
@@ -49,6 +53,10 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
     match arguments.command {
         Command::Run(run) => run::run(*run, &global, &settings).await,
         Command::Serve => serve::serve(&global, &settings).await,
+        Command::Submit(arguments) => submit::submit(arguments, &global, &settings).await,
+        Command::List(arguments) => runs::list(arguments, &global, &settings).await,
+        Command::Show(arguments) => runs::show(arguments, &global, &settings).await,
+        Command::Stop(arguments) => runs::stop(arguments, &global, &settings).await,
         Command::Local(arguments) => local::local(arguments).await,
         Command::Demo(arguments) => demo::demo(arguments, &global).await,
         Command::Explain(explain) => explain::explain(explain, &global).await,

@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::progress::Progress;
 use super::settings::{Settings, target};
 use super::signals::Signals;
-use super::{exit, output, request};
+use super::{exit, output, remote, request};
 use crate::aws::{Clients, EventsPath};
 use crate::cell::{Cell, Clock, Ports};
 use crate::core::notification;
@@ -28,9 +28,11 @@ const ENDING: Duration = Duration::from_secs(120);
 pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let request = request::request(&arguments)?;
     if arguments.dry_run {
-        let value = serde_json::to_string_pretty(&masked(&request)).unwrap_or_default();
-        output::data(&value);
+        output::json(&masked(&request));
         return Ok(0);
+    }
+    if arguments.server.server.is_some() {
+        return remote::run(&request, &arguments, global, settings).await;
     }
     let mut signals = Signals::listen()?;
     let clients = Clients::load(&target(global)).await;
@@ -162,23 +164,18 @@ fn print(runs: &[Run], cell: &str, format: Format) {
         value
     };
     match (format, runs) {
-        (Format::Json, [one]) => output::data(&pretty(&result(one))),
-        (Format::Json, many) => output::data(&pretty(&many.iter().map(result).collect())),
+        (Format::Json, [one]) => output::json(&result(one)),
+        (Format::Text, _) => {
+            runs.iter().for_each(|run| output::data(&format!("{}\t{}", run.name, run.status.as_str())))
+        }
+        (Format::Json, many) => output::json(&many.iter().map(result).collect()),
         _ => {
-            let mut table = comfy_table::Table::new();
-            table
-                .load_preset(comfy_table::presets::NOTHING)
-                .set_header(["NAME", "STATUS", "ATTEMPTS", "EXIT", "ERROR"]);
-            for run in runs {
+            output::table(&["NAME", "STATUS", "ATTEMPTS", "EXIT", "ERROR"], runs, |run| {
                 let exit = run.attempt().and_then(|a| a.exit_code).map_or("-".into(), |code| code.to_string());
-                let error = run.ended_by.as_ref().map_or("-", |f| f.error.as_str());
-                table.add_row([&run.name, run.status.as_str(), &run.attempts.len().to_string(), &exit, error]);
-            }
-            output::data(&table.to_string());
+                let error = run.ended_by.as_ref().map_or("-", |f| f.error.as_str()).to_owned();
+                let status = run.status.as_str().to_owned();
+                vec![run.name.clone(), status, run.attempts.len().to_string(), exit, error]
+            });
         }
     }
-}
-
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
 }

@@ -49,7 +49,7 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     let listener = listener.map_err(|e| CliError::other(format!("TASKWATCH_LISTEN is {address}: {e}")))?;
     let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
     let shutdown = CancellationToken::new();
-    let http = tokio::spawn(http::serve(listener, cell.clone(), shutdown.clone()));
+    let http = tokio::spawn(http::serve(listener, cell.clone(), settings.api_token.clone(), shutdown.clone()));
     tracing::info!(cell = name, %address, "serving");
     signals.next().await;
     tracing::info!("draining");

@@ -1,0 +1,97 @@
+//! The HTTP API of a serving cell, from the command line's side.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+
+use super::error::CliError;
+use super::settings::Settings;
+
+/// Where a cell listens unless told otherwise.
+const USUAL: &str = "http://127.0.0.1:7717";
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A serving cell.
+pub(super) struct Server {
+    url: String,
+    token: Option<String>,
+    client: reqwest::Client,
+}
+
+impl Server {
+    /// The cell at `--server`, `TASKWATCH_URL`, or the usual address.
+    pub(super) fn at(url: Option<&str>, settings: &Settings) -> Result<Self, CliError> {
+        let url = url.unwrap_or(USUAL).trim_end_matches('/').to_owned();
+        let parsed = reqwest::Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        if parsed.is_none() {
+            return Err(CliError::usage(format!("--server is {url:?}: expected a URL such as {USUAL}")));
+        }
+        let client = reqwest::Client::builder().connect_timeout(CONNECT).build();
+        let client = client.map_err(|e| CliError::other(format!("cannot make an HTTP client: {e}")))?;
+        Ok(Self { url, token: settings.api_token.clone(), client })
+    }
+
+    /// A request to a path of literal parts; `parts` are encoded and put between slashes.
+    fn request(&self, method: Method, parts: &[&str]) -> Result<RequestBuilder, CliError> {
+        let wrong = || CliError::usage(format!("--server is {:?}: expected a URL such as {USUAL}", self.url));
+        let mut url = reqwest::Url::parse(&self.url).map_err(|_| wrong())?;
+        url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().push("v1").extend(parts);
+        let request = self.client.request(method, url);
+        Ok(match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    }
+
+    pub(super) async fn get(&self, parts: &[&str], query: &[(&str, String)]) -> Result<Value, CliError> {
+        self.send(self.request(Method::GET, parts)?.query(query)).await
+    }
+
+    pub(super) async fn post(&self, parts: &[&str], body: &Value) -> Result<Value, CliError> {
+        self.send(self.request(Method::POST, parts)?.json(body)).await
+    }
+
+    /// Sends requests as they are; the answer may be of some taken and some refused.
+    pub(super) async fn submit(&self, kind: &str, body: reqwest::Body) -> Result<Value, CliError> {
+        let request = self.request(Method::POST, &["runs"])?.header("content-type", kind).body(body);
+        let (status, answer) = self.answer(request).await?;
+        if status.is_success() || answer["refused"].is_array() { Ok(answer) } else { Err(refused(&answer, status)) }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value, CliError> {
+        let (status, answer) = self.answer(request).await?;
+        if status.is_success() { Ok(answer) } else { Err(refused(&answer, status)) }
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<(reqwest::StatusCode, Value), CliError> {
+        let no_answer = |e: reqwest::Error| {
+            let why = if e.is_connect() { "cannot connect; is `taskwatch serve` running there?" } else { "no answer" };
+            CliError::other(format!("{}: {why} ({})", self.url, root(&e)))
+        };
+        let response: Response = request.send().await.map_err(no_answer)?;
+        let status = response.status();
+        let text = response.text().await.map_err(no_answer)?;
+        let answer = serde_json::from_str(&text)
+            .map_err(|_| CliError::other(format!("{}: not a taskwatch cell: it answered {status}", self.url)))?;
+        Ok((status, answer))
+    }
+}
+
+fn refused(answer: &Value, status: reqwest::StatusCode) -> CliError {
+    let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+    let message = match (text("error"), text("message")) {
+        (name, _) if name.is_empty() => status.to_string(),
+        (name, message) => format!("{name}: {message}"),
+    };
+    if status == reqwest::StatusCode::BAD_REQUEST { CliError::usage(message) } else { CliError::other(message) }
+}
+
+/// The innermost cause: what a person can act on.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
