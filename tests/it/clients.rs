@@ -6,8 +6,9 @@ use taskwatch::local::{LocalOptions, Options, RunningLocal, start};
 
 use super::support::python;
 
-async fn local() -> RunningLocal {
-    let ecs = EcsOptions { time_scale: 200.0, auto_register: true, ..EcsOptions::default() };
+/// An endpoint in a hurry; `auto_register` makes task definitions that it does not know.
+pub(crate) async fn local(auto_register: bool) -> RunningLocal {
+    let ecs = EcsOptions { time_scale: 200.0, auto_register, ..EcsOptions::default() };
     let listen = ([127, 0, 0, 1], 0).into();
     start(LocalOptions { listen, identity: Options::default(), ecs }).await.expect("a free port")
 }
@@ -23,7 +24,7 @@ async fn cli(url: &str, arguments: &[&str]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_aws_cli_runs_a_task_and_hears_of_it() {
-    let local = local().await;
+    let local = local(true).await;
     let url = local.url();
     let queue = cli(&url, &["sqs", "create-queue", "--queue-name", "events"]).await;
     let queue_url = queue["QueueUrl"].as_str().expect("a URL").to_owned();

@@ -64,6 +64,46 @@ async fn events_have_the_recorded_fields_and_types() {
     }
 }
 
+/// The shapes of every recorded task event, of every launch type and age.
+fn recorded_shapes() -> BTreeSet<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/events");
+    let mut shapes = BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let event: Value = serde_json::from_str(&text).unwrap();
+        if event["detail-type"] == "ECS Task State Change" {
+            shape(&event, "", &mut shapes);
+        }
+    }
+    assert!(shapes.len() > 50, "{} shapes", shapes.len());
+    shapes
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_event_has_a_field_or_type_that_no_recorded_one_has() {
+    let recorded = recorded_shapes();
+    let script = "[[fault]]\ndo = \"image-pull\"\n[fault.match]\nfamily = \"pull\"\n\
+                  [[fault]]\ndo = \"spot-interruption\"\n[fault.match]\nfamily = \"spot\"\n\
+                  [[fault]]\ndo = \"out-of-memory\"\n[fault.match]\nfamily = \"oom\"\n";
+    let bench = bench(script);
+    for family in ["well", "pull", "spot", "oom"] {
+        bench.run(fargate(family)).await;
+        bench.run(json!({"taskDefinition": family, "startedBy": "x", "launchType": "EC2"})).await;
+    }
+    bench.pass(1000).await;
+    let events = bench.events();
+    assert!(events.len() > 30, "{} events", events.len());
+    let mut unknown = BTreeSet::new();
+    for event in &events {
+        let mut ours = BTreeSet::new();
+        shape(event, "", &mut ours);
+        unknown.extend(ours.difference(&recorded).map(|path| format!("{path} in {}", event["detail"]["lastStatus"])));
+    }
+    // Documented (API reference, Container.reason), and in none of the recorded events.
+    unknown.retain(|path| !path.starts_with(".detail.containers[].reason:string"));
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn ec2_is_quick_and_has_no_interface() {
     let bench = bench("");
