@@ -294,6 +294,15 @@ pub(super) struct LocalArgs {
     /// Never throttle
     #[arg(long)]
     pub(super) no_quotas: bool,
+    /// Refuse task definitions that nobody registered, as AWS does, instead of making them up
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Most tasks in PROVISIONING in a cluster
+    #[arg(long, value_name = "N")]
+    pub(super) max_provisioning: Option<usize>,
+    /// Most Fargate vCPUs at once
+    #[arg(long, value_name = "N")]
+    pub(super) max_vcpus: Option<f64>,
     /// Clusters that are there from the start, besides `default`
     #[arg(long, value_name = "NAME")]
     pub(super) cluster: Vec<String>,

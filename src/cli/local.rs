@@ -22,7 +22,9 @@ pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
         seed: arguments.seed,
         script,
         quotas: (!arguments.no_quotas).then(Quotas::default),
-        auto_register: true,
+        auto_register: !arguments.strict,
+        max_provisioning: arguments.max_provisioning,
+        max_vcpus: arguments.max_vcpus,
         clusters: arguments.cluster,
         ..EcsOptions::default()
     };
@@ -32,8 +34,13 @@ pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
     let running = start(options).await.map_err(|e| CliError::other(format!("--listen {}: {e}", arguments.listen)))?;
     output::problem(&format!(
         "taskwatch local listens on {url}\n\n  export AWS_ENDPOINT_URL={url} AWS_REGION={region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\n\
-         ECS, SQS, SNS and EventBridge until Ctrl-C; a task definition that nobody registered is made up.",
-        url = running.url()
+         ECS, SQS, SNS and EventBridge until Ctrl-C; {definitions}.",
+        url = running.url(),
+        definitions = if arguments.strict {
+            "task definitions have to be registered"
+        } else {
+            "a task definition that nobody registered is made up"
+        },
     ));
     signals.next().await;
     running.stop();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ pub async fn serve(local: Local, listener: TcpListener, shutdown: CancellationTo
     axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
-async fn answer(State(local): State<Arc<Local>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn answer(State(local): State<Arc<Local>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let request_id = uuid::Uuid::new_v4().to_string();
     let host = Some(text("host")).filter(|h| !h.is_empty()).unwrap_or("127.0.0.1");
@@ -56,11 +56,16 @@ async fn answer(State(local): State<Arc<Local>>, headers: HeaderMap, body: Bytes
         };
         return json_answer(service, answered, &request_id);
     }
-    let mut form = query::unfold(&body);
+    // A form, or for a SubscribeURL that somebody visits, the URL's query.
+    let asked = if body.is_empty() { uri.query().unwrap_or_default().as_bytes() } else { &body[..] };
+    let mut form = query::unfold(asked);
     if let Some(Value::String(action)) = form.remove("Action") {
         call.operation = action;
         call.body = Value::Object(form);
         return query_answer(&local, call, &request_id).await;
+    }
+    if uri.path() == "/_taskwatch/tasks" {
+        return reply(StatusCode::OK, "application/json", local.inspection().to_string(), &request_id);
     }
     // What a person or a health check asks.
     reply(

@@ -46,4 +46,9 @@ pub type ApiResult = Result<Value, ApiError>;
 pub trait JsonService: Send + Sync {
     /// Answers one call.
     fn handle<'a>(&'a self, call: Call) -> futures::future::BoxFuture<'a, ApiResult>;
+
+    /// Its own books, for tests and people; nothing that AWS has.
+    fn inspection(&self) -> Value {
+        Value::Null
+    }
 }

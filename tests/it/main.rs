@@ -8,6 +8,7 @@ mod cell;
 mod cli;
 mod clients;
 mod conformance;
+mod docs;
 mod emulators;
 mod faults;
 mod model;

@@ -241,7 +241,9 @@ impl Task {
                 (reason.and_then(|f| f.stop_code.clone()), reason.and_then(|f| f.stopped_reason.clone()));
             let in_container = reason.and_then(|f| f.container_reason.clone());
             let code_lost = reason.is_some_and(|f| f.exit_code.is_none());
-            let mut exits = self.exits(now, 143);
+            // Those that end at the same instant end by themselves too, whatever rounding makes of it.
+            let instant = self.containers[index].ends_at.map_or(now, |at| at.max(now));
+            let mut exits = self.exits(instant, 143);
             exits[index].1 = in_container;
             // Its own step says that it ended, whatever rounding makes of the instant.
             exits[index].0 = if code_lost { None } else { self.containers[index].work.1 };

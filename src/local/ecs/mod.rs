@@ -176,11 +176,6 @@ impl Ecs {
         }
     }
 
-    /// Tasks and counters as JSON, for `GET /_taskwatch/tasks`.
-    pub fn inspection(&self) -> Value {
-        json!({"counters": self.counters(), "tasks": self.tasks_snapshot()})
-    }
-
     async fn call(&self, call: Call) -> ApiResult {
         let now = self.shared.clock.now_millis();
         let scope = Scope { region: call.region, account: call.account };
@@ -214,6 +209,10 @@ impl Ecs {
 }
 
 impl JsonService for Ecs {
+    fn inspection(&self) -> Value {
+        json!({"counters": self.counters(), "tasks": self.tasks_snapshot()})
+    }
+
     fn handle<'a>(&'a self, call: Call) -> BoxFuture<'a, ApiResult> {
         self.call(call).boxed()
     }

@@ -53,6 +53,9 @@ pub(super) struct State {
     pub(super) archive: Vec<TaskSnapshot>,
 }
 
+/// So long an event is held back for the task's next one to overtake it; a stuck task has none.
+const HELD_SECONDS: f64 = 60.0;
+
 impl State {
     pub(super) fn new(options: EcsOptions, now: i64) -> Self {
         let engine = Engine::new(options.script.clone(), options.seed);
@@ -163,7 +166,7 @@ impl State {
             seconds,
             key: hash_of(&(task.key, task.version, task.stopping_wanted)),
         };
-        let dice = subject.key;
+        let (dice, version) = (subject.key, task.version);
         let delivery = self.engine.for_event(&subject);
         let wait = delivery.delay.map_or(0, |span| {
             let share = (dice >> 11) as f64 / (1_u64 << 53) as f64;
@@ -172,8 +175,10 @@ impl State {
         if delivery.drop {
             self.events.dropped += 1;
         } else if delivery.reorder && !last && held.is_none() {
-            // Overtaken by the task's next event: there always is one, for only STOPPED is never held.
+            // Overtaken by the task's next event, if one comes in time.
             self.events.reordered += 1;
+            let longest = self.wait(HELD_SECONDS);
+            self.set_timer(now + longest, What::Release { key, version });
             if let Some(task) = self.tasks.get_mut(&key) {
                 task.held = Some(event);
             }
@@ -186,6 +191,15 @@ impl State {
         }
         if let Some(held) = held {
             self.send(&launch.scope, held, now, 0);
+        }
+    }
+
+    /// Sends an event that nothing has overtaken in time.
+    pub(super) fn release(&mut self, key: u64, version: u32, now: i64) {
+        let Some(task) = self.tasks.get_mut(&key) else { return };
+        let scope = task.launch.scope.clone();
+        if let Some(event) = task.held.take_if(|held| held["detail"]["version"] == version) {
+            self.send(&scope, event, now, 0);
         }
     }
 

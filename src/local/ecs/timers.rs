@@ -18,9 +18,21 @@ pub(super) struct Timer {
 /// What is due.
 #[derive(Debug)]
 pub(super) enum What {
-    Step { key: u64, epoch: u32 },
+    Step {
+        key: u64,
+        epoch: u32,
+    },
     Send(Arc<Outgoing>),
-    Token { scope: Scope, cluster: String, token: String },
+    /// An event that waits to be overtaken goes out all the same.
+    Release {
+        key: u64,
+        version: u32,
+    },
+    Token {
+        scope: Scope,
+        cluster: String,
+        token: String,
+    },
 }
 
 impl Ord for Timer {
@@ -101,6 +113,7 @@ impl Shared {
                 // The task took another turn since.
                 Some(What::Step { .. }) => {}
                 Some(What::Send(event)) => outgoing.push(event),
+                Some(What::Release { key, version }) => state.release(key, version, now),
                 Some(What::Token { scope, cluster, token }) => state.expire_token(&scope, &cluster, &token, now),
                 None => {}
             }

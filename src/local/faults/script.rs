@@ -349,7 +349,11 @@ fn overlay(
             life.stop_code = fields.text("stop_code")?.or(life.stop_code.take());
             life.stopped_reason = fields.text("reason")?.or(life.stopped_reason.take());
             life.container_reason = fields.text("container_reason")?.or(life.container_reason.take());
-            life.no_containers = fields.text("containers")?.is_some_and(|c| c == "none");
+            life.no_containers = match fields.text("containers")?.as_deref() {
+                None => false,
+                Some("none") => true,
+                Some(other) => return Err(fields.error(format!("`containers` is {other:?}: only \"none\" is known"))),
+            };
         }
         Effect::Refuse(refusal) => {
             if let Some(reason) = fields.text("reason")? {

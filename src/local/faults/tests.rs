@@ -116,3 +116,9 @@ fn the_documentation_names_every_fault_and_its_example_is_a_script() {
     }
     script(include_str!("../../../examples/faults.toml"));
 }
+
+#[test]
+fn containers_takes_none_and_nothing_else() {
+    let error = Script::parse("[[fault]]\ndo = \"image-pull\"\ncontainers = \"some\"\n").unwrap_err().to_string();
+    assert!(error.contains("`containers` is \"some\""), "{error}");
+}

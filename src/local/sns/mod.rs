@@ -1,6 +1,9 @@
-//! SNS: topics, SQS subscriptions (raw or in SNS's envelope), filter policies, publish one or many.
+//! SNS: topics, SQS and HTTP subscriptions (raw or in SNS's envelope), filter policies, publish one or many.
 
+mod http;
 mod ops;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +16,7 @@ use super::clock::Clock;
 use super::pattern;
 use super::sqs::Sqs;
 use super::wire::{ApiError, ApiResult, Call, JsonService};
+use http::{Delivery, Endpoint};
 
 /// Topics and subscriptions of every region and account.
 pub struct Sns {
@@ -39,9 +43,19 @@ struct Subscription {
     protocol: String,
     endpoint: String,
     attributes: BTreeMap<String, String>,
+    /// What confirms it; `None` once it is.
+    token: Option<String>,
+    /// The way to an HTTP endpoint.
+    http: Option<Endpoint>,
 }
 
 impl Subscription {
+    /// The queue for what the endpoint never takes.
+    fn dlq(&self) -> Option<String> {
+        let policy: Value = serde_json::from_str(self.attributes.get("RedrivePolicy")?).ok()?;
+        policy["deadLetterTargetArn"].as_str().map(str::to_owned)
+    }
+
     fn is_raw(&self) -> bool {
         self.attributes.get("RawMessageDelivery").is_some_and(|raw| raw.eq_ignore_ascii_case("true"))
     }
@@ -105,7 +119,8 @@ impl Sns {
             let mut state = lock(&self.state);
             let topic = state.topics.get_mut(topic_arn).ok_or_else(|| not_found("Topic"))?;
             topic.published += 1;
-            topic.subscriptions.iter().map(|(arn, s)| (arn.clone(), s.clone())).collect()
+            let confirmed = topic.subscriptions.iter().filter(|(_, s)| s.token.is_none());
+            confirmed.map(|(arn, s)| (arn.clone(), s.clone())).collect()
         };
         for (arn, subscription) in subscriptions.into_iter().filter(|(_, s)| s.wants(message, attributes)) {
             let (body, own) = if subscription.is_raw() {
@@ -113,6 +128,15 @@ impl Sns {
             } else {
                 (self.envelope(&id, topic_arn, &arn, subject, message, attributes), Value::Null)
             };
+            if let Some(endpoint) = &subscription.http {
+                let (raw, dlq) = (subscription.is_raw(), subscription.dlq());
+                let (id, topic) = (id.clone(), topic_arn.to_owned());
+                let sent = Delivery { kind: "Notification", id, topic, subscription: arn.clone(), body, raw, dlq };
+                if !endpoint.send(sent) {
+                    tracing::warn!(subscription = arn, "too many messages wait for this endpoint; one was dropped");
+                }
+                continue;
+            }
             let sent = self.sqs.deliver(&subscription.endpoint, "sns.amazonaws.com", topic_arn, &body, own);
             if let Err((_, why)) = sent {
                 tracing::warn!(subscription = arn, why, "a message was not delivered");

@@ -1,7 +1,10 @@
 //! SNS's operations. Their parameters come from a form, unfolded by `query.rs`.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use super::http::{Delivery, Endpoint};
 use super::{Sns, Subscription, Topic, invalid, lock, not_found};
 use crate::local::pattern;
 use crate::local::wire::{ApiError, ApiResult, Call};
@@ -33,6 +36,7 @@ impl Sns {
             }),
             "TagResource" | "UntagResource" | "ListTagsForResource" => Ok(json!({"Tags": []})),
             "Subscribe" => self.subscribe(call),
+            "ConfirmSubscription" => self.confirm(call),
             "Unsubscribe" => {
                 let arn = text(call, "SubscriptionArn");
                 lock(&self.state).topics.values_mut().for_each(|topic| drop(topic.subscriptions.remove(arn)));
@@ -45,6 +49,7 @@ impl Sns {
                 attributes["TopicArn"] = topic.into();
                 attributes["Protocol"] = s.protocol.as_str().into();
                 attributes["Endpoint"] = s.endpoint.as_str().into();
+                attributes["PendingConfirmation"] = s.token.is_some().to_string().into();
                 Ok(json!({"Attributes": attributes}))
             }),
             "SetSubscriptionAttributes" => self.with_subscription(call, |_, _, s| {
@@ -77,11 +82,22 @@ impl Sns {
 
     fn subscribe(&self, call: &Call) -> ApiResult {
         let (protocol, endpoint) = (text(call, "Protocol"), text(call, "Endpoint"));
-        if protocol != "sqs" {
-            return Err(invalid(format!("Protocol {protocol:?} is not part of this endpoint; sqs is")));
+        let is_http = matches!(protocol, "http" | "https");
+        if !is_http && protocol != "sqs" {
+            return Err(invalid(format!(
+                "Protocol {protocol:?} is not part of this endpoint; sqs, http and https are"
+            )));
         }
-        let mut made =
-            Subscription { protocol: protocol.into(), endpoint: endpoint.into(), attributes: Default::default() };
+        if is_http && !endpoint.starts_with(&format!("{protocol}://")) {
+            return Err(invalid("Endpoint must match the specified protocol"));
+        }
+        let mut made = Subscription {
+            protocol: protocol.into(),
+            endpoint: endpoint.into(),
+            attributes: Default::default(),
+            token: is_http.then(|| uuid::Uuid::new_v4().simple().to_string()),
+            http: is_http.then(|| Endpoint::open(endpoint.to_owned(), Arc::clone(&self.sqs))),
+        };
         for (name, value) in call.body["Attributes"].as_object().into_iter().flatten() {
             set(&mut made, name, value.as_str().unwrap_or_default())?;
         }
@@ -89,9 +105,28 @@ impl Sns {
             // The same endpoint again is the same subscription (API reference, Subscribe).
             let same = topic.subscriptions.iter().find(|(_, s)| s.endpoint == endpoint).map(|(arn, _)| arn.clone());
             let arn = same.unwrap_or_else(|| format!("{topic_arn}:{}", uuid::Uuid::new_v4()));
+            if let (Some(endpoint), Some(token)) = (&made.http, &made.token) {
+                endpoint.send(confirmation(call, topic_arn, &arn, token));
+            }
+            let shown = if made.token.is_some() && text(call, "ReturnSubscriptionArn") != "true" {
+                "pending confirmation"
+            } else {
+                arn.as_str()
+            };
+            let answer = json!({"SubscriptionArn": shown});
             topic.subscriptions.insert(arn.clone(), made);
-            json!({"SubscriptionArn": arn})
+            answer
         })
+    }
+
+    fn confirm(&self, call: &Call) -> ApiResult {
+        let (topic, token) = (text(call, "TopicArn"), text(call, "Token"));
+        let mut state = lock(&self.state);
+        let topic = state.topics.get_mut(topic).ok_or_else(|| not_found("Topic"))?;
+        let found = topic.subscriptions.iter_mut().find(|(_, s)| s.token.as_deref() == Some(token));
+        let (arn, subscription) = found.ok_or_else(|| invalid("Token"))?;
+        subscription.token = None;
+        Ok(json!({"SubscriptionArn": arn}))
     }
 
     fn list_subscriptions(&self, call: &Call) -> Value {
@@ -101,6 +136,7 @@ impl Sns {
         let shown = topics.flat_map(|(topic, t)| {
             t.subscriptions.iter().map(move |(arn, s)| {
                 let owner = topic.split(':').nth(4);
+                let arn = if s.token.is_some() { "PendingConfirmation" } else { arn.as_str() };
                 json!({"SubscriptionArn": arn, "Owner": owner, "Protocol": s.protocol, "Endpoint": s.endpoint, "TopicArn": topic})
             })
         });
@@ -172,6 +208,29 @@ impl Sns {
         let mut state = lock(&self.state);
         let topic = state.topics.get_mut(topic_arn).ok_or_else(|| not_found("Subscription"))?;
         change(arn, topic_arn, topic.subscriptions.get_mut(arn).ok_or_else(|| not_found("Subscription"))?)
+    }
+}
+
+/// The message that asks an HTTP endpoint to confirm: by a GET of its `SubscribeURL`, or by ConfirmSubscription.
+fn confirmation(call: &Call, topic: &str, subscription: &str, token: &str) -> Delivery {
+    let id = uuid::Uuid::new_v4().to_string();
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("Action", "ConfirmSubscription"), ("TopicArn", topic), ("Token", token)])
+        .finish();
+    let body = json!({
+        "Type": "SubscriptionConfirmation", "MessageId": id, "Token": token, "TopicArn": topic,
+        "Message": format!("You have chosen to subscribe to the topic {topic}.\nTo confirm the subscription, visit the SubscribeURL included in this message."),
+        "SubscribeURL": format!("{}/?{query}", call.origin), "Timestamp": jiff::Timestamp::now().to_string(),
+        "SignatureVersion": "1", "Signature": "EXAMPLE", "SigningCertURL": "EXAMPLE",
+    });
+    Delivery {
+        kind: "SubscriptionConfirmation",
+        id,
+        topic: topic.to_owned(),
+        subscription: subscription.to_owned(),
+        body: body.to_string(),
+        raw: false,
+        dlq: None,
     }
 }
 

@@ -198,3 +198,15 @@ async fn the_attempt_is_told_or_counted() {
     assert_eq!(bench.ok("RunTask", work).await["tasks"], json!([]), "the second launch of the same work");
     bench.run(merged(fargate("etl"), &environment("DAY", "2"))).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_held_event_goes_out_though_its_task_got_stuck() {
+    let script = "[[fault]]\ndo = \"reorder\"\n[[fault]]\ndo = \"stuck-pending\"\n";
+    let bench = bench(script);
+    bench.run(fargate("etl")).await;
+    bench.pass(50).await;
+    let before = bench.events().len();
+    bench.pass(100).await;
+    let states: Vec<_> = bench.events().iter().map(|e| e["detail"]["lastStatus"].clone()).collect();
+    assert!(states.len() > before && states.contains(&"PENDING".into()), "{before} events, then {states:?}");
+}

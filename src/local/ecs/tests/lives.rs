@@ -220,3 +220,27 @@ async fn a_program_that_ends_by_itself_keeps_its_exit_code_at_any_speed() {
         bench.events().iter().filter_map(|e| e["detail"]["containers"][0]["exitCode"].as_i64()).collect();
     assert!(codes.len() >= 400 && codes.iter().all(|code| *code == 0), "{codes:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_essential_containers_that_end_at_the_same_instant_both_end_by_themselves() {
+    let bench = bench("");
+    let container =
+        |name: &str, command: &str| json!({"name": name, "image": "busybox", "command": ["sh", "-c", command]});
+    let definition = json!({"family": "pair", "networkMode": "awsvpc", "cpu": "256", "memory": "512",
+        "requiresCompatibilities": ["FARGATE"],
+        "containerDefinitions": [container("a", "sleep 5; exit 0"), container("b", "sleep 5; exit 3")]});
+    bench.ok("RegisterTaskDefinition", definition).await;
+    for _ in 0..20 {
+        bench.run(fargate("pair")).await;
+        bench.pass(7).await;
+    }
+    bench.pass(300).await;
+    let ended: Vec<_> = bench.events().into_iter().filter(|e| e["detail"]["lastStatus"] == "STOPPED").collect();
+    assert_eq!(ended.len(), 20);
+    for event in ended {
+        let mut codes: Vec<_> =
+            event["detail"]["containers"].as_array().unwrap().iter().map(|c| c["exitCode"].as_i64()).collect();
+        codes.sort();
+        assert_eq!(codes, [Some(0), Some(3)], "{event:#}");
+    }
+}

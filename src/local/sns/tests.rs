@@ -1,0 +1,109 @@
+//! HTTP subscriptions, against a real endpoint on loopback.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::local::clock::Clock;
+use crate::local::sns::Sns;
+use crate::local::sqs::Sqs;
+use crate::local::wire::{Call, JsonService};
+
+type Got = (String, Option<String>, String);
+
+/// An endpoint that answers 503 so many times first; what it was given.
+async fn endpoint(refusals: u32) -> (String, mpsc::UnboundedReceiver<Got>, Arc<AtomicU32>) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let refusals = Arc::new(AtomicU32::new(refusals));
+    let state = (sender, Arc::clone(&refusals));
+    type Shared = (mpsc::UnboundedSender<Got>, Arc<AtomicU32>);
+    let take = |State((sender, refusals)): State<Shared>, headers: HeaderMap, body: String| async move {
+        if refusals.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
+        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let _ =
+            sender.send((header("x-amz-sns-message-type").unwrap_or_default(), header("x-amz-sns-rawdelivery"), body));
+        StatusCode::OK
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(
+        async move { axum::serve(listener, Router::new().route("/hook", post(take)).with_state(state)).await },
+    );
+    (url, receiver, refusals)
+}
+
+fn services() -> (Arc<Sqs>, Sns) {
+    let clock = Arc::new(Clock::system());
+    let sqs = Arc::new(Sqs::new(Arc::clone(&clock)));
+    (Arc::clone(&sqs), Sns::new(clock, sqs))
+}
+
+async fn call(service: &dyn JsonService, operation: &str, body: Value) -> Value {
+    let call = Call {
+        region: "us-east-1".into(),
+        account: "123456789012".into(),
+        operation: operation.into(),
+        body,
+        origin: "http://127.0.0.1:4566".into(),
+    };
+    service.handle(call).await.unwrap_or_else(|e| panic!("{operation}: {}", e.message))
+}
+
+#[tokio::test]
+async fn an_http_endpoint_confirms_and_then_gets_messages_in_order_though_it_refuses_some() {
+    let (_, sns) = services();
+    let (url, mut got, _) = endpoint(2).await;
+    let topic = call(&sns, "CreateTopic", json!({"Name": "t"})).await["TopicArn"].clone();
+    let subscribe = json!({"TopicArn": topic, "Protocol": "http", "Endpoint": url});
+    assert_eq!(call(&sns, "Subscribe", subscribe).await["SubscriptionArn"], "pending confirmation");
+    call(&sns, "Publish", json!({"TopicArn": topic, "Message": "before it was confirmed"})).await;
+
+    let (kind, _, body) = got.recv().await.unwrap();
+    assert_eq!(kind, "SubscriptionConfirmation");
+    let asked: Value = serde_json::from_str(&body).unwrap();
+    assert!(asked["SubscribeURL"].as_str().unwrap().contains("Action=ConfirmSubscription"));
+    let confirm = json!({"TopicArn": topic, "Token": asked["Token"]});
+    let subscription = call(&sns, "ConfirmSubscription", confirm).await["SubscriptionArn"].clone();
+
+    for n in 0..3 {
+        call(&sns, "Publish", json!({"TopicArn": topic, "Message": format!("m{n}")})).await;
+    }
+    for n in 0..3 {
+        let (kind, raw, body) = got.recv().await.unwrap();
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((kind.as_str(), raw, &body["Message"]), ("Notification", None, &json!(format!("m{n}"))));
+    }
+    let raw = json!({"SubscriptionArn": subscription, "AttributeName": "RawMessageDelivery", "AttributeValue": "true"});
+    call(&sns, "SetSubscriptionAttributes", raw).await;
+    call(&sns, "Publish", json!({"TopicArn": topic, "Message": "as it is"})).await;
+    assert_eq!(got.recv().await.unwrap(), ("Notification".into(), Some("true".into()), "as it is".into()));
+}
+
+#[tokio::test]
+async fn what_an_endpoint_never_takes_goes_to_its_dlq() {
+    let (sqs, sns) = services();
+    let (url, mut got, refusals) = endpoint(0).await;
+    let policy = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage", "Resource": "*"}]});
+    let made = json!({"QueueName": "dlq", "Attributes": {"Policy": policy.to_string()}});
+    let queue = call(&*sqs, "CreateQueue", made).await["QueueUrl"].clone();
+    let topic = call(&sns, "CreateTopic", json!({"Name": "t"})).await["TopicArn"].clone();
+    let redrive = json!({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dlq"}).to_string();
+    let subscribe = json!({"TopicArn": topic, "Protocol": "http", "Endpoint": url, "ReturnSubscriptionArn": "true",
+        "Attributes": {"RedrivePolicy": redrive, "RawMessageDelivery": "true"}});
+    call(&sns, "Subscribe", subscribe).await;
+    let asked: Value = serde_json::from_str(&got.recv().await.unwrap().2).unwrap();
+    call(&sns, "ConfirmSubscription", json!({"TopicArn": topic, "Token": asked["Token"]})).await;
+    refusals.store(u32::MAX, Ordering::Relaxed);
+    call(&sns, "Publish", json!({"TopicArn": topic, "Message": "lost?"})).await;
+    let received = call(&*sqs, "ReceiveMessage", json!({"QueueUrl": queue, "WaitTimeSeconds": 20})).await;
+    assert_eq!(received["Messages"][0]["Body"], "lost?");
+}

@@ -1,0 +1,134 @@
+//! Documents that are made from the code, or whose examples must hold.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use taskwatch::core::explain::explain;
+use taskwatch::core::failure::{self, Failure};
+use taskwatch::core::request::{self, RunRequest};
+
+const REASONS: &str = include_str!("../fixtures/stop_reasons.json");
+
+/// Failures that are no text of ECS's.
+fn own() -> Vec<(String, Failure)> {
+    let arn = "arn:aws:ecs:eu-west-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";
+    vec![
+        ("(RUNNING was not reached within startTimeoutSeconds)".into(), failure::start_timeout(900)),
+        ("(the run took longer than timeoutSeconds)".into(), failure::run_timeout(86_400)),
+        ("(DescribeTasks has not known the task for 5 minutes after RunTask)".into(), failure::task_lost(arn)),
+        ("(somebody asked for it)".into(), failure::stop_asked("maintenance")),
+        ("ThrottlingException: Rate exceeded".into(), failure::from_exception("ThrottlingException", "Rate exceeded")),
+        (
+            "AccessDeniedException: User is not authorized to perform: ecs:RunTask".into(),
+            failure::from_exception("AccessDeniedException", "User is not authorized to perform: ecs:RunTask"),
+        ),
+    ]
+}
+
+/// What one known text means, by the same door that events and answers take.
+fn judged(row: &Value) -> Option<(String, Failure)> {
+    let text = |name: &str| row[name].as_str().unwrap_or_default();
+    let (example, code) = (text("example"), text("stopCode").split('|').next().unwrap_or_default());
+    let stopped = |reason: &str, container: Value| {
+        let task = json!({"tasks": [{"taskArn": "arn:aws:ecs:x:1:task/c/1", "lastStatus": "STOPPED", "stopCode": code,
+            "stoppedReason": reason, "containers": [container]}]});
+        let told = explain(&task.to_string(), &[]).ok()?.tasks.into_iter().next()?;
+        Some(Failure {
+            error: told.error?,
+            class: told.class?,
+            transience: told.transience?,
+            cause: told.cause?,
+            hint: told.hint?,
+            names: told.names,
+        })
+    };
+    let failure = match text("field") {
+        "failures.reason" => failure::from_refusal(example, None),
+        "exception" => failure::from_exception(example.split(':').next().unwrap_or_default(), example),
+        "container.reason" => stopped("Task failed to start", json!({"name": "app", "reason": example}))?,
+        _ => stopped(example, json!({"name": "app"}))?,
+    };
+    Some((example.to_owned(), failure))
+}
+
+fn cell(text: &str) -> String {
+    let flat = text.replace('|', "\\|").replace('<', "&lt;").split_whitespace().collect::<Vec<_>>().join(" ");
+    match flat.char_indices().nth(140) {
+        Some((end, _)) => format!("{}…", &flat[..end]),
+        None => flat,
+    }
+}
+
+fn errors() -> String {
+    let rows: Vec<Value> = serde_json::from_str(REASONS).expect("the table of reasons");
+    let known = rows.iter().filter_map(judged).chain(own());
+    let mut classes: BTreeMap<&str, BTreeMap<(String, String), (String, String)>> = BTreeMap::new();
+    for (example, failure) in known {
+        let retry = failure.transience.as_str().trim_start_matches("Taskwatch.").to_owned();
+        let row = classes.entry(failure.class.as_str()).or_default();
+        row.insert((failure.error, cell(&example)), (retry, cell(&failure.hint)));
+    }
+    let mut page = String::from(INTRODUCTION);
+    for (class, rows) in classes {
+        let _ = write!(page, "\n## {class}\n\n| error | what ECS says | again? | what to do |\n|---|---|---|---|\n");
+        for ((error, example), (retry, hint)) in rows {
+            let _ = writeln!(page, "| `{error}` | {example} | {retry} | {hint} |");
+        }
+    }
+    page
+}
+
+const INTRODUCTION: &str = "\
+# Errors by name
+
+Made from the table of reasons; do not edit it (`UPDATE_DOCS=1 cargo test docs::` writes it). To look one up: `taskwatch explain FILE`.
+
+A failed attempt has one `error`, the most specific name, and a list of names that `ErrorEquals` in `retry` can match: ECS's own prefix, the stop code, the class
+(`Taskwatch.Network`), and whether another try can help: `Taskwatch.Transient` (yes), `Taskwatch.Elsewhere` (yes, better at the next of `placements`; `Taskwatch.Transient`
+matches it too), `Taskwatch.Permanent` (never), `Taskwatch.Application` (the program's own end: only its owner knows). `States.TaskFailed` matches all but timeouts,
+`States.Timeout` the timeouts, `States.ALL` everything. A text that is not in here is judged by its prefix, its stop code and its words.
+";
+
+#[test]
+fn errors_md_is_what_the_table_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md");
+    let page = errors();
+    assert!(page.lines().filter(|line| line.starts_with("| `")).count() > 120, "most of the table is missing");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).expect("docs/errors.md");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == page, "docs/errors.md is out of date: UPDATE_DOCS=1 cargo test docs::");
+}
+
+/// The fenced JSON blocks of a page.
+fn blocks(page: &str) -> Vec<&str> {
+    page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn every_request_in_the_documents_is_a_run_request() {
+    for (name, page, least) in [
+        ("docs/requests.md", include_str!("../../docs/requests.md"), 5),
+        ("README.md", include_str!("../../README.md"), 1),
+    ] {
+        let blocks = blocks(page);
+        assert!(blocks.len() >= least, "{name} has {} requests", blocks.len());
+        for block in blocks {
+            let all = request::parse_many(block);
+            let wrong: Vec<_> = all.iter().filter_map(|r| r.as_ref().err()).collect();
+            assert!(wrong.is_empty(), "{name}: {wrong:?} in\n{block}");
+        }
+    }
+}
+
+#[test]
+fn the_documented_request_has_every_member() {
+    let page = include_str!("../../docs/requests.md");
+    let full = RunRequest::parse(blocks(page)[0]).expect("the first request");
+    for member in full.to_value().as_object().expect("an object").keys() {
+        assert!(page.contains(&format!("| `{member}`")), "docs/requests.md does not explain {member}");
+    }
+}
