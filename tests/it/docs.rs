@@ -61,10 +61,13 @@ fn cell(text: &str) -> String {
     }
 }
 
+/// Error and text, to whether to try again and what to do.
+type Rows = BTreeMap<(String, String), (String, String)>;
+
 fn errors() -> String {
     let rows: Vec<Value> = serde_json::from_str(REASONS).expect("the table of reasons");
     let known = rows.iter().filter_map(judged).chain(own());
-    let mut classes: BTreeMap<&str, BTreeMap<(String, String), (String, String)>> = BTreeMap::new();
+    let mut classes: BTreeMap<&str, Rows> = BTreeMap::new();
     for (example, failure) in known {
         let retry = failure.transience.as_str().trim_start_matches("Taskwatch.").to_owned();
         let row = classes.entry(failure.class.as_str()).or_default();

@@ -11,6 +11,7 @@ mod conformance;
 mod docs;
 mod emulators;
 mod faults;
+mod fuzz;
 mod model;
 mod seed;
 mod support;
