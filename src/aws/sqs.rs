@@ -7,11 +7,13 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageAttributeValue,
+    MessageSystemAttributeName,
 };
 use futures::future::BoxFuture;
 
 use super::errors;
 use crate::cell::ports::{CallError, Message, Queue};
+use crate::core::time::Timestamp;
 
 /// A queue through the SDK.
 #[derive(Clone, Debug)]
@@ -32,9 +34,13 @@ impl SqsQueue {
     async fn receive_batch(&self, wait: Duration) -> Result<Vec<Message>, CallError> {
         let seconds = i32::try_from(wait.as_secs().min(20)).unwrap_or(20);
         let request = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
+        let request = request.message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
         let answer = request.wait_time_seconds(seconds).send().await.map_err(|e| errors::read(&e))?;
         let message = |m: aws_sdk_sqs::types::Message| {
+            let sent = m.attributes.as_ref().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
+            let sent_at = sent.and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis);
             Some(Message {
+                sent_at,
                 id: m.message_id.unwrap_or_default(),
                 receipt: m.receipt_handle?,
                 body: m.body.unwrap_or_default(),

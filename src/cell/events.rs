@@ -1,5 +1,9 @@
 //! What a cell tells those who watch it.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -82,6 +86,12 @@ pub struct Counters {
     pub corrections: Count,
     /// Notifications delivered.
     pub notified: Count,
+    /// From an event's arrival in its queue to its decision being durable.
+    pub event_lag: Times,
+    /// From the acceptance of a run to the RunTask call of its first attempt.
+    pub first_wait: Times,
+    /// From the instant a retry was due to its RunTask call.
+    pub retry_wait: Times,
 }
 
 /// A number that only rises.
@@ -97,5 +107,39 @@ impl Count {
     /// How many.
     pub fn get(&self) -> u64 {
         self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// How long things took: milliseconds, up to a day, to 1 %.
+#[derive(Debug)]
+pub struct Times(Mutex<Option<Histogram<u32>>>);
+
+const LONGEST_MILLIS: u64 = 24 * 3600 * 1000;
+
+impl Default for Times {
+    fn default() -> Self {
+        Self(Mutex::new(Histogram::new_with_bounds(1, LONGEST_MILLIS, 2).ok()))
+    }
+}
+
+impl Times {
+    fn histogram(&self) -> MutexGuard<'_, Option<Histogram<u32>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn record(&self, took: Duration) {
+        if let Some(histogram) = self.histogram().as_mut() {
+            histogram.saturating_record(u64::try_from(took.as_millis()).unwrap_or(LONGEST_MILLIS));
+        }
+    }
+
+    /// How many were recorded.
+    pub fn count(&self) -> u64 {
+        self.histogram().as_ref().map_or(0, Histogram::len)
+    }
+
+    /// What a share of them (0.5, 0.99) took at most.
+    pub fn quantile(&self, share: f64) -> Duration {
+        Duration::from_millis(self.histogram().as_ref().map_or(0, |all| all.value_at_quantile(share)))
     }
 }

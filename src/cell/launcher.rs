@@ -113,6 +113,7 @@ impl Inner {
             client_token: token.to_owned(),
             started_by: format!("{}/{token}", self.config.name),
         };
+        self.note_waits(members);
         let mut wait = FIRST_WAIT;
         loop {
             self.counters.launches.add(1);
@@ -144,6 +145,18 @@ impl Inner {
                     }
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
+            }
+        }
+    }
+
+    /// How long these attempts waited for their call: first ones and retries apart.
+    fn note_waits(&self, members: &[Uuid]) {
+        let now = self.ports.clock.now();
+        for id in members {
+            let waited = self.registry.read(*id, |run| run.attempt().and_then(|a| Some((a.number, a.queued_at?))));
+            if let Some((number, queued)) = waited.flatten() {
+                let waits = if number > 1 { &self.counters.retry_wait } else { &self.counters.first_wait };
+                waits.record(now.since(queued));
             }
         }
     }

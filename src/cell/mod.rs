@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use clock::Clock;
-pub use events::{Count, Counters, RunChange};
+pub use events::{Count, Counters, RunChange, Times};
 pub use intake::{SubmitError, Submitted};
 
 use crate::core::machine::Input;

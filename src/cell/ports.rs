@@ -8,6 +8,7 @@ use crate::core::failure::Failure;
 use crate::core::notification::Notification;
 use crate::core::run_task::RunTask;
 use crate::core::task::Task;
+use crate::core::time::Timestamp;
 
 /// Why a call to AWS did not answer as hoped.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -99,6 +100,8 @@ pub struct Message {
     pub receipt: String,
     /// Its text.
     pub body: String,
+    /// When it was put into the queue, if the queue says so.
+    pub sent_at: Option<Timestamp>,
 }
 
 /// One SQS queue.

@@ -24,6 +24,9 @@ impl Inner {
             Ok(Notice::Task(event)) => {
                 if self.observe(&event.task).await.is_some() {
                     self.counters.events.add(1);
+                    if let Some(sent) = message.sent_at {
+                        self.counters.event_lag.record(self.ports.clock.now().since(sent));
+                    }
                 } else {
                     self.counters.foreign.add(1);
                 }

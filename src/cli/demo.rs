@@ -13,7 +13,7 @@ use super::output;
 use super::signals::Signals;
 use crate::aws::{Clients, EventsPath, Target};
 use crate::cell::ports::Queue;
-use crate::cell::{Cell, CellConfig, Clock, Ports};
+use crate::cell::{Cell, CellConfig, Clock, Ports, Times};
 use crate::core::run::{Run, Status};
 use crate::local::ecs::{EcsOptions, Quotas};
 use crate::local::faults::Script;
@@ -191,6 +191,9 @@ struct Report {
     distinct: usize,
     throttles: u64,
     corrections: u64,
+    /// Event in its queue until decided, and retry due until RunTask is sent: p50 and p99 in milliseconds.
+    decided: [u128; 2],
+    launched: [u128; 2],
 }
 
 impl Report {
@@ -220,6 +223,8 @@ impl Report {
             distinct: received.iter().collect::<BTreeSet<_>>().len(),
             throttles: cell.counters().throttles.get(),
             corrections: cell.counters().corrections.get(),
+            decided: quantiles(&cell.counters().event_lag),
+            launched: quantiles(&cell.counters().retry_wait),
             runs,
         }
     }
@@ -271,13 +276,18 @@ impl Report {
         let sum: Vec<String> = statuses.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
         let verdict = if self.accounted() { "Every run is accounted for" } else { "NOT every run is accounted for" };
         format!(
-            "\n{table}\n\n{} tasks launched, {} retries, {} RunTask calls throttled, {} corrections by DescribeTasks, {} notifications\n\n\
+            "\n{table}\n\n{} tasks launched, {} retries, {} RunTask calls throttled, {} corrections by DescribeTasks, {} notifications\n\
+             event in the queue to its decision: p50 {} ms, p99 {} ms; retry due to RunTask: p50 {} ms, p99 {} ms\n\n\
              {verdict}: {} submitted = {}; {} told once each; {} tasks nobody knows of; {} runs with two tasks at once.",
             self.tasks,
             self.retries(),
             self.throttles,
             self.corrections,
             self.received,
+            self.decided[0],
+            self.decided[1],
+            self.launched[0],
+            self.launched[1],
             self.wanted,
             sum.join(" + "),
             self.distinct,
@@ -298,6 +308,12 @@ impl Report {
         json!({"submitted": self.wanted, "statuses": statuses, "classes": classes, "tasks": self.tasks,
             "retries": self.retries(), "throttledCalls": self.throttles, "corrections": self.corrections,
             "notifications": self.received, "distinctNotifications": self.distinct, "strayTasks": self.stray,
-            "runsWithTwoTasksAtOnce": self.twice, "accounted": self.accounted()})
+            "runsWithTwoTasksAtOnce": self.twice,
+            "eventToDecisionMillis": {"p50": self.decided[0], "p99": self.decided[1]},
+            "retryDueToRunTaskMillis": {"p50": self.launched[0], "p99": self.launched[1]}, "accounted": self.accounted()})
     }
+}
+
+fn quantiles(times: &Times) -> [u128; 2] {
+    [0.5, 0.99].map(|share| times.quantile(share).as_millis())
 }

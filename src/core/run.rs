@@ -89,6 +89,9 @@ pub struct Attempt {
     pub version: i64,
     /// The task's last status seen.
     pub last_status: Option<String>,
+    /// When it began to wait for its launch slot.
+    #[serde(default)]
+    pub queued_at: Option<Timestamp>,
     /// When RunTask was (first) sent.
     pub launched_at: Option<Timestamp>,
     /// When the task was known to us: its start and attempt timeouts count from here.
@@ -122,6 +125,7 @@ impl Attempt {
             task_arn: None,
             version: 0,
             last_status: None,
+            queued_at: None,
             launched_at: None,
             placed_at: None,
             stop_sent_at: None,

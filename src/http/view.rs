@@ -51,6 +51,7 @@ fn attempt(attempt: &Attempt) -> Value {
         "names": failure.map(|f| &f.names),
         "exitCode": attempt.exit_code,
         "placement": attempt.placement,
+        "queuedAt": attempt.queued_at,
         "launchedAt": attempt.launched_at,
         "createdAt": attempt.created_at,
         "startedAt": attempt.started_at,

@@ -38,7 +38,7 @@ pub(super) fn due(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> b
         return true;
     }
     if run.status == Status::PendingRetry && over(run.retry_at) {
-        open_attempt(run, effects);
+        open_attempt(run, now, effects);
         return true;
     }
     let Some(attempt) = run.attempt() else { return false };

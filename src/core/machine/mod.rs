@@ -129,7 +129,7 @@ pub fn resume(run: &Run) -> Vec<Effect> {
 
 fn step(run: &mut Run, input: &Input, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
     match input {
-        Input::Submitted => submitted(run, effects),
+        Input::Submitted => submitted(run, now, effects),
         Input::Launching { token, group_size } => launching(run, token, *group_size, now),
         Input::Placed { task_arn, created_at } => placed(run, task_arn, *created_at, now, effects),
         Input::Refused(failure) => refused(run, failure, now, effects),
@@ -141,19 +141,19 @@ fn step(run: &mut Run, input: &Input, now: Timestamp, effects: &mut Vec<Effect>)
     }
 }
 
-fn submitted(run: &mut Run, effects: &mut Vec<Effect>) -> bool {
+fn submitted(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
     let fresh = run.attempts.is_empty();
     if fresh {
-        open_attempt(run, effects);
+        open_attempt(run, now, effects);
     }
     fresh
 }
 
 /// Begins the next attempt: it waits for a slot.
-fn open_attempt(run: &mut Run, effects: &mut Vec<Effect>) {
+fn open_attempt(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) {
     let placement = run.attempt().map_or(0, |last| ending::next_placement(run, last));
     let number = run.attempts.last().map_or(1, |last| last.number.saturating_add(1));
-    run.attempts.push(Attempt::new(number, placement));
+    run.attempts.push(Attempt { queued_at: Some(now), ..Attempt::new(number, placement) });
     run.status = Status::Queued;
     run.retry_at = None;
     effects.push(Effect::Launch);

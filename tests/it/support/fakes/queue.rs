@@ -42,7 +42,8 @@ impl FakeQueue {
 
     /// Puts a message with this id in: again, if it was there before.
     pub(crate) fn put_as(&self, id: &str, body: &str) {
-        let message = Message { id: id.to_owned(), receipt: format!("{}-{id}", self.name), body: body.to_owned() };
+        let message =
+            Message { id: id.to_owned(), receipt: format!("{}-{id}", self.name), body: body.to_owned(), sent_at: None };
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(message);
         self.came.notify_one();
     }
