@@ -1,14 +1,15 @@
 //! A store that forgets with its process: for `taskwatch run`, the demo and tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use super::{Change, Contents, Posted, Store, StoreError};
+use super::{Change, Contents, Key, Posted, Store, StoreError};
 use crate::core::notification::Notification;
 use crate::core::run::Run;
+use crate::core::time::Timestamp;
 
 /// Keeps runs until they are forgotten, and notifications until they are delivered.
 #[derive(Debug, Default)]
@@ -67,5 +68,30 @@ impl Store for MemoryStore {
         let behind = kept.outbox.range(after + 1..).take(limit);
         let page = behind.map(|(seq, notification)| Posted { seq: *seq, notification: notification.clone() }).collect();
         Box::pin(async { Ok(page) })
+    }
+
+    fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+        let kept = self.kept();
+        let fits = |run: &&Run| match &key {
+            Key::Run(id) => run.id == *id,
+            Key::Request(name) => run.request_name() == name,
+        };
+        let mut found: Vec<Run> = kept.runs.values().filter(fits).cloned().collect();
+        found.sort_by_key(|run| run.index);
+        Box::pin(async { Ok(found) })
+    }
+
+    fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
+        let mut kept = self.kept();
+        let untold: BTreeSet<Uuid> = kept.outbox.values().map(|notification| notification.run).collect();
+        let old = |run: &&Run| run.status.is_final() && run.finished_at.is_some_and(|at| at < ended_before);
+        let old = kept.runs.values().filter(old).map(|run| run.id).filter(|id| !untold.contains(id));
+        let old: Vec<Uuid> = old.take(limit).collect();
+        old.iter().for_each(|id| drop(kept.runs.remove(id)));
+        Box::pin(async move { Ok(old.len()) })
+    }
+
+    fn is_durable(&self) -> bool {
+        false
     }
 }

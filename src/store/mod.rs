@@ -1,7 +1,9 @@
 //! Where runs and undelivered notifications are kept.
 
+mod file;
 mod memory;
 
+pub use file::FileStore;
 pub use memory::MemoryStore;
 
 use futures::future::BoxFuture;
@@ -9,6 +11,7 @@ use uuid::Uuid;
 
 use crate::core::notification::Notification;
 use crate::core::run::Run;
+use crate::core::time::Timestamp;
 
 /// One change to what is kept.
 #[derive(Clone, Debug)]
@@ -26,7 +29,7 @@ pub enum Change {
 /// What a store held when it was opened.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// Every run kept.
+    /// Every run that is not final; of a store that keeps final runs only while the process lives, those too.
     pub runs: Vec<Run>,
     /// How many notifications are not delivered.
     pub undelivered: usize,
@@ -39,6 +42,15 @@ pub struct Posted {
     pub seq: u64,
     /// What is to be delivered.
     pub notification: Notification,
+}
+
+/// Which runs to look for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// By id.
+    Run(Uuid),
+    /// Every run of a request's name.
+    Request(String),
 }
 
 /// Why a store cannot do its work.
@@ -54,7 +66,7 @@ pub enum StoreError {
 /// `commit` is called by one task only, with the changes of many runs at once (group commit): all of them are durable
 /// when it answers, in order, or none is.
 pub trait Store: Send + Sync + 'static {
-    /// Everything kept; called once, before the first commit.
+    /// What there is to go on with; called once, before the first commit.
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>>;
 
     /// Makes the changes durable.
@@ -62,4 +74,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// The oldest `limit` undelivered notifications behind place `after` (0: from the first), in order.
     fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>>;
+
+    /// Runs by id or by their request's name, in the order of their index.
+    fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>>;
+
+    /// Forgets up to `limit` runs that ended before an instant and have been told of; how many it forgot.
+    fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>>;
+
+    /// Whether it keeps final runs cheaply: then the cell need not keep them in memory.
+    fn is_durable(&self) -> bool;
 }

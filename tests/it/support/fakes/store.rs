@@ -1,7 +1,9 @@
 //! A memory store behind a gate: while it is shut, nothing becomes durable.
 
 use futures::future::{BoxFuture, FutureExt as _};
-use taskwatch::store::{Change, Contents, MemoryStore, Posted, Store, StoreError};
+use taskwatch::core::run::Run;
+use taskwatch::core::time::Timestamp;
+use taskwatch::store::{Change, Contents, Key, MemoryStore, Posted, Store, StoreError};
 use tokio::sync::watch;
 
 use super::Journal;
@@ -53,5 +55,17 @@ impl Store for FakeStore {
 
     fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
         self.kept.outbox(after, limit)
+    }
+
+    fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+        self.kept.find(key)
+    }
+
+    fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
+        self.kept.expire(ended_before, limit)
+    }
+
+    fn is_durable(&self) -> bool {
+        self.kept.is_durable()
     }
 }

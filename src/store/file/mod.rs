@@ -1,0 +1,116 @@
+//! A directory with an SQLite database: one writing thread, one fsync for a batch of changes, one process at a time.
+//!
+//! SQLite in WAL mode with `synchronous = FULL` makes a commit durable when it answers, and a database that was cut off
+//! anywhere opens as of its last commit (<https://www.sqlite.org/wal.html>, <https://www.sqlite.org/atomiccommit.html>).
+
+mod lock;
+mod record;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::BoxFuture;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{Change, Contents, Key, Posted, Store, StoreError};
+use crate::core::run::Run;
+use crate::core::time::Timestamp;
+use lock::Lock;
+use writer::Writer;
+
+/// The database inside the directory.
+const FILE: &str = "taskwatch.db";
+
+/// Runs and notifications in a directory, for one process.
+pub struct FileStore {
+    writer: Writer,
+    /// Reads do not wait for the writer: WAL readers see the last commit.
+    reader: Arc<Mutex<Connection>>,
+    dir: PathBuf,
+    _lock: Lock,
+}
+
+impl FileStore {
+    /// Opens the store in `dir`, and makes both if they are not there.
+    ///
+    /// # Errors
+    /// The directory cannot be written, another process has it (named), or the database is of a later version or broken.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let unavailable = |e: &dyn std::fmt::Display| StoreError::Unavailable(format!("file:{}: {e}", dir.display()));
+        std::fs::create_dir_all(dir).map_err(|e| unavailable(&e))?;
+        let lock = Lock::take(dir).map_err(|e| unavailable(&e))?;
+        let path = dir.join(FILE);
+        let wrong = |e: rusqlite::Error| said(dir, &e);
+        let mut connection = Connection::open(&path).map_err(wrong)?;
+        schema::prepare(&mut connection).map_err(|e| match e {
+            schema::SchemaError::Sqlite(e) => wrong(e),
+            other => unavailable(&other),
+        })?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(&path, flags).map_err(wrong)?;
+        reader.busy_timeout(schema::BUSY).map_err(wrong)?;
+        let writer = Writer::start(connection, dir.to_owned()).map_err(|e| unavailable(&e))?;
+        Ok(Self { writer, reader: Arc::new(Mutex::new(reader)), dir: dir.to_owned(), _lock: lock })
+    }
+
+    /// Reads, off the runtime's threads.
+    fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
+        let (reader, dir) = (Arc::clone(&self.reader), self.dir.clone());
+        Box::pin(async move {
+            let looked = tokio::task::spawn_blocking(move || {
+                let connection = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                look(&connection).map_err(|e| said(&dir, &e))
+            });
+            looked.await.map_err(|e| StoreError::Unavailable(format!("a read of the store broke off: {e}")))?
+        })
+    }
+}
+
+impl Store for FileStore {
+    fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
+        self.read(record::load)
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.writer.commit(changes))
+    }
+
+    fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
+        self.read(move |connection| record::outbox(connection, after, limit))
+    }
+
+    fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+        self.read(move |connection| record::find(connection, &key))
+    }
+
+    fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(self.writer.expire(ended_before, limit))
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}
+
+/// An error of SQLite as a user reads it: what, where, what to do.
+fn said(dir: &Path, error: &rusqlite::Error) -> StoreError {
+    let advice = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full; make room, and it goes on by itself",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "the directory or the database cannot be written; give this user the right to"
+        }
+        Some(ErrorCode::SystemIoFailure) => "the disk does not read or write; look at the machine's log",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "the database is damaged; set it aside and restore the directory from its backup"
+        }
+        _ => "the store cannot do this",
+    };
+    StoreError::Unavailable(format!("file:{}: {advice} ({error})", dir.display()))
+}

@@ -1,0 +1,154 @@
+//! Runs as rows: JSON, so that an operator can read them and a later version can add to them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::core::failure::Failure;
+use crate::core::request::RunSpec;
+use crate::core::retry::RetryCounts;
+use crate::core::run::{Attempt, Run, Status};
+use crate::core::time::Timestamp;
+use crate::store::{Contents, Key, Posted};
+
+/// A run without what it shares with its siblings. `A` is its attempts, owned or borrowed.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<A, C, F, S> {
+    name: S,
+    index: u32,
+    digest: [u8; 32],
+    status: Status,
+    attempts: A,
+    counts: C,
+    submitted_at: Timestamp,
+    finished_at: Option<Timestamp>,
+    retry_at: Option<Timestamp>,
+    stop_asked: Option<S>,
+    timed_out: bool,
+    ended_by: Option<F>,
+    revision: u64,
+}
+
+type Owned = Body<Vec<Attempt>, RetryCounts, Failure, String>;
+
+/// Any value as the text of a column.
+pub(super) fn text(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
+}
+
+/// A run's body. Every member is named, so that one that is added is not forgotten here.
+pub(super) fn body(run: &Run) -> rusqlite::Result<String> {
+    let Run {
+        id: _,
+        name,
+        index,
+        spec: _,
+        digest,
+        status,
+        attempts,
+        counts,
+        submitted_at,
+        finished_at,
+        retry_at,
+        stop_asked,
+        timed_out,
+        ended_by,
+        revision,
+    } = run;
+    text(&Body {
+        name: name.as_str(),
+        index: *index,
+        digest: *digest,
+        status: *status,
+        attempts: attempts.as_slice(),
+        counts,
+        submitted_at: *submitted_at,
+        finished_at: *finished_at,
+        retry_at: *retry_at,
+        stop_asked: stop_asked.as_deref(),
+        timed_out: *timed_out,
+        ended_by: ended_by.as_ref(),
+        revision: *revision,
+    })
+}
+
+fn read<T: for<'de> Deserialize<'de>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, e.into()))
+}
+
+/// Columns `id, body` and the run's spec.
+fn run(row: &Row<'_>, spec: Arc<RunSpec>) -> rusqlite::Result<Run> {
+    let body: Owned = read(row, 1)?;
+    Ok(Run {
+        id: Uuid::from_bytes(row.get(0)?),
+        name: body.name,
+        index: body.index,
+        spec,
+        digest: body.digest,
+        status: body.status,
+        attempts: body.attempts,
+        counts: body.counts,
+        submitted_at: body.submitted_at,
+        finished_at: body.finished_at,
+        retry_at: body.retry_at,
+        stop_asked: body.stop_asked,
+        timed_out: body.timed_out,
+        ended_by: body.ended_by,
+        revision: body.revision,
+    })
+}
+
+/// Every open run; siblings share their spec again.
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
+    let mut specs: HashMap<i64, Arc<RunSpec>> = HashMap::new();
+    let open = "SELECT DISTINCT specs.id, specs.body FROM specs JOIN runs ON runs.spec = specs.id WHERE runs.finished_at IS NULL";
+    let mut statement = connection.prepare(open)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        specs.insert(row.get(0)?, Arc::new(read(row, 1)?));
+    }
+    let mut statement = connection.prepare("SELECT id, body, spec FROM runs WHERE finished_at IS NULL")?;
+    let mut rows = statement.query([])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(2)?;
+        let spec = specs.get(&number).cloned().ok_or(rusqlite::Error::IntegralValueOutOfRange(2, number))?;
+        runs.push(run(row, spec)?);
+    }
+    let undelivered: i64 = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
+    Ok(Contents { runs, undelivered: usize::try_from(undelivered).unwrap_or_default() })
+}
+
+/// A page of the outbox.
+pub(super) fn outbox(connection: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<Posted>> {
+    let sql = "SELECT seq, body FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let bounds = params![i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX)];
+    let mut statement = connection.prepare_cached(sql)?;
+    let posted = |row: &Row<'_>| {
+        let seq: i64 = row.get(0)?;
+        Ok(Posted { seq: u64::try_from(seq).unwrap_or_default(), notification: read(row, 1)? })
+    };
+    statement.query_map(bounds, posted)?.collect()
+}
+
+/// Runs by id or by their request's name.
+pub(super) fn find(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<Run>> {
+    let found = |row: &Row<'_>| run(row, Arc::new(read(row, 2)?));
+    let select = "SELECT runs.id, runs.body, specs.body FROM runs JOIN specs ON specs.id = runs.spec";
+    match key {
+        Key::Run(id) => {
+            let mut statement = connection.prepare_cached(&format!("{select} WHERE runs.id = ?1"))?;
+            statement.query_map([id.as_bytes()], found)?.collect()
+        }
+        Key::Request(name) => {
+            let sql = format!("{select} WHERE runs.request = ?1 ORDER BY runs.number");
+            connection.prepare_cached(&sql)?.query_map([name], found)?.collect()
+        }
+    }
+}

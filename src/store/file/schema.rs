@@ -1,0 +1,68 @@
+//! The tables, and their version.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+/// "twch": marks the file as ours for `file` and for people (<https://www.sqlite.org/pragma.html#pragma_application_id>).
+const APPLICATION: i32 = 0x7477_6368;
+/// What this program reads and writes.
+const VERSION: i32 = 1;
+/// How long a reader waits for a checkpoint.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
+
+/// `specs` holds what runs of one request share, once. `runs.body` is JSON without it. A final run has `finished_at`.
+const TABLES: &str = "
+CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
+CREATE TABLE runs (
+    id BLOB PRIMARY KEY, request TEXT NOT NULL, number INTEGER NOT NULL, spec INTEGER NOT NULL REFERENCES specs (id),
+    status TEXT NOT NULL, finished_at INTEGER, body TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX runs_by_request ON runs (request, number);
+CREATE INDEX runs_open ON runs (id) WHERE finished_at IS NULL;
+CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX runs_by_spec ON runs (spec);
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, run BLOB NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX outbox_by_run ON outbox (run);
+";
+
+/// Why a database is not for this program.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SchemaError {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the database has format {0}, this taskwatch writes format {VERSION}: use the newer taskwatch")]
+    Newer(i32),
+    #[error("taskwatch.db is another program's database; name another directory")]
+    Foreign,
+}
+
+/// Sets the connection up and makes the tables where there are none.
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit is on the disk when it answers, also through a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Checkpoints run between commits, on the writer's idle time, and at 64 MiB whether idle or not.
+    connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.pragma_update(None, "cache_size", -32 * 1024)?;
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    match (tables, application, version) {
+        (0, ..) => {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+            transaction.commit()?;
+            Ok(())
+        }
+        (_, APPLICATION, VERSION) => Ok(()),
+        (_, APPLICATION, newer) => Err(SchemaError::Newer(newer)),
+        _ => Err(SchemaError::Foreign),
+    }
+}

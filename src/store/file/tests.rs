@@ -1,0 +1,155 @@
+use serde_json::json;
+
+use super::*;
+use crate::core::machine::{self, Input};
+use crate::core::notification::{self, Origin};
+use crate::core::request::RunRequest;
+use uuid::Uuid;
+
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+fn runs(count: u32) -> Vec<Run> {
+    let request = json!({"runTask": {"taskDefinition": "etl:7", "overrides": {"cpu": "256"}}, "name": "n"});
+    let spec = Arc::new(RunRequest::parse(&request.to_string()).unwrap().spec);
+    let run = |index| {
+        let mut run = Run::new(Uuid::now_v7(), format!("n/{index}"), index, Arc::clone(&spec), NOW);
+        machine::apply(&mut run, &Input::Submitted, NOW);
+        run
+    };
+    (0..count).map(run).collect()
+}
+
+/// The same run, stopped: final.
+fn ended(run: &Run, at: Timestamp) -> Run {
+    let mut run = run.clone();
+    machine::apply(&mut run, &Input::StopAsked { reason: "x".into() }, at);
+    assert!(run.status.is_final());
+    run
+}
+
+fn puts(runs: &[Run]) -> Vec<Change> {
+    runs.iter().map(|run| Change::Put(Box::new(run.clone()))).collect()
+}
+
+fn same(one: &Run, other: &Run) {
+    assert_eq!(serde_json::to_value(one).unwrap(), serde_json::to_value(other).unwrap());
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_opening_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = runs(5);
+    let done = ended(&all[0], NOW);
+    let told = notification::build(&done, &Origin::default(), Some("arn:t"));
+    {
+        let store = FileStore::open(dir.path()).unwrap();
+        store.commit(puts(&all)).await.unwrap();
+        let end = vec![Change::Put(Box::new(done.clone())), Change::Post(Box::new(told.clone()))];
+        store.commit(end).await.unwrap();
+        store.commit(vec![Change::Forget(all[4].id)]).await.unwrap();
+    }
+    let store = FileStore::open(dir.path()).unwrap();
+    let contents = store.load().await.unwrap();
+    assert_eq!((contents.runs.len(), contents.undelivered), (3, 1));
+    for run in &contents.runs {
+        same(run, all.iter().find(|known| known.id == run.id).unwrap());
+        assert!(Arc::ptr_eq(&run.spec, &contents.runs[0].spec), "siblings share their request");
+    }
+    same(&store.find(Key::Run(done.id)).await.unwrap()[0], &done);
+    let of_request = store.find(Key::Request("n".into())).await.unwrap();
+    assert_eq!(of_request.iter().map(|run| run.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    let outbox = store.outbox(0, 10).await.unwrap();
+    assert_eq!(outbox[0].notification, told);
+    assert!(store.outbox(outbox[0].seq, 10).await.unwrap().is_empty());
+    store.commit(vec![Change::Delivered(told.id)]).await.unwrap();
+    assert!(store.outbox(0, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_and_told_who_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = FileStore::open(dir.path()).unwrap();
+    let error = FileStore::open(dir.path()).err().unwrap().to_string();
+    assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+    assert!(error.contains(&dir.path().display().to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn only_old_runs_that_were_told_of_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let all = runs(4);
+    let day = std::time::Duration::from_secs(86_400);
+    let (old, untold, new) = (ended(&all[0], NOW), ended(&all[1], NOW), ended(&all[2], NOW.plus(day)));
+    let told = notification::build(&untold, &Origin::default(), None);
+    store.commit(puts(&[old.clone(), untold.clone(), new.clone(), all[3].clone()])).await.unwrap();
+    store.commit(vec![Change::Post(Box::new(told.clone()))]).await.unwrap();
+    assert_eq!(store.expire(NOW.plus(day / 2), 10).await.unwrap(), 1);
+    assert!(store.find(Key::Run(old.id)).await.unwrap().is_empty());
+    assert_eq!(store.find(Key::Request("n".into())).await.unwrap().len(), 3);
+    store.commit(vec![Change::Delivered(told.id)]).await.unwrap();
+    assert_eq!(store.expire(NOW.plus(day * 2), 10).await.unwrap(), 2);
+    // The open run keeps its request.
+    assert_eq!(store.load().await.unwrap().runs.len(), 1);
+    store.commit(puts(&runs(1))).await.unwrap();
+    assert_eq!(store.load().await.unwrap().runs.len(), 2);
+}
+
+#[tokio::test]
+async fn later_formats_and_strangers_are_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(FileStore::open(dir.path()).unwrap());
+    let database = Connection::open(dir.path().join(FILE)).unwrap();
+    database.pragma_update(None, "user_version", 7).unwrap();
+    let error = FileStore::open(dir.path()).err().unwrap().to_string();
+    assert!(error.contains("format 7") && error.contains("newer taskwatch"), "{error}");
+    database.pragma_update(None, "application_id", 0).unwrap();
+    let error = FileStore::open(dir.path()).err().unwrap().to_string();
+    assert!(error.contains("another program's"), "{error}");
+    drop(database);
+    std::fs::write(dir.path().join(FILE), "not a database at all, but longer than a header ".repeat(100)).unwrap();
+    let error = FileStore::open(dir.path()).err().unwrap().to_string();
+    assert!(error.contains("damaged"), "{error}");
+}
+
+#[tokio::test]
+async fn a_log_that_was_cut_off_anywhere_opens_as_of_some_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let all = runs(12);
+    // A reader's old snapshot keeps the checkpoints away, so that every commit is still in the log.
+    let reader = Connection::open(dir.path().join(FILE)).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM runs;").unwrap();
+    for pair in all.chunks(2) {
+        store.commit(puts(pair)).await.unwrap();
+    }
+    let (database, log) = (dir.path().join(FILE), dir.path().join(format!("{FILE}-wal")));
+    let log = std::fs::read(log).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for cut in (0..=log.len()).step_by(997).chain([log.len()]) {
+        let torn = tempfile::tempdir().unwrap();
+        std::fs::copy(&database, torn.path().join(FILE)).unwrap();
+        std::fs::write(torn.path().join(format!("{FILE}-wal")), &log[..cut]).unwrap();
+        let count = FileStore::open(torn.path()).unwrap().load().await.unwrap().runs.len();
+        assert_eq!(count % 2, 0, "half of a commit is there");
+        seen.insert(count);
+    }
+    assert_eq!(seen.last(), Some(&12));
+    assert!(seen.len() >= 6, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_the_store_goes_on_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let all = runs(2_000);
+    store.commit(puts(&all[..10])).await.unwrap();
+    // SQLite's own bound on the database's size fails exactly as a full disk does: SQLITE_FULL.
+    store.writer.bound_pages(40).await;
+    let error = store.commit(puts(&all[10..])).await.unwrap_err().to_string();
+    assert!(error.contains("the disk is full"), "{error}");
+    assert_eq!(store.load().await.unwrap().runs.len(), 10, "a refused batch left something behind");
+    store.writer.bound_pages(1_000_000).await;
+    store.commit(puts(&all[10..])).await.unwrap();
+    assert_eq!(store.load().await.unwrap().runs.len(), 2_000);
+}

@@ -1,0 +1,189 @@
+//! The one thread that writes. A batch of changes is one transaction and one fsync.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, params};
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use super::{record, said};
+use crate::core::request::RunSpec;
+use crate::core::run::Run;
+use crate::core::time::Timestamp;
+use crate::store::{Change, StoreError};
+
+/// So long without a commit, the log is folded into the database.
+const IDLE: Duration = Duration::from_millis(500);
+/// Specs remembered by address before those that nobody uses are dropped.
+const SPECS: usize = 10_000;
+
+enum Job {
+    Commit(Vec<Change>, oneshot::Sender<Result<(), StoreError>>),
+    Expire(Timestamp, usize, oneshot::Sender<Result<usize, StoreError>>),
+    #[cfg(test)]
+    Bound(u32, oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// The way to the writing thread. It ends, with its last job done, when this is dropped.
+pub(super) struct Writer(Sender<Job>);
+
+impl Writer {
+    pub(super) fn start(connection: Connection, dir: PathBuf) -> std::io::Result<Self> {
+        let (sender, jobs) = channel();
+        let thread = Thread { connection, dir, specs: HashMap::new(), written: false };
+        std::thread::Builder::new().name("store".into()).spawn(move || thread.work(&jobs))?;
+        Ok(Self(sender))
+    }
+
+    /// Bounded by its caller: one commit is under way at a time.
+    pub(super) async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let (done, committed) = oneshot::channel();
+        self.ask(Job::Commit(changes, done), committed).await
+    }
+
+    pub(super) async fn expire(&self, ended_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let (done, expired) = oneshot::channel();
+        self.ask(Job::Expire(ended_before, limit, done), expired).await
+    }
+
+    /// Lets the database grow to so many pages and no further.
+    #[cfg(test)]
+    pub(super) async fn bound_pages(&self, pages: u32) {
+        let (done, bounded) = oneshot::channel();
+        self.ask(Job::Bound(pages, done), bounded).await.unwrap();
+    }
+
+    async fn ask<T>(&self, job: Job, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+        let gone = || StoreError::Unavailable("the store's writer has ended; start taskwatch again".into());
+        self.0.send(job).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+struct Thread {
+    connection: Connection,
+    dir: PathBuf,
+    /// Rows of specs by the address they are shared at; the weak reference tells whether it is still the same one.
+    specs: HashMap<usize, (Weak<RunSpec>, i64)>,
+    written: bool,
+}
+
+impl Thread {
+    fn work(mut self, jobs: &Receiver<Job>) {
+        loop {
+            match jobs.recv_timeout(IDLE) {
+                // Nobody waiting for the answer any more is no error.
+                Ok(Job::Commit(changes, done)) => drop(done.send(self.commit(&changes))),
+                Ok(Job::Expire(before, limit, done)) => drop(done.send(self.expire(before, limit))),
+                #[cfg(test)]
+                Ok(Job::Bound(pages, done)) => {
+                    self.connection.pragma_update(None, "max_page_count", pages).unwrap_or(());
+                    drop(done.send(Ok(())));
+                }
+                Err(RecvTimeoutError::Timeout) => self.checkpoint(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Off the path of commits: while nothing is waiting.
+    fn checkpoint(&mut self) {
+        if std::mem::take(&mut self.written) {
+            let folded = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            if let Err(error) = folded {
+                tracing::debug!(%error, "the store's log was not folded in; it is tried again");
+            }
+        }
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        self.written = true;
+        let specs = &mut self.specs;
+        let written = (|| {
+            let transaction = self.connection.transaction()?;
+            changes.iter().try_for_each(|change| write(&transaction, specs, change))?;
+            transaction.commit()
+        })();
+        written.map_err(|e| {
+            // What the transaction took back may include specs.
+            self.specs.clear();
+            said(&self.dir, &e)
+        })
+    }
+
+    fn expire(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.written = true;
+        self.specs.clear();
+        let expired = (|| {
+            let transaction = self.connection.transaction()?;
+            let count = transaction.execute(
+                "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE finished_at < ?1
+                    AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = runs.id) ORDER BY finished_at LIMIT ?2)",
+                params![before.millis(), i64::try_from(limit).unwrap_or(i64::MAX)],
+            )?;
+            if count > 0 {
+                let unused = "DELETE FROM specs WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.spec = specs.id)";
+                transaction.execute(unused, [])?;
+            }
+            transaction.commit()?;
+            Ok(count)
+        })();
+        expired.map_err(|e: rusqlite::Error| said(&self.dir, &e))
+    }
+}
+
+type Specs = HashMap<usize, (Weak<RunSpec>, i64)>;
+
+fn write(transaction: &Transaction<'_>, specs: &mut Specs, change: &Change) -> rusqlite::Result<()> {
+    match change {
+        Change::Put(run) => put(transaction, specs, run),
+        Change::Forget(id) => {
+            transaction.prepare_cached("DELETE FROM runs WHERE id = ?1")?.execute([id.as_bytes()]).map(drop)
+        }
+        Change::Post(notification) => {
+            let body = record::text(&**notification)?;
+            let sql = "INSERT INTO outbox (id, run, body) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING";
+            let row = params![notification.id, notification.run.as_bytes(), body];
+            transaction.prepare_cached(sql)?.execute(row).map(drop)
+        }
+        Change::Delivered(id) => {
+            transaction.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id]).map(drop)
+        }
+    }
+}
+
+fn put(transaction: &Transaction<'_>, specs: &mut Specs, run: &Run) -> rusqlite::Result<()> {
+    let spec = spec(transaction, specs, &run.spec)?;
+    let finished = run.finished_at.filter(|_| run.status.is_final()).map(Timestamp::millis);
+    let body = record::body(run)?;
+    let sql = "INSERT INTO runs (id, request, number, spec, status, finished_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        ON CONFLICT (id) DO UPDATE SET status = excluded.status, finished_at = excluded.finished_at, body = excluded.body";
+    let row = params![run.id.as_bytes(), run.request_name(), run.index, spec, run.status.as_str(), finished, body];
+    transaction.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+/// The row of a spec; runs of one request share it.
+fn spec(transaction: &Transaction<'_>, specs: &mut Specs, spec: &Arc<RunSpec>) -> rusqlite::Result<i64> {
+    let address = Arc::as_ptr(spec) as usize;
+    let known = specs.get(&address).filter(|(weak, _)| weak.upgrade().is_some_and(|known| Arc::ptr_eq(&known, spec)));
+    if let Some((_, row)) = known {
+        return Ok(*row);
+    }
+    let body = record::text(&**spec)?;
+    let digest: [u8; 32] = Sha256::digest(body.as_bytes()).into();
+    let insert = "INSERT INTO specs (digest, body) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING";
+    transaction.prepare_cached(insert)?.execute(params![digest, body])?;
+    let row =
+        transaction.prepare_cached("SELECT id FROM specs WHERE digest = ?1")?.query_row([digest], |row| row.get(0))?;
+    if specs.len() >= SPECS {
+        specs.retain(|_, (weak, _)| weak.strong_count() > 0);
+    }
+    if specs.len() < SPECS {
+        specs.insert(address, (Arc::downgrade(spec), row));
+    }
+    Ok(row)
+}
