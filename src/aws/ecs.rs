@@ -65,6 +65,12 @@ impl EcsClient {
         })
     }
 
+    async fn started_by(&self, cluster: &str, started_by: &str) -> Result<Vec<String>, CallError> {
+        // "When you specify startedBy as the filter, it must be the only filter" (API reference, ListTasks).
+        let sent = self.patient.list_tasks().cluster(cluster).started_by(started_by).send().await;
+        Ok(sent.map_err(|e| errors::read(&e))?.task_arns.unwrap_or_default())
+    }
+
     async fn containers(&self, task_definition: &str) -> Result<Vec<ContainerDefinition>, CallError> {
         let sent = self.patient.describe_task_definition().task_definition(task_definition).send().await;
         let answer = sent.map_err(|e| errors::read(&e))?;
@@ -106,6 +112,14 @@ impl Ecs for EcsClient {
         task_arns: &'a [String],
     ) -> BoxFuture<'a, Result<Described, CallError>> {
         Box::pin(self.describe(cluster, task_arns))
+    }
+
+    fn tasks_started_by<'a>(
+        &'a self,
+        cluster: &'a str,
+        started_by: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, CallError>> {
+        Box::pin(self.started_by(cluster, started_by))
     }
 
     fn container_definitions<'a>(

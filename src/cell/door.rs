@@ -102,9 +102,21 @@ impl Inner {
             let changes: Vec<Change> = batch.iter_mut().flat_map(|c| std::mem::take(&mut c.changes)).collect();
             // Nothing is acknowledged and nothing is done until it is durable: a store that fails stops the cell's
             // work, not its memory of it.
+            let mut said = false;
             while let Err(error) = self.ports.store.commit(changes.clone()).await {
-                tracing::error!(%error, "the store does not take changes; nothing goes on until it does");
+                self.store_fails.store(true, Ordering::Relaxed);
+                if !std::mem::replace(&mut said, true) {
+                    tracing::error!(%error, "the store does not take changes; nothing goes on until it does");
+                }
+                if self.ended.is_cancelled() {
+                    // What is not durable was neither answered nor done: it comes again.
+                    return;
+                }
                 tokio::time::sleep(RETRY_STORE).await;
+            }
+            if said {
+                self.store_fails.store(false, Ordering::Relaxed);
+                tracing::info!("the store takes changes again");
             }
             for commit in batch.drain(..) {
                 self.follow(commit);

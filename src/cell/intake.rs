@@ -9,6 +9,7 @@ use super::registry::Claim;
 use super::{Cell, Inner};
 use crate::core::request::RunRequest;
 use crate::core::run::Run;
+use crate::store::Key;
 
 /// SQS takes attributes of any length within the message; a reason that fills the screen helps nobody.
 const REASON_CHARS: usize = 1000;
@@ -31,6 +32,9 @@ pub enum SubmitError {
     /// As many runs wait for their launch as may.
     #[error("the cell has as many waiting runs as it may: send the request again later")]
     Full,
+    /// The store cannot tell whether the name was used.
+    #[error("{0}")]
+    Store(String),
     /// The cell takes nothing more.
     #[error("the cell is shutting down; send the request again")]
     Closed,
@@ -58,12 +62,24 @@ impl Inner {
         let digest = request.digest();
         let now = self.ports.clock.now();
         let id = Uuid::now_v7;
-        let name = request.name.clone().or(default_name).unwrap_or_else(|| id().to_string());
+        let given = request.name.clone().or(default_name);
+        let name = given.clone().unwrap_or_else(|| id().to_string());
         let ids: Vec<Uuid> = (0..request.count.unwrap_or(1)).map(|_| id()).collect();
         match self.registry.claim(&name, digest, &ids) {
-            Claim::New => {}
+            Claim::New => {
+                if given.is_some()
+                    && let Some(earlier) = self.earlier(&name, digest).await.transpose()
+                {
+                    self.registry.unclaim(&name, &ids);
+                    return earlier;
+                }
+            }
             Claim::Taken => return Err(SubmitError::NameConflict(name)),
-            Claim::Same(known) => return Ok(Submitted { runs: self.snapshot(&known), existing: true }),
+            Claim::Same(known) => {
+                let runs = self.snapshot(&known);
+                // Claimed a moment ago, and not there yet: its sender tries again and finds it.
+                return if runs.is_empty() { Err(SubmitError::Full) } else { Ok(Submitted { runs, existing: true }) };
+            }
         }
         let spec = Arc::new(request.spec);
         let runs = ids.iter().zip(0_u32..).map(|(id, index)| {
@@ -80,6 +96,19 @@ impl Inner {
         }
         self.counters.accepted.add(ids.len());
         Ok(Submitted { runs: self.snapshot(&ids), existing: false })
+    }
+
+    /// The runs of a name that ended long ago, or before a restart: those in the store.
+    async fn earlier(&self, name: &str, digest: [u8; 32]) -> Result<Option<Submitted>, SubmitError> {
+        if !self.ports.store.is_durable() {
+            return Ok(None);
+        }
+        let found = self.ports.store.find(Key::Request(name.to_owned())).await;
+        match found.map_err(|e| SubmitError::Store(e.to_string()))? {
+            runs if runs.is_empty() => Ok(None),
+            runs if runs.iter().any(|run| run.digest != digest) => Err(SubmitError::NameConflict(name.to_owned())),
+            runs => Ok(Some(Submitted { runs, existing: true })),
+        }
     }
 
     fn snapshot(&self, ids: &[Uuid]) -> Vec<Run> {
@@ -106,7 +135,7 @@ impl Inner {
             // Without a name, the message's id is one: a message that comes again is the same run.
             Ok(request) => match self.submit(request, Some(message.id.clone())).await {
                 Ok(_) => return true,
-                Err(SubmitError::Closed | SubmitError::Full) => return false,
+                Err(SubmitError::Closed | SubmitError::Full | SubmitError::Store(_)) => return false,
                 Err(conflict) => conflict.to_string(),
             },
             Err(error) => error.to_string(),

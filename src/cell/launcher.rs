@@ -19,6 +19,8 @@ use crate::core::run_task::RunTask;
 
 /// RunTask calls under way at once.
 pub(super) const CALLS_AT_ONCE: usize = 32;
+/// An hour less than the least that ECS remembers a clientToken.
+const TOKEN_LIFE: Duration = Duration::from_secs(23 * 3600);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -146,6 +148,42 @@ impl Inner {
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
             }
+        }
+    }
+
+    /// Takes up a call that an earlier process may have made. The same token again has the same effect for as long as
+    /// ECS knows it: 24 hours at least (API reference, "Ensuring idempotency"). After that its tasks are looked for.
+    pub(super) async fn recall(&self, members: &[Uuid], token: &str) {
+        let Some(&first) = members.first() else { return };
+        let launched = self
+            .registry
+            .read(first, |run| (run.attempt().and_then(|a| a.launched_at), run.spec.run_task.cluster().to_owned()));
+        let Some((Some(launched), cluster)) = launched else { return self.call(members, token).await };
+        if self.ports.clock.now().since(launched) < TOKEN_LIFE {
+            return self.call(members, token).await;
+        }
+        let started_by = format!("{}/{token}", self.config.name);
+        let mut wait = FIRST_WAIT;
+        let arns = loop {
+            match self.ports.ecs.tasks_started_by(&cluster, &started_by).await {
+                Ok(arns) => break arns,
+                Err(error) => tracing::warn!(%error, token, "ListTasks gave no answer; it is asked again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.ended.cancelled() => return,
+            }
+            wait = (wait * 2).min(LONGEST_WAIT);
+        };
+        let _one_at_a_time = self.binding.lock().await;
+        let mut arns = arns.into_iter();
+        for id in members {
+            let input = match arns.next() {
+                Some(task_arn) => Input::Placed { task_arn, created_at: None },
+                // Nothing of that call runs: it goes out anew, with a token of its own.
+                None => Input::Deferred,
+            };
+            self.advance(*id, input).await;
         }
     }
 

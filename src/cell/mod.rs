@@ -8,6 +8,7 @@ mod definitions;
 mod door;
 mod effects;
 mod events;
+mod expiry;
 mod governor;
 mod intake;
 mod launcher;
@@ -40,7 +41,7 @@ pub use intake::{SubmitError, Submitted};
 use crate::core::machine::Input;
 use crate::core::notification::Origin;
 use crate::core::run::{Run, Status};
-use crate::store::{Change, Store, StoreError};
+use crate::store::{Change, Key, Store, StoreError};
 use governor::Governor;
 use ports::{Ecs, Notifier, Queue};
 use queue::LaunchQueue;
@@ -75,8 +76,10 @@ pub struct CellConfig {
     pub reconcile_after: Duration,
     /// Without an events queue: how often tasks are described.
     pub poll: Option<Duration>,
-    /// Finished runs that are kept in memory.
+    /// Finished runs that are kept in memory; a durable store has the others.
     pub keep_finished: usize,
+    /// How long a finished run can be asked for, and its name stands for it.
+    pub keep: Duration,
 }
 
 impl CellConfig {
@@ -95,6 +98,7 @@ impl CellConfig {
             reconcile_after: Duration::from_secs(300),
             poll: None,
             keep_finished: 100_000,
+            keep: Duration::from_secs(7 * 24 * 3600),
         }
     }
 }
@@ -170,6 +174,8 @@ struct Inner {
     definitions: DashMap<String, definitions::Known>,
     finished: Mutex<VecDeque<Uuid>>,
     consuming: AtomicBool,
+    /// The store refused the last commit: nothing goes on until it takes one.
+    store_fails: AtomicBool,
     counters: Counters,
     draining: CancellationToken,
     ended: CancellationToken,
@@ -189,8 +195,28 @@ impl Cell {
         self.inner.registry.read(id, Run::clone)
     }
 
-    /// The runs that an id, a name, or the name of many stands for.
-    pub fn find(&self, name: &str) -> Vec<Run> {
+    /// The runs that an id, a name, or the name of many stands for: in memory, else in the store.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn find(&self, name: &str) -> Result<Vec<Run>, StoreError> {
+        let found = self.find_in_memory(name);
+        if !found.is_empty() || !self.inner.ports.store.is_durable() {
+            return Ok(found);
+        }
+        if let Ok(id) = Uuid::parse_str(name) {
+            let found = self.inner.ports.store.find(Key::Run(id)).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        let request = name.split('/').next().unwrap_or_default().to_owned();
+        let mut found = self.inner.ports.store.find(Key::Request(request)).await?;
+        found.retain(|run| run.name == name || run.request_name() == name);
+        Ok(found)
+    }
+
+    fn find_in_memory(&self, name: &str) -> Vec<Run> {
         if let Some(run) = Uuid::parse_str(name).ok().and_then(|id| self.run(id)) {
             return vec![run];
         }
@@ -229,7 +255,8 @@ impl Cell {
     /// Whether it receives what it is to receive.
     pub fn ready(&self) -> bool {
         let waits = self.inner.ports.events.is_some() || self.inner.ports.requests.is_some();
-        !self.inner.draining.is_cancelled() && (!waits || self.inner.consuming.load(Ordering::Relaxed))
+        let healthy = !self.inner.draining.is_cancelled() && !self.inner.store_fails.load(Ordering::Relaxed);
+        healthy && (!waits || self.inner.consuming.load(Ordering::Relaxed))
     }
 
     /// Asks a run to stop; false if there is none or it has ended.
@@ -294,8 +321,10 @@ impl Inner {
         finished.push_back(id);
         while finished.len() > self.config.keep_finished {
             let Some(oldest) = finished.pop_front() else { break };
-            // If the commit queue is full the store forgets it after the next start.
-            let _ = self.commits.try_send(door::Commit::bare(vec![Change::Forget(oldest)]).0);
+            if !self.ports.store.is_durable() {
+                // If the commit queue is full it is forgotten when its time is over.
+                let _ = self.commits.try_send(door::Commit::bare(vec![Change::Forget(oldest)]).0);
+            }
             self.registry.forget(oldest);
         }
     }

@@ -84,6 +84,12 @@ pub trait Ecs: Send + Sync + 'static {
         cluster: &'a str,
         task_arns: &'a [String],
     ) -> BoxFuture<'a, Result<Described, CallError>>;
+    /// ListTasks by `startedBy`: the ARNs of tasks that are not stopped.
+    fn tasks_started_by<'a>(
+        &'a self,
+        cluster: &'a str,
+        started_by: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, CallError>>;
     /// The containers of one task definition (family, family:revision or ARN).
     fn container_definitions<'a>(
         &'a self,

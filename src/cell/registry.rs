@@ -57,6 +57,11 @@ impl Registry {
         claim
     }
 
+    /// Gives a claimed name back: its request came to nothing here.
+    pub(super) fn unclaim(&self, name: &str, ids: &[Uuid]) {
+        self.by_name.remove_if(name, |_, (_, claimed)| claimed == ids);
+    }
+
     /// Adds a run, with its indexes.
     pub(super) fn insert(&self, run: Run) -> Rearm {
         let id = run.id;
@@ -144,7 +149,11 @@ impl Registry {
                 self.by_task.remove(arn);
             }
             if let Some(token) = &attempt.token {
-                self.by_token.remove(token);
+                // Its siblings of the same call keep it.
+                self.by_token.remove_if_mut(token, |_, ids| {
+                    ids.retain(|other| *other != id);
+                    ids.is_empty()
+                });
             }
         }
         self.by_name.remove_if_mut(entry.run.request_name(), |_, named| {

@@ -47,6 +47,7 @@ impl Cell {
         inner.tasks.spawn(Arc::clone(&inner).keep_time());
         inner.take_up(contents);
         inner.tasks.spawn(Arc::clone(&inner).reconcile_all());
+        inner.tasks.spawn(Arc::clone(&inner).expire_all());
         inner.receive();
         Ok(Self { inner })
     }
@@ -79,6 +80,7 @@ impl Inner {
             definitions: dashmap::DashMap::new(),
             finished: Mutex::default(),
             consuming: AtomicBool::new(false),
+            store_fails: AtomicBool::new(false),
             counters: Counters::default(),
             draining: CancellationToken::new(),
             ended: CancellationToken::new(),
@@ -112,7 +114,7 @@ impl Inner {
         }
         for (token, members) in calls {
             let cell = Arc::clone(self);
-            self.launches.spawn(async move { cell.call(&members, &token).await });
+            self.launches.spawn(async move { cell.recall(&members, &token).await });
         }
     }
 

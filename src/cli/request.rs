@@ -216,7 +216,8 @@ fn overlay(native: &mut Value, arguments: &RunArgs) -> Result<(), CliError> {
 }
 
 /// `90`, `90s`, `10m`, `1h 30m`.
-fn seconds(flag: &str, text: &str) -> Result<u64, CliError> {
+/// A duration as a flag or setting has it: seconds, or with units.
+pub(super) fn seconds(flag: &str, text: &str) -> Result<u64, CliError> {
     let wrong = || CliError::usage(format!("{flag} {text:?}: expected a duration such as 90s, 10m or 1h"));
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(seconds);

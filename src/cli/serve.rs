@@ -14,7 +14,7 @@ use crate::aws::Clients;
 use crate::cell::ports::Queue;
 use crate::cell::{Cell, Clock, Ports};
 use crate::http;
-use crate::store::MemoryStore;
+use crate::store::{FileStore, MemoryStore, Store};
 
 /// ECS sends SIGKILL 30 s after SIGTERM; a drain leaves room.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -25,9 +25,7 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     let events = settings.events_queue_url.clone().ok_or_else(|| missing("EVENTS_QUEUE_URL"))?;
     let requests = settings.requests_queue_url.clone().ok_or_else(|| missing("REQUESTS_QUEUE_URL"))?;
     let address = settings.listen()?;
-    if settings.store()? == StoreSetting::Unset {
-        tracing::warn!("TASKWATCH_STORE is not set: runs are kept in memory, and a restart forgets them");
-    }
+    let store = store(&settings.store()?)?;
     let mut signals = Signals::listen()?;
     let clients = Clients::load(&target(global)).await;
     let region = clients.region().ok_or_else(|| CliError::usage("no AWS region is set: use --region or AWS_REGION"))?;
@@ -42,7 +40,7 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
         requests: Some(queue(requests)),
         requests_dlq: settings.requests_dlq_url.clone().map(queue),
         notifier: Arc::new(clients.publisher(settings.event_bus.clone())),
-        store: Arc::new(MemoryStore::default()),
+        store,
         clock: Clock::system(),
     };
     let listener = TcpListener::bind(address).await;
@@ -57,4 +55,11 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     shutdown.cancel();
     let _ = http.await;
     Ok(0)
+}
+
+fn store(setting: &StoreSetting) -> Result<Arc<dyn Store>, CliError> {
+    Ok(match setting {
+        StoreSetting::Memory => Arc::new(MemoryStore::default()),
+        StoreSetting::File(dir) => Arc::new(FileStore::open(dir).map_err(|e| CliError::other(e.to_string()))?),
+    })
 }

@@ -22,6 +22,7 @@ pub(super) struct Settings {
     pub(super) topic_arn: Option<String>,
     pub(super) event_bus: Option<String>,
     store: Option<String>,
+    keep: Option<String>,
     listen: Option<String>,
     pub(super) api_token: Option<String>,
     run_task_rate: Option<f64>,
@@ -32,13 +33,16 @@ pub(super) struct Settings {
     log_format: Option<String>,
 }
 
+/// Where runs are kept unless told otherwise.
+const USUAL_STORE: &str = "file:taskwatch-data";
+
 /// Where runs are kept.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum StoreSetting {
-    /// Nothing was said.
-    Unset,
     /// `memory:`
     Memory,
+    /// `file:DIR`
+    File(std::path::PathBuf),
 }
 
 impl Settings {
@@ -71,6 +75,7 @@ impl Settings {
             ("TOPIC_ARN", &mut self.topic_arn),
             ("EVENT_BUS", &mut self.event_bus),
             ("STORE", &mut self.store),
+            ("KEEP", &mut self.keep),
             ("LISTEN", &mut self.listen),
             ("API_TOKEN", &mut self.api_token),
             ("LOG", &mut self.log),
@@ -88,6 +93,7 @@ impl Settings {
 
     fn check(&self) -> Result<(), CliError> {
         self.store()?;
+        self.keep()?;
         self.listen()?;
         let wrong = |name: &str, value: String, allowed: &str| {
             Err(CliError::usage(format!("TASKWATCH_{name} is {value:?}: {allowed}")))
@@ -115,16 +121,22 @@ impl Settings {
 
     /// `TASKWATCH_STORE`.
     pub(super) fn store(&self) -> Result<StoreSetting, CliError> {
-        match self.store.as_deref() {
-            None => Ok(StoreSetting::Unset),
-            Some("memory:") => Ok(StoreSetting::Memory),
-            Some(other) if other.starts_with("file:") || other.starts_with("dynamodb:") => {
-                Err(CliError::usage(format!(
-                    "TASKWATCH_STORE is {other:?}: durable stores are not there yet; use memory:, which forgets its runs when the process ends"
-                )))
+        let text = self.store.as_deref().unwrap_or(USUAL_STORE);
+        let wrong = |allowed: &str| Err(CliError::usage(format!("TASKWATCH_STORE is {text:?}: {allowed}")));
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(StoreSetting::Memory),
+            Some(("file", dir)) if !dir.is_empty() => Ok(StoreSetting::File(dir.into())),
+            Some(("dynamodb", _)) => {
+                wrong("a store in DynamoDB is not there yet; use file:DIR on a disk that outlives the process")
             }
-            Some(other) => Err(CliError::usage(format!("TASKWATCH_STORE is {other:?}: expected memory:"))),
+            _ => wrong("expected file:DIR or memory: (which forgets its runs when the process ends)"),
         }
+    }
+
+    /// `TASKWATCH_KEEP`: how long finished runs can be asked for.
+    fn keep(&self) -> Result<Option<Duration>, CliError> {
+        let Some(text) = self.keep.as_deref() else { return Ok(None) };
+        super::request::seconds("TASKWATCH_KEEP", text).map(|seconds| Some(Duration::from_secs(seconds)))
     }
 
     /// `TASKWATCH_LISTEN`; off loopback a token is required.
@@ -150,6 +162,7 @@ impl Settings {
         config.run_task_rate = self.run_task_rate.unwrap_or(config.run_task_rate);
         config.run_task_burst = self.run_task_burst.unwrap_or(config.run_task_burst);
         config.max_in_flight = self.max_in_flight.unwrap_or(config.max_in_flight);
+        config.keep = self.keep().ok().flatten().unwrap_or(config.keep);
         config.reconcile_after = self.reconcile_after_seconds.map_or(config.reconcile_after, Duration::from_secs);
         config
     }
@@ -219,8 +232,10 @@ mod tests {
             ("CELL", "a b", "TASKWATCH_CELL is \"a b\""),
             ("LISTEN", "here", "such as 127.0.0.1:7717"),
             ("LISTEN", "0.0.0.0:80", "TASKWATCH_API_TOKEN is required"),
-            ("STORE", "file:x", "not there yet"),
-            ("STORE", "disk", "expected memory:"),
+            ("STORE", "dynamodb:t", "not there yet"),
+            ("STORE", "disk", "expected file:DIR or memory:"),
+            ("STORE", "file:", "expected file:DIR"),
+            ("KEEP", "a week", "TASKWATCH_KEEP"),
             ("LOG_FORMAT", "xml", "text or json"),
         ] {
             let error = with(name, value).unwrap_err();

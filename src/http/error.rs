@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::cell::SubmitError;
+use crate::store::StoreError;
 
 /// One error answer.
 #[derive(Debug)]
@@ -52,9 +53,16 @@ impl From<SubmitError> for ApiError {
         let (status, name) = match &error {
             SubmitError::NameConflict(_) => (StatusCode::CONFLICT, "NameConflict"),
             SubmitError::Full => (StatusCode::TOO_MANY_REQUESTS, "TooManyRuns"),
+            SubmitError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable"),
             SubmitError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown"),
         };
         Self::new(status, name, error.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable", error.to_string())
     }
 }
 

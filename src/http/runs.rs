@@ -73,7 +73,7 @@ fn before(token: &str) -> Result<Uuid, ApiError> {
 
 /// One run, or all of a name of many.
 pub(super) async fn show(State(api): State<Api>, Path(run): Path<String>) -> Result<Json<Value>, ApiError> {
-    let found = find(&api, &run)?;
+    let found = find(&api, &run).await?;
     Ok(Json(match found.as_slice() {
         [one] => view::full(one, api.cell.name()),
         many => json!({"runs": many.iter().map(|run| view::full(run, api.cell.name())).collect::<Vec<_>>()}),
@@ -96,16 +96,17 @@ pub(super) async fn stop(
     let asked: Stop = if body.is_empty() { Stop::default() } else { serde_json::from_slice(&body).map_err(wrong)? };
     let reason: String = asked.reason.unwrap_or_else(|| "stopped by an operator".into());
     let reason: String = reason.chars().take(REASON_CHARS).collect();
-    let found = find(&api, &run)?;
+    let found = find(&api, &run).await?;
     for run in &found {
         api.cell.stop(run.id, &reason).await;
     }
-    let runs: Vec<Value> = found.iter().filter_map(|run| api.cell.run(run.id)).map(|run| view::brief(&run)).collect();
+    let now = |run: Run| api.cell.run(run.id).unwrap_or(run);
+    let runs: Vec<Value> = found.into_iter().map(|run| view::brief(&now(run))).collect();
     Ok((StatusCode::ACCEPTED, Json(json!({"runs": runs}))))
 }
 
-fn find(api: &Api, run: &str) -> Result<Vec<Run>, ApiError> {
-    let mut found = api.cell.find(run);
+async fn find(api: &Api, run: &str) -> Result<Vec<Run>, ApiError> {
+    let mut found = api.cell.find(run).await?;
     if found.is_empty() {
         return Err(ApiError::not_found(format!("{run:?} is no run's id or name here")));
     }

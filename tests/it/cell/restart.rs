@@ -73,3 +73,18 @@ async fn placed_tasks_are_asked_about_after_a_restart() {
     eventually("described", || !world.journal.of("DescribeTasks").is_empty()).await;
     assert_eq!(world.ecs.tasks().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_tokens_life_tasks_are_looked_for_by_started_by() {
+    let world = World::new();
+    world.ecs.then([Answer::Silent, Answer::Refused("never", "answered")]);
+    let first = world.start().await;
+    let placed = &submit(&first, json!({"name": "placed"})).await[0];
+    eventually("RunTask was called", || world.ecs.tokens().len() == 1).await;
+    first.drain(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_secs(25 * 3600)).await;
+    let second = world.start().await;
+    eventually("adopted", || status(&second, placed) == Status::Starting).await;
+    assert_eq!(world.ecs.tokens().len(), 1, "RunTask was called with a token that ECS has forgotten");
+    assert_eq!(world.journal.of("ListTasks").len(), 1);
+}

@@ -157,6 +157,14 @@ impl ports::Ecs for FakeEcs {
         async { Ok(described) }.boxed()
     }
 
+    fn tasks_started_by<'a>(&'a self, _: &'a str, by: &'a str) -> BoxFuture<'a, Result<Vec<String>, CallError>> {
+        self.journal.note(format!("ListTasks {by}"));
+        let books = self.books();
+        let arns: Vec<String> =
+            books.started_by.iter().filter(|(_, known)| *known == by).map(|(arn, _)| arn.clone()).collect();
+        async { Ok(arns) }.boxed()
+    }
+
     fn container_definitions<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
         self.journal.note("DescribeTaskDefinition");
         async { Ok(vec!["app", "goapp"].into_iter().map(essential).collect()) }.boxed()
