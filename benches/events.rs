@@ -10,6 +10,10 @@ use taskwatch::core::run::Run;
 use taskwatch::core::task::{Deciders, Notice, Task, parse_notice};
 use taskwatch::core::time::Timestamp;
 
+/// As the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A recorded Fargate event of a task that ran and failed.
 const EVENT: &str = include_str!("../tests/fixtures/events/05-fargate-testsuite-fail-v6.json");
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);

@@ -1,11 +1,14 @@
 //! A second cell on the first one's store: nothing is launched twice, nothing is forgotten.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Status;
+use taskwatch::store::FileStore;
 
-use crate::support::fakes::{Answer, World, eventually, settle, status, submit};
+use crate::support::fakes::{Answer, World, eventually, request, settle, status, submit};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_without_an_answer_goes_out_again_with_its_token() {
@@ -87,4 +90,31 @@ async fn beyond_the_tokens_life_tasks_are_looked_for_by_started_by() {
     eventually("adopted", || status(&second, placed) == Status::Starting).await;
     assert_eq!(world.ecs.tokens().len(), 1, "RunTask was called with a token that ECS has forgotten");
     assert_eq!(world.journal.of("ListTasks").len(), 1);
+}
+
+/// On real time: the store's thread is not part of paused time.
+#[tokio::test]
+async fn a_name_stands_for_its_run_after_it_ended_and_the_cell_began_anew() {
+    let world = World::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = world.start_on(Arc::new(FileStore::open(dir.path()).expect("a store"))).await;
+    let run = &submit(&first, json!({"name": "nightly"})).await[0];
+    eventually("a task", || !world.ecs.tasks().is_empty()).await;
+    world.ended(&world.ecs.tasks()[0], 0);
+    first.finished(run.id).await;
+    first.drain(Duration::from_secs(5)).await;
+    drop(first);
+
+    let store = || FileStore::open(dir.path());
+    // The last of the first cell's tasks lets go of the store a moment after it.
+    eventually("the store is free", || store().is_ok()).await;
+    let second = world.start_on(Arc::new(store().expect("a store"))).await;
+    let again = RunRequest::parse(&request(json!({"name": "nightly"})).to_string()).expect("a request");
+    let submitted = second.submit(again).await.expect("taken");
+    assert!(submitted.existing && submitted.runs[0].id == run.id);
+    assert_eq!(submitted.runs[0].status, Status::Succeeded);
+    let other = RunRequest::parse(&request(json!({"name": "nightly", "priority": 2})).to_string()).expect("a request");
+    assert!(second.submit(other).await.expect_err("refused").to_string().contains("NameConflict"));
+    assert_eq!(second.find("nightly").await.expect("readable").len(), 1);
+    assert_eq!(world.ecs.tasks().len(), 1, "it ran again");
 }

@@ -14,6 +14,7 @@ use taskwatch::cell::{Cell, CellConfig, Clock, Ports};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
+use taskwatch::store::Store;
 
 pub(crate) use ecs::{Answer, FakeEcs};
 pub(crate) use queue::FakeQueue;
@@ -67,13 +68,18 @@ impl World {
 
     /// A cell in this world; a second one is the first one's restart.
     pub(crate) async fn start(&self) -> Cell {
+        self.start_on(Arc::clone(&self.store) as _).await
+    }
+
+    /// The same on another store.
+    pub(crate) async fn start_on(&self, store: Arc<dyn Store>) -> Cell {
         let ports = Ports {
             ecs: Arc::clone(&self.ecs) as _,
             events: Some(Arc::clone(&self.events) as _),
             requests: Some(Arc::clone(&self.requests) as _),
             requests_dlq: self.dlq.clone().map(|dlq| dlq as _),
             notifier: Arc::clone(&self.topic) as _,
-            store: Arc::clone(&self.store) as _,
+            store,
             clock: self.clock,
         };
         Cell::start(self.config.clone(), ports).await.expect("a cell")
