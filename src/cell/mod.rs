@@ -173,7 +173,8 @@ struct Inner {
     describing: tokio::sync::Mutex<()>,
     definitions: DashMap<String, definitions::Known>,
     finished: Mutex<VecDeque<Uuid>>,
-    consuming: AtomicBool,
+    /// By `receive::From`.
+    receiving: [receive::Receiving; 2],
     /// The store refused the last commit: nothing goes on until it takes one.
     store_fails: AtomicBool,
     counters: Counters,
@@ -254,9 +255,11 @@ impl Cell {
 
     /// Whether it receives what it is to receive.
     pub fn ready(&self) -> bool {
-        let waits = self.inner.ports.events.is_some() || self.inner.ports.requests.is_some();
+        let ports = &self.inner.ports;
+        let queues = [ports.events.is_some(), ports.requests.is_some()];
+        let receives = queues.iter().zip(&self.inner.receiving).all(|(there, receiving)| !there || receiving.is_well());
         let healthy = !self.inner.draining.is_cancelled() && !self.inner.store_fails.load(Ordering::Relaxed);
-        healthy && (!waits || self.inner.consuming.load(Ordering::Relaxed))
+        healthy && receives
     }
 
     /// Asks a run to stop; false if there is none or it has ended.

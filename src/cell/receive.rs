@@ -1,22 +1,59 @@
 //! Long-polling receivers: several a queue; deletes in batches, only for what is durable.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::Inner;
-use super::ports::{Message, Queue};
+use super::ports::{CallError, Message, Queue};
 
 /// SQS's longest poll.
 const POLL: Duration = Duration::from_secs(20);
+const FIRST_POLL: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Which queue a receiver reads.
 #[derive(Clone, Copy)]
 pub(super) enum From {
-    Events,
-    Requests,
+    Events = 0,
+    Requests = 1,
+}
+
+impl From {
+    fn queue(self) -> &'static str {
+        match self {
+            Self::Events => "the events queue (TASKWATCH_EVENTS_QUEUE_URL)",
+            Self::Requests => "the requests queue (TASKWATCH_REQUESTS_QUEUE_URL)",
+        }
+    }
+}
+
+/// How receiving from one queue goes, over all its receivers: said when it changes, not by each of them.
+#[derive(Default)]
+pub(super) struct Receiving(AtomicU8);
+
+const WELL: u8 = 1;
+const ILL: u8 = 2;
+
+impl Receiving {
+    fn well(&self, from: From) {
+        if self.0.swap(WELL, Ordering::Relaxed) == ILL {
+            tracing::info!("receiving from {} again", from.queue());
+        }
+    }
+
+    fn ill(&self, from: From, error: &CallError) {
+        if self.0.swap(ILL, Ordering::Relaxed) != ILL {
+            tracing::warn!(%error, "cannot receive from {}; trying again until it goes", from.queue());
+        } else {
+            tracing::debug!(%error, "cannot receive from {}", from.queue());
+        }
+    }
+
+    pub(super) fn is_well(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == WELL
+    }
 }
 
 impl Inner {
@@ -27,19 +64,20 @@ impl Inner {
             if matches!(from, From::Requests) && !self.has_room().await {
                 return;
             }
+            // Until it is known that it goes, the answer should not take as long as a poll may.
+            let poll = if self.receiving[from as usize].is_well() { POLL } else { FIRST_POLL };
             let received = tokio::select! {
-                received = queue.receive(POLL) => received,
+                received = queue.receive(poll) => received,
                 () = self.draining.cancelled() => return,
             };
             match received {
                 Ok(messages) => {
                     wait = FIRST_WAIT;
-                    self.consuming.store(true, Ordering::Relaxed);
+                    self.receiving[from as usize].well(from);
                     self.take(&*queue, messages, from).await;
                 }
                 Err(error) => {
-                    self.consuming.store(false, Ordering::Relaxed);
-                    tracing::warn!(%error, "cannot receive; trying again in {} ms", wait.as_millis());
+                    self.receiving[from as usize].ill(from, &error);
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         () = self.draining.cancelled() => return,

@@ -79,7 +79,7 @@ impl Inner {
             describing: tokio::sync::Mutex::new(()),
             definitions: dashmap::DashMap::new(),
             finished: Mutex::default(),
-            consuming: AtomicBool::new(false),
+            receiving: Default::default(),
             store_fails: AtomicBool::new(false),
             counters: Counters::default(),
             draining: CancellationToken::new(),

@@ -1,5 +1,6 @@
 //! Full means that the queue keeps it: runs in flight, runs that wait, tasks a second.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
@@ -67,4 +68,18 @@ async fn finished_runs_are_forgotten_when_there_are_too_many() {
     assert_eq!(world.topic.taken().len(), 20);
     let found = async |name: &str| cell.find(name).await.expect("the store").len();
     assert_eq!((found("run-0").await, found("run-19").await), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cell_is_ready_only_while_it_receives_from_both_queues() {
+    let world = World::new();
+    world.events.refuses.store(true, Ordering::Relaxed);
+    let cell = world.start().await;
+    world.requests.put(&request(json!({})).to_string());
+    eventually("the request is taken", || cell.runs().len() == 1).await;
+    assert!(!cell.ready(), "ready without its events");
+    world.events.refuses.store(false, Ordering::Relaxed);
+    eventually("ready", || cell.ready()).await;
+    world.requests.refuses.store(true, Ordering::Relaxed);
+    eventually("not ready", || !cell.ready()).await;
 }

@@ -17,7 +17,7 @@ pub(crate) struct FakeQueue {
     waiting: Mutex<VecDeque<Message>>,
     came: Notify,
     sent: AtomicUsize,
-    /// Whether it refuses what is sent to it.
+    /// Whether it refuses every call.
     pub(crate) refuses: AtomicBool,
 }
 
@@ -72,6 +72,9 @@ impl FakeQueue {
 impl Queue for FakeQueue {
     fn receive(&self, wait: Duration) -> BoxFuture<'_, Result<Vec<Message>, CallError>> {
         async move {
+            if self.refuses.load(Ordering::Relaxed) {
+                return Err(CallError::Unknown("NonExistentQueue".into()));
+            }
             let messages = self.take();
             if !messages.is_empty() {
                 return Ok(messages);
