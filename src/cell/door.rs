@@ -128,8 +128,9 @@ impl Inner {
     async fn next_commits(&self, commits: &mut mpsc::Receiver<Commit>, batch: &mut Vec<Commit>) -> usize {
         if !self.ended.is_cancelled() {
             tokio::select! {
-                count = commits.recv_many(batch, MOST_A_COMMIT) => return count,
+                biased;
                 () = self.ended.cancelled() => {}
+                count = commits.recv_many(batch, MOST_A_COMMIT) => return count,
             }
         }
         commits.close();

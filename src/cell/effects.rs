@@ -27,8 +27,9 @@ impl Inner {
                     Err(error) => return tracing::warn!(task = task_arn, %error, "StopTask was refused"),
                 }
                 tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
+                    biased;
                     () = ended.cancelled() => return,
+                    () = tokio::time::sleep(wait) => {}
                 }
                 wait = (wait * 2).min(LONGEST_WAIT);
             }

@@ -61,7 +61,7 @@ impl Inner {
         }
         let digest = request.digest();
         let now = self.ports.clock.now();
-        let id = Uuid::now_v7;
+        let id = || self.ports.ids.next(now);
         let given = request.name.clone().or(default_name);
         let name = given.clone().unwrap_or_else(|| id().to_string());
         let ids: Vec<Uuid> = (0..request.count.unwrap_or(1)).map(|_| id()).collect();

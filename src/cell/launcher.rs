@@ -55,22 +55,25 @@ impl Inner {
             let room = self.room();
             if room == 0 {
                 tokio::select! {
+                    biased;
+                    () = self.draining.cancelled() => return,
                     () = self.slot_free.notified() => continue,
                     () = tokio::time::sleep(FIRST_WAIT) => continue,
-                    () = self.draining.cancelled() => return,
                 }
             }
             let group = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take(room);
             if group.is_empty() {
                 tokio::select! {
-                    () = self.queued.notified() => continue,
+                    biased;
                     () = self.draining.cancelled() => return,
+                    () = self.queued.notified() => continue,
                 }
             }
             self.leaving.fetch_add(group.len(), Ordering::AcqRel);
             tokio::select! {
-                () = self.governor.acquire(group.len()) => {}
+                biased;
                 () = self.draining.cancelled() => return,
+                () = self.governor.acquire(group.len()) => {}
             }
             let Ok(permit) = Arc::clone(&self.calls).acquire_owned().await else { return };
             let cell = Arc::clone(&self);
@@ -135,15 +138,17 @@ impl Inner {
                     self.governor.throttled();
                     tracing::debug!(why, "RunTask was throttled");
                     tokio::select! {
-                        () = self.governor.acquire(members.len()) => {}
+                        biased;
                         () = self.ended.cancelled() => return,
+                        () = self.governor.acquire(members.len()) => {}
                     }
                 }
                 Err(CallError::Unknown(why)) => {
                     tracing::warn!(why, token, "RunTask gave no answer; it is sent again with the same token");
                     tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
+                        biased;
                         () = self.ended.cancelled() => return,
+                        () = tokio::time::sleep(wait) => {}
                     }
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
@@ -170,8 +175,9 @@ impl Inner {
                 Err(error) => tracing::warn!(%error, token, "ListTasks gave no answer; it is asked again"),
             }
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                biased;
                 () = self.ended.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
             }
             wait = (wait * 2).min(LONGEST_WAIT);
         };

@@ -10,6 +10,7 @@ mod effects;
 mod events;
 mod expiry;
 mod governor;
+mod ids;
 mod intake;
 mod launcher;
 mod outbox;
@@ -36,6 +37,7 @@ use uuid::Uuid;
 
 pub use clock::Clock;
 pub use events::{Count, Counters, RunChange, Times};
+pub use ids::Ids;
 pub use intake::{SubmitError, Submitted};
 
 use crate::core::machine::Input;
@@ -120,6 +122,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Clock,
+    /// The ids of runs.
+    pub ids: Ids,
 }
 
 /// Why a cell cannot begin.
@@ -140,6 +144,27 @@ pub struct Summary {
     pub statuses: BTreeMap<Status, usize>,
     /// Those that wait for a launch slot, by queue.
     pub waiting: BTreeMap<String, usize>,
+}
+
+/// How much a cell holds in memory: what must not grow with the runs that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Runs, open and lately finished.
+    pub runs: usize,
+    /// Tasks by which a run is found.
+    pub tasks: usize,
+    /// Launch tokens by which a run is found.
+    pub tokens: usize,
+    /// Names by which runs are found.
+    pub names: usize,
+    /// Deadlines.
+    pub timers: usize,
+    /// Runs that wait for a launch slot.
+    pub waiting: usize,
+    /// Runs that may have a task, or are about to.
+    pub live: usize,
+    /// Notifications that are durable and not delivered.
+    pub untold: usize,
 }
 
 /// A running cell. Clones are the same cell.
@@ -243,6 +268,22 @@ impl Cell {
         Summary { statuses, waiting: self.inner.waiting_by_queue() }
     }
 
+    /// How much it holds in memory.
+    pub fn sizes(&self) -> Sizes {
+        let inner = &self.inner;
+        let (runs, tasks, tokens, names) = inner.registry.sizes();
+        Sizes {
+            runs,
+            tasks,
+            tokens,
+            names,
+            timers: inner.timers.len(),
+            waiting: inner.waiting_by_queue().values().sum(),
+            live: inner.registry.live() + inner.leaving.load(Ordering::Acquire),
+            untold: inner.untold.load(Ordering::Acquire),
+        }
+    }
+
     /// Every run as it is now.
     pub fn runs(&self) -> Vec<Run> {
         self.inner.registry.collect(|run| Some(run.clone()))
@@ -291,6 +332,7 @@ impl Cell {
             while self.inner.untold.load(Ordering::Acquire) > 0 {
                 let delivered = self.inner.delivered.notified();
                 tokio::select! {
+                    biased;
                     () = delivered => {}
                     () = tokio::time::sleep(Duration::from_millis(20)) => {}
                 }

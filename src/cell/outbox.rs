@@ -68,12 +68,13 @@ impl Inner {
             }
         };
         tokio::select! {
+            biased;
+            () = self.ended.cancelled() => {}
             () = again => {
                 round.again = None;
                 round.cursor = 0;
             }
             () = self.posted.notified() => {}
-            () = self.ended.cancelled() => {}
         }
     }
 
@@ -81,9 +82,10 @@ impl Inner {
     async fn publish(&self, page: Vec<Posted>) -> bool {
         let page: Vec<Notification> = page.into_iter().map(|posted| posted.notification).collect();
         let answers = tokio::select! {
-            answers = self.ports.notifier.publish(&page) => answers,
+            biased;
             // They stay in the store's outbox, and go out with the same ids after the next start.
             () = self.ended.cancelled() => return true,
+            answers = self.ports.notifier.publish(&page) => answers,
         };
         let mut delivered = Vec::with_capacity(page.len());
         for (notification, answer) in page.iter().zip(&answers) {

@@ -31,14 +31,16 @@ impl Inner {
                 for batch in tasks.chunks(MOST_A_CALL) {
                     self.describe(&cluster, batch).await;
                     tokio::select! {
-                        () = tokio::time::sleep(BETWEEN_CALLS) => {}
+                        biased;
                         () = self.ended.cancelled() => return,
+                        () = tokio::time::sleep(BETWEEN_CALLS) => {}
                     }
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(self.config.poll.unwrap_or(ROUND)) => {}
+                biased;
                 () = self.ended.cancelled() => return,
+                () = tokio::time::sleep(self.config.poll.unwrap_or(ROUND)) => {}
             }
         }
     }
@@ -46,7 +48,7 @@ impl Inner {
     /// The tasks to ask about now, by cluster.
     fn silent(&self, asked: &mut HashMap<Uuid, Instant>, everything: bool) -> BTreeMap<String, Vec<(Uuid, String)>> {
         let now = self.ports.clock.now();
-        let due = self.registry.collect(|run| {
+        let mut due = self.registry.collect(|run| {
             let (arn, patience) = (placed(run)?, self.patience(run));
             let heard = run.attempt().and_then(|a| a.heard_at.or(a.placed_at));
             let silent = heard.is_none_or(|at| now.since(at) >= patience);
@@ -55,6 +57,8 @@ impl Inner {
         });
         let mut by_cluster: BTreeMap<String, Vec<(Uuid, String)>> = BTreeMap::new();
         asked.retain(|_, at| at.elapsed() < self.config.reconcile_after);
+        // The registry has no order; the calls have one, so that the same history makes the same calls.
+        due.sort_unstable();
         for (cluster, id, arn) in due {
             asked.insert(id, Instant::now());
             by_cluster.entry(cluster).or_default().push((id, arn));

@@ -136,6 +136,11 @@ impl Registry {
         self.by_name.get(name).map(|named| named.1.clone()).unwrap_or_default()
     }
 
+    /// Entries by run, task, token and name.
+    pub(super) fn sizes(&self) -> (usize, usize, usize, usize) {
+        (self.runs.len(), self.by_task.len(), self.by_token.len(), self.by_name.len())
+    }
+
     /// Runs that may have a task.
     pub(super) fn live(&self) -> usize {
         self.live.load(Ordering::Relaxed)

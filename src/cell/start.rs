@@ -141,9 +141,10 @@ impl Inner {
             let longest = Duration::from_secs(3600);
             let wait = next.map_or(longest, |at| at.since(self.ports.clock.now()).max(Duration::from_millis(1)));
             tokio::select! {
+                biased;
+                () = self.ended.cancelled() => return,
                 () = tokio::time::sleep(wait.min(longest)) => {}
                 () = self.timers.changed() => {}
-                () = self.ended.cancelled() => return,
             }
         }
     }

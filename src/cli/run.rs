@@ -16,7 +16,7 @@ use super::settings::{Settings, target};
 use super::signals::Signals;
 use super::{exit, output, remote, request};
 use crate::aws::{Clients, EventsPath};
-use crate::cell::{Cell, Clock, Ports};
+use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::core::notification;
 use crate::core::request::RunRequest;
 use crate::core::run::{Run, Stage};
@@ -54,6 +54,7 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
         notifier: Arc::new(clients.publisher(settings.event_bus.clone())),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),
+        ids: Ids::default(),
     };
     let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
     let outcome = follow(&cell, request, &arguments, &mut signals).await;

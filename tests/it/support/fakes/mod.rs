@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskwatch::cell::{Cell, CellConfig, Clock, Ports};
+use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
@@ -81,6 +81,7 @@ impl World {
             notifier: Arc::clone(&self.topic) as _,
             store,
             clock: self.clock,
+            ids: Ids::default(),
         };
         Cell::start(self.config.clone(), ports).await.expect("a cell")
     }
