@@ -23,7 +23,7 @@ mod start;
 mod timers;
 mod watcher;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -226,29 +226,19 @@ impl Cell {
     /// # Errors
     /// The store cannot be read.
     pub async fn find(&self, name: &str) -> Result<Vec<Run>, StoreError> {
-        let found = self.find_in_memory(name);
-        if !found.is_empty() || !self.inner.ports.store.is_durable() {
-            return Ok(found);
-        }
         if let Ok(id) = Uuid::parse_str(name) {
+            if let Some(run) = self.run(id) {
+                return Ok(vec![run]);
+            }
             let found = self.inner.ports.store.find(Key::Run(id)).await?;
             if !found.is_empty() {
                 return Ok(found);
             }
         }
-        let request = name.split('/').next().unwrap_or_default().to_owned();
-        let mut found = self.inner.ports.store.find(Key::Request(request)).await?;
+        let request = name.split('/').next().unwrap_or_default();
+        let mut found = self.inner.runs_of_request(request).await?;
         found.retain(|run| run.name == name || run.request_name() == name);
         Ok(found)
-    }
-
-    fn find_in_memory(&self, name: &str) -> Vec<Run> {
-        if let Some(run) = Uuid::parse_str(name).ok().and_then(|id| self.run(id)) {
-            return vec![run];
-        }
-        let of_request = self.inner.registry.of_name(name.split('/').next().unwrap_or_default());
-        let runs = of_request.into_iter().filter_map(|id| self.run(id));
-        runs.filter(|run| run.name == name || run.request_name() == name).collect()
     }
 
     /// Its name.
@@ -359,6 +349,20 @@ impl Cell {
 }
 
 impl Inner {
+    /// Every run of a request's name, in order. Of a request of many some may have ended long ago: the store has those.
+    async fn runs_of_request(&self, name: &str) -> Result<Vec<Run>, StoreError> {
+        let ids = self.registry.of_name(name);
+        let mut found: Vec<Run> = ids.into_iter().filter_map(|id| self.registry.read(id, Run::clone)).collect();
+        let is_whole = found.iter().any(|run| run.name == name);
+        if !is_whole && self.ports.store.is_durable() {
+            let stored = self.ports.store.find(Key::Request(name.to_owned())).await?;
+            let known: BTreeSet<Uuid> = found.iter().map(|run| run.id).collect();
+            found.extend(stored.into_iter().filter(|run| !known.contains(&run.id)));
+        }
+        found.sort_by_key(|run| run.index);
+        Ok(found)
+    }
+
     /// Keeps a final run for a while, and forgets the oldest when there are too many.
     fn retire(&self, id: Uuid) {
         self.slot_free.notify_one();

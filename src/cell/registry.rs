@@ -33,7 +33,7 @@ pub(super) enum Claim {
     /// Nobody had it: these runs may be made.
     New,
     /// The same request came before.
-    Same(Vec<Uuid>),
+    Same,
     /// Another request has it.
     Taken,
 }
@@ -50,8 +50,8 @@ impl Registry {
         let mut claim = Claim::New;
         self.by_name
             .entry(name.to_owned())
-            .and_modify(|(known, runs)| {
-                claim = if *known == digest { Claim::Same(runs.clone()) } else { Claim::Taken };
+            .and_modify(|(known, _)| {
+                claim = if *known == digest { Claim::Same } else { Claim::Taken };
             })
             .or_insert_with(|| (digest, ids.to_vec()));
         claim

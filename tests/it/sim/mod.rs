@@ -103,6 +103,8 @@ fn judge(outcomes: &[Outcome]) {
     );
     if let Some(first) = bad.first() {
         let seeds: Vec<u64> = bad.iter().map(|o| o.seed).collect();
+        let line = |o: &&Outcome| o.violated.as_deref().and_then(|text| text.lines().next()).unwrap_or("").to_owned();
+        bad.iter().for_each(|outcome| println!("{}", line(outcome)));
         panic!(
             "{} of {} seeds failed: {seeds:?}\n{}",
             bad.len(),
