@@ -66,9 +66,17 @@ impl EcsClient {
     }
 
     async fn started_by(&self, cluster: &str, started_by: &str) -> Result<Vec<String>, CallError> {
-        // "When you specify startedBy as the filter, it must be the only filter" (API reference, ListTasks).
-        let sent = self.patient.list_tasks().cluster(cluster).started_by(started_by).send().await;
-        Ok(sent.map_err(|e| errors::read(&e))?.task_arns.unwrap_or_default())
+        // "When you specify startedBy as the filter, it must be the only filter" besides the status, which is RUNNING
+        // unless said otherwise (API reference, ListTasks). One page has 100, and one call made 10 at most.
+        let mut arns = Vec::new();
+        for status in [types::DesiredStatus::Running, types::DesiredStatus::Stopped] {
+            let asked = self.patient.list_tasks().cluster(cluster).started_by(started_by).desired_status(status);
+            arns.extend(asked.send().await.map_err(|e| errors::read(&e))?.task_arns.unwrap_or_default());
+        }
+        // One that was stopped between the two calls is in both answers.
+        arns.sort_unstable();
+        arns.dedup();
+        Ok(arns)
     }
 
     async fn containers(&self, task_definition: &str) -> Result<Vec<ContainerDefinition>, CallError> {

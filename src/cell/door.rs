@@ -46,9 +46,9 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Waits for the commit; whether there was anything to commit.
-    pub(super) async fn durable(self) -> bool {
-        self.durable.await.is_ok() && self.changed
+    /// Waits for the commit; whether there was anything to commit. `None`: the cell ended before it was durable.
+    pub(super) async fn durable(self) -> Option<bool> {
+        self.durable.await.ok().map(|()| self.changed)
     }
 }
 

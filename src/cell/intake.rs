@@ -104,9 +104,7 @@ impl Inner {
         });
         let made = self.admit(runs).await.ok_or(SubmitError::Closed)?;
         claimed.keep();
-        if !made.durable().await {
-            return Err(SubmitError::Closed);
-        }
+        made.durable().await.ok_or(SubmitError::Closed)?;
         self.counters.accepted.add(ids.len());
         Ok(Submitted { runs: self.snapshot(&ids), existing: false })
     }

@@ -12,15 +12,13 @@ use uuid::Uuid;
 use super::Inner;
 use super::ports::{CallError, RunTaskAnswer, RunTaskCall};
 use super::queue::GroupKey;
-use crate::core::failure::{self, Class, Failure};
+use crate::core::failure::Failure;
 use crate::core::machine::Input;
-use crate::core::run::{Run, Stage};
+use crate::core::run::Run;
 use crate::core::run_task::RunTask;
 
 /// RunTask calls under way at once.
 pub(super) const CALLS_AT_ONCE: usize = 32;
-/// An hour less than the least that ECS remembers a clientToken.
-const TOKEN_LIFE: Duration = Duration::from_secs(23 * 3600);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -92,15 +90,14 @@ impl Inner {
 
     /// One RunTask call for these runs.
     async fn launch(&self, group: Vec<Uuid>) {
-        let Some(&first) = group.first() else { return };
-        let call_of = |run: &Run| run.attempt().map_or((0, 0), |a| (a.number, a.call));
-        let (attempt, call) = self.registry.read(first, call_of).unwrap_or_default();
+        let call_of = |run: &Run| run.attempt().map(|a| (run.id, a.number, a.call));
+        let calls: Vec<_> = group.iter().filter_map(|id| self.registry.read(*id, call_of).flatten()).collect();
         let group_size = u32::try_from(group.len()).unwrap_or(1);
-        let token = token(&self.config.name, first, attempt, call);
+        let token = token(&self.config.name, &calls);
         let intents = group.iter().map(|id| async {
             let made = self.advance(*id, Input::Launching { token: token.clone(), group_size }).await?;
             // A run that was stopped meanwhile is no longer launched.
-            made.durable().await.then_some(*id)
+            made.durable().await?.then_some(*id)
         });
         let members: Vec<Uuid> = join_all(intents).await.into_iter().flatten().collect();
         self.leaving.fetch_sub(group.len(), Ordering::AcqRel);
@@ -109,7 +106,8 @@ impl Inner {
         }
     }
 
-    /// Calls RunTask for members whose token is committed, until AWS has said yes or no. Also after a restart.
+    /// Calls RunTask for members whose token is committed, until AWS has said yes or no, events have told of every task,
+    /// or the token may be forgotten. Also after a restart.
     pub(super) async fn call(&self, members: &[Uuid], token: &str) {
         let Some(run_task) = self.run_task_of(members).await else { return };
         let call = RunTaskCall {
@@ -121,16 +119,22 @@ impl Inner {
         self.note_waits(members);
         let mut wait = FIRST_WAIT;
         loop {
+            if !members.iter().any(|id| self.is_launching(*id, token)) {
+                return;
+            }
+            if !self.token_is_sure(members, token) {
+                return self.look_for(members, token).await;
+            }
             self.counters.launches.add(1);
             match self.ports.ecs.run_task(&call).await {
                 Ok(answer) => {
                     self.governor.succeeded();
-                    return self.settle(members, answer).await;
+                    return self.settle(members, token, answer).await;
                 }
                 Err(CallError::Conflict(arns)) => {
                     let task = |arn: String| crate::core::task::Task { task_arn: arn.into(), ..Default::default() };
                     let tasks = arns.into_iter().map(task).collect();
-                    return self.settle(members, RunTaskAnswer { tasks, failures: Vec::new() }).await;
+                    return self.settle(members, token, RunTaskAnswer { tasks, failures: Vec::new() }).await;
                 }
                 Err(CallError::Refused(failure)) => return self.refuse(members, &failure).await,
                 Err(CallError::Throttled(why)) => {
@@ -156,43 +160,6 @@ impl Inner {
         }
     }
 
-    /// Takes up a call that an earlier process may have made. The same token again has the same effect for as long as
-    /// ECS knows it: 24 hours at least (API reference, "Ensuring idempotency"). After that its tasks are looked for.
-    pub(super) async fn recall(&self, members: &[Uuid], token: &str) {
-        let Some(&first) = members.first() else { return };
-        let launched = self
-            .registry
-            .read(first, |run| (run.attempt().and_then(|a| a.launched_at), run.spec.run_task.cluster().to_owned()));
-        let Some((Some(launched), cluster)) = launched else { return self.call(members, token).await };
-        if self.ports.clock.now().since(launched) < TOKEN_LIFE {
-            return self.call(members, token).await;
-        }
-        let started_by = format!("{}/{token}", self.config.name);
-        let mut wait = FIRST_WAIT;
-        let arns = loop {
-            match self.ports.ecs.tasks_started_by(&cluster, &started_by).await {
-                Ok(arns) => break arns,
-                Err(error) => tracing::warn!(%error, token, "ListTasks gave no answer; it is asked again"),
-            }
-            tokio::select! {
-                biased;
-                () = self.ended.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
-            }
-            wait = (wait * 2).min(LONGEST_WAIT);
-        };
-        let _one_at_a_time = self.binding.lock().await;
-        let mut arns = arns.into_iter();
-        for id in members {
-            let input = match arns.next() {
-                Some(task_arn) => Input::Placed { task_arn, created_at: None },
-                // Nothing of that call runs: it goes out anew, with a token of its own.
-                None => Input::Deferred,
-            };
-            self.advance(*id, input).await;
-        }
-    }
-
     /// How long these attempts waited for their call: first ones and retries apart.
     fn note_waits(&self, members: &[Uuid]) {
         let now = self.ports.clock.now();
@@ -205,39 +172,10 @@ impl Inner {
         }
     }
 
-    /// Gives each task to a member that no event has given one, and refuses the rest.
-    async fn settle(&self, members: &[Uuid], answer: RunTaskAnswer) {
-        let _one_at_a_time = self.binding.lock().await;
-        let mut open: Vec<Uuid> = members.iter().copied().filter(|id| self.is_launching(*id)).collect();
-        for task in answer.tasks.iter().filter(|t| self.registry.of_task(&t.task_arn).is_none()) {
-            if open.is_empty() {
-                tracing::warn!(task = %task.task_arn, "RunTask placed more tasks than were asked for");
-                break;
-            }
-            let id = open.remove(0);
-            let input = Input::Placed { task_arn: task.task_arn.to_string(), created_at: task.created_at };
-            self.advance(id, input).await;
-        }
-        let mut failures = answer.failures.into_iter().cycle();
-        for id in open {
-            let (reason, detail) = failures.next().unwrap_or_default();
-            let failure = failure::from_refusal(&reason, detail.as_deref());
-            let throttled = failure.class == Class::Throttled;
-            if throttled {
-                self.governor.throttled();
-            }
-            self.advance(id, if throttled { Input::Deferred } else { Input::Refused(failure) }).await;
-        }
-    }
-
     async fn refuse(&self, members: &[Uuid], failure: &Failure) {
         for id in members {
             self.advance(*id, Input::Refused(failure.clone())).await;
         }
-    }
-
-    pub(super) fn is_launching(&self, id: Uuid) -> bool {
-        self.registry.read(id, |run| run.attempt().is_some_and(|a| a.stage == Stage::Launching)).unwrap_or(false)
     }
 
     /// The request of a group, placement and environment included. Its members are alike, or it has only one.
@@ -275,8 +213,14 @@ fn group_key(run: &Run) -> Option<GroupKey> {
     (!run.spec.inject_env).then_some((Arc::as_ptr(&run.spec) as usize, placement))
 }
 
-/// `clientToken`: a function of cell, run, attempt and call. 40 hex digits; ECS takes 64 of ASCII 33-126.
-fn token(cell: &str, run: Uuid, attempt: u32, call: u32) -> String {
-    let digest = Sha256::digest(format!("{cell}|{run}|{attempt}|{call}").as_bytes());
-    digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+/// `clientToken`: a function of the cell, and of each run, attempt and call that it stands for. 40 hex digits; ECS takes
+/// 64 of ASCII 33-126. All of them count: a crash may leave some members with the token committed and others without,
+/// and those are launched anew, by another call.
+fn token(cell: &str, calls: &[(Uuid, u32, u32)]) -> String {
+    let mut digest = Sha256::new();
+    digest.update(cell.as_bytes());
+    for (run, attempt, call) in calls {
+        digest.update(format!("|{run}|{attempt}|{call}").as_bytes());
+    }
+    digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -19,6 +19,7 @@ mod queue;
 mod receive;
 mod reconcile;
 mod registry;
+mod settle;
 mod start;
 mod timers;
 mod watcher;
@@ -297,7 +298,7 @@ impl Cell {
     pub async fn stop(&self, id: Uuid, reason: &str) -> bool {
         let input = Input::StopAsked { reason: reason.to_owned() };
         match self.inner.advance(id, input).await {
-            Some(made) => made.durable().await,
+            Some(made) => made.durable().await.unwrap_or(false),
             None => false,
         }
     }

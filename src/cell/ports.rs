@@ -99,7 +99,7 @@ pub trait Ecs: Send + Sync + 'static {
         cluster: &'a str,
         task_arns: &'a [String],
     ) -> BoxFuture<'a, Result<Described, CallError>>;
-    /// ListTasks by `startedBy`: the ARNs of tasks that are not stopped.
+    /// ListTasks by `startedBy`: the ARNs of tasks that ECS knows, also of those that are stopped.
     fn tasks_started_by<'a>(
         &'a self,
         cluster: &'a str,

@@ -107,7 +107,7 @@ impl Inner {
             return;
         }
         let (done, left) = match from {
-            From::Events => (self.watch(messages).await, Vec::new()),
+            From::Events => self.watch(messages).await,
             From::Requests => self.take_requests(messages).await,
         };
         if !left.is_empty()

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Inner;
+use super::watcher::Seen;
 use crate::core::machine::Input;
 use crate::core::request::Goal;
 use crate::core::run::{Run, Stage};
@@ -83,7 +84,7 @@ impl Inner {
             Err(error) => return tracing::debug!(%error, "DescribeTasks gave no answer; asking again later"),
         };
         for task in &described.tasks {
-            let told = self.observe(task).await.unwrap_or(false);
+            let told = self.observe(task).await == Seen::Known { new: true };
             if told && self.config.poll.is_none() {
                 self.counters.corrections.add(1);
             }

@@ -96,6 +96,12 @@ impl Registry {
         if let Some(arn) = arn.filter(|_| old_arn.is_none()) {
             self.by_task.insert(arn, id);
         }
+        if let Some(given_up) = old_token.as_ref().filter(|_| token.is_none()) {
+            let of_another_attempt = entry.run.attempts.iter().any(|a| a.token.as_ref() == Some(given_up));
+            if !of_another_attempt {
+                self.unlink(given_up, id);
+            }
+        }
         if let Some(token) = token.filter(|t| old_token.as_ref() != Some(t)) {
             self.by_token.entry(token).or_default().push(id);
         }
@@ -146,6 +152,14 @@ impl Registry {
         self.live.load(Ordering::Relaxed)
     }
 
+    /// A token no longer leads to a run; its siblings of the same call keep it.
+    fn unlink(&self, token: &str, id: Uuid) {
+        self.by_token.remove_if_mut(token, |_, ids| {
+            ids.retain(|other| *other != id);
+            ids.is_empty()
+        });
+    }
+
     /// Forgets a final run and all that leads to it.
     pub(super) fn forget(&self, id: Uuid) {
         let Some((_, entry)) = self.runs.remove(&id) else { return };
@@ -154,11 +168,7 @@ impl Registry {
                 self.by_task.remove(arn);
             }
             if let Some(token) = &attempt.token {
-                // Its siblings of the same call keep it.
-                self.by_token.remove_if_mut(token, |_, ids| {
-                    ids.retain(|other| *other != id);
-                    ids.is_empty()
-                });
+                self.unlink(token, id);
             }
         }
         self.by_name.remove_if_mut(entry.run.request_name(), |_, named| {

@@ -72,6 +72,9 @@ impl State {
         let Ok(Notice::Task(event)) = parse_notice(&body) else { return };
         let task = &event.task;
         let Some(request) = self.ecs.of_arn(&task.task_arn).map(|task| task.request) else { return };
+        if matches!(task.last_status.as_ref(), "DEPROVISIONING" | "STOPPED") {
+            self.ecs.end_is_told(&task.task_arn);
+        }
         let token = task.started_by.as_deref().and_then(|by| by.strip_prefix("sim/")).unwrap_or_default();
         let what = match self.disk.of_task(&task.task_arn) {
             Some(run) => {

@@ -128,6 +128,13 @@ impl Plan {
         }
     }
 
+    /// Whether the cell or ECS may be away for so long that ECS forgets tasks meanwhile: an hour.
+    pub(super) fn may_lose_tasks(&self) -> bool {
+        let down = self.longest_down * (self.crashes.len() + self.crash_at_commits.len() + self.restarts.len()) as u64;
+        let away: u64 = self.windows.iter().map(|(from, to, _)| to - from).sum();
+        down + away > 40 * MINUTE
+    }
+
     pub(super) fn away(&self, now: u64, what: Away) -> bool {
         self.windows.iter().any(|(from, to, away)| *away == what && (*from..*to).contains(&now))
     }

@@ -29,10 +29,10 @@ impl Trace {
         let about = |line: &&(u64, Option<usize>, String)| line.1 == Some(request);
         let first = self.lines.iter().find(about).map_or(0, |line| line.0);
         let last = self.lines.iter().rfind(about).map_or(0, |line| line.0);
-        let kept = self
-            .lines
-            .iter()
-            .filter(|line| line.1 == Some(request) || (line.1.is_none() && (first..=last).contains(&line.0)));
+        let kept = self.lines.iter().filter(|(at, about, line)| {
+            let of_process = about.is_none() && line.starts_with("process") && (first..=last).contains(at);
+            *about == Some(request) || of_process
+        });
         kept.map(|(at, _, line)| format!("{:>12.3} {line}\n", *at as f64 / 1000.0)).collect()
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct SimTask {
     pub(super) stopped_at: Option<u64>,
     pub(super) healthy_at: Option<u64>,
     pub(super) end: Option<End>,
+    /// The cell could know how it ended: it was told, and let go of the message.
+    pub(super) end_told: bool,
     /// DescribeTasks says MISSING until then.
     pub(super) hidden_until: u64,
 }
@@ -67,6 +69,13 @@ pub(super) struct Ecs {
 }
 
 impl Ecs {
+    /// The cell let go of a message that tells how a task ended.
+    pub(super) fn end_is_told(&mut self, arn: &str) {
+        if let Some(place) = self.by_arn.get(arn) {
+            self.tasks[*place].end_told = true;
+        }
+    }
+
     pub(super) fn of_arn(&self, arn: &str) -> Option<&SimTask> {
         self.by_arn.get(arn).map(|place| &self.tasks[*place])
     }

@@ -143,6 +143,7 @@ impl State {
             stopped_at: None,
             healthy_at: None,
             end: None,
+            end_told: false,
             hidden_until: if self.chance(0.3) { now + self.between(0, 8_000) } else { now },
         };
         self.note(request, format!("ecs: places {} for {}", task.arn, call.client_token));
