@@ -204,6 +204,7 @@ struct Inner {
     /// The store refused the last commit: nothing goes on until it takes one.
     store_fails: AtomicBool,
     counters: Counters,
+    begun: Instant,
     draining: CancellationToken,
     ended: CancellationToken,
     receivers: TaskTracker,

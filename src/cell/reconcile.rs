@@ -89,7 +89,8 @@ impl Inner {
                 self.counters.corrections.add(1);
             }
         }
-        for task_arn in described.missing {
+        let missing = if self.events_were_heard() { described.missing } else { Vec::new() };
+        for task_arn in missing {
             if let Some((id, _)) = batch.iter().find(|(_, arn)| same_task(arn, &task_arn)) {
                 let Some(task_arn) = self.registry.read(*id, placed).flatten() else { continue };
                 self.advance(*id, Input::Missing { task_arn }).await;

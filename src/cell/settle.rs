@@ -14,8 +14,9 @@ use crate::core::run::{Run, Stage};
 /// reference, "Ensuring idempotency"): a short task's token can be gone an hour after the call. Some of it is kept back
 /// for a call that is long under way.
 const TOKEN_IS_SURE: Duration = Duration::from_secs(50 * 60);
-/// What events that wait in the queue have to say comes first.
-const EVENTS_FIRST: Duration = Duration::from_secs(60);
+/// What the events that wait in the queue have to say comes first. A process that was killed may have had them in its
+/// hands: they come again after their visibility timeout.
+const EVENTS_FIRST: Duration = Duration::from_secs(150);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -56,17 +57,22 @@ impl Inner {
             wait = (wait * 2).min(LONGEST_WAIT);
         };
         self.give(members, token, arns.into_iter().map(|arn| (arn, None))).await;
-        if members.iter().any(|id| self.is_launching(*id, token)) {
+        if !self.events_were_heard() && members.iter().any(|id| self.is_launching(*id, token)) {
             tokio::select! {
                 biased;
                 () = self.ended.cancelled() => return,
-                () = tokio::time::sleep(EVENTS_FIRST) => {}
+                () = tokio::time::sleep_until(self.begun + EVENTS_FIRST) => {}
             }
         }
         let _one_at_a_time = self.binding.lock().await;
         for id in members.iter().filter(|id| self.is_launching(**id, token)) {
             self.advance(*id, Input::Deferred).await;
         }
+    }
+
+    /// Whether events that came before this process had time to be heard. Until then nothing is taken for lost.
+    pub(super) fn events_were_heard(&self) -> bool {
+        self.ports.events.is_none() || self.begun.elapsed() >= EVENTS_FIRST
     }
 
     /// Gives each task of an answer to a member that has none, and refuses the rest.

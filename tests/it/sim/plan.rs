@@ -81,6 +81,15 @@ impl Plan {
         }
     }
 
+    /// An hour of a small fleet in a world where the network alone is ill.
+    pub(super) fn still(seed: u64) -> Self {
+        let mut dice = SmallRng::seed_from_u64(seed);
+        let ill = Self::of(seed, HOUR / 2, 6, &mut dice);
+        let (windows, crashes, restarts, crash_at_commits) = Default::default();
+        let fleet = Self { max_in_flight: 100_000, max_queued: 100_000, rate: 20.0, longest_down: MINUTE, ..ill };
+        Self { windows, crashes, restarts, crash_at_commits, ..fleet }
+    }
+
     fn of(seed: u64, horizon: u64, requests: usize, dice: &mut SmallRng) -> Self {
         // Some worlds are well in this or that respect, some ill, so that one trouble does not always hide another.
         let ill = |dice: &mut SmallRng, usual: f64| usual * *pick(dice, &[0.0, 0.3, 1.0, 1.0, 2.5]);
