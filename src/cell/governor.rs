@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 /// A token bucket; a token is a task to be placed.
 pub(super) struct Governor {
-    rate: f64,
-    burst: f64,
     state: Mutex<State>,
 }
 
 struct State {
+    rate: f64,
+    burst: f64,
     tokens: f64,
     at: Instant,
     /// Share of the rate in use, 0..1: halved by a throttle, raised by each success.
@@ -26,7 +26,16 @@ impl Governor {
     /// `rate` tasks a second, up to `burst` at once.
     pub(super) fn new(rate: f64, burst: u32) -> Self {
         let burst = f64::from(burst.max(1));
-        Self { rate: rate.max(0.01), burst, state: Mutex::new(State { tokens: burst, at: Instant::now(), share: 1.0 }) }
+        let rate = rate.max(0.01);
+        Self { state: Mutex::new(State { rate, burst, tokens: burst, at: Instant::now(), share: 1.0 }) }
+    }
+
+    /// Another rate from here on.
+    pub(super) fn set_rate(&self, rate: f64, burst: u32) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.rate = rate.max(0.01);
+        state.burst = f64::from(burst.max(1));
+        state.tokens = state.tokens.min(state.burst);
     }
 
     /// Waits until `tasks` more may be placed.
@@ -39,11 +48,11 @@ impl Governor {
     fn try_take(&self, tasks: f64) -> Result<(), Duration> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let rate = self.rate * state.share;
-        state.tokens = (state.tokens + now.duration_since(state.at).as_secs_f64() * rate).min(self.burst);
+        let rate = state.rate * state.share;
+        state.tokens = (state.tokens + now.duration_since(state.at).as_secs_f64() * rate).min(state.burst);
         state.at = now;
         // A call for more than the bucket holds waits for a full one, and leaves a debt.
-        let needed = tasks.min(self.burst);
+        let needed = tasks.min(state.burst);
         if state.tokens + 1e-9 >= needed {
             state.tokens -= tasks;
             return Ok(());

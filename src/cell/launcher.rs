@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Inner;
+use super::place::Place;
 use super::ports::{CallError, RunTaskAnswer, RunTaskCall};
 use super::queue::GroupKey;
 use crate::core::failure::{self, Class, Failure};
@@ -27,9 +28,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 impl Inner {
     /// Puts a run whose attempt waits into the launch queue.
     pub(super) fn enqueue(&self, id: Uuid) {
-        let place = self.registry.read(id, |run| (run.spec.queue.clone(), run.spec.priority, group_key(run)));
-        if let Some((queue, priority, key)) = place {
-            self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(&queue, priority, id, key);
+        let waits = |run: &Run| (Arc::clone(&run.spec), Place::of(run), group_key(run));
+        if let Some((spec, place, key)) = self.registry.read(id, waits) {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.push(&spec.queue, spec.priority, place, id, key);
+            drop(queue);
             self.queued.notify_one();
         }
     }
@@ -60,13 +63,16 @@ impl Inner {
                     () = self.draining.cancelled() => return,
                 }
             }
-            let group = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take(room);
-            if group.is_empty() {
+            let waits = |id| self.is_waiting(id);
+            let group = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take(room, |_, alike| alike, waits);
+            let Some(group) = group else {
                 tokio::select! {
                     () = self.queued.notified() => continue,
                     () = self.draining.cancelled() => return,
                 }
-            }
+            };
+            tracing::trace!(place = ?group.place, runs = group.runs.len(), "leaving the launch queue");
+            let group = group.runs;
             self.leaving.fetch_add(group.len(), Ordering::AcqRel);
             tokio::select! {
                 () = self.governor.acquire(group.len()) => {}
@@ -84,7 +90,7 @@ impl Inner {
     /// How many more runs may have a task, those that have left the queue for their call counted.
     fn room(&self) -> usize {
         let taken = self.registry.live() + self.leaving.load(Ordering::Acquire);
-        self.config.max_in_flight.saturating_sub(taken)
+        self.limits().max_in_flight.saturating_sub(taken)
     }
 
     /// One RunTask call for these runs.
@@ -228,6 +234,10 @@ impl Inner {
         for id in members {
             self.advance(*id, Input::Refused(failure.clone())).await;
         }
+    }
+
+    fn is_waiting(&self, id: Uuid) -> bool {
+        self.registry.read(id, |run| run.attempt().is_some_and(|a| a.stage == Stage::Waiting)).unwrap_or(false)
     }
 
     pub(super) fn is_launching(&self, id: Uuid) -> bool {

@@ -12,7 +12,9 @@ mod expiry;
 mod governor;
 mod intake;
 mod launcher;
+mod limits;
 mod outbox;
+mod place;
 pub mod ports;
 mod queue;
 mod receive;
@@ -37,6 +39,7 @@ use uuid::Uuid;
 pub use clock::Clock;
 pub use events::{Count, Counters, RunChange, Times};
 pub use intake::{SubmitError, Submitted};
+pub use limits::{Hold, Limits, LimitsChange, LimitsError};
 
 use crate::core::machine::Input;
 use crate::core::notification::Origin;
@@ -157,6 +160,9 @@ struct Inner {
     commits: mpsc::Sender<door::Commit>,
     changes: broadcast::Sender<RunChange>,
     queue: Mutex<LaunchQueue>,
+    standing: Mutex<limits::Standing>,
+    /// Held while limits are changed.
+    changing: tokio::sync::Mutex<()>,
     queued: Notify,
     slot_free: Notify,
     /// Runs that left the launch queue and are not counted as live yet.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::governor::Governor;
 use super::receive::From;
-use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, launcher};
+use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, launcher, limits};
 use crate::core::machine::{self, Effect, Input};
 use crate::core::notification::Origin;
 use crate::core::run::{Run, Stage};
@@ -41,6 +41,8 @@ impl Cell {
         let (commits, to_commit) = mpsc::channel(COMMITS);
         let inner = Arc::new(Inner::new(config, ports, commits));
         inner.untold.store(contents.undelivered, Ordering::Release);
+        *inner.standing() = limits::Standing::read(contents.notes.get(limits::NOTE));
+        inner.enforce(&inner.limits());
         inner.tasks.spawn(Arc::clone(&inner).commit_all(to_commit));
         inner.tasks.spawn(Arc::clone(&inner).notify_all());
         inner.launches.spawn(Arc::clone(&inner).launch_all());
@@ -67,6 +69,8 @@ impl Inner {
             timers: super::Timers::default(),
             changes: broadcast::channel(CHANGES).0,
             queue: Mutex::default(),
+            standing: Mutex::default(),
+            changing: tokio::sync::Mutex::new(()),
             queued: Notify::new(),
             slot_free: Notify::new(),
             leaving: AtomicUsize::new(0),

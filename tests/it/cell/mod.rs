@@ -3,6 +3,7 @@
 mod bounds;
 mod calls;
 mod events;
+mod limits;
 mod outbox;
 mod requests;
 mod restart;

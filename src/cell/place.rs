@@ -1,0 +1,119 @@
+//! Where an attempt's task is to run: what its launch draws on, and what can hold it.
+
+use serde_json::{Map, Value};
+
+use super::limits::{Hold, plain_definition};
+use crate::core::run::Run;
+
+/// The capacity that a task is launched on, as far as quotas tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Kind {
+    /// Fargate on demand; also what a cluster's default strategy decides, which the cell does not know: Fargate is the
+    /// slower one.
+    Fargate,
+    /// Fargate Spot.
+    FargateSpot,
+    /// Another capacity provider: an Auto Scaling group, behind which tasks wait in PROVISIONING for instances.
+    Provider,
+    /// EC2, EXTERNAL, MANAGED_INSTANCES.
+    Instances,
+}
+
+impl Kind {
+    /// Of a RunTask request with a placement laid over it. A launch type in the placement takes the place of a strategy
+    /// in the request, and the other way about.
+    fn of(request: &Map<String, Value>, over: Option<&Map<String, Value>>) -> Self {
+        let says = |members: &&Map<String, Value>| {
+            members.contains_key("launchType") || members.contains_key("capacityProviderStrategy")
+        };
+        let members = over.filter(says).unwrap_or(request);
+        match members.get("launchType").and_then(Value::as_str) {
+            Some("FARGATE") => return Self::Fargate,
+            Some(_) => return Self::Instances,
+            None => {}
+        }
+        let items = members.get("capacityProviderStrategy").and_then(Value::as_array).map(Vec::as_slice);
+        let name = |item: &Value| item.get("capacityProvider").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let names: Vec<String> = items.unwrap_or_default().iter().map(name).collect();
+        // Fargate's providers and others cannot be mixed (API reference, RunTask). With both of Fargate's, the slower
+        // to recover is taken for all: on demand.
+        match names.as_slice() {
+            [] => Self::Fargate,
+            names if names.iter().all(|name| name == "FARGATE_SPOT") => Self::FargateSpot,
+            names if names.iter().any(|name| name.starts_with("FARGATE")) => Self::Fargate,
+            _ => Self::Provider,
+        }
+    }
+}
+
+/// Where an attempt's task is to run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Place {
+    pub(super) kind: Kind,
+    pub(super) cluster: String,
+    /// `family:revision` or `family`, as the request names it.
+    pub(super) definition: String,
+}
+
+impl Place {
+    /// Of a run's newest attempt.
+    pub(super) fn of(run: &Run) -> Self {
+        let request = run.spec.run_task.members();
+        let placement = run.attempt().map_or(0, |a| a.placement);
+        let over = placement.checked_sub(1).and_then(|n| run.spec.placements.get(n));
+        let text =
+            |name: &str| over.and_then(|over| over.get(name)).or_else(|| request.get(name)).and_then(Value::as_str);
+        Self {
+            kind: Kind::of(request, over),
+            cluster: plain_definition(text("cluster").unwrap_or("default")).to_owned(),
+            definition: plain_definition(text("taskDefinition").unwrap_or_default()).to_owned(),
+        }
+    }
+
+    /// Whether a hold is for its task definition.
+    pub(super) fn is_held_by(&self, hold: &Hold) -> bool {
+        match hold {
+            Hold::Queue(_) => false,
+            Hold::TaskDefinition(name) if name.contains(':') => self.definition == *name,
+            Hold::TaskDefinition(family) => self.definition.split(':').next() == Some(family),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn kind(request: Value, over: Option<Value>) -> Kind {
+        Kind::of(request.as_object().unwrap(), over.as_ref().and_then(Value::as_object))
+    }
+
+    #[test]
+    fn kinds_are_known_by_launch_type_strategy_and_placement() {
+        let strategy = |names: &[&str]| {
+            let items: Vec<Value> = names.iter().map(|name| json!({"capacityProvider": name, "weight": 1})).collect();
+            json!({"capacityProviderStrategy": items})
+        };
+        let launch = |kind: &str| json!({"launchType": kind});
+        assert_eq!(kind(json!({}), None), Kind::Fargate, "what a cluster's default decides is not known");
+        assert_eq!(kind(launch("FARGATE"), None), Kind::Fargate);
+        assert_eq!(kind(launch("EC2"), None), Kind::Instances);
+        assert_eq!(kind(launch("EXTERNAL"), None), Kind::Instances);
+        assert_eq!(kind(strategy(&["FARGATE_SPOT"]), None), Kind::FargateSpot);
+        assert_eq!(kind(strategy(&["FARGATE_SPOT", "FARGATE"]), None), Kind::Fargate);
+        assert_eq!(kind(strategy(&["my-asg"]), None), Kind::Provider);
+        assert_eq!(kind(launch("FARGATE"), Some(strategy(&["FARGATE_SPOT"]))), Kind::FargateSpot);
+        assert_eq!(kind(strategy(&["FARGATE_SPOT"]), Some(launch("FARGATE"))), Kind::Fargate);
+        assert_eq!(kind(launch("EC2"), Some(json!({"cluster": "other"}))), Kind::Instances);
+    }
+
+    #[test]
+    fn a_hold_is_for_a_revision_or_a_family() {
+        let place = Place { kind: Kind::Fargate, cluster: "c".into(), definition: "etl:7".into() };
+        let held = |name: &str| place.is_held_by(&Hold::TaskDefinition(name.into()));
+        assert!(held("etl:7") && held("etl"));
+        assert!(!held("etl:8") && !held("et") && !place.is_held_by(&Hold::Queue("etl".into())));
+    }
+}
