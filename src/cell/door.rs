@@ -68,6 +68,9 @@ impl Inner {
             Made { changed: true, durable: Some(durable) }
         })?;
         self.timers.rearm(id, &rearm);
+        if rearm.freed {
+            self.look_again.notify_one();
+        }
         Some(made)
     }
 
@@ -141,7 +144,7 @@ impl Inner {
             for effect in effects {
                 match effect {
                     Effect::Launch => self.enqueue(id),
-                    Effect::StopTask { task_arn, reason } => self.stop_task(id, task_arn, reason),
+                    Effect::StopTask { .. } => self.stop_task(id),
                     Effect::Notify => {}
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -10,16 +10,15 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Inner;
-use super::place::Place;
+use super::place::{Kind, Place};
 use super::ports::{CallError, RunTaskAnswer, RunTaskCall};
-use super::queue::GroupKey;
+use super::queue::{Group, GroupKey, LaunchQueue};
+use super::slots::Slot;
 use crate::core::failure::{self, Class, Failure};
 use crate::core::machine::Input;
 use crate::core::run::{Run, Stage};
 use crate::core::run_task::RunTask;
 
-/// RunTask calls under way at once.
-pub(super) const CALLS_AT_ONCE: usize = 32;
 /// An hour less than the least that ECS remembers a clientToken.
 const TOKEN_LIFE: Duration = Duration::from_secs(23 * 3600);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -30,61 +29,68 @@ impl Inner {
     pub(super) fn enqueue(&self, id: Uuid) {
         let waits = |run: &Run| (Arc::clone(&run.spec), Place::of(run), group_key(run));
         if let Some((spec, place, key)) = self.registry.read(id, waits) {
-            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.push(&spec.queue, spec.priority, place, id, key);
-            drop(queue);
-            self.queued.notify_one();
+            self.launch_queue().push(&spec.queue, spec.priority, place, id, key);
+            self.look_again.notify_one();
         }
+    }
+
+    pub(super) fn launch_queue(&self) -> MutexGuard<'_, LaunchQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs that wait for a slot, by queue.
     pub(super) fn waiting_by_queue(&self) -> BTreeMap<String, usize> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).by_queue()
+        self.launch_queue().by_queue()
     }
 
-    /// Runs that wait for a slot.
-    fn waiting(&self) -> usize {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// Whether as many wait as may.
+    /// Whether as many wait as may, those on their way into the queue counted; or as many are open as may be, those
+    /// that wait for a retry counted.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting() >= self.config.max_queued
+        let waiting = self.launch_queue().len() + self.admitting.load(Ordering::Acquire);
+        let most_open = self.config.max_queued.saturating_add(self.limits().max_in_flight);
+        waiting >= self.config.max_queued || self.registry.open() >= most_open
     }
 
     /// Launches what waits, as fast as the governor lets it, until the cell drains.
     pub(super) async fn launch_all(self: Arc<Self>) {
-        loop {
-            let room = self.room();
-            if room == 0 {
-                tokio::select! {
-                    () = self.slot_free.notified() => continue,
-                    () = tokio::time::sleep(FIRST_WAIT) => continue,
-                    () = self.draining.cancelled() => return,
+        while !self.draining.is_cancelled() {
+            let wait = match self.next_launch() {
+                Ok((group, slot)) => {
+                    let cell = Arc::clone(&self);
+                    self.launches.spawn(async move { cell.launch(group, slot).await });
+                    // A long row of launches must not keep the runtime from answering.
+                    tokio::task::yield_now().await;
+                    continue;
                 }
-            }
-            let waits = |id| self.is_waiting(id);
-            let group = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take(room, |_, alike| alike, waits);
-            let Some(group) = group else {
-                tokio::select! {
-                    () = self.queued.notified() => continue,
-                    () = self.draining.cancelled() => return,
-                }
+                Err(wait) => wait,
             };
-            tracing::trace!(place = ?group.place, runs = group.runs.len(), "leaving the launch queue");
-            let group = group.runs;
-            self.leaving.fetch_add(group.len(), Ordering::AcqRel);
             tokio::select! {
-                () = self.governor.acquire(group.len()) => {}
-                () = self.draining.cancelled() => return,
+                () = self.look_again.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+                () = self.draining.cancelled() => {}
             }
-            let Ok(permit) = Arc::clone(&self.calls).acquire_owned().await else { return };
-            let cell = Arc::clone(&self);
-            self.launches.spawn(async move {
-                cell.launch(group).await;
-                drop(permit);
-            });
         }
+    }
+
+    /// The runs whose turn it is, counted as leaving, with the right to launch them; or when to look again, unless told
+    /// before.
+    fn next_launch(&self) -> Result<(Group, Slot), Duration> {
+        let room = self.room();
+        let (mut slot, mut wait) = (None, LONGEST_WAIT);
+        let admit = |place: &Place, alike| match self.slot(place, alike) {
+            Ok(granted) => slot.insert(granted).grant.tasks,
+            Err(longer) => {
+                wait = wait.min(longer);
+                0
+            }
+        };
+        let group = self.launch_queue().take(room, admit, |id| self.is_waiting(id));
+        let (group, slot) = group.zip(slot).ok_or(wait)?;
+        self.leaving.fetch_add(group.runs.len(), Ordering::AcqRel);
+        if group.place.kind == Kind::Provider {
+            self.registry.provisions(&group.place.cluster, group.runs.len());
+        }
+        Ok((group, slot))
     }
 
     /// How many more runs may have a task, those that have left the queue for their call counted.
@@ -94,26 +100,33 @@ impl Inner {
     }
 
     /// One RunTask call for these runs.
-    async fn launch(&self, group: Vec<Uuid>) {
-        let Some(&first) = group.first() else { return };
+    async fn launch(&self, group: Group, slot: Slot) {
+        let Group { place, runs } = group;
+        let Some(&first) = runs.first() else { return };
         let call_of = |run: &Run| run.attempt().map_or((0, 0), |a| (a.number, a.call));
         let (attempt, call) = self.registry.read(first, call_of).unwrap_or_default();
-        let group_size = u32::try_from(group.len()).unwrap_or(1);
+        let group_size = u32::try_from(runs.len()).unwrap_or(1);
         let token = token(&self.config.name, first, attempt, call);
-        let intents = group.iter().map(|id| async {
+        let intents = runs.iter().map(|id| async {
             let made = self.advance(*id, Input::Launching { token: token.clone(), group_size }).await?;
             // A run that was stopped meanwhile is no longer launched.
             made.durable().await.then_some(*id)
         });
         let members: Vec<Uuid> = join_all(intents).await.into_iter().flatten().collect();
-        self.leaving.fetch_sub(group.len(), Ordering::AcqRel);
+        self.leaving.fetch_sub(runs.len(), Ordering::AcqRel);
+        if place.kind == Kind::Provider {
+            self.registry.provisioned(&place.cluster, runs.len());
+        }
+        if members.len() < runs.len() {
+            self.look_again.notify_one();
+        }
         if !members.is_empty() {
-            self.call(&members, &token).await;
+            self.call(&members, &token, &place, slot).await;
         }
     }
 
     /// Calls RunTask for members whose token is committed, until AWS has said yes or no. Also after a restart.
-    pub(super) async fn call(&self, members: &[Uuid], token: &str) {
+    async fn call(&self, members: &[Uuid], token: &str, place: &Place, mut slot: Slot) {
         let Some(run_task) = self.run_task_of(members).await else { return };
         let call = RunTaskCall {
             run_task,
@@ -122,31 +135,29 @@ impl Inner {
             started_by: format!("{}/{token}", self.config.name),
         };
         self.note_waits(members);
-        let mut wait = FIRST_WAIT;
+        let (mut wait, mut throttled) = (FIRST_WAIT, 0);
         loop {
             self.counters.launches.add(1);
             match self.ports.ecs.run_task(&call).await {
                 Ok(answer) => {
-                    self.governor.succeeded();
-                    return self.settle(members, answer).await;
+                    self.governor.succeeded(place);
+                    return self.settle(members, answer, place, slot).await;
                 }
                 Err(CallError::Conflict(arns)) => {
                     let task = |arn: String| crate::core::task::Task { task_arn: arn.into(), ..Default::default() };
                     let tasks = arns.into_iter().map(task).collect();
-                    return self.settle(members, RunTaskAnswer { tasks, failures: Vec::new() }).await;
+                    return self.settle(members, RunTaskAnswer { tasks, failures: Vec::new() }, place, slot).await;
                 }
                 Err(CallError::Refused(failure)) => return self.refuse(members, &failure).await,
                 Err(CallError::Throttled(why)) => {
                     self.counters.throttles.add(1);
-                    self.governor.throttled();
-                    tracing::debug!(why, "RunTask was throttled");
-                    tokio::select! {
-                        () = self.governor.acquire(members.len()) => {}
-                        () = self.ended.cancelled() => return,
-                    }
+                    self.governor.throttled(place, slot.grant, &why);
+                    tracing::debug!(why, token, "RunTask was throttled");
+                    throttled += 1;
                 }
                 Err(CallError::Unknown(why)) => {
                     tracing::warn!(why, token, "RunTask gave no answer; it is sent again with the same token");
+                    throttled = 0;
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         () = self.ended.cancelled() => return,
@@ -154,6 +165,10 @@ impl Inner {
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
             }
+            // Others may call while this one waits.
+            drop(slot);
+            let Some(next) = self.slot_again(place, members.len(), token, throttled).await else { return };
+            slot = next;
         }
     }
 
@@ -161,16 +176,19 @@ impl Inner {
     /// ECS knows it: 24 hours at least (API reference, "Ensuring idempotency"). After that its tasks are looked for.
     pub(super) async fn recall(&self, members: &[Uuid], token: &str) {
         let Some(&first) = members.first() else { return };
-        let launched = self
-            .registry
-            .read(first, |run| (run.attempt().and_then(|a| a.launched_at), run.spec.run_task.cluster().to_owned()));
-        let Some((Some(launched), cluster)) = launched else { return self.call(members, token).await };
-        if self.ports.clock.now().since(launched) < TOKEN_LIFE {
-            return self.call(members, token).await;
+        let known = |run: &Run| {
+            (run.attempt().and_then(|a| a.launched_at), Place::cluster_named(run).to_owned(), Place::of(run))
+        };
+        let Some((launched, cluster, place)) = self.registry.read(first, known) else { return };
+        let age = launched.map(|at| self.ports.clock.now().since(at)).unwrap_or_default();
+        if age < TOKEN_LIFE {
+            let Some(slot) = self.slot_again(&place, members.len(), token, 0).await else { return };
+            return self.call(members, token, &place, slot).await;
         }
         let started_by = format!("{}/{token}", self.config.name);
         let mut wait = FIRST_WAIT;
         let arns = loop {
+            let Some(_call) = self.read_slot().await else { return };
             match self.ports.ecs.tasks_started_by(&cluster, &started_by).await {
                 Ok(arns) => break arns,
                 Err(error) => tracing::warn!(%error, token, "ListTasks gave no answer; it is asked again"),
@@ -206,7 +224,7 @@ impl Inner {
     }
 
     /// Gives each task to a member that no event has given one, and refuses the rest.
-    async fn settle(&self, members: &[Uuid], answer: RunTaskAnswer) {
+    async fn settle(&self, members: &[Uuid], answer: RunTaskAnswer, place: &Place, slot: Slot) {
         let _one_at_a_time = self.binding.lock().await;
         let mut open: Vec<Uuid> = members.iter().copied().filter(|id| self.is_launching(*id)).collect();
         for task in answer.tasks.iter().filter(|t| self.registry.of_task(&t.task_arn).is_none()) {
@@ -224,7 +242,7 @@ impl Inner {
             let failure = failure::from_refusal(&reason, detail.as_deref());
             let throttled = failure.class == Class::Throttled;
             if throttled {
-                self.governor.throttled();
+                self.governor.throttled(place, slot.grant, &failure.cause);
             }
             self.advance(id, if throttled { Input::Deferred } else { Input::Refused(failure) }).await;
         }
