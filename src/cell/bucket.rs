@@ -25,6 +25,8 @@ pub(super) struct Bucket {
     rate: f64,
     burst: f64,
     tokens: f64,
+    /// Promised to calls that were not sent yet. AWS's bucket knows nothing of them, and is full until they come.
+    promised: f64,
     filled: Instant,
     /// Of the rate, 0..1.
     share: f64,
@@ -36,7 +38,16 @@ impl Bucket {
     /// A full bucket: `rate` a second, up to `burst` at once.
     pub(super) fn new(rate: f64, burst: f64, now: Instant) -> Self {
         let burst = usable(burst);
-        Self { rate: rate.max(0.001), burst, tokens: burst, filled: now, share: 1.0, grown: now, cuts: 0 }
+        Self {
+            rate: rate.max(0.001),
+            burst,
+            tokens: burst,
+            promised: 0.0,
+            filled: now,
+            share: 1.0,
+            grown: now,
+            cuts: 0,
+        }
     }
 
     /// Another rate and burst from here on. More burst is there at once.
@@ -78,22 +89,34 @@ impl Bucket {
     /// Whole tokens that are there.
     pub(super) fn there(&mut self, now: Instant) -> usize {
         self.fill(now);
-        (self.tokens + 1e-9).max(0.0) as usize
+        (self.tokens - self.promised + 1e-9).max(0.0) as usize
     }
 
     /// Whether `n` tokens are there, or how long that will take. For more than it can hold a full one will do.
     pub(super) fn has(&mut self, n: f64, now: Instant) -> Result<(), Duration> {
         self.fill(now);
         let needed = n.min(self.most());
-        if self.tokens + 1e-9 >= needed {
+        let there = self.tokens - self.promised;
+        if there + 1e-9 >= needed {
             return Ok(());
         }
-        let seconds = ((needed - self.tokens) / self.rate()).min(3600.0);
+        let seconds = ((needed - there) / self.rate()).min(3600.0);
         Err(Duration::from_secs_f64(seconds).max(LEAST_WAIT))
     }
 
+    /// Promises `n` tokens to a call.
+    pub(super) fn promise(&mut self, n: f64) {
+        self.promised += n;
+    }
+
+    /// The call was sent, or never will be.
+    pub(super) fn released(&mut self, n: f64) {
+        self.promised = (self.promised - n).max(0.0);
+    }
+
     /// Takes `n` tokens; what is not there is owed.
-    pub(super) fn spend(&mut self, n: f64) {
+    pub(super) fn spend(&mut self, n: f64, now: Instant) {
+        self.fill(now);
         self.tokens -= n;
     }
 
@@ -136,12 +159,12 @@ mod tests {
         let begun = Instant::now();
         let mut bucket = Bucket::new(20.0, 100.0, begun);
         assert_eq!(bucket.there(begun), 90);
-        bucket.spend(90.0);
+        bucket.spend(90.0, begun);
         assert_eq!(bucket.has(1.0, begun), Err(Duration::from_millis(50)));
         assert_eq!(bucket.there(at(begun, 1.0)), 20);
         assert_eq!(bucket.there(at(begun, 60.0)), 90);
         assert_eq!(bucket.has(91.0, at(begun, 60.0)), Ok(()), "more than it holds is let through, and owed");
-        bucket.spend(100.0);
+        bucket.spend(100.0, at(begun, 60.0));
         assert_eq!(bucket.has(1.0, at(begun, 60.0)), Err(Duration::from_millis(550)));
     }
 
@@ -177,10 +200,25 @@ mod tests {
     fn another_rate_holds_from_here_on() {
         let begun = Instant::now();
         let mut bucket = Bucket::new(10.0, 10.0, begun);
-        bucket.spend(9.0);
+        bucket.spend(9.0, begun);
         bucket.set(100.0, 20.0, at(begun, 0.5));
         assert_eq!(bucket.there(at(begun, 0.5)), 14);
         bucket.set(0.5, 1.0, at(begun, 0.5));
         assert_eq!(bucket.there(at(begun, 0.5)), 1);
+    }
+
+    #[test]
+    fn what_is_promised_is_there_for_nobody_else_and_saves_up_nothing() {
+        let begun = Instant::now();
+        let mut bucket = Bucket::new(10.0, 10.0, begun);
+        bucket.promise(9.0);
+        assert_eq!(bucket.there(at(begun, 60.0)), 0, "AWS's bucket is full until the calls come, and holds no more");
+        bucket.released(9.0);
+        bucket.spend(9.0, at(begun, 60.0));
+        assert_eq!(bucket.there(at(begun, 60.0)), 0);
+        assert_eq!(bucket.there(at(begun, 60.5)), 5);
+        bucket.promise(3.0);
+        bucket.released(3.0);
+        assert_eq!(bucket.there(at(begun, 60.5)), 5, "a call that was never sent cost nothing");
     }
 }

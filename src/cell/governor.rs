@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -33,13 +33,34 @@ const MOST_RETRYING: usize = 16;
 const FIRST_BLOCK: Duration = Duration::from_secs(5);
 const LONGEST_BLOCK: Duration = Duration::from_secs(60);
 
-/// The right to make one call.
-#[derive(Clone, Copy, Debug)]
+/// The right to make one call. Its tokens are promised until it is sent, and given back if it never is.
 pub(super) struct Grant {
+    governor: Arc<Governor>,
+    kind: Kind,
     /// How many tasks it may ask for.
     pub(super) tasks: usize,
-    /// How often its bucket had been cut.
+    /// How often its bucket had been cut when it was sent.
     cuts: u64,
+    sent: bool,
+}
+
+impl Grant {
+    /// The call goes out now, for so many tasks.
+    pub(super) fn sent(&mut self, tasks: usize) {
+        let (mut state, now) = (self.governor.state(), Instant::now());
+        state.release(self.kind, self.tasks);
+        state.spend(self.kind, tasks, now);
+        self.cuts = state.governing(self.kind).cuts();
+        self.sent = true;
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        if !self.sent {
+            self.governor.state().release(self.kind, self.tasks);
+        }
+    }
 }
 
 /// What a throttled call tells of.
@@ -133,16 +154,22 @@ impl Governor {
     }
 
     /// A call for up to `alike` new tasks there, or how long to wait.
-    pub(super) fn admit(&self, place: &Place, alike: usize) -> Result<Grant, Duration> {
+    pub(super) fn admit(self: &Arc<Self>, place: &Place, alike: usize) -> Result<Grant, Duration> {
         if self.retrying(place.kind).load(Ordering::Acquire) >= MOST_RETRYING {
             return Err(GATHER);
         }
-        self.state().launch(place, alike, Instant::now())
+        let tasks = self.state().launch(place, alike, Instant::now())?;
+        Ok(self.grant(place.kind, tasks))
     }
 
     /// A slot for a call that was made before and throttled: for all its tasks or none.
-    pub(super) fn again(&self, place: &Place, tasks: usize) -> Result<Grant, Duration> {
-        self.state().relaunch(place, tasks, Instant::now())
+    pub(super) fn again(self: &Arc<Self>, place: &Place, tasks: usize) -> Result<Grant, Duration> {
+        self.state().relaunch(place, tasks, Instant::now())?;
+        Ok(self.grant(place.kind, tasks))
+    }
+
+    fn grant(self: &Arc<Self>, kind: Kind, tasks: usize) -> Grant {
+        Grant { governor: Arc::clone(self), kind, tasks, cuts: 0, sent: false }
     }
 
     /// A StopTask call, or how long to wait.
@@ -154,9 +181,9 @@ impl Governor {
             own?;
         }
         state.calls.has(1.0, now)?;
-        state.calls.spend(1.0);
+        state.calls.spend(1.0, now);
         if own.is_ok() {
-            state.stops.spend(1.0);
+            state.stops.spend(1.0, now);
         }
         Ok(state.stops.cuts())
     }
@@ -165,12 +192,12 @@ impl Governor {
     pub(super) fn read(&self) -> Result<u64, Duration> {
         let (mut state, now) = (self.state(), Instant::now());
         state.reads.has(1.0, now)?;
-        state.reads.spend(1.0);
+        state.reads.spend(1.0, now);
         Ok(state.reads.cuts())
     }
 
     /// AWS throttled a RunTask call, in whatever disguise.
-    pub(super) fn throttled(&self, place: &Place, grant: Grant, why: &str) {
+    pub(super) fn throttled(&self, place: &Place, grant: &Grant, why: &str) {
         let (mut state, now) = (self.state(), Instant::now());
         match Throttle::read(why) {
             Throttle::Rate => {
@@ -259,38 +286,57 @@ impl State {
         }
     }
 
-    fn launch(&mut self, place: &Place, alike: usize, now: Instant) -> Result<Grant, Duration> {
-        let fargate = matches!(place.kind, Kind::Fargate | Kind::FargateSpot);
-        if !fargate {
-            return self.relaunch(place, alike, now);
+    fn launch(&mut self, place: &Place, alike: usize, now: Instant) -> Result<usize, Duration> {
+        let mut n = alike;
+        if is_fargate(place.kind) {
+            let tasks = self.governing(place.kind);
+            // As many as there are tokens for; but not one by one while more that are alike wait.
+            let soon = (tasks.rate() * GATHER.as_secs_f64()).ceil().max(1.0) as usize;
+            n = tasks.there(now).clamp(alike.min(soon), alike);
         }
-        let tasks = self.governing(place.kind);
-        // As many as there are tokens for; but not one by one while more that are alike wait.
-        let soon = (tasks.rate() * GATHER.as_secs_f64()).ceil().max(1.0) as usize;
-        let n = tasks.there(now).clamp(alike.min(soon), alike);
-        self.relaunch(place, n, now)
+        self.relaunch(place, n, now).map(|()| n)
     }
 
-    fn relaunch(&mut self, place: &Place, tasks: usize, now: Instant) -> Result<Grant, Duration> {
+    /// Promises a call for so many tasks what it will take.
+    fn relaunch(&mut self, place: &Place, tasks: usize, now: Instant) -> Result<(), Duration> {
         if let Some(block) = self.blocks.get(&(place.kind, place.cluster.clone())).filter(|block| block.until > now) {
             return Err(block.until.duration_since(now));
         }
-        if matches!(place.kind, Kind::Fargate | Kind::FargateSpot) {
+        if is_fargate(place.kind) {
             self.governing(place.kind).has(tasks as f64, now)?;
             self.fargate_calls.has(1.0, now)?;
         }
         let reserve = MODIFY.1 * STOPS;
-        if let Err(wait) = self.calls.has(1.0 + reserve, now) {
-            self.held_up = Some(now);
-            return Err(wait);
+        let free = self.calls.has(1.0 + reserve, now);
+        self.held_up = free.is_err().then_some(now);
+        free?;
+        for (bucket, tokens) in self.of_launch(place.kind, tasks).into_iter().flatten() {
+            bucket.promise(tokens);
         }
-        self.held_up = None;
-        self.calls.spend(1.0);
-        if matches!(place.kind, Kind::Fargate | Kind::FargateSpot) {
-            self.fargate_calls.spend(1.0);
-            self.governing(place.kind).spend(tasks as f64);
+        Ok(())
+    }
+
+    fn release(&mut self, kind: Kind, tasks: usize) {
+        for (bucket, tokens) in self.of_launch(kind, tasks).into_iter().flatten() {
+            bucket.released(tokens);
         }
-        Ok(Grant { tasks, cuts: self.governing(place.kind).cuts() })
+    }
+
+    fn spend(&mut self, kind: Kind, tasks: usize, now: Instant) {
+        for (bucket, tokens) in self.of_launch(kind, tasks).into_iter().flatten() {
+            bucket.spend(tokens, now);
+        }
+    }
+
+    /// What one RunTask call takes from which buckets.
+    fn of_launch(&mut self, kind: Kind, tasks: usize) -> [Option<(&mut Bucket, f64)>; 3] {
+        let tasks = tasks as f64;
+        let (fargate_calls, by_task) = match kind {
+            Kind::Fargate => (Some(&mut self.fargate_calls), Some(&mut self.fargate)),
+            Kind::FargateSpot => (Some(&mut self.fargate_calls), Some(&mut self.spot)),
+            Kind::Provider | Kind::Instances => (None, None),
+        };
+        [Some((&mut self.calls, 1.0)), fargate_calls.map(|b| (b, 1.0)), by_task.map(|b| (b, tasks))]
     }
 
     /// Leaves a cluster alone for a while, longer each time until something goes through.
@@ -308,4 +354,8 @@ impl State {
             tracing::info!(cluster, seconds, "too many tasks in PROVISIONING: the cluster is left alone for a while");
         }
     }
+}
+
+fn is_fargate(kind: Kind) -> bool {
+    matches!(kind, Kind::Fargate | Kind::FargateSpot)
 }

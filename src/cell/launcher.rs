@@ -138,6 +138,7 @@ impl Inner {
         let (mut wait, mut throttled) = (FIRST_WAIT, 0);
         loop {
             self.counters.launches.add(1);
+            slot.grant.sent(members.len());
             match self.ports.ecs.run_task(&call).await {
                 Ok(answer) => {
                     self.governor.succeeded(place);
@@ -151,7 +152,7 @@ impl Inner {
                 Err(CallError::Refused(failure)) => return self.refuse(members, &failure).await,
                 Err(CallError::Throttled(why)) => {
                     self.counters.throttles.add(1);
-                    self.governor.throttled(place, slot.grant, &why);
+                    self.governor.throttled(place, &slot.grant, &why);
                     tracing::debug!(why, token, "RunTask was throttled");
                     throttled += 1;
                 }
@@ -242,7 +243,7 @@ impl Inner {
             let failure = failure::from_refusal(&reason, detail.as_deref());
             let throttled = failure.class == Class::Throttled;
             if throttled {
-                self.governor.throttled(place, slot.grant, &failure.cause);
+                self.governor.throttled(place, &slot.grant, &failure.cause);
             }
             self.advance(id, if throttled { Input::Deferred } else { Input::Refused(failure) }).await;
         }

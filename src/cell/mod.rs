@@ -183,7 +183,7 @@ struct Inner {
     untold: AtomicUsize,
     posted: Notify,
     delivered: Notify,
-    governor: Governor,
+    governor: Arc<Governor>,
     calls: slots::Calls,
     stops: effects::Stops,
     /// Held while an ARN is given to a member of a call, so that two tasks never go to one.

@@ -60,7 +60,7 @@ impl Inner {
         let origin =
             Origin { cell: config.name.clone(), account: config.account.clone(), region: config.region.clone() };
         Self {
-            governor: Governor::new(config.run_task_rate, config.run_task_burst, config.describe_share),
+            governor: Arc::new(Governor::new(config.run_task_rate, config.run_task_burst, config.describe_share)),
             registry: super::Registry::new(Silence::new(config.reconcile_after, config.poll)),
             origin,
             config,
