@@ -69,6 +69,9 @@ impl Inner {
             Made { changed: applied.changed, durable }
         })?;
         self.timers.rearm(id, &rearm);
+        if rearm.freed {
+            self.look_again.notify_one();
+        }
         Some(made)
     }
 
@@ -157,7 +160,7 @@ impl Inner {
             for effect in effects {
                 match effect {
                     Effect::Launch => self.enqueue(id),
-                    Effect::StopTask { task_arn, reason } => self.stop_task(id, task_arn, reason),
+                    Effect::StopTask { .. } => self.stop_task(id),
                     Effect::Notify => {}
                 }
             }

@@ -1,6 +1,7 @@
 //! Takes run requests: from the requests queue, the command line, or a program.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use uuid::Uuid;
 
@@ -38,6 +39,22 @@ pub enum SubmitError {
     /// The cell takes nothing more.
     #[error("the cell is shutting down; send the request again")]
     Closed,
+}
+
+/// Runs on their way into the launch queue, counted for as long as this lives.
+struct Admitting<'c>(&'c AtomicUsize, usize);
+
+impl<'c> Admitting<'c> {
+    fn new(count: &'c AtomicUsize, runs: usize) -> Self {
+        count.fetch_add(runs, Ordering::AcqRel);
+        Self(count, runs)
+    }
+}
+
+impl Drop for Admitting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::AcqRel);
+    }
 }
 
 impl Cell {
@@ -102,6 +119,7 @@ impl Inner {
             let name = if request.count.is_some() { format!("{name}/{index}") } else { name.clone() };
             Run { digest, ..Run::new(*id, name, index, Arc::clone(&spec), now) }
         });
+        let _counted = Admitting::new(&self.admitting, ids.len());
         let made = self.admit(runs).await.ok_or(SubmitError::Closed)?;
         claimed.keep();
         made.durable().await.ok_or(SubmitError::Closed)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -10,105 +10,122 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Inner;
+use super::place::{Kind, Place};
 use super::ports::{CallError, RunTaskAnswer, RunTaskCall};
-use super::queue::GroupKey;
+use super::queue::{Group, GroupKey, LaunchQueue};
+use super::slots::Slot;
 use crate::core::failure::Failure;
 use crate::core::machine::Input;
-use crate::core::run::Run;
+use crate::core::run::{Run, Stage};
 use crate::core::run_task::RunTask;
 
-/// RunTask calls under way at once.
-pub(super) const CALLS_AT_ONCE: usize = 32;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 impl Inner {
     /// Puts a run whose attempt waits into the launch queue.
     pub(super) fn enqueue(&self, id: Uuid) {
-        let place = self.registry.read(id, |run| (run.spec.queue.clone(), run.spec.priority, group_key(run)));
-        if let Some((queue, priority, key)) = place {
-            self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(&queue, priority, id, key);
-            self.queued.notify_one();
+        let waits = |run: &Run| (Arc::clone(&run.spec), Place::of(run), group_key(run));
+        if let Some((spec, place, key)) = self.registry.read(id, waits) {
+            self.launch_queue().push(&spec.queue, spec.priority, place, id, key);
+            self.look_again.notify_one();
         }
+    }
+
+    pub(super) fn launch_queue(&self) -> MutexGuard<'_, LaunchQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs that wait for a slot, by queue.
     pub(super) fn waiting_by_queue(&self) -> BTreeMap<String, usize> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).by_queue()
+        self.launch_queue().by_queue()
     }
 
-    /// Runs that wait for a slot.
-    fn waiting(&self) -> usize {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// Whether as many wait as may.
+    /// Whether as many wait as may, those on their way into the queue counted; or as many are open as may be, those
+    /// that wait for a retry counted.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting() >= self.config.max_queued
+        let waiting = self.launch_queue().len() + self.admitting.load(Ordering::Acquire);
+        let most_open = self.config.max_queued.saturating_add(self.limits().max_in_flight);
+        waiting >= self.config.max_queued || self.registry.open() >= most_open
     }
 
     /// Launches what waits, as fast as the governor lets it, until the cell drains.
     pub(super) async fn launch_all(self: Arc<Self>) {
-        loop {
-            let room = self.room();
-            if room == 0 {
-                tokio::select! {
-                    biased;
-                    () = self.draining.cancelled() => return,
-                    () = self.slot_free.notified() => continue,
-                    () = tokio::time::sleep(FIRST_WAIT) => continue,
+        while !self.draining.is_cancelled() {
+            let wait = match self.next_launch() {
+                Ok((group, slot)) => {
+                    let cell = Arc::clone(&self);
+                    self.launches.spawn(async move { cell.launch(group, slot).await });
+                    // A long row of launches must not keep the runtime from answering.
+                    tokio::task::yield_now().await;
+                    continue;
                 }
-            }
-            let group = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take(room);
-            if group.is_empty() {
-                tokio::select! {
-                    biased;
-                    () = self.draining.cancelled() => return,
-                    () = self.queued.notified() => continue,
-                }
-            }
-            self.leaving.fetch_add(group.len(), Ordering::AcqRel);
+                Err(wait) => wait,
+            };
             tokio::select! {
                 biased;
-                () = self.draining.cancelled() => return,
-                () = self.governor.acquire(group.len()) => {}
+                () = self.draining.cancelled() => {}
+                () = self.look_again.notified() => {}
+                () = tokio::time::sleep(wait) => {}
             }
-            let Ok(permit) = Arc::clone(&self.calls).acquire_owned().await else { return };
-            let cell = Arc::clone(&self);
-            self.launches.spawn(async move {
-                cell.launch(group).await;
-                drop(permit);
-            });
         }
+    }
+
+    /// The runs whose turn it is, counted as leaving, with the right to launch them; or when to look again, unless told
+    /// before.
+    fn next_launch(&self) -> Result<(Group, Slot), Duration> {
+        let room = self.room();
+        let (mut slot, mut wait) = (None, LONGEST_WAIT);
+        let admit = |place: &Place, alike| match self.slot(place, alike) {
+            Ok(granted) => slot.insert(granted).grant.tasks,
+            Err(longer) => {
+                wait = wait.min(longer);
+                0
+            }
+        };
+        let group = self.launch_queue().take(room, admit, |id| self.is_waiting(id));
+        let (group, slot) = group.zip(slot).ok_or(wait)?;
+        self.leaving.fetch_add(group.runs.len(), Ordering::AcqRel);
+        if group.place.kind == Kind::Provider {
+            self.registry.provisions(&group.place.cluster, group.runs.len());
+        }
+        Ok((group, slot))
     }
 
     /// How many more runs may have a task, those that have left the queue for their call counted.
     fn room(&self) -> usize {
         let taken = self.registry.live() + self.leaving.load(Ordering::Acquire);
-        self.config.max_in_flight.saturating_sub(taken)
+        self.limits().max_in_flight.saturating_sub(taken)
     }
 
     /// One RunTask call for these runs.
-    async fn launch(&self, group: Vec<Uuid>) {
+    async fn launch(&self, group: Group, slot: Slot) {
+        let Group { place, runs } = group;
         let call_of = |run: &Run| run.attempt().map(|a| (run.id, a.number, a.call));
-        let calls: Vec<_> = group.iter().filter_map(|id| self.registry.read(*id, call_of).flatten()).collect();
-        let group_size = u32::try_from(group.len()).unwrap_or(1);
+        let calls: Vec<_> = runs.iter().filter_map(|id| self.registry.read(*id, call_of).flatten()).collect();
+        let group_size = u32::try_from(runs.len()).unwrap_or(1);
         let token = token(&self.config.name, &calls);
-        let intents = group.iter().map(|id| async {
+        let intents = runs.iter().map(|id| async {
             let made = self.advance(*id, Input::Launching { token: token.clone(), group_size }).await?;
             // A run that was stopped meanwhile is no longer launched.
             made.durable().await?.then_some(*id)
         });
         let members: Vec<Uuid> = join_all(intents).await.into_iter().flatten().collect();
-        self.leaving.fetch_sub(group.len(), Ordering::AcqRel);
+        self.leaving.fetch_sub(runs.len(), Ordering::AcqRel);
+        if place.kind == Kind::Provider {
+            self.registry.provisioned(&place.cluster, runs.len());
+        }
+        if members.len() < runs.len() {
+            self.look_again.notify_one();
+        }
         if !members.is_empty() {
-            self.call(&members, &token).await;
+            self.call(&members, &token, &place, slot).await;
         }
     }
 
     /// Calls RunTask for members whose token is committed, until AWS has said yes or no, events have told of every task,
     /// or the token may be forgotten. Also after a restart.
-    pub(super) async fn call(&self, members: &[Uuid], token: &str) {
+    pub(super) async fn call(&self, members: &[Uuid], token: &str, place: &Place, mut slot: Slot) {
         let Some(run_task) = self.run_task_of(members).await else { return };
         let call = RunTaskCall {
             run_task,
@@ -117,38 +134,38 @@ impl Inner {
             started_by: format!("{}/{token}", self.config.name),
         };
         self.note_waits(members);
-        let mut wait = FIRST_WAIT;
+        let (mut wait, mut throttled) = (FIRST_WAIT, 0);
         loop {
             if !members.iter().any(|id| self.is_launching(*id, token)) {
                 return;
             }
             if !self.token_is_sure(members, token) {
+                drop(slot);
                 return self.look_for(members, token).await;
             }
             self.counters.launches.add(1);
+            slot.grant.sent(members.len());
             match self.ports.ecs.run_task(&call).await {
                 Ok(answer) => {
-                    self.governor.succeeded();
-                    return self.settle(members, token, answer).await;
+                    self.governor.succeeded(place);
+                    return self.settle(members, token, answer, place, slot).await;
                 }
                 Err(CallError::Conflict(arns)) => {
                     let task = |arn: String| crate::core::task::Task { task_arn: arn.into(), ..Default::default() };
                     let tasks = arns.into_iter().map(task).collect();
-                    return self.settle(members, token, RunTaskAnswer { tasks, failures: Vec::new() }).await;
+                    let answer = RunTaskAnswer { tasks, failures: Vec::new() };
+                    return self.settle(members, token, answer, place, slot).await;
                 }
                 Err(CallError::Refused(failure)) => return self.refuse(members, &failure).await,
                 Err(CallError::Throttled(why)) => {
                     self.counters.throttles.add(1);
-                    self.governor.throttled();
-                    tracing::debug!(why, "RunTask was throttled");
-                    tokio::select! {
-                        biased;
-                        () = self.ended.cancelled() => return,
-                        () = self.governor.acquire(members.len()) => {}
-                    }
+                    self.governor.throttled(place, &slot.grant, &why);
+                    tracing::debug!(why, token, "RunTask was throttled");
+                    throttled += 1;
                 }
                 Err(CallError::Unknown(why)) => {
                     tracing::warn!(why, token, "RunTask gave no answer; it is sent again with the same token");
+                    throttled = 0;
                     tokio::select! {
                         biased;
                         () = self.ended.cancelled() => return,
@@ -157,6 +174,10 @@ impl Inner {
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
             }
+            // Others may call while this one waits.
+            drop(slot);
+            let Some(next) = self.slot_again(place, members.len(), token, throttled).await else { return };
+            slot = next;
         }
     }
 
@@ -176,6 +197,10 @@ impl Inner {
         for id in members {
             self.advance(*id, Input::Refused(failure.clone())).await;
         }
+    }
+
+    fn is_waiting(&self, id: Uuid) -> bool {
+        self.registry.read(id, |run| run.attempt().is_some_and(|a| a.stage == Stage::Waiting)).unwrap_or(false)
     }
 
     /// The request of a group, placement and environment included. Its members are alike, or it has only one.

@@ -3,6 +3,7 @@
 //! Every input to a run goes through one door (`door.rs`): [`crate::core::machine::apply`] under the run's lock, then a
 //! group commit, and only then effects, answers and deletes.
 
+mod bucket;
 mod clock;
 mod definitions;
 mod door;
@@ -13,13 +14,17 @@ mod governor;
 mod ids;
 mod intake;
 mod launcher;
+mod limits;
 mod outbox;
+mod place;
 pub mod ports;
 mod queue;
 mod receive;
 mod reconcile;
 mod registry;
 mod settle;
+mod silence;
+mod slots;
 mod start;
 mod timers;
 mod watcher;
@@ -30,7 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,8 +43,10 @@ use uuid::Uuid;
 
 pub use clock::Clock;
 pub use events::{Count, Counters, RunChange, Times};
+pub use governor::Pace;
 pub use ids::Ids;
 pub use intake::{SubmitError, Submitted};
+pub use limits::{Hold, Limits, LimitsChange, LimitsError};
 
 use crate::core::machine::Input;
 use crate::core::notification::Origin;
@@ -65,12 +72,16 @@ pub struct CellConfig {
     pub region: String,
     /// Where runs that name no topic are told of.
     pub default_topic: Option<String>,
-    /// Tasks placed a second.
+    /// Tasks placed a second, on Fargate on demand and on Fargate Spot each.
     pub run_task_rate: f64,
     /// Tasks placed at once after a rest.
     pub run_task_burst: u32,
     /// Most runs that may have a task.
     pub max_in_flight: usize,
+    /// Most tasks in PROVISIONING in a cluster, where they wait for instances of an Auto Scaling group.
+    pub max_provisioning: usize,
+    /// Share of the DescribeTasks quota that is used, 0 to 1.
+    pub describe_share: f64,
     /// Most runs that may wait before the requests queue is left alone.
     pub max_queued: usize,
     /// Receivers on each queue.
@@ -93,9 +104,11 @@ impl CellConfig {
             account: String::new(),
             region: String::new(),
             default_topic: None,
-            run_task_rate: 20.0,
-            run_task_burst: 100,
+            run_task_rate: governor::RATE,
+            run_task_burst: governor::BURST,
             max_in_flight: 1_000_000,
+            max_provisioning: 500,
+            describe_share: 0.1,
             max_queued: 100_000,
             receivers: 4,
             reconcile_after: Duration::from_secs(300),
@@ -183,17 +196,22 @@ struct Inner {
     commits: mpsc::Sender<door::Commit>,
     changes: broadcast::Sender<RunChange>,
     queue: Mutex<LaunchQueue>,
-    queued: Notify,
-    slot_free: Notify,
+    standing: Mutex<limits::Standing>,
+    /// Held while limits are changed.
+    changing: tokio::sync::Mutex<()>,
+    /// Something may be launched that could not be before.
+    look_again: Notify,
     /// Runs that left the launch queue and are not counted as live yet.
     leaving: AtomicUsize,
+    /// Runs on their way into the launch queue for the first time.
+    admitting: AtomicUsize,
     /// Durable notifications that were not delivered yet.
     untold: AtomicUsize,
     posted: Notify,
     delivered: Notify,
-    governor: Governor,
-    calls: Arc<Semaphore>,
-    stops: Arc<Semaphore>,
+    governor: Arc<Governor>,
+    calls: slots::Calls,
+    stops: effects::Stops,
     /// Held while an ARN is given to a member of a call, so that two tasks never go to one.
     binding: tokio::sync::Mutex<()>,
     describing: tokio::sync::Mutex<()>,
@@ -279,6 +297,11 @@ impl Cell {
     /// Every run as it is now.
     pub fn runs(&self) -> Vec<Run> {
         self.inner.registry.collect(|run| Some(run.clone()))
+    }
+
+    /// How fast AWS is called now, bucket by bucket.
+    pub fn paces(&self) -> Vec<Pace> {
+        self.inner.governor.paces()
     }
 
     /// Counts since the cell began.
@@ -367,7 +390,6 @@ impl Inner {
 
     /// Keeps a final run for a while, and forgets the oldest when there are too many.
     fn retire(&self, id: Uuid) {
-        self.slot_free.notify_one();
         let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         finished.push_back(id);
         while finished.len() > self.config.keep_finished {

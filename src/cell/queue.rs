@@ -1,74 +1,203 @@
 //! Runs that wait for a launch slot: fair between queues, by priority inside each, first come first served.
+//!
+//! A queue has a lane for each place that its runs go to, so that what cannot go now (its quota is used up, its task
+//! definition is paused) is passed over as a whole.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
+
+use super::limits::Hold;
+use super::place::{Kind, Place};
 
 /// Runs with equal keys may go in one RunTask call: one request, one placement, no environment of their own.
 pub(super) type GroupKey = (usize, usize);
 
-/// One queue: highest priority first, then the order of arrival.
-type Waiting = BTreeMap<(Reverse<i64>, u64), (Uuid, Option<GroupKey>)>;
+/// Highest priority first, then the order of arrival.
+type Turn = (Reverse<i64>, u64);
+
+/// Most tasks a RunTask call may ask for (API reference, RunTask `count`).
+pub(super) const MOST_A_CALL: usize = 10;
+/// How far behind its first run a call looks for others like it.
+const WINDOW: usize = 100;
+/// A queue that could not launch (its capacity was used up) is owed so many tasks at most, so that it does not keep
+/// the others waiting for long when it can.
+const OWED: u64 = 100;
+
+/// The runs of one queue that go to one place.
+#[derive(Default)]
+struct Lane {
+    runs: BTreeMap<Turn, (Uuid, Option<GroupKey>)>,
+    held: bool,
+}
+
+/// One `queue`.
+#[derive(Default)]
+struct Waiting {
+    lanes: BTreeMap<Place, Lane>,
+    len: usize,
+    /// Tasks it was given, as far as the others' matter.
+    served: u64,
+    held: bool,
+}
+
+/// Runs that leave together, in one RunTask call.
+pub(super) struct Group {
+    pub(super) place: Place,
+    pub(super) runs: Vec<Uuid>,
+}
 
 /// The waiting runs.
 #[derive(Default)]
 pub(super) struct LaunchQueue {
     queues: BTreeMap<String, Waiting>,
-    /// Whose turn it is.
-    turns: VecDeque<String>,
+    /// The queues by what they were given: the least first.
+    turns: BTreeSet<(u64, String)>,
+    /// The most that any queue was given.
+    top: u64,
+    holds: BTreeSet<Hold>,
     next: u64,
     len: usize,
 }
 
-/// Most tasks a RunTask call may ask for (API reference, RunTask `count`).
-const MOST_A_CALL: usize = 10;
-
 impl LaunchQueue {
-    pub(super) fn push(&mut self, queue: &str, priority: i64, run: Uuid, key: Option<GroupKey>) {
+    pub(super) fn push(&mut self, queue: &str, priority: i64, place: Place, run: Uuid, key: Option<GroupKey>) {
         if !self.queues.contains_key(queue) {
-            self.turns.push_back(queue.to_owned());
+            // A queue that comes anew is owed nothing.
+            let served = self.turns.first().map_or(self.top, |(least, _)| self.lifted(*least));
+            let held = self.holds.contains(&Hold::Queue(queue.to_owned()));
+            self.turns.insert((served, queue.to_owned()));
+            self.queues.insert(queue.to_owned(), Waiting { served, held, ..Waiting::default() });
         }
-        let waiting = self.queues.entry(queue.to_owned()).or_default();
-        waiting.insert((Reverse(priority), self.next), (run, key));
+        let Some(waiting) = self.queues.get_mut(queue) else { return };
+        let holds = &self.holds;
+        let held = |place: &Place| holds.iter().any(|hold| place.is_held_by(hold));
+        let lane = waiting.lanes.entry(place);
+        let lane = lane.or_insert_with_key(|place| Lane { held: held(place), ..Lane::default() });
+        lane.runs.insert((Reverse(priority), self.next), (run, key));
+        waiting.len += 1;
         self.next += 1;
         self.len += 1;
     }
 
+    /// What is not to leave. Replaces what was held before.
+    pub(super) fn set_holds(&mut self, holds: BTreeSet<Hold>) {
+        for (name, waiting) in &mut self.queues {
+            waiting.held = holds.contains(&Hold::Queue(name.clone()));
+            for (place, lane) in &mut waiting.lanes {
+                lane.held = holds.iter().any(|hold| place.is_held_by(hold));
+            }
+        }
+        self.holds = holds;
+    }
+
     pub(super) fn by_queue(&self) -> BTreeMap<String, usize> {
-        self.queues.iter().map(|(name, waiting)| (name.clone(), waiting.len())).collect()
+        self.queues.iter().map(|(name, waiting)| (name.clone(), waiting.len)).collect()
     }
 
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// The next run whose turn it is, and up to nine behind it that may share its call; `most` in all.
-    pub(super) fn take(&mut self, most: usize) -> Vec<Uuid> {
+    /// The next runs whose turn it is: one, and those behind it that may share its call; `most` in all. `admit` says how
+    /// many of those may go to a place now, and `waits` whether a run still waits: what ended meanwhile is passed over.
+    pub(super) fn take(
+        &mut self,
+        most: usize,
+        mut admit: impl FnMut(&Place, usize) -> usize,
+        waits: impl Fn(Uuid) -> bool,
+    ) -> Option<Group> {
         let most = most.min(MOST_A_CALL);
-        if most == 0 {
-            return Vec::new();
-        }
-        let Some(name) = self.turns.pop_front() else { return Vec::new() };
-        let Some(waiting) = self.queues.get_mut(&name) else { return Vec::new() };
-        let mut taken = Vec::new();
-        let mut key = None;
-        while let Some(first) = waiting.first_entry() {
-            let (_, next) = *first.get();
-            let fits = taken.is_empty() || (next.is_some() && next == key);
-            if taken.len() == most || !fits {
-                break;
+        let mut closed: Vec<(Kind, String)> = Vec::new();
+        let mut turn = self.turns.first().cloned();
+        while let Some(this) = turn {
+            let name = this.1.as_str();
+            if let Some(group) = self.take_of(name, most, &mut closed, &mut admit, &waits) {
+                self.serve(name, group.runs.len());
+                return Some(group);
             }
-            key = next;
-            taken.push(first.remove().0);
+            if self.queues.get(name).is_some_and(|waiting| waiting.len == 0) {
+                self.queues.remove(name);
+                self.turns.remove(&this);
+            }
+            turn = self.turns.range((std::ops::Bound::Excluded(this), std::ops::Bound::Unbounded)).next().cloned();
         }
-        self.len -= taken.len();
-        if waiting.is_empty() {
-            self.queues.remove(&name);
-        } else {
-            self.turns.push_back(name);
+        None
+    }
+
+    fn take_of(
+        &mut self,
+        queue: &str,
+        most: usize,
+        closed: &mut Vec<(Kind, String)>,
+        admit: &mut impl FnMut(&Place, usize) -> usize,
+        waits: &impl Fn(Uuid) -> bool,
+    ) -> Option<Group> {
+        let waiting = self.queues.get_mut(queue).filter(|waiting| !waiting.held && most > 0)?;
+        loop {
+            let open = |(place, lane): &(&Place, &mut Lane)| {
+                !lane.held && !closed.iter().any(|(kind, cluster)| place.kind == *kind && place.cluster == *cluster)
+            };
+            let lanes = waiting.lanes.iter_mut().filter(open);
+            let (place, lane) = lanes.min_by_key(|(_, lane)| lane.runs.first_key_value().map(|(turn, _)| *turn))?;
+            let place = place.clone();
+            let gone = lane.drop_ended(waits);
+            let alike = lane.alike(most, waits);
+            let may = if alike.is_empty() { 0 } else { admit(&place, alike.len()).min(alike.len()) };
+            let runs: Vec<Uuid> =
+                alike.iter().take(may).filter_map(|turn| lane.runs.remove(turn)).map(|r| r.0).collect();
+            if lane.runs.is_empty() {
+                waiting.lanes.remove(&place);
+            } else if runs.is_empty() {
+                closed.push((place.kind, place.cluster.clone()));
+            }
+            waiting.len -= gone + runs.len();
+            self.len -= gone + runs.len();
+            if !runs.is_empty() {
+                return Some(Group { place, runs });
+            }
         }
-        taken
+    }
+
+    /// Counts what a queue was given.
+    fn serve(&mut self, queue: &str, tasks: usize) {
+        let Some(waiting) = self.queues.get(queue) else { return };
+        let (before, empty) = (waiting.served, waiting.len == 0);
+        let served = self.lifted(before).saturating_add(tasks as u64);
+        self.turns.remove(&(before, queue.to_owned()));
+        self.top = self.top.max(served);
+        if empty {
+            self.queues.remove(queue);
+        } else if let Some(waiting) = self.queues.get_mut(queue) {
+            waiting.served = served;
+            self.turns.insert((served, queue.to_owned()));
+        }
+    }
+
+    fn lifted(&self, served: u64) -> u64 {
+        served.max(self.top.saturating_sub(OWED))
+    }
+}
+
+impl Lane {
+    /// Lets go of runs at the front that wait no more; how many.
+    fn drop_ended(&mut self, waits: &impl Fn(Uuid) -> bool) -> usize {
+        let mut gone = 0;
+        while let Some(first) = self.runs.first_entry().filter(|first| !waits(first.get().0)) {
+            first.remove();
+            gone += 1;
+        }
+        gone
+    }
+
+    /// The first run and those behind it that may share its call.
+    fn alike(&self, most: usize, waits: &impl Fn(Uuid) -> bool) -> Vec<Turn> {
+        let Some((first, (_, key))) = self.runs.first_key_value() else { return Vec::new() };
+        let shares = |other: &Option<GroupKey>| key.is_some() && other == key;
+        let behind = self.runs.iter().take(WINDOW).skip(1);
+        let others = behind.filter(|(_, (run, other))| shares(other) && waits(*run)).map(|(turn, _)| *turn);
+        std::iter::once(*first).chain(others).take(most).collect()
     }
 }
 
@@ -80,28 +209,140 @@ mod tests {
         Uuid::from_u128(n)
     }
 
+    fn place(kind: Kind, definition: &str) -> Place {
+        Place { kind, cluster: "c".into(), definition: definition.into() }
+    }
+
+    fn usual() -> Place {
+        place(Kind::Fargate, "app:1")
+    }
+
+    fn all(_: &Place, alike: usize) -> usize {
+        alike
+    }
+
+    /// The first run of each group, until nothing may go.
+    fn order(queue: &mut LaunchQueue, mut admit: impl FnMut(&Place, usize) -> usize) -> Vec<u128> {
+        std::iter::from_fn(|| queue.take(10, &mut admit, |_| true)).map(|group| group.runs[0].as_u128()).collect()
+    }
+
     #[test]
     fn queues_take_turns_and_priority_goes_first_inside_one() {
         let mut queue = LaunchQueue::default();
         for n in 0..3 {
-            queue.push("big", 0, id(n), None);
+            queue.push("big", 0, usual(), id(n), None);
         }
-        queue.push("small", 0, id(10), None);
-        queue.push("big", 5, id(11), None);
-        let order: Vec<_> = std::iter::from_fn(|| queue.take(10).first().copied()).collect();
-        assert_eq!(order, [id(11), id(10), id(0), id(1), id(2)]);
-        assert_eq!(queue.len(), 0);
+        queue.push("small", 0, usual(), id(10), None);
+        queue.push("big", 5, usual(), id(11), None);
+        assert_eq!(order(&mut queue, all), [11, 10, 0, 1, 2]);
+        assert_eq!((queue.len(), queue.by_queue().len()), (0, 0));
     }
 
     #[test]
     fn equal_runs_go_ten_a_call_and_others_alone() {
         let mut queue = LaunchQueue::default();
         for n in 0..12 {
-            queue.push("q", 0, id(n), Some((1, 0)));
+            queue.push("q", 0, usual(), id(n), Some((1, 0)));
         }
-        queue.push("q", 0, id(20), None);
-        queue.push("q", 0, id(21), None);
-        let sizes: Vec<_> = std::iter::from_fn(|| Some(queue.take(10).len()).filter(|n| *n > 0)).collect();
+        queue.push("q", 0, usual(), id(20), None);
+        queue.push("q", 0, usual(), id(21), None);
+        let sizes: Vec<_> = std::iter::from_fn(|| queue.take(10, all, |_| true)).map(|g| g.runs.len()).collect();
         assert_eq!(sizes, [10, 2, 1, 1]);
+    }
+
+    #[test]
+    fn runs_of_two_requests_that_came_in_turns_still_share_calls() {
+        let mut queue = LaunchQueue::default();
+        for n in 0..20 {
+            queue.push("q", 0, usual(), id(n), Some((n as usize % 2, 0)));
+        }
+        let sizes: Vec<_> = std::iter::from_fn(|| queue.take(10, all, |_| true)).map(|g| g.runs.len()).collect();
+        assert_eq!(sizes, [10, 10]);
+    }
+
+    #[test]
+    fn shares_are_fair_in_tasks_not_in_calls() {
+        let mut queue = LaunchQueue::default();
+        for n in 0..100 {
+            queue.push("tens", 0, usual(), id(n), Some((1, 0)));
+            queue.push("ones", 0, usual(), id(1000 + n), None);
+        }
+        let (mut tens, mut ones) = (0, 0);
+        while tens + ones < 100 {
+            let group = queue.take(10, all, |_| true).unwrap();
+            *(if group.runs[0] < id(1000) { &mut tens } else { &mut ones }) += group.runs.len();
+        }
+        assert!((45..=55).contains(&tens), "{tens} of one queue, {ones} of the other");
+    }
+
+    #[test]
+    fn what_cannot_go_blocks_neither_its_own_queue_nor_the_others() {
+        let mut queue = LaunchQueue::default();
+        queue.push("a", 9, usual(), id(0), None);
+        queue.push("a", 0, place(Kind::Instances, "app:1"), id(1), None);
+        queue.push("b", 0, usual(), id(2), None);
+        queue.push("b", 0, place(Kind::FargateSpot, "app:1"), id(3), None);
+        let mut asked = 0;
+        let went = order(&mut queue, |place, alike| {
+            asked += usize::from(place.kind == Kind::Fargate);
+            if place.kind == Kind::Fargate { 0 } else { alike }
+        });
+        assert_eq!(went, [1, 3]);
+        assert!(asked <= 3, "a place that is closed is asked for once a round: {asked}");
+        assert_eq!(order(&mut queue, all), [0, 2]);
+    }
+
+    #[test]
+    fn held_queues_and_task_definitions_stay_and_go_when_they_are_let_go() {
+        let mut queue = LaunchQueue::default();
+        let hold = |queue: &mut LaunchQueue, holds: &[Hold]| queue.set_holds(holds.iter().cloned().collect());
+        queue.push("a", 0, usual(), id(0), None);
+        hold(&mut queue, &[Hold::Queue("a".into()), Hold::Queue("late".into()), Hold::TaskDefinition("etl".into())]);
+        queue.push("a", 0, usual(), id(1), None);
+        queue.push("late", 0, usual(), id(2), None);
+        queue.push("b", 0, place(Kind::Fargate, "etl:7"), id(3), None);
+        queue.push("b", 0, usual(), id(4), None);
+        assert_eq!(order(&mut queue, all), [4]);
+        hold(&mut queue, &[Hold::Queue("a".into())]);
+        assert_eq!(order(&mut queue, all), [2, 3]);
+        hold(&mut queue, &[]);
+        assert_eq!(order(&mut queue, all), [0, 1]);
+    }
+
+    #[test]
+    fn what_ended_while_it_waited_is_passed_over_at_no_cost() {
+        let mut queue = LaunchQueue::default();
+        for n in 0..30 {
+            queue.push("q", 0, usual(), id(n), Some((1, 0)));
+        }
+        let mut asked = 0;
+        let group = queue.take(
+            10,
+            |_, alike| {
+                asked += alike;
+                alike
+            },
+            |run| run.as_u128() >= 15 && run.as_u128() % 2 == 1,
+        );
+        assert_eq!(group.unwrap().runs, [15, 17, 19, 21, 23, 25, 27, 29].map(id));
+        assert_eq!(asked, 8);
+        assert!(queue.take(10, all, |_| false).is_none());
+        assert_eq!((queue.len(), queue.by_queue().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_queue_that_could_not_go_is_owed_little() {
+        let mut queue = LaunchQueue::default();
+        for n in 0..1000 {
+            queue.push("fast", 0, place(Kind::Instances, "app:1"), id(n), None);
+            queue.push("slow", 0, usual(), id(10_000 + n), None);
+        }
+        (0..900).for_each(|_| {
+            queue.take(1, |place, n| if place.kind == Kind::Fargate { 0 } else { n }, |_| true).unwrap();
+        });
+        let next: Vec<u128> =
+            std::iter::from_fn(|| queue.take(1, all, |_| true)).take(210).map(|g| g.runs[0].as_u128()).collect();
+        let first_fast = next.iter().position(|run| *run < 10_000).unwrap();
+        assert!((100..=101).contains(&first_fast), "{first_fast}");
     }
 }

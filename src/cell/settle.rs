@@ -5,7 +5,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Inner;
+use super::place::Place;
 use super::ports::RunTaskAnswer;
+use super::slots::Slot;
 use crate::core::failure::{self, Class};
 use crate::core::machine::Input;
 use crate::core::run::{Run, Stage};
@@ -23,10 +25,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 impl Inner {
     /// Takes up a call that an earlier process may have made: the same token again has the same effect, while ECS knows it.
     pub(super) async fn recall(&self, members: &[Uuid], token: &str) {
-        match self.token_is_sure(members, token) {
-            true => self.call(members, token).await,
-            false => self.look_for(members, token).await,
+        if !self.token_is_sure(members, token) {
+            return self.look_for(members, token).await;
         }
+        let Some(place) = members.iter().find_map(|id| self.registry.read(*id, Place::of)) else { return };
+        let Some(slot) = self.slot_again(&place, members.len(), token, 0).await else { return };
+        self.call(members, token, &place, slot).await;
     }
 
     /// Whether ECS is sure to know the token of a call that it has seen.
@@ -40,11 +44,12 @@ impl Inner {
     /// Looks for the tasks of a call whose token ECS may have forgotten, so that sending it could launch them again.
     /// What ECS does not know and no event tells of was never launched, or ended long ago.
     pub(super) async fn look_for(&self, members: &[Uuid], token: &str) {
-        let of_call = |run: &Run| run.spec.run_task.cluster().to_owned();
+        let of_call = |run: &Run| Place::cluster_named(run).to_owned();
         let Some(cluster) = members.iter().find_map(|id| self.registry.read(*id, of_call)) else { return };
         let started_by = format!("{}/{token}", self.config.name);
         let mut wait = FIRST_WAIT;
         let arns = loop {
+            let Some(_call) = self.read_slot().await else { return };
             match self.ports.ecs.tasks_started_by(&cluster, &started_by).await {
                 Ok(arns) => break arns,
                 Err(error) => tracing::warn!(%error, token, "ListTasks gave no answer; it is asked again"),
@@ -76,7 +81,14 @@ impl Inner {
     }
 
     /// Gives each task of an answer to a member that has none, and refuses the rest.
-    pub(super) async fn settle(&self, members: &[Uuid], token: &str, answer: RunTaskAnswer) {
+    pub(super) async fn settle(
+        &self,
+        members: &[Uuid],
+        token: &str,
+        answer: RunTaskAnswer,
+        place: &Place,
+        slot: Slot,
+    ) {
         let tasks = answer.tasks.into_iter().map(|task| (task.task_arn.into_owned(), task.created_at));
         self.give(members, token, tasks).await;
         let _one_at_a_time = self.binding.lock().await;
@@ -86,7 +98,7 @@ impl Inner {
             let failure = failure::from_refusal(&reason, detail.as_deref());
             let throttled = failure.class == Class::Throttled;
             if throttled {
-                self.governor.throttled();
+                self.governor.throttled(place, &slot.grant, &failure.cause);
             }
             self.advance(*id, if throttled { Input::Deferred } else { Input::Refused(failure) }).await;
         }

@@ -23,6 +23,7 @@ struct Kept {
     outbox: BTreeMap<u64, Notification>,
     places: BTreeMap<String, u64>,
     posted: u64,
+    notes: BTreeMap<String, String>,
 }
 
 impl Kept {
@@ -40,6 +41,7 @@ impl Kept {
                     self.outbox.remove(&seq);
                 }
             }
+            Change::Note { name, text } => drop(self.notes.insert(name.to_owned(), text)),
         }
     }
 }
@@ -53,7 +55,8 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
         let kept = self.kept();
-        let contents = Contents { runs: kept.runs.values().cloned().collect(), undelivered: kept.outbox.len() };
+        let runs = kept.runs.values().cloned().collect();
+        let contents = Contents { runs, undelivered: kept.outbox.len(), notes: kept.notes.clone() };
         Box::pin(async { Ok(contents) })
     }
 

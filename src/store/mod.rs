@@ -6,6 +6,8 @@ mod memory;
 pub use file::FileStore;
 pub use memory::MemoryStore;
 
+use std::collections::BTreeMap;
+
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
@@ -24,6 +26,13 @@ pub enum Change {
     Post(Box<Notification>),
     /// It was delivered.
     Delivered(String),
+    /// What the cell notes for itself under a name (its limits, say), in place of what it had noted before.
+    Note {
+        /// Which note.
+        name: &'static str,
+        /// JSON.
+        text: String,
+    },
 }
 
 /// What a store held when it was opened.
@@ -33,6 +42,8 @@ pub struct Contents {
     pub runs: Vec<Run>,
     /// How many notifications are not delivered.
     pub undelivered: usize,
+    /// The cell's notes by name.
+    pub notes: BTreeMap<String, String>,
 }
 
 /// A notification in the outbox.

@@ -122,7 +122,9 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
         runs.push(run(row, spec)?);
     }
     let undelivered: i64 = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
-    Ok(Contents { runs, undelivered: usize::try_from(undelivered).unwrap_or_default() })
+    let mut statement = connection.prepare("SELECT name, body FROM notes")?;
+    let notes = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    Ok(Contents { runs, undelivered: usize::try_from(undelivered).unwrap_or_default(), notes })
 }
 
 /// A page of the outbox.

@@ -12,6 +12,7 @@ const VERSION: i32 = 1;
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// `specs` holds what runs of one request share, once. `runs.body` is JSON without it. A final run has `finished_at`.
+/// `notes` is what the cell keeps for itself, such as changed limits.
 const TABLES: &str = "
 CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
 CREATE TABLE runs (
@@ -26,6 +27,7 @@ CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, run BLOB NOT NULL, body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX outbox_by_run ON outbox (run);
+CREATE TABLE notes (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// Why a database is not for this program.

@@ -47,10 +47,14 @@ async fn what_was_committed_is_there_after_opening_again() {
         let end = vec![Change::Put(Box::new(done.clone())), Change::Post(Box::new(told.clone()))];
         store.commit(end).await.unwrap();
         store.commit(vec![Change::Forget(all[4].id)]).await.unwrap();
+        let note = |text: &str| vec![Change::Note { name: "limits", text: text.into() }];
+        store.commit(note("1")).await.unwrap();
+        store.commit(note("2")).await.unwrap();
     }
     let store = FileStore::open(dir.path()).unwrap();
     let contents = store.load().await.unwrap();
     assert_eq!((contents.runs.len(), contents.undelivered), (3, 1));
+    assert_eq!(contents.notes.get("limits").map(String::as_str), Some("2"));
     for run in &contents.runs {
         same(run, all.iter().find(|known| known.id == run.id).unwrap());
         assert!(Arc::ptr_eq(&run.spec, &contents.runs[0].spec), "siblings share their request");

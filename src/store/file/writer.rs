@@ -153,6 +153,11 @@ fn write(transaction: &Transaction<'_>, specs: &mut Specs, change: &Change) -> r
         Change::Delivered(id) => {
             transaction.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id]).map(drop)
         }
+        Change::Note { name, text } => {
+            let sql =
+                "INSERT INTO notes (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body";
+            transaction.prepare_cached(sql)?.execute(params![name, text]).map(drop)
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 mod bounds;
 mod calls;
 mod events;
+mod limits;
 mod outbox;
+mod pace;
 mod requests;
 mod restart;

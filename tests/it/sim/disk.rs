@@ -18,6 +18,7 @@ pub(super) struct Disk {
     by_task: BTreeMap<String, Uuid>,
     by_token: BTreeMap<String, BTreeSet<Uuid>>,
     pub(super) outbox: BTreeMap<u64, Notification>,
+    notes: BTreeMap<String, String>,
     posted: u64,
     /// Commits so far, over all lives.
     pub(super) commits: u64,
@@ -26,7 +27,7 @@ pub(super) struct Disk {
 impl Disk {
     pub(super) fn load(&self) -> Contents {
         let open = self.open.iter().filter_map(|id| self.runs.get(id)).cloned();
-        Contents { runs: open.collect(), undelivered: self.outbox.len() }
+        Contents { runs: open.collect(), undelivered: self.outbox.len(), notes: self.notes.clone() }
     }
 
     pub(super) fn page(&self, after: u64, limit: usize) -> Vec<Posted> {
@@ -115,6 +116,7 @@ impl State {
                     self.disk.outbox.insert(self.disk.posted, *notification);
                 }
                 Change::Delivered(id) => self.disk.outbox.retain(|_, n| n.id != id),
+                Change::Note { name, text } => drop(self.disk.notes.insert(name.to_owned(), text)),
             }
         }
     }

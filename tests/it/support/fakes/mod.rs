@@ -16,7 +16,7 @@ use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::Store;
 
-pub(crate) use ecs::{Answer, FakeEcs};
+pub(crate) use ecs::{Answer, FakeEcs, Quota};
 pub(crate) use queue::FakeQueue;
 pub(crate) use store::FakeStore;
 pub(crate) use topic::FakeTopic;

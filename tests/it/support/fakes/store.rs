@@ -46,6 +46,7 @@ impl Store for FakeStore {
                     Change::Post(notification) => self.journal.note(format!("Commit post {}", notification.id)),
                     Change::Delivered(id) => self.journal.note(format!("Commit delivered {id}")),
                     Change::Forget(id) => self.journal.note(format!("Commit forget {id}")),
+                    Change::Note { name, .. } => self.journal.note(format!("Commit note {name}")),
                 }
             }
             self.kept.commit(changes).await
