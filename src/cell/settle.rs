@@ -81,14 +81,7 @@ impl Inner {
     }
 
     /// Gives each task of an answer to a member that has none, and refuses the rest.
-    pub(super) async fn settle(
-        &self,
-        members: &[Uuid],
-        token: &str,
-        answer: RunTaskAnswer,
-        place: &Place,
-        slot: Slot,
-    ) {
+    pub(super) async fn settle(&self, members: &[Uuid], token: &str, answer: RunTaskAnswer, place: &Place, slot: Slot) {
         let tasks = answer.tasks.into_iter().map(|task| (task.task_arn.into_owned(), task.created_at));
         self.give(members, token, tasks).await;
         let _one_at_a_time = self.binding.lock().await;
