@@ -77,7 +77,13 @@ impl Inner {
 
     /// Whether events that came before this process had time to be heard. Until then nothing is taken for lost.
     pub(super) fn events_were_heard(&self) -> bool {
-        self.ports.events.is_none() || self.begun.elapsed() >= EVENTS_FIRST
+        self.until_events_were_heard().is_none()
+    }
+
+    /// How long until then.
+    pub(super) fn until_events_were_heard(&self) -> Option<Duration> {
+        let left = EVENTS_FIRST.saturating_sub(self.begun.elapsed());
+        (self.ports.events.is_some() && !left.is_zero()).then_some(left)
     }
 
     /// Gives each task of an answer to a member that has none, and refuses the rest.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::governor::Governor;
 use super::receive::From;
+use super::registry::Rearm;
 use super::silence::Silence;
 use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, limits};
 use crate::core::machine::{self, Effect, Input};
@@ -155,13 +156,29 @@ impl Inner {
     }
 
     async fn due(&self, at: crate::core::time::Timestamp, id: Uuid) {
+        if let Some(later) = self.listen_first(id) {
+            return self.timers.rearm(id, &Rearm { old: None, new: Some(later), freed: false });
+        }
         if let Some(made) = self.advance(id, Input::Due).await
             && !made.changed
         {
             // It was not its time after all (the deadline moved meanwhile): what the run says now holds.
             let next = self.registry.read(id, machine::next_deadline).flatten();
-            self.timers.rearm(id, &super::registry::Rearm { old: Some(at), new: next, freed: false });
+            self.timers.rearm(id, &Rearm { old: Some(at), new: next, freed: false });
         }
+    }
+
+    /// Until when the deadline of a task waits that was placed before this process began: what happened to it meanwhile
+    /// stands in the events queue. A start timeout must not stop a task that has been running all along.
+    fn listen_first(&self, id: Uuid) -> Option<crate::core::time::Timestamp> {
+        let wait = self.until_events_were_heard()?;
+        let now = self.ports.clock.now();
+        let began = now.minus(self.begun.elapsed());
+        let unheard = |run: &Run| {
+            let placed = run.attempt().filter(|a| a.stage == Stage::Placed);
+            placed.is_some_and(|a| a.heard_at.is_none_or(|at| at < began))
+        };
+        self.registry.read(id, unheard)?.then(|| now.plus(wait))
     }
 }
 
