@@ -87,7 +87,7 @@ impl Inner {
             receiving: Default::default(),
             store_fails: AtomicBool::new(false),
             counters: Counters::default(),
-            begun: tokio::time::Instant::now(),
+            listens_since: Mutex::new(tokio::time::Instant::now()),
             draining: CancellationToken::new(),
             ended: CancellationToken::new(),
             receivers: TaskTracker::new(),
@@ -157,7 +157,10 @@ impl Inner {
 
     async fn due(&self, at: crate::core::time::Timestamp, id: Uuid) {
         if let Some(later) = self.listen_first(id) {
-            return self.timers.rearm(id, &Rearm { old: None, new: Some(later), freed: false });
+            if let Some(rearm) = self.registry.put_off(id, later) {
+                self.timers.rearm(id, &rearm);
+            }
+            return;
         }
         if let Some(made) = self.advance(id, Input::Due).await
             && !made.changed
@@ -168,17 +171,17 @@ impl Inner {
         }
     }
 
-    /// Until when the deadline of a task waits that was placed before this process began: what happened to it meanwhile
-    /// stands in the events queue. A start timeout must not stop a task that has been running all along.
+    /// Until when the deadline of a task waits that was placed before the cell began to listen: what happened to it
+    /// before that stands in the events queue. A start timeout must not stop a task that has been running all along.
     fn listen_first(&self, id: Uuid) -> Option<crate::core::time::Timestamp> {
         let wait = self.until_events_were_heard()?;
         let now = self.ports.clock.now();
-        let began = now.minus(self.begun.elapsed());
-        let unheard = |run: &Run| {
+        let began = now.minus(self.listens_since().elapsed());
+        let before = |run: &Run| {
             let placed = run.attempt().filter(|a| a.stage == Stage::Placed);
-            placed.is_some_and(|a| a.heard_at.is_none_or(|at| at < began))
+            placed.and_then(|a| a.placed_at).is_some_and(|at| at < began)
         };
-        self.registry.read(id, unheard)?.then(|| now.plus(wait))
+        self.registry.read(id, before)?.then(|| now.plus(wait))
     }
 }
 
