@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::Inner;
 use super::events::RunChange;
+use super::stats::Mark;
 use crate::core::machine::{self, Effect, Input};
 use crate::core::notification;
 use crate::core::run::Run;
@@ -59,10 +60,12 @@ impl Inner {
         let permit = self.commits.reserve().await.ok()?;
         let now = self.ports.clock.now();
         let (made, rearm) = self.registry.update(id, |run| {
+            let before = Mark::of(run);
             let applied = machine::apply(run, &input, now);
             if !applied.changed {
                 return Made { changed: false, durable: None };
             }
+            self.stats.note(before, run, now);
             let (commit, durable) = self.commit_of(run, applied.effects);
             permit.send(commit);
             Made { changed: true, durable: Some(durable) }
@@ -149,8 +152,7 @@ impl Inner {
                 self.retire(id);
             }
             change.log();
-            // Nobody listening is no error.
-            let _ = self.changes.send(change);
+            self.feed.tell(change);
         }
         if commit.posts {
             self.untold.fetch_add(1, Ordering::AcqRel);

@@ -9,22 +9,28 @@ mod door;
 mod effects;
 mod events;
 mod expiry;
+mod feed;
 mod governor;
 mod intake;
 mod launcher;
 mod limits;
+mod list;
 mod outbox;
 mod place;
 pub mod ports;
 mod queue;
 mod receive;
 mod reconcile;
+mod redrive;
 mod registry;
 mod start;
+mod stats;
 mod timers;
+mod times;
+mod vitals;
 mod watcher;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,18 +43,26 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use clock::Clock;
-pub use events::{Count, Counters, RunChange, Times};
+pub use events::{Count, Counters, RunChange};
+pub use feed::Numbered;
 pub use intake::{SubmitError, Submitted};
 pub use limits::{Hold, Limits, LimitsChange, LimitsError};
+pub use list::Page;
+pub use redrive::RedriveError;
+pub use stats::{BUCKET, BUCKETS, Bucket, Phases, Totals};
+pub use times::{Quantiles, STEPS, Steps, Times};
+pub use vitals::Vitals;
 
 use crate::core::machine::Input;
 use crate::core::notification::Origin;
-use crate::core::run::{Run, Status};
+use crate::core::run::Run;
 use crate::store::{Change, Key, Store, StoreError};
+use feed::Feed;
 use governor::Governor;
 use ports::{Ecs, Notifier, Queue};
 use queue::LaunchQueue;
 use registry::Registry;
+use stats::Stats;
 use timers::Timers;
 
 /// For what is on its way to the store when everything else has ended.
@@ -136,15 +150,6 @@ pub enum CellError {
     Name(String),
 }
 
-/// A cell's runs, counted.
-#[derive(Clone, Debug, Default)]
-pub struct Summary {
-    /// By status.
-    pub statuses: BTreeMap<Status, usize>,
-    /// Those that wait for a launch slot, by queue.
-    pub waiting: BTreeMap<String, usize>,
-}
-
 /// A running cell. Clones are the same cell.
 #[derive(Clone)]
 pub struct Cell {
@@ -158,7 +163,10 @@ struct Inner {
     registry: Registry,
     timers: Timers,
     commits: mpsc::Sender<door::Commit>,
-    changes: broadcast::Sender<RunChange>,
+    feed: Feed,
+    stats: Stats,
+    /// Held while a run that only the store has is taken back into memory.
+    redriving: tokio::sync::Mutex<()>,
     queue: Mutex<LaunchQueue>,
     standing: Mutex<limits::Standing>,
     /// Held while limits are changed.
@@ -184,6 +192,7 @@ struct Inner {
     /// The store refused the last commit: nothing goes on until it takes one.
     store_fails: AtomicBool,
     counters: Counters,
+    began_at: crate::core::time::Timestamp,
     draining: CancellationToken,
     ended: CancellationToken,
     receivers: TaskTracker,
@@ -193,8 +202,18 @@ struct Inner {
 
 impl Cell {
     /// Every change of every run from here on. A slow listener misses the oldest.
-    pub fn subscribe(&self) -> broadcast::Receiver<RunChange> {
-        self.inner.changes.subscribe()
+    pub fn subscribe(&self) -> broadcast::Receiver<Numbered> {
+        self.inner.feed.listen()
+    }
+
+    /// What came after the change of this number, and every change from here on; `None` when some of it is no longer kept.
+    pub fn subscribe_after(&self, number: u64) -> Option<(Vec<Numbered>, broadcast::Receiver<Numbered>)> {
+        self.inner.feed.listen_after(number)
+    }
+
+    /// The number of the newest change.
+    pub fn last_change(&self) -> u64 {
+        self.inner.feed.last()
     }
 
     /// One run as it is now.
@@ -237,17 +256,6 @@ impl Cell {
         &self.inner.config.name
     }
 
-    /// The ids of the runs that fit.
-    pub fn ids(&self, fits: impl Fn(&Run) -> bool) -> Vec<Uuid> {
-        self.inner.registry.collect(|run| fits(run).then_some(run.id))
-    }
-
-    /// How many runs there are by status, and how many wait in each queue.
-    pub fn summary(&self) -> Summary {
-        let mut statuses: BTreeMap<Status, usize> = BTreeMap::new();
-        self.inner.registry.each(|run| *statuses.entry(run.status).or_default() += 1);
-        Summary { statuses, waiting: self.inner.waiting_by_queue() }
-    }
 
     /// Every run as it is now.
     pub fn runs(&self) -> Vec<Run> {
@@ -261,11 +269,7 @@ impl Cell {
 
     /// Whether it receives what it is to receive.
     pub fn ready(&self) -> bool {
-        let ports = &self.inner.ports;
-        let queues = [ports.events.is_some(), ports.requests.is_some()];
-        let receives = queues.iter().zip(&self.inner.receiving).all(|(there, receiving)| !there || receiving.is_well());
-        let healthy = !self.inner.draining.is_cancelled() && !self.inner.store_fails.load(Ordering::Relaxed);
-        healthy && receives
+        self.not_ready().is_empty()
     }
 
     /// Asks a run to stop; false if there is none or it has ended.
@@ -330,11 +334,11 @@ impl Inner {
         finished.push_back(id);
         while finished.len() > self.config.keep_finished {
             let Some(oldest) = finished.pop_front() else { break };
-            if !self.ports.store.is_durable() {
+            // One that was redriven meanwhile is open, and comes here again when it ends.
+            if self.registry.forget(oldest) && !self.ports.store.is_durable() {
                 // If the commit queue is full it is forgotten when its time is over.
                 let _ = self.commits.try_send(door::Commit::bare(vec![Change::Forget(oldest)]).0);
             }
-            self.registry.forget(oldest);
         }
     }
 }

@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::feed::Feed;
 use super::governor::Governor;
 use super::receive::From;
 use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, launcher, limits};
+use super::stats::Stats;
 use crate::core::machine::{self, Effect, Input};
 use crate::core::notification::Origin;
 use crate::core::run::{Run, Stage};
@@ -21,7 +23,6 @@ use crate::store::Contents;
 
 /// Transitions on their way to the store: more wait, and so do those who made them.
 const COMMITS: usize = 8192;
-const CHANGES: usize = 65_536;
 /// StopTask calls at once: a reserve of its own, never behind launches.
 const STOPS_AT_ONCE: usize = 8;
 const DUE_AT_ONCE: usize = 64;
@@ -50,6 +51,7 @@ impl Cell {
         inner.take_up(contents);
         inner.tasks.spawn(Arc::clone(&inner).reconcile_all());
         inner.tasks.spawn(Arc::clone(&inner).expire_all());
+        inner.tasks.spawn(Arc::clone(&inner).sample_all());
         inner.receive();
         Ok(Self { inner })
     }
@@ -60,6 +62,7 @@ impl Inner {
         let origin =
             Origin { cell: config.name.clone(), account: config.account.clone(), region: config.region.clone() };
         Self {
+            began_at: ports.clock.now(),
             governor: Governor::new(config.run_task_rate, config.run_task_burst),
             origin,
             config,
@@ -67,7 +70,9 @@ impl Inner {
             commits,
             registry: super::Registry::default(),
             timers: super::Timers::default(),
-            changes: broadcast::channel(CHANGES).0,
+            feed: Feed::default(),
+            stats: Stats::default(),
+            redriving: tokio::sync::Mutex::new(()),
             queue: Mutex::default(),
             standing: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),

@@ -113,7 +113,7 @@ async fn follow(
     while !done(cell, &ids, arguments.no_wait && interrupted.is_none()) {
         tokio::select! {
             change = changes.recv() => match change {
-                Ok(change) => progress.change(&change),
+                Ok(numbered) => progress.change(&numbered.change),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => break,
             },
