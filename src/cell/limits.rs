@@ -13,7 +13,7 @@ use crate::store::Change;
 pub(super) const NOTE: &str = "limits";
 
 /// Runs that are not launched for now: they wait as `QUEUED`, and it costs them no attempt.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Hold {
     /// All runs of a queue.
@@ -44,7 +44,7 @@ pub(super) fn plain_definition(name: &str) -> &str {
 }
 
 /// What is in force.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// Tasks a second, of each kind of capacity that has a launch rate.
@@ -58,7 +58,7 @@ pub struct Limits {
 }
 
 /// A change to the limits; what is left out stays.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LimitsChange {
     /// First, everything that was ever changed goes back to the cell's settings. Holds stay.

@@ -226,19 +226,24 @@ impl Cell {
     /// # Errors
     /// The store cannot be read.
     pub async fn find(&self, name: &str) -> Result<Vec<Run>, StoreError> {
-        let found = self.find_in_memory(name);
-        if !found.is_empty() || !self.inner.ports.store.is_durable() {
+        let mut found = self.find_in_memory(name);
+        let whole = found.first().is_some_and(|run| run.id.to_string() == name);
+        if whole || !self.inner.ports.store.is_durable() {
             return Ok(found);
         }
         if let Ok(id) = Uuid::parse_str(name) {
-            let found = self.inner.ports.store.find(Key::Run(id)).await?;
-            if !found.is_empty() {
-                return Ok(found);
+            let kept = self.inner.ports.store.find(Key::Run(id)).await?;
+            if !kept.is_empty() {
+                return Ok(kept);
             }
         }
         let request = name.split('/').next().unwrap_or_default().to_owned();
-        let mut found = self.inner.ports.store.find(Key::Request(request)).await?;
-        found.retain(|run| run.name == name || run.request_name() == name);
+        // Some of a name of many may have left memory; of the others, memory knows more.
+        let mut kept = self.inner.ports.store.find(Key::Request(request)).await?;
+        kept.retain(|run| run.name == name || run.request_name() == name);
+        let known: std::collections::HashSet<Uuid> = found.iter().map(|run| run.id).collect();
+        kept.retain(|run| !known.contains(&run.id));
+        found.append(&mut kept);
         Ok(found)
     }
 
