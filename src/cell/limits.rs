@@ -64,10 +64,13 @@ pub struct LimitsChange {
     /// First, everything that was ever changed goes back to the cell's settings. Holds stay.
     pub reset: bool,
     /// Tasks a second.
+    #[schema(exclusive_minimum = 0.0)]
     pub run_task_rate: Option<f64>,
     /// Tasks at once after a rest.
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64)]
     pub run_task_burst: Option<u32>,
     /// Most runs that may have a task.
+    #[schema(minimum = 1)]
     pub max_in_flight: Option<usize>,
     /// What is not to be launched any more.
     pub pause: Vec<Hold>,

@@ -6,6 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use futures::stream::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::error::ApiError;
 
@@ -90,14 +91,20 @@ pub(super) fn broken(error: &std::io::Error) -> ApiError {
     ApiError::invalid(format!("the body broke off: {error}"))
 }
 
-/// A short JSON body; its default when there is none.
-pub(super) async fn order<T: DeserializeOwned + Default>(headers: &HeaderMap, body: Body) -> Result<T, ApiError> {
+/// A short JSON body, if there is one.
+pub(super) async fn order<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<Option<T>, ApiError> {
     let bytes = whole(body, MOST_BYTES_OF_AN_ORDER, "").await?;
     if bytes.is_empty() {
-        return Ok(T::default());
+        return Ok(None);
     }
     if kind(headers)? != Kind::Json {
         return Err(ApiError::media_type("send application/json"));
     }
-    serde_json::from_slice(&bytes).map_err(|e| ApiError::invalid(format!("the body cannot be read: {e}")))
+    let wrong = |e: serde_json::Error| ApiError::invalid(format!("the body cannot be read: {e}"));
+    let value: Value = serde_json::from_slice(&bytes).map_err(wrong)?;
+    // serde reads a struct from an array as well; nobody means that.
+    if value.is_array() {
+        return Err(ApiError::invalid("the body is an array: expected an object"));
+    }
+    serde_json::from_value(value).map(Some).map_err(wrong)
 }

@@ -34,7 +34,8 @@ pub(super) async fn change(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Limits>, ApiError> {
-    let change: LimitsChange = body::order(&headers, body).await?;
+    let missing = || ApiError::invalid("there is no body: say what is to change, such as {\"pause\": [{\"queue\": \"team-a\"}]}");
+    let change: LimitsChange = body::order(&headers, body).await?.ok_or_else(missing)?;
     if api.cell.limits().holds.len() + change.pause.len() > MOST_HOLDS {
         return Err(ApiError::invalid(format!("pause: at most {MOST_HOLDS} queues and task definitions at once")));
     }

@@ -88,10 +88,10 @@ pub(super) struct NotifyBody {
 pub(super) struct BareRunTask {
     #[schema(min_length = 1, example = "etl:7")]
     task_definition: String,
-    #[schema(nullable = false, min_length = 1)]
+    #[schema(min_length = 1)]
     cluster: Option<String>,
     /// How many runs; more than 10 is fine.
-    #[schema(nullable = false, minimum = 1, maximum = 10_000)]
+    #[schema(minimum = 1, maximum = 10_000)]
     count: Option<u32>,
 }
 

@@ -131,7 +131,6 @@ pub(super) async fn show(State(api): State<Api>, RunName(run): RunName) -> Resul
 #[serde(deny_unknown_fields, default)]
 pub(super) struct StopOrder {
     /// What ECS and the notification are told; its first 200 characters.
-    #[schema(nullable = false)]
     reason: Option<String>,
 }
 
@@ -151,7 +150,7 @@ pub(super) async fn stop(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Changed>), ApiError> {
-    let asked = body::order::<Option<StopOrder>>(&headers, body).await?.unwrap_or_default();
+    let asked = body::order::<Option<StopOrder>>(&headers, body).await?.flatten().unwrap_or_default();
     let reason: String = asked.reason.unwrap_or_else(|| "stopped by an operator".into());
     let reason: String = reason.chars().take(REASON_CHARS).collect();
     let found = find(&api, &run).await?;

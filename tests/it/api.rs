@@ -1,5 +1,7 @@
 //! The HTTP API and the commands that speak it, against a cell in a world of fakes.
 
+mod description;
+
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
