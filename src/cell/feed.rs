@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use super::events::RunChange;
 
 /// Changes that a slow listener may be behind before it misses the oldest.
-const BEHIND: usize = 65_536;
+const BEHIND: usize = 8_192;
 /// Changes kept for listeners that come back.
 const KEPT: usize = 4_096;
 

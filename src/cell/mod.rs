@@ -261,7 +261,6 @@ impl Cell {
         &self.inner.config.name
     }
 
-
     /// Every run as it is now.
     pub fn runs(&self) -> Vec<Run> {
         self.inner.registry.collect(|run| Some(run.clone()))

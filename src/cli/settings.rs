@@ -116,7 +116,11 @@ impl Settings {
             return wrong("CELL", cell.clone(), "1 to 64 characters of A-Z a-z 0-9 - _");
         }
         if let Some(other) = self.metrics.as_ref().filter(|kind| !["emf", "prometheus"].contains(&kind.as_str())) {
-            return wrong("METRICS", other.clone(), "prometheus (GET /metrics alone), or emf (and CloudWatch EMF on stdout)");
+            return wrong(
+                "METRICS",
+                other.clone(),
+                "prometheus (GET /metrics alone), or emf (and CloudWatch EMF on stdout)",
+            );
         }
         match self.log_format.as_deref() {
             None | Some("text" | "json") => Ok(()),

@@ -242,7 +242,11 @@ mod tests {
         let other = Run { status: Status::Aborted, ..run.clone() };
         assert_ne!(build(&run, &origin(), None).id, build(&other, &origin(), None).id);
         let again = Run { redrives: 1, ..run.clone() };
-        assert_ne!(build(&run, &origin(), None).id, build(&again, &origin(), None).id, "an end after a redrive is another");
+        assert_ne!(
+            build(&run, &origin(), None).id,
+            build(&again, &origin(), None).id,
+            "an end after a redrive is another"
+        );
     }
 
     #[test]

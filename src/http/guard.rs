@@ -33,7 +33,9 @@ fn refusal(api: &Api, request: &Request) -> Option<ApiError> {
         Some(token) => (!is_right(headers, token)).then(ApiError::unauthorized),
         // Without a token the cell listens on loopback only. A name that was made to point there (DNS rebinding) must not do.
         None => (!is_own_name(&host)).then(|| {
-            let message = format!("{host:?} is not this machine's own name: use 127.0.0.1 or localhost, or set TASKWATCH_API_TOKEN");
+            let message = format!(
+                "{host:?} is not this machine's own name: use 127.0.0.1 or localhost, or set TASKWATCH_API_TOKEN"
+            );
             ApiError::forbidden(message)
         }),
     }

@@ -29,12 +29,9 @@ pub(super) async fn show(State(api): State<Api>) -> Json<Limits> {
         (status = 413, description = "RequestTooLarge", body = ErrorBody),
         (status = 415, description = "UnsupportedMediaType", body = ErrorBody),
     ))]
-pub(super) async fn change(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Limits>, ApiError> {
-    let missing = || ApiError::invalid("there is no body: say what is to change, such as {\"pause\": [{\"queue\": \"team-a\"}]}");
+pub(super) async fn change(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Json<Limits>, ApiError> {
+    let missing =
+        || ApiError::invalid("there is no body: say what is to change, such as {\"pause\": [{\"queue\": \"team-a\"}]}");
     let change: LimitsChange = body::order(&headers, body).await?.ok_or_else(missing)?;
     if api.cell.limits().holds.len() + change.pause.len() > MOST_HOLDS {
         return Err(ApiError::invalid(format!("pause: at most {MOST_HOLDS} queues and task definitions at once")));

@@ -15,8 +15,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Registry, Unit};
 
-use super::summary::longest;
 use super::Api;
+use super::summary::longest;
 use crate::cell::{Cell, STEPS, Times};
 use crate::core::run::Status;
 
@@ -63,11 +63,17 @@ fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
     info_of(info, &build)?;
     let ready = usize::from(vitals.not_ready.is_empty());
     gauge(to, "taskwatch_ready", "1 when the cell receives from its queues and its store takes changes", ready as f64)?;
-    let by_status = Status::ALL.map(|status| (status.as_str(), vitals.statuses.get(&status).copied().unwrap_or(0) as f64));
+    let by_status =
+        Status::ALL.map(|status| (status.as_str(), vitals.statuses.get(&status).copied().unwrap_or(0) as f64));
     gauges(to, "taskwatch_runs", "Runs in memory by status", "status", by_status)?;
     let queues = longest(vitals.waiting.clone());
     let others = vitals.waiting.values().sum::<usize>() - queues.values().sum::<usize>();
-    gauge(to, "taskwatch_waiting_runs_in_other_queues", "Runs waiting in queues beyond the 100 longest", others as f64)?;
+    gauge(
+        to,
+        "taskwatch_waiting_runs_in_other_queues",
+        "Runs waiting in queues beyond the 100 longest",
+        others as f64,
+    )?;
     let waiting = queues.iter().map(|(queue, n)| (queue.as_str(), *n as f64));
     gauges(to, "taskwatch_waiting_runs", "Runs waiting for a launch slot, by queue", "queue", waiting)?;
     gauge(to, "taskwatch_in_flight_runs", "Runs that may have a task", vitals.in_flight as f64)?;
@@ -107,7 +113,11 @@ fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
 fn times(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
     let counters = cell.counters();
     for (name, help, times) in [
-        ("taskwatch_event_lag", "From an event's arrival in its queue to its decision being durable", &counters.event_lag),
+        (
+            "taskwatch_event_lag",
+            "From an event's arrival in its queue to its decision being durable",
+            &counters.event_lag,
+        ),
         ("taskwatch_first_launch_wait", "From a run's acceptance to RunTask", &counters.first_wait),
         ("taskwatch_retry_launch_wait", "From the instant a retry was due to RunTask", &counters.retry_wait),
     ] {
@@ -117,7 +127,8 @@ fn times(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
     }
     let phases = cell.phases();
     let help = "From the launch queue to RUNNING, by phase, by ECS's own times";
-    let mut family = to.encode_descriptor("taskwatch_start_phase", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+    let mut family =
+        to.encode_descriptor("taskwatch_start_phase", help, Some(&Unit::Seconds), MetricType::Histogram)?;
     for (phase, times) in [
         ("queue", &phases.queue),
         ("provisioning", &phases.provisioning),
@@ -134,7 +145,7 @@ fn times(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
 fn steps(times: &Times) -> (f64, u64, Vec<(f64, u64)>) {
     let counted = times.steps();
     let mut steps: Vec<(f64, u64)> = STEPS.into_iter().zip(counted.counts).collect();
-    steps.push((f64::MAX, counted.count - counted.counts.iter().sum::<u64>()));
+    steps.push((f64::INFINITY, counted.count - counted.counts.iter().sum::<u64>()));
     (counted.sum_seconds, counted.count, steps)
 }
 

@@ -38,7 +38,11 @@ impl Modify for Common {
                 if !open {
                     answer(operation, "400", "InvalidRequest: what is wrong, and what is expected");
                     answer(operation, "401", "Unauthorized: the cell has a token, and this was not it");
-                    answer(operation, "403", "Forbidden: sent by a page of another site, or to a name that is not this machine's");
+                    answer(
+                        operation,
+                        "403",
+                        "Forbidden: sent by a page of another site, or to a name that is not this machine's",
+                    );
                     answer(operation, "408", "RequestTimeout: the body did not come");
                     answer(operation, "429", "TooManyRuns or TooManyStreams: later");
                 }

@@ -28,7 +28,10 @@ const REASON_CHARS: usize = 200;
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// In this status, or in one of several, with commas between them.
-    #[param(nullable = false, pattern = "^(QUEUED|STARTING|RUNNING|PENDING_RETRY|SUCCEEDED|FAILED|TIMED_OUT|ABORTED)$")]
+    #[param(
+        nullable = false,
+        pattern = "^(QUEUED|STARTING|RUNNING|PENDING_RETRY|SUCCEEDED|FAILED|TIMED_OUT|ABORTED)$"
+    )]
     status: Option<String>,
     /// Of this queue.
     #[param(nullable = false)]

@@ -78,4 +78,3 @@ async fn connection(stream: TcpStream, app: Router, shutdown: CancellationToken)
         tracing::debug!(%error, "a connection ended early");
     }
 }
-

@@ -39,7 +39,10 @@ pub(super) const MOST_STREAMS: usize = 64;
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// Only runs that are now in this status, or in one of several, with commas between them.
-    #[param(nullable = false, pattern = "^(QUEUED|STARTING|RUNNING|PENDING_RETRY|SUCCEEDED|FAILED|TIMED_OUT|ABORTED)$")]
+    #[param(
+        nullable = false,
+        pattern = "^(QUEUED|STARTING|RUNNING|PENDING_RETRY|SUCCEEDED|FAILED|TIMED_OUT|ABORTED)$"
+    )]
     status: Option<String>,
     /// Only runs of this queue.
     #[param(nullable = false)]

@@ -218,6 +218,7 @@ fn line_by_line(api: Api, items: BoxStream<'static, Item>) -> Response {
 async fn taken(api: &Api, request: RunRequest) -> Result<Vec<TakenRun>, ApiError> {
     let submitted = api.cell.submit(request).await?;
     let existing = submitted.existing;
-    let taken = submitted.runs.into_iter().map(|run| TakenRun { run: run.id, name: run.name, status: run.status, existing });
+    let taken =
+        submitted.runs.into_iter().map(|run| TakenRun { run: run.id, name: run.name, status: run.status, existing });
     Ok(taken.collect())
 }

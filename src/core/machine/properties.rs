@@ -58,8 +58,15 @@ impl World {
     fn new(until: Goal, timeout: Option<u64>) -> Self {
         let spec = crate::core::request::RunSpec { timeout_seconds: timeout, ..spec(until, RETRIES) };
         let run = Run::new(uuid::Uuid::from_u128(7), "r".into(), 0, Arc::new(spec), seconds(0));
-        let mut world =
-            Self { run, now: 0, tasks: Vec::new(), dead: BTreeSet::new(), notified: 0, finals: BTreeSet::new(), redrives: 0 };
+        let mut world = Self {
+            run,
+            now: 0,
+            tasks: Vec::new(),
+            dead: BTreeSet::new(),
+            notified: 0,
+            finals: BTreeSet::new(),
+            redrives: 0,
+        };
         world.give(Input::Submitted);
         world
     }

@@ -349,7 +349,11 @@ fn only_what_ended_short_of_its_goal_is_redriven() {
     let mut stopped = Case::new(spec(Goal::Stopped, 0));
     stopped.give(1, Input::StopAsked { reason: "enough".into() });
     assert_eq!(stopped.give(2, Input::Redriven), vec![Effect::Launch]);
-    assert_eq!(stopped.give(3, Input::StopAsked { reason: "again".into() }), vec![Effect::Notify], "it can be stopped again");
+    assert_eq!(
+        stopped.give(3, Input::StopAsked { reason: "again".into() }),
+        vec![Effect::Notify],
+        "it can be stopped again"
+    );
 }
 
 #[test]

@@ -28,7 +28,9 @@ async fn lived_in() -> Served {
     let token = reqwest::header::HeaderValue::from_static("Bearer s3cret");
     let headers = [(reqwest::header::AUTHORIZATION, token)].into_iter().collect();
     served.client = reqwest::Client::builder().default_headers(headers).build().expect("a client");
-    for (name, retry) in [("failed", json!([])), ("waits", json!([{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 9999}]))] {
+    for (name, retry) in
+        [("failed", json!([])), ("waits", json!([{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 9999}]))]
+    {
         let body = request(json!({"name": name, "retry": retry}));
         served.post("/v1/runs", "application/json", body.to_string()).await;
     }
@@ -52,7 +54,15 @@ async fn every_answer_is_as_the_description_says() {
         .arg(served.url("/openapi.json"))
         .args(["--header", &format!("Authorization: Bearer {TOKEN}"), "--seed", "7"])
         // A stream does not end; what it sends is tested beside this.
-        .args(["--exclude-path", "/v1/stream", "--phases", "examples,coverage,fuzzing", "--max-examples", "80", "--no-color"])
+        .args([
+            "--exclude-path",
+            "/v1/stream",
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--max-examples",
+            "50",
+            "--no-color",
+        ])
         .args(["--request-timeout", "20", "--workers", "2", "--warnings", "off"])
         .current_dir(home.path())
         .stdout(Stdio::piped())
