@@ -225,7 +225,10 @@ pub(super) fn longest(waiting: BTreeMap<String, usize>) -> BTreeMap<String, usiz
 
 /// The newest summary, shared by all who ask at about the same time.
 #[derive(Clone, Default)]
-pub(super) struct Latest(Arc<Mutex<Option<(Instant, Arc<Summary>)>>>);
+pub(super) struct Latest(Arc<Mutex<Option<Made>>>);
+
+/// A summary and when it was made.
+type Made = (Instant, Arc<Summary>);
 
 impl Latest {
     pub(super) fn get(&self, cell: &Cell) -> Arc<Summary> {

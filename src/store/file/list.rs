@@ -2,6 +2,8 @@
 //!
 //! One query a status: each walks an index in the order of ids and stops at the page's end, however many runs there are.
 
+use std::cmp::Reverse;
+
 use rusqlite::Connection;
 use rusqlite::types::ToSql;
 
@@ -14,7 +16,7 @@ pub(super) fn finished(connection: &Connection, query: &Query) -> rusqlite::Resu
     for status in query.finals() {
         runs.extend(of_status(connection, query, status)?);
     }
-    runs.sort_unstable_by(|a: &Run, b: &Run| b.id.cmp(&a.id));
+    runs.sort_unstable_by_key(|run: &Run| Reverse(run.id));
     runs.truncate(query.limit);
     Ok(runs)
 }

@@ -145,3 +145,23 @@ async fn no_answer_has_the_value_of_an_environment_variable() {
     let (status, refused) = served.post("/v1/runs", "application/json", wrong.to_string()).await;
     assert!(status == 400 && !refused.to_string().contains("hunter2"), "{refused}");
 }
+
+#[tokio::test]
+async fn cloudwatch_is_told_what_happened_since_the_last_line() {
+    let served = lived_in().await;
+    let mut emf = taskwatch::http::Emf::new(served.cell.clone());
+    let line: Value = serde_json::from_str(&emf.line()).expect("JSON");
+    let directive = &line["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!((&directive["Namespace"], &directive["Dimensions"]), (&json!("taskwatch"), &json!([["Cell"]])));
+    assert!(line["_aws"]["Timestamp"].as_i64() >= Some(1_800_000_000_000));
+    // Every metric that is named has its number, and CloudWatch takes 100 at most in a line.
+    let metrics = directive["Metrics"].as_array().expect("metrics");
+    assert!((10..=100).contains(&metrics.len()));
+    for metric in metrics {
+        assert!(line[metric["Name"].as_str().expect("a name")].is_number(), "{metric}");
+    }
+    assert_eq!((&line["Cell"], &line["Accepted"], &line["Failed"]), (&json!("c"), &json!(0), &json!(0)));
+    served.post("/v1/runs", "application/json", request(json!({"name": "later"})).to_string()).await;
+    let line: Value = serde_json::from_str(&emf.line()).expect("JSON");
+    assert_eq!((&line["Accepted"], line["StartP50"].as_f64() > Some(50.0)), (&json!(1), true), "{line}");
+}

@@ -145,3 +145,35 @@ async fn streams_are_as_many_as_may_be_and_end_with_the_cell() {
         while events.next().await.is_some() {}
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_keep_up_is_told_that_it_missed_some() {
+    let mut world = World::new();
+    world.config.run_task_rate = 0.01;
+    let served = serve(world, None).await;
+    let mut events = Events::open(&served, "", None).await;
+    // Long events: more than the connection's buffers and the feed hold together.
+    let name = |n: usize| format!("{n:0>100}");
+    let runs = 40_000;
+    let line = move |n| format!("{}\n", request(json!({"name": name(n), "queue": "q".repeat(128), "until": "stopped"})));
+    let lines = futures::stream::iter((0..runs).map(move |n| Ok::<_, std::io::Error>(line(n))));
+    let (status, taken) = served.post("/v1/runs", "application/x-ndjson", reqwest::Body::wrap_stream(lines)).await;
+    assert_eq!((status, taken["runs"].as_array().map(Vec::len)), (202, Some(runs)));
+    let (mut told, mut missed) = (0, 0);
+    let mut newest = String::new();
+    while told + missed < runs {
+        let event = events.next().await.expect("an event");
+        match event.name.as_str() {
+            "run" => {
+                told += 1;
+                newest = event.id.expect("an id");
+            }
+            "resync" => missed += event.data["missed"].as_u64().and_then(|n| usize::try_from(n).ok()).expect("how many"),
+            _ => {}
+        }
+    }
+    assert!(missed > 0, "all {told} events were held for it");
+    // What came after the gap is the newest there was: it is on the line again.
+    let last: u64 = newest.rsplit('-').next().and_then(|n| n.parse().ok()).expect("a number");
+    assert!(last >= runs as u64, "{newest}");
+}
