@@ -35,6 +35,8 @@ fn observation(task: &Task<'_>) -> Observation {
         healthy: false,
         exit_code: task.exit_code(Deciders::Unknown),
         created_at: task.created_at,
+        pull_started_at: task.pull_started_at,
+        pull_stopped_at: task.pull_stopped_at,
         started_at: task.started_at,
         stopped_at: task.stopped_at,
     }

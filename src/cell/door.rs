@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Inner;
 use super::events::RunChange;
+use super::stats::Mark;
 use crate::core::machine::{self, Effect, Input};
 use crate::core::notification;
 use crate::core::run::Run;
@@ -60,7 +61,11 @@ impl Inner {
         let permit = self.commits.reserve().await.ok()?;
         let now = self.ports.clock.now();
         let (made, rearm) = self.registry.update(id, |run| {
+            let before = Mark::of(run);
             let applied = machine::apply(run, &input, now);
+            if applied.changed {
+                self.stats.note(before, run, now);
+            }
             // Nothing new: but what made it old may still be on its way to the store, and is waited for as well.
             let (commit, durable) = match applied.changed {
                 true => self.commit_of(run, applied.effects),
@@ -170,8 +175,7 @@ impl Inner {
                 self.retire(id);
             }
             change.log();
-            // Nobody listening is no error.
-            let _ = self.changes.send(change);
+            self.feed.tell(change);
         }
         if commit.posts {
             self.untold.fetch_add(1, Ordering::AcqRel);

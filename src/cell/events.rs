@@ -1,17 +1,17 @@
 //! What a cell tells those who watch it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use hdrhistogram::Histogram;
-use serde::Serialize;
 use uuid::Uuid;
 
+use super::times::Times;
+use crate::core::failure::Class;
+use crate::core::request::RunSpec;
 use crate::core::run::{Run, Status};
+use crate::core::time::Timestamp;
 
 /// A run changed, durably.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct RunChange {
     /// The run.
     pub run: Uuid,
@@ -21,12 +21,28 @@ pub struct RunChange {
     pub status: Status,
     /// Whether that is its last.
     pub is_final: bool,
+    /// What it shares with its siblings.
+    pub spec: Arc<RunSpec>,
     /// The number of its newest attempt.
     pub attempt: u32,
+    /// That attempt's task.
+    pub task_arn: Option<String>,
+    /// The exit code that decided.
+    pub exit_code: Option<i64>,
+    /// When it was accepted.
+    pub submitted_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When its next attempt is due.
+    pub retry_at: Option<Timestamp>,
+    /// How often it was begun again after its end.
+    pub redrives: u32,
     /// The task's last status seen.
     pub last_status: Option<String>,
     /// The newest attempt's failure.
     pub error: Option<String>,
+    /// The class of that failure.
+    pub class: Option<Class>,
     /// What ECS said of it.
     pub cause: Option<String>,
 }
@@ -34,14 +50,23 @@ pub struct RunChange {
 impl RunChange {
     /// How a run looks now.
     pub fn of(run: &Run) -> Self {
+        let last = run.attempt();
         Self {
             run: run.id,
             name: run.name.clone(),
             status: run.status,
             is_final: run.status.is_final(),
-            attempt: run.attempt().map_or(0, |a| a.number),
-            last_status: run.attempt().and_then(|a| a.last_status.clone()),
+            spec: Arc::clone(&run.spec),
+            attempt: last.map_or(0, |a| a.number),
+            task_arn: last.and_then(|a| a.task_arn.clone()),
+            exit_code: last.and_then(|a| a.exit_code),
+            submitted_at: run.submitted_at,
+            finished_at: run.finished_at,
+            retry_at: run.retry_at,
+            redrives: run.redrives,
+            last_status: last.and_then(|a| a.last_status.clone()),
             error: run.failure().map(|f| f.error.clone()),
+            class: run.failure().map(|f| f.class),
             cause: run.failure().map(|f| f.cause.clone()),
         }
     }
@@ -107,39 +132,5 @@ impl Count {
     /// How many.
     pub fn get(&self) -> u64 {
         self.0.load(std::sync::atomic::Ordering::Relaxed)
-    }
-}
-
-/// How long things took: milliseconds, up to a day, to 1 %.
-#[derive(Debug)]
-pub struct Times(Mutex<Option<Histogram<u32>>>);
-
-const LONGEST_MILLIS: u64 = 24 * 3600 * 1000;
-
-impl Default for Times {
-    fn default() -> Self {
-        Self(Mutex::new(Histogram::new_with_bounds(1, LONGEST_MILLIS, 2).ok()))
-    }
-}
-
-impl Times {
-    fn histogram(&self) -> MutexGuard<'_, Option<Histogram<u32>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn record(&self, took: Duration) {
-        if let Some(histogram) = self.histogram().as_mut() {
-            histogram.saturating_record(u64::try_from(took.as_millis()).unwrap_or(LONGEST_MILLIS));
-        }
-    }
-
-    /// How many were recorded.
-    pub fn count(&self) -> u64 {
-        self.histogram().as_ref().map_or(0, Histogram::len)
-    }
-
-    /// What a share of them (0.5, 0.99) took at most.
-    pub fn quantile(&self, share: f64) -> Duration {
-        Duration::from_millis(self.histogram().as_ref().map_or(0, |all| all.value_at_quantile(share)))
     }
 }

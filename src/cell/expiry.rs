@@ -26,7 +26,9 @@ impl Inner {
 
     async fn expire(&self, before: Timestamp) {
         let old = self.registry.collect(|run| run.finished_at.filter(|at| *at < before).map(|_| run.id));
-        old.into_iter().for_each(|id| self.registry.forget(id));
+        for id in old {
+            self.registry.forget(id);
+        }
         loop {
             match self.ports.store.expire(before, AT_ONCE).await {
                 Ok(AT_ONCE) => {}

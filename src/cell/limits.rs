@@ -13,7 +13,7 @@ use crate::store::Change;
 pub(super) const NOTE: &str = "limits";
 
 /// Runs that are not launched for now: they wait as `QUEUED`, and it costs them no attempt.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Hold {
     /// All runs of a queue.
@@ -44,7 +44,7 @@ pub(super) fn plain(name: &str) -> &str {
 }
 
 /// What is in force.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// Tasks a second, of each kind of capacity that has a launch rate.
@@ -60,16 +60,19 @@ pub struct Limits {
 }
 
 /// A change to the limits; what is left out stays.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LimitsChange {
     /// First, everything that was ever changed goes back to the cell's settings. Holds stay.
     pub reset: bool,
     /// Tasks a second.
+    #[schema(exclusive_minimum = 0.0)]
     pub run_task_rate: Option<f64>,
     /// Tasks at once after a rest.
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64)]
     pub run_task_burst: Option<u32>,
     /// Most runs that may have a task.
+    #[schema(minimum = 1)]
     pub max_in_flight: Option<usize>,
     /// Most tasks in PROVISIONING in a cluster.
     pub max_provisioning: Option<usize>,

@@ -10,26 +10,32 @@ mod door;
 mod effects;
 mod events;
 mod expiry;
+mod feed;
 mod governor;
 mod ids;
 mod intake;
 mod launcher;
 mod limits;
+mod list;
 mod outbox;
 mod place;
 pub mod ports;
 mod queue;
 mod receive;
 mod reconcile;
+mod redrive;
 mod registry;
 mod settle;
 mod silence;
 mod slots;
 mod start;
+mod stats;
 mod timers;
+mod times;
+mod vitals;
 mod watcher;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -42,20 +48,28 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use clock::Clock;
-pub use events::{Count, Counters, RunChange, Times};
+pub use events::{Count, Counters, RunChange};
+pub use feed::Numbered;
 pub use governor::Pace;
 pub use ids::Ids;
 pub use intake::{SubmitError, Submitted};
 pub use limits::{Hold, Limits, LimitsChange, LimitsError};
+pub use list::Page;
+pub use redrive::RedriveError;
+pub use stats::{BUCKET, BUCKETS, Bucket, Phases, Totals};
+pub use times::{Quantiles, STEPS, Steps, Times};
+pub use vitals::Vitals;
 
 use crate::core::machine::Input;
 use crate::core::notification::Origin;
-use crate::core::run::{Run, Status};
+use crate::core::run::Run;
 use crate::store::{Change, Key, Store, StoreError};
+use feed::Feed;
 use governor::Governor;
 use ports::{Ecs, Notifier, Queue};
 use queue::LaunchQueue;
 use registry::Registry;
+use stats::Stats;
 use timers::Timers;
 
 /// For what is on its way to the store when everything else has ended.
@@ -151,15 +165,6 @@ pub enum CellError {
     Name(String),
 }
 
-/// A cell's runs, counted.
-#[derive(Clone, Debug, Default)]
-pub struct Summary {
-    /// By status.
-    pub statuses: BTreeMap<Status, usize>,
-    /// Those that wait for a launch slot, by queue.
-    pub waiting: BTreeMap<String, usize>,
-}
-
 /// How much a cell holds in memory: what must not grow with the runs that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
@@ -194,7 +199,10 @@ struct Inner {
     registry: Registry,
     timers: Timers,
     commits: mpsc::Sender<door::Commit>,
-    changes: broadcast::Sender<RunChange>,
+    feed: Feed,
+    stats: Stats,
+    /// Held while a run that only the store has is taken back into memory.
+    redriving: tokio::sync::Mutex<()>,
     queue: Mutex<LaunchQueue>,
     standing: Mutex<limits::Standing>,
     /// Held while limits are changed.
@@ -223,6 +231,7 @@ struct Inner {
     store_fails: AtomicBool,
     counters: Counters,
     listens_since: Mutex<Instant>,
+    began_at: crate::core::time::Timestamp,
     draining: CancellationToken,
     ended: CancellationToken,
     receivers: TaskTracker,
@@ -232,8 +241,18 @@ struct Inner {
 
 impl Cell {
     /// Every change of every run from here on. A slow listener misses the oldest.
-    pub fn subscribe(&self) -> broadcast::Receiver<RunChange> {
-        self.inner.changes.subscribe()
+    pub fn subscribe(&self) -> broadcast::Receiver<Numbered> {
+        self.inner.feed.listen()
+    }
+
+    /// What came after the change of this number, and every change from here on; `None` when some of it is no longer kept.
+    pub fn subscribe_after(&self, number: u64) -> Option<(Vec<Numbered>, broadcast::Receiver<Numbered>)> {
+        self.inner.feed.listen_after(number)
+    }
+
+    /// The number of the newest change.
+    pub fn last_change(&self) -> u64 {
+        self.inner.feed.last()
     }
 
     /// One run as it is now.
@@ -264,18 +283,6 @@ impl Cell {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.inner.config.name
-    }
-
-    /// The ids of the runs that fit.
-    pub fn ids(&self, fits: impl Fn(&Run) -> bool) -> Vec<Uuid> {
-        self.inner.registry.collect(|run| fits(run).then_some(run.id))
-    }
-
-    /// How many runs there are by status, and how many wait in each queue.
-    pub fn summary(&self) -> Summary {
-        let mut statuses: BTreeMap<Status, usize> = BTreeMap::new();
-        self.inner.registry.each(|run| *statuses.entry(run.status).or_default() += 1);
-        Summary { statuses, waiting: self.inner.waiting_by_queue() }
     }
 
     /// How much it holds in memory.
@@ -311,11 +318,7 @@ impl Cell {
 
     /// Whether it receives what it is to receive.
     pub fn ready(&self) -> bool {
-        let ports = &self.inner.ports;
-        let queues = [ports.events.is_some(), ports.requests.is_some()];
-        let receives = queues.iter().zip(&self.inner.receiving).all(|(there, receiving)| !there || receiving.is_well());
-        let healthy = !self.inner.draining.is_cancelled() && !self.inner.store_fails.load(Ordering::Relaxed);
-        healthy && receives
+        self.not_ready().is_empty()
     }
 
     /// Asks a run to stop; false if there is none or it has ended.
@@ -394,11 +397,11 @@ impl Inner {
         finished.push_back(id);
         while finished.len() > self.config.keep_finished {
             let Some(oldest) = finished.pop_front() else { break };
-            if !self.ports.store.is_durable() {
+            // One that was redriven meanwhile is open, and comes here again when it ends.
+            if self.registry.forget(oldest) && !self.ports.store.is_durable() {
                 // If the commit queue is full it is forgotten when its time is over.
                 let _ = self.commits.try_send(door::Commit::bare(vec![Change::Forget(oldest)]).0);
             }
-            self.registry.forget(oldest);
         }
     }
 }

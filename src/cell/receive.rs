@@ -23,7 +23,7 @@ pub(super) enum From {
 }
 
 impl From {
-    fn queue(self) -> &'static str {
+    pub(super) fn queue(self) -> &'static str {
         match self {
             Self::Events => "the events queue (TASKWATCH_EVENTS_QUEUE_URL)",
             Self::Requests => "the requests queue (TASKWATCH_REQUESTS_QUEUE_URL)",

@@ -1,5 +1,6 @@
 //! Every run of the cell, found by id, name, task ARN or launch token. No guard leaves this file.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
@@ -8,7 +9,7 @@ use uuid::Uuid;
 
 use super::place::Place;
 use super::silence::{Class, Look, Silence, live_task};
-use crate::core::run::Run;
+use crate::core::run::{Run, Status};
 use crate::core::time::Timestamp;
 
 /// A run, its next deadline, and when its task is to be looked at if nothing is heard of it.
@@ -48,6 +49,8 @@ pub(super) struct Registry {
     /// Tasks in PROVISIONING by cluster, where they wait for instances.
     provisioning: Map<String, usize>,
     silence: Silence,
+    /// Runs by status, in the order of [`Status`].
+    statuses: [AtomicUsize; Status::ALL.len()],
 }
 
 /// What a name stands for when a request comes with it.
@@ -116,6 +119,7 @@ impl Registry {
         drop(names);
         self.weigh(&Weight { open: false, live: false, provisioning: None }, Weight::of(&run));
         let new = crate::core::machine::next_deadline(&run);
+        self.statuses[run.status as usize].fetch_add(1, Ordering::Relaxed);
         let mut look = None;
         self.silence.follow(&mut look, &run, true);
         self.runs.insert(id, Entry { run, armed: new, look });
@@ -126,6 +130,7 @@ impl Registry {
     pub(super) fn update<T>(&self, id: Uuid, change: impl FnOnce(&mut Run) -> T) -> Option<(T, Rearm)> {
         let mut entry = self.runs.get_mut(&id)?;
         let before = Weight::of(&entry.run);
+        let old_status = entry.run.status;
         let key = |run: &Run| run.attempt().map(|a| (a.task_arn.clone(), a.token.clone())).unwrap_or_default();
         let (old_arn, old_token) = key(&entry.run);
         let result = change(&mut entry.run);
@@ -141,6 +146,10 @@ impl Registry {
         }
         if let Some(token) = token.filter(|t| old_token.as_ref() != Some(t)) {
             self.by_token.entry(token).or_default().push(id);
+        }
+        if entry.run.status != old_status {
+            self.statuses[old_status as usize].fetch_sub(1, Ordering::Relaxed);
+            self.statuses[entry.run.status as usize].fetch_add(1, Ordering::Relaxed);
         }
         let freed = self.weigh(&before, Weight::of(&entry.run));
         let Entry { run, armed, look } = &mut *entry;
@@ -211,9 +220,18 @@ impl Registry {
         self.runs.iter().filter_map(|entry| look(&entry.run)).collect()
     }
 
+    /// How many runs have each status.
+    pub(super) fn by_status(&self) -> BTreeMap<Status, usize> {
+        Status::ALL.into_iter().map(|s| (s, self.statuses[s as usize].load(Ordering::Relaxed))).collect()
+    }
+
     /// Looks at every run.
     pub(super) fn each(&self, mut look: impl FnMut(&Run)) {
         self.runs.iter().for_each(|entry| look(&entry.run));
+    }
+
+    pub(super) fn has(&self, id: Uuid) -> bool {
+        self.runs.contains_key(&id)
     }
 
     pub(super) fn of_task(&self, task_arn: &str) -> Option<Uuid> {
@@ -251,9 +269,10 @@ impl Registry {
         });
     }
 
-    /// Forgets a final run and all that leads to it.
-    pub(super) fn forget(&self, id: Uuid) {
-        let Some((_, entry)) = self.runs.remove(&id) else { return };
+    /// Forgets a run and all that leads to it, unless it is open (again: it may have been redriven meanwhile).
+    pub(super) fn forget(&self, id: Uuid) -> bool {
+        let Some((_, entry)) = self.runs.remove_if(&id, |_, entry| entry.run.status.is_final()) else { return false };
+        self.statuses[entry.run.status as usize].fetch_sub(1, Ordering::Relaxed);
         for attempt in &entry.run.attempts {
             if let Some(arn) = &attempt.task_arn {
                 self.by_task.remove(arn);
@@ -266,6 +285,7 @@ impl Registry {
             named.1.retain(|other| *other != id);
             named.1.is_empty()
         });
+        true
     }
 }
 

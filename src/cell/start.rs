@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::feed::Feed;
 use super::governor::Governor;
 use super::receive::From;
 use super::registry::Rearm;
 use super::silence::Silence;
+use super::stats::Stats;
 use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, limits};
 use crate::core::machine::{self, Effect, Input};
 use crate::core::notification::Origin;
@@ -23,7 +25,6 @@ use crate::store::Contents;
 
 /// Transitions on their way to the store: more wait, and so do those who made them.
 const COMMITS: usize = 8192;
-const CHANGES: usize = 65_536;
 const DUE_AT_ONCE: usize = 64;
 
 impl Cell {
@@ -51,6 +52,7 @@ impl Cell {
         inner.take_up(contents);
         inner.tasks.spawn(Arc::clone(&inner).reconcile_all());
         inner.tasks.spawn(Arc::clone(&inner).expire_all());
+        inner.tasks.spawn(Arc::clone(&inner).sample_all());
         inner.receive();
         Ok(Self { inner })
     }
@@ -61,6 +63,7 @@ impl Inner {
         let origin =
             Origin { cell: config.name.clone(), account: config.account.clone(), region: config.region.clone() };
         Self {
+            began_at: ports.clock.now(),
             governor: Arc::new(Governor::new(config.run_task_rate, config.run_task_burst, config.describe_share)),
             registry: super::Registry::new(Silence::new(config.reconcile_after, config.poll)),
             origin,
@@ -68,7 +71,9 @@ impl Inner {
             ports,
             commits,
             timers: super::Timers::default(),
-            changes: broadcast::channel(CHANGES).0,
+            feed: Feed::default(),
+            stats: Stats::default(),
+            redriving: tokio::sync::Mutex::new(()),
             queue: Mutex::default(),
             standing: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),

@@ -102,6 +102,8 @@ impl Inner {
             healthy: task.health_status.as_deref() == Some("HEALTHY"),
             exit_code: task.exit_code(deciders),
             created_at: task.created_at,
+            pull_started_at: task.pull_started_at,
+            pull_stopped_at: task.pull_stopped_at,
             started_at: task.started_at,
             stopped_at: task.stopped_at,
         }

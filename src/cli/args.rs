@@ -63,9 +63,22 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// Stop a run, or all runs of a name of many
     Stop(StopArgs),
+    /// Begin runs again that ended short of their goal
+    #[command(after_help = REDRIVE_EXAMPLES)]
+    Redrive(RedriveArgs),
+    /// Launch nothing more of a queue or a task definition
+    #[command(after_help = PAUSE_EXAMPLES)]
+    Pause(HoldArgs),
+    /// Launch again what was paused
+    Resume(HoldArgs),
     /// What happened to a task and what to do
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
+    /// Write a completion script for a shell to stdout
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write the manual page to stdout, or one for each command into a directory
+    Man(ManArgs),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -99,6 +112,27 @@ Examples:
   taskwatch submit fleet.ndjson --output json
 
 A FILE holds one request, an array of them, or one a line. Exit codes: 0 all were taken; 1 some were refused.";
+
+const REDRIVE_EXAMPLES: &str = "\
+Examples:
+  taskwatch redrive nightly-2026-11-22
+  taskwatch redrive --status FAILED --error Taskwatch.Network
+  taskwatch redrive --name fleet --output json
+
+Retries and timeoutSeconds count anew, attempts are numbered on. Exit codes: 0 all that were named were begun again; 1 some were not.";
+
+const PAUSE_EXAMPLES: &str = "\
+Examples:
+  taskwatch pause --queue team-a
+  taskwatch pause --task-definition etl:7 --task-definition report
+  taskwatch resume --queue team-a
+
+What is paused waits as QUEUED and burns no attempt; tasks that run go on.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  taskwatch completions bash > /etc/bash_completion.d/taskwatch
+  taskwatch completions zsh > ~/.zfunc/_taskwatch";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -235,6 +269,9 @@ pub(super) struct ListArgs {
     /// Runs whose newest failure has this name, class or transience
     #[arg(long)]
     pub(super) error: Option<String>,
+    /// Runs of this name
+    #[arg(long)]
+    pub(super) name: Option<String>,
     /// Most runs to show
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub(super) max: usize,
@@ -263,6 +300,57 @@ pub(super) struct StopArgs {
     pub(super) reason: Option<String>,
     #[command(flatten)]
     pub(super) server: ServerArgs,
+}
+
+/// `taskwatch redrive`.
+#[derive(Debug, Args)]
+pub(super) struct RedriveArgs {
+    /// Ids or names
+    #[arg(value_name = "RUN", required_unless_present_any = ["status", "queue", "error", "name"])]
+    pub(super) runs: Vec<String>,
+    /// All runs in this status: FAILED, TIMED_OUT or ABORTED, or several with commas
+    #[arg(long)]
+    pub(super) status: Option<String>,
+    /// All runs of this queue that ended short of their goal
+    #[arg(long)]
+    pub(super) queue: Option<String>,
+    /// All runs that were ended by a failure of this name, class or transience
+    #[arg(long)]
+    pub(super) error: Option<String>,
+    /// All runs of this name that ended short of their goal
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+/// `taskwatch pause` and `resume`.
+#[derive(Debug, Args)]
+pub(super) struct HoldArgs {
+    /// A queue
+    #[arg(long, required_unless_present = "task_definition")]
+    pub(super) queue: Vec<String>,
+    /// family, family:revision or ARN
+    #[arg(long)]
+    pub(super) task_definition: Vec<String>,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+/// `taskwatch completions`.
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// `taskwatch man`.
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// Write taskwatch.1, taskwatch-run.1, … into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<std::path::PathBuf>,
 }
 
 /// `taskwatch explain`.

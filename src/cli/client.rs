@@ -48,8 +48,17 @@ impl Server {
         self.send(self.request(Method::GET, parts)?.query(query)).await
     }
 
-    pub(super) async fn post(&self, parts: &[&str], body: &Value) -> Result<Value, CliError> {
-        self.send(self.request(Method::POST, parts)?.json(body)).await
+    pub(super) async fn post(&self, parts: &[&str], body: Option<&Value>) -> Result<Value, CliError> {
+        let request = self.request(Method::POST, parts)?;
+        self.send(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
+    }
+
+    pub(super) async fn patch(&self, parts: &[&str], body: &Value) -> Result<Value, CliError> {
+        self.send(self.request(Method::PATCH, parts)?.json(body)).await
     }
 
     /// Sends requests as they are; the answer may be of some taken and some refused.

@@ -6,9 +6,12 @@ mod demo;
 mod error;
 mod exit;
 mod explain;
+mod limits;
 mod local;
+mod manual;
 mod output;
 mod progress;
+mod redrive;
 mod remote;
 mod request;
 mod run;
@@ -24,6 +27,7 @@ use clap::Parser;
 
 use args::{Arguments, Command};
 use error::CliError;
+use limits::Order;
 use settings::Settings;
 
 /// Runs the command that the arguments name.
@@ -41,6 +45,12 @@ pub fn main() -> ExitCode {
 }
 
 async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
+    // These need no settings, and must not fail for a wrong one.
+    match &arguments.command {
+        Command::Completions(arguments) => return Ok(manual::completions(arguments)),
+        Command::Man(arguments) => return manual::man(arguments),
+        _ => {}
+    }
     let settings = Settings::load(&arguments.global)?;
     // A demo's faults are on purpose; a person who waits for one task reads progress, not a log.
     let usual = match &arguments.command {
@@ -57,9 +67,14 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::List(arguments) => runs::list(arguments, &global, &settings).await,
         Command::Show(arguments) => runs::show(arguments, &global, &settings).await,
         Command::Stop(arguments) => runs::stop(arguments, &global, &settings).await,
+        Command::Redrive(arguments) => redrive::redrive(arguments, &global, &settings).await,
+        Command::Pause(arguments) => limits::hold(Order::Pause, arguments, &global, &settings).await,
+        Command::Resume(arguments) => limits::hold(Order::Resume, arguments, &global, &settings).await,
         Command::Local(arguments) => local::local(arguments).await,
         Command::Demo(arguments) => demo::demo(arguments, &global).await,
         Command::Explain(explain) => explain::explain(explain, &global).await,
+        Command::Completions(arguments) => Ok(manual::completions(&arguments)),
+        Command::Man(arguments) => manual::man(&arguments),
     }
 }
 

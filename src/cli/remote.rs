@@ -51,7 +51,7 @@ pub(super) async fn run(
                 interrupted = Some(code);
                 output::problem("stopping what was launched; once more to leave at once");
                 let reason = serde_json::json!({"reason": "taskwatch run was interrupted"});
-                server.post(&["runs", name, "stop"], &reason).await?;
+                server.post(&["runs", name, "stop"], Some(&reason)).await?;
             }
         }
     };

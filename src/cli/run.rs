@@ -124,7 +124,7 @@ async fn follow(
     while !done(cell, &ids, arguments.no_wait && interrupt.is_none()) {
         tokio::select! {
             change = changes.recv() => match change {
-                Ok(change) => progress.change(&change),
+                Ok(numbered) => progress.change(&numbered.change),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => break,
             },
@@ -164,7 +164,7 @@ impl Interrupt {
     async fn over(interrupt: Option<&Self>, cell: &Cell) {
         let Some(interrupt) = interrupt else { return std::future::pending().await };
         tokio::time::sleep_until(interrupt.at + ANSWERS).await;
-        let only_calls = cell.ids(|run| !run.status.is_final() && !is_launching(run)).is_empty();
+        let only_calls = cell.runs().iter().all(|run| run.status.is_final() || is_launching(run));
         if !only_calls {
             tokio::time::sleep_until(interrupt.at + ENDING).await;
         }

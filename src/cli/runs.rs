@@ -13,26 +13,15 @@ const PAGE: usize = 1000;
 
 pub(super) async fn list(arguments: ListArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
-    let mut runs: Vec<Value> = Vec::new();
-    let mut next: Option<String> = None;
-    while runs.len() < arguments.max {
-        let mut query = vec![("limit", PAGE.min(arguments.max - runs.len()).to_string())];
-        let filters = [
-            ("status", &arguments.status),
-            ("queue", &arguments.queue),
-            ("error", &arguments.error),
-            ("nextToken", &next),
-        ];
-        query.extend(filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-        let answer = server.get(&["runs"], &query).await?;
-        runs.extend(answer["runs"].as_array().cloned().unwrap_or_default());
-        next = answer["nextToken"].as_str().map(str::to_owned);
-        if next.is_none() {
-            break;
-        }
-    }
+    let filters = [
+        ("status", arguments.status),
+        ("queue", arguments.queue),
+        ("error", arguments.error),
+        ("name", arguments.name),
+    ];
+    let (runs, more) = pages(&server, &filters, arguments.max).await?;
     print(&runs, global.output.unwrap_or(Format::Table));
-    if next.is_some() {
+    if more {
         output::problem(&format!(
             "there are more than {}: --max N, or narrow it by --status, --queue, --error",
             runs.len()
@@ -41,7 +30,30 @@ pub(super) async fn list(arguments: ListArgs, global: &Global, settings: &Settin
     Ok(0)
 }
 
-fn print(runs: &[Value], format: Format) {
+/// Runs that fit, `most` of them; and whether there are more.
+pub(super) async fn pages(
+    server: &Server,
+    filters: &[(&'static str, Option<String>)],
+    most: usize,
+) -> Result<(Vec<Value>, bool), CliError> {
+    let mut runs: Vec<Value> = Vec::new();
+    let mut next: Option<String> = None;
+    while runs.len() < most {
+        let mut query = vec![("limit", PAGE.min(most - runs.len()).to_string())];
+        query.extend(filters.iter().filter_map(|(name, value)| Some((*name, value.clone()?))));
+        query.extend(next.take().map(|token| ("nextToken", token)));
+        let answer = server.get(&["runs"], &query).await?;
+        runs.extend(answer["runs"].as_array().cloned().unwrap_or_default());
+        next = answer["nextToken"].as_str().map(str::to_owned);
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok((runs, next.is_some()))
+}
+
+/// Runs as the format has them.
+pub(super) fn print(runs: &[Value], format: Format) {
     match format {
         Format::Json => output::json(&json!(runs)),
         Format::Table => {
@@ -100,7 +112,7 @@ fn describe(run: &Value) {
 pub(super) async fn stop(arguments: StopArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
     let body = arguments.reason.as_ref().map_or_else(|| json!({}), |reason| json!({"reason": reason}));
-    let answer = server.post(&["runs", &arguments.run, "stop"], &body).await?;
+    let answer = server.post(&["runs", &arguments.run, "stop"], Some(&body)).await?;
     print(answer["runs"].as_array().map_or(&[], Vec::as_slice), global.output.unwrap_or(Format::Table));
     Ok(0)
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Global;
 use super::error::CliError;
+use super::output;
 use super::settings::{Settings, StoreSetting, target};
 use super::signals::Signals;
 use crate::aws::Clients;
@@ -16,6 +17,8 @@ use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::http;
 use crate::store::{FileStore, MemoryStore, Store};
 
+/// CloudWatch keeps metrics by the minute.
+const EMF: Duration = Duration::from_secs(60);
 /// ECS sends SIGKILL 30 s after SIGTERM; a drain leaves room.
 const DRAIN: Duration = Duration::from_secs(8);
 
@@ -50,12 +53,24 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     let shutdown = CancellationToken::new();
     let http = tokio::spawn(http::serve(listener, cell.clone(), settings.api_token.clone(), shutdown.clone()));
     tracing::info!(cell = name, %address, "serving");
-    signals.next().await;
+    tokio::select! {
+        _ = signals.next() => {}
+        () = tell_cloudwatch(&cell), if settings.emf() => {}
+    }
     tracing::info!("draining");
     cell.drain(DRAIN).await;
     shutdown.cancel();
     let _ = http.await;
     Ok(0)
+}
+
+/// A line of metrics every minute, without end.
+async fn tell_cloudwatch(cell: &Cell) {
+    let mut emf = http::Emf::new(cell.clone());
+    loop {
+        tokio::time::sleep(EMF).await;
+        output::data(&emf.line());
+    }
 }
 
 fn store(setting: &StoreSetting) -> Result<Arc<dyn Store>, CliError> {

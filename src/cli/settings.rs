@@ -33,6 +33,7 @@ pub(super) struct Settings {
     reconcile_after_seconds: Option<u64>,
     log: Option<String>,
     log_format: Option<String>,
+    metrics: Option<String>,
 }
 
 /// Where runs are kept unless told otherwise.
@@ -82,6 +83,7 @@ impl Settings {
             ("API_TOKEN", &mut self.api_token),
             ("LOG", &mut self.log),
             ("LOG_FORMAT", &mut self.log_format),
+            ("METRICS", &mut self.metrics),
         ];
         for (name, setting) in texts {
             *setting = env(name).or_else(|| setting.take());
@@ -121,10 +123,22 @@ impl Settings {
         if let Some(cell) = self.cell.as_ref().filter(|c| !(1..=64).contains(&c.len()) || !c.chars().all(fits)) {
             return wrong("CELL", cell.clone(), "1 to 64 characters of A-Z a-z 0-9 - _");
         }
+        if let Some(other) = self.metrics.as_ref().filter(|kind| !["emf", "prometheus"].contains(&kind.as_str())) {
+            return wrong(
+                "METRICS",
+                other.clone(),
+                "prometheus (GET /metrics alone), or emf (and CloudWatch EMF on stdout)",
+            );
+        }
         match self.log_format.as_deref() {
             None | Some("text" | "json") => Ok(()),
             Some(other) => wrong("LOG_FORMAT", other.into(), "text or json"),
         }
+    }
+
+    /// `TASKWATCH_METRICS=emf`: metrics for CloudWatch on stdout, too.
+    pub(super) fn emf(&self) -> bool {
+        self.metrics.as_deref() == Some("emf")
     }
 
     /// `TASKWATCH_STORE`.
@@ -249,6 +263,7 @@ mod tests {
             ("STORE", "file:", "expected file:DIR"),
             ("KEEP", "a week", "TASKWATCH_KEEP"),
             ("LOG_FORMAT", "xml", "text or json"),
+            ("METRICS", "statsd", "TASKWATCH_METRICS is \"statsd\": prometheus"),
         ] {
             let error = with(name, value).unwrap_err();
             assert!(error.contains(part), "{name}={value}: {error}");

@@ -28,7 +28,7 @@ pub struct Origin {
 /// One message to publish, at least once; `id` is the same every time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
-    /// Stable: a function of the run and its final status.
+    /// Stable: a function of the run, its final status, and how often it was redriven.
     pub id: String,
     /// The run it is about.
     pub run: Uuid,
@@ -46,7 +46,7 @@ pub struct Notification {
 
 /// The notification of a final run; `default_topic` is the cell's.
 pub fn build(run: &Run, origin: &Origin, default_topic: Option<&str>) -> Notification {
-    let id = Uuid::new_v5(&run.id, run.status.as_str().as_bytes()).to_string();
+    let id = id(run);
     let notify = &run.spec.notify;
     let envelope = envelope(run, origin, &id).to_string();
     let topic = notify.topics.get(&run.status).or(notify.topic_arn.as_ref());
@@ -59,6 +59,13 @@ pub fn build(run: &Run, origin: &Origin, default_topic: Option<&str>) -> Notific
         id,
         envelope,
     }
+}
+
+/// Each end has its own: one after a redrive is no repetition of the one before.
+fn id(run: &Run) -> String {
+    let status = run.status.as_str();
+    let end = if run.redrives == 0 { status.to_owned() } else { format!("{status}/{}", run.redrives) };
+    Uuid::new_v5(&run.id, end.as_bytes()).to_string()
 }
 
 /// The state of a run as users see it: environment values masked, long causes cut.
@@ -234,6 +241,12 @@ mod tests {
         assert_eq!(build(&run, &origin(), None), build(&run, &origin(), None));
         let other = Run { status: Status::Aborted, ..run.clone() };
         assert_ne!(build(&run, &origin(), None).id, build(&other, &origin(), None).id);
+        let again = Run { redrives: 1, ..run.clone() };
+        assert_ne!(
+            build(&run, &origin(), None).id,
+            build(&again, &origin(), None).id,
+            "an end after a redrive is another"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::retry::RetryCounts;
 use super::time::Timestamp;
 
 /// Where a run is, in Step Functions' words where it has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     /// Accepted, waits for a launch slot.
@@ -33,6 +33,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them, in the order of a run's life.
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Starting,
+        Self::Running,
+        Self::PendingRetry,
+        Self::Succeeded,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Aborted,
+    ];
+
     /// Whether nothing more will happen to the run.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::TimedOut | Self::Aborted)
@@ -54,7 +66,7 @@ impl Status {
 }
 
 /// Where an attempt is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub enum Stage {
     /// Waits for a launch slot; nothing was sent.
     Waiting,
@@ -100,6 +112,12 @@ pub struct Attempt {
     pub stop_sent_at: Option<Timestamp>,
     /// ECS's `createdAt`.
     pub created_at: Option<Timestamp>,
+    /// ECS's `pullStartedAt`.
+    #[serde(default)]
+    pub pull_started_at: Option<Timestamp>,
+    /// ECS's `pullStoppedAt`.
+    #[serde(default)]
+    pub pull_stopped_at: Option<Timestamp>,
     /// ECS's `startedAt`.
     pub started_at: Option<Timestamp>,
     /// ECS's `stoppedAt`, or when the attempt was over for us.
@@ -130,6 +148,8 @@ impl Attempt {
             placed_at: None,
             stop_sent_at: None,
             created_at: None,
+            pull_started_at: None,
+            pull_stopped_at: None,
             started_at: None,
             stopped_at: None,
             exit_code: None,
@@ -168,6 +188,12 @@ pub struct Run {
     pub stop_asked: Option<String>,
     /// Its `timeoutSeconds` are over: it ends when its task has.
     pub timed_out: bool,
+    /// How often it was redriven: begun again after its end.
+    #[serde(default)]
+    pub redrives: u32,
+    /// When it was last redriven: its `timeoutSeconds` count from here.
+    #[serde(default)]
+    pub redriven_at: Option<Timestamp>,
     /// What ended it, unless it succeeded: the last attempt's failure, or the run's own timeout or stop.
     pub ended_by: Option<Failure>,
     /// Rises with every change; the newest record of a run is the one with the highest.
@@ -191,6 +217,8 @@ impl Run {
             retry_at: None,
             stop_asked: None,
             timed_out: false,
+            redrives: 0,
+            redriven_at: None,
             ended_by: None,
             revision: 0,
         }
@@ -199,6 +227,11 @@ impl Run {
     /// The name its request had: all of `name`, or `name` of `name/3`.
     pub fn request_name(&self) -> &str {
         self.name.split('/').next().unwrap_or_default()
+    }
+
+    /// Whether it ended without reaching its goal, so that it may be begun again.
+    pub fn can_be_redriven(&self) -> bool {
+        matches!(self.status, Status::Failed | Status::TimedOut | Status::Aborted)
     }
 
     /// Whether a task of it may be running.

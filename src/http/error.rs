@@ -3,10 +3,26 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::cell::SubmitError;
+use super::submit::Refused;
+use crate::cell::{LimitsError, RedriveError, SubmitError};
 use crate::store::StoreError;
+
+/// What is wrong, and what to do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct ErrorBody {
+    /// The error's name, such as `NotFound`.
+    error: String,
+    /// For people.
+    message: String,
+    /// Where several requests were sent and none was taken: why, one by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refused: Option<Vec<Refused>>,
+}
 
 /// One error answer.
 #[derive(Debug)]
@@ -34,7 +50,7 @@ impl ApiError {
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "this path takes another method")
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "this path takes another method: see Allow")
     }
 
     pub(super) fn unauthorized() -> Self {
@@ -42,9 +58,43 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message)
     }
 
-    /// The body, and what stands for it among refused items.
-    pub(super) fn body(&self) -> Value {
-        json!({"error": self.name, "message": self.message})
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message)
+    }
+
+    pub(super) fn media_type(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+    }
+
+    pub(super) fn too_slow() -> Self {
+        let message = "nothing of the body came for too long; send the request again";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message)
+    }
+
+    pub(super) fn busy(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", message)
+    }
+
+    pub(super) fn too_many_streams() -> Self {
+        let message = "as many streams are open as may; close one, or try again";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyStreams", message)
+    }
+
+    pub(super) fn not_ready(reasons: &[String]) -> Self {
+        let message = format!("{}: see its log, or wait if it has just begun", reasons.join("; "));
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "NotReady", message)
+    }
+
+    /// One request among several.
+    pub(super) fn item(self, item: u64, line: Option<u64>) -> Refused {
+        Refused { item, line, error: self.name.to_owned(), message: self.message }
+    }
+
+    /// None of several requests was taken.
+    pub(super) fn none_taken(status: StatusCode, refused: Vec<Refused>) -> Response {
+        let error = refused.first().map(|first| first.error.clone()).unwrap_or_default();
+        let message = "none of the requests was taken: see refused".to_owned();
+        with_headers(status, ErrorBody { error, message, refused: Some(refused) })
     }
 }
 
@@ -60,6 +110,28 @@ impl From<SubmitError> for ApiError {
     }
 }
 
+impl From<RedriveError> for ApiError {
+    fn from(error: RedriveError) -> Self {
+        let (status, name) = match &error {
+            RedriveError::NotRedrivable { .. } => (StatusCode::CONFLICT, "NotRedrivable"),
+            RedriveError::Full => (StatusCode::TOO_MANY_REQUESTS, "TooManyRuns"),
+            RedriveError::Gone => (StatusCode::NOT_FOUND, "NotFound"),
+            RedriveError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable"),
+            RedriveError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown"),
+        };
+        Self::new(status, name, error.to_string())
+    }
+}
+
+impl From<LimitsError> for ApiError {
+    fn from(error: LimitsError) -> Self {
+        match &error {
+            LimitsError::Wrong(_) => Self::invalid(error.to_string()),
+            LimitsError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown", error.to_string()),
+        }
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable", error.to_string())
@@ -68,13 +140,17 @@ impl From<StoreError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body())).into_response();
-        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
-        if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
+        with_headers(self.status, ErrorBody { error: self.name.to_owned(), message: self.message, refused: None })
     }
+}
+
+fn with_headers(status: StatusCode, body: ErrorBody) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }

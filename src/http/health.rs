@@ -2,19 +2,33 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
+use super::error::{ApiError, ErrorBody};
 
-pub(super) async fn alive() -> Json<Value> {
-    Json(json!({"status": "ok"}))
+/// The process's own word.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Health {
+    /// `ok` or `ready`.
+    status: &'static str,
 }
 
-pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Value>) {
-    if api.cell.ready() {
-        return (StatusCode::OK, Json(json!({"status": "ready"})));
-    }
-    let message = "the cell does not receive from its queues: see its log, or wait if it has just begun";
-    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": "NotReady", "message": message})))
+/// Answers as long as the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "cell", operation_id = "healthz", security(()),
+    responses((status = 200, description = "Alive", body = Health)))]
+pub(super) async fn alive() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Answers 200 while the cell receives from its queues and its store takes changes.
+#[utoipa::path(get, path = "/readyz", tag = "cell", operation_id = "readyz", security(()),
+    responses(
+        (status = 200, description = "Consuming", body = Health),
+        (status = 503, description = "NotReady: why not", body = ErrorBody),
+    ))]
+pub(super) async fn ready(State(api): State<Api>) -> Result<Json<Health>, ApiError> {
+    let reasons = api.cell.not_ready();
+    if reasons.is_empty() { Ok(Json(Health { status: "ready" })) } else { Err(ApiError::not_ready(&reasons)) }
 }

@@ -1,20 +1,32 @@
-//! The HTTP API of a serving cell: submit, look, stop, and its health.
+//! The HTTP API of a serving cell: submit, look, follow, stop, redrive, limits, metrics, and its health.
 
-mod auth;
+mod body;
+mod emf;
 mod error;
+mod extract;
+mod guard;
 mod health;
+mod limits;
+mod metrics;
+mod openapi;
+mod requests;
 mod runs;
+mod serve;
+mod stream;
 mod submit;
+mod summary;
 mod view;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+
+pub use emf::Emf;
 
 use crate::cell::Cell;
 use error::ApiError;
@@ -24,36 +36,57 @@ use error::ApiError;
 struct Api {
     cell: Cell,
     token: Option<Arc<str>>,
+    latest: summary::Latest,
+    /// Places for requests that are worked on.
+    requests: Arc<Semaphore>,
+    /// Places for streams.
+    streams: Arc<Semaphore>,
+    shutdown: CancellationToken,
 }
 
-/// Every route. With a token, all but the health checks ask for it as `Authorization: Bearer`.
-pub fn router(cell: Cell, token: Option<&str>) -> Router {
-    let api = Api { cell, token: token.map(Arc::from) };
+/// Every route. With a token, all but the health checks and the description ask for it as `Authorization: Bearer`.
+fn router(cell: Cell, token: Option<&str>, shutdown: CancellationToken) -> Router {
+    let api = Api {
+        cell,
+        token: token.map(Arc::from),
+        latest: summary::Latest::default(),
+        requests: Arc::new(Semaphore::new(guard::AT_ONCE)),
+        streams: Arc::new(Semaphore::new(stream::MOST_STREAMS)),
+        shutdown,
+    };
     let guarded = Router::new()
-        .route("/v1/runs", get(runs::list).post(submit::submit).layer(DefaultBodyLimit::disable()))
+        .route("/v1/runs", get(runs::list).post(submit::submit))
         .route("/v1/runs/{run}", get(runs::show))
         .route("/v1/runs/{run}/stop", post(runs::stop))
-        .route("/v1/summary", get(runs::summary))
-        .layer(from_fn_with_state(api.clone(), auth::guard));
+        .route("/v1/runs/{run}/redrive", post(runs::redrive))
+        .route("/v1/summary", get(summary::summary))
+        .route("/v1/limits", get(limits::show).patch(limits::change))
+        .route("/metrics", get(metrics::metrics))
+        .layer(from_fn_with_state(api.clone(), guard::bound))
+        .route("/v1/stream", get(stream::stream))
+        .layer(from_fn_with_state(api.clone(), guard::guard));
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/openapi.json", get(openapi::describe))
         .merge(guarded)
-        .fallback(|| async { ApiError::not_found("no such path: see /v1/runs, /v1/summary, /healthz, /readyz") })
+        .fallback(|| async { ApiError::not_found("no such path: /openapi.json tells which there are") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(from_fn(guard::secure))
         .with_state(api)
 }
 
 /// Serves until `shutdown`.
 ///
 /// # Errors
-/// The listener's.
+/// None so far: a connection that cannot be accepted is tried again.
 pub async fn serve(
     listener: TcpListener,
     cell: Cell,
     token: Option<String>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let app = router(cell, token.as_deref());
-    axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
+    let app = router(cell, token.as_deref(), shutdown.clone());
+    serve::serve(listener, app, shutdown).await;
+    Ok(())
 }

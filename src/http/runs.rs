@@ -1,61 +1,103 @@
-//! Lists, shows and stops runs.
+//! Lists, shows, stops and redrives runs.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::error::ApiError;
-use super::{Api, view};
+use super::error::{ApiError, ErrorBody};
+use super::extract::{Params, RunName};
+use super::view::{Brief, Full};
+use super::{Api, body, view};
+use crate::cell::RedriveError;
 use crate::core::run::{Run, Status};
+use crate::store::Query;
 
 /// Runs in one answer: the default and the most.
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1000;
 const REASON_CHARS: usize = 200;
 
-#[derive(Debug, Default, Deserialize)]
+/// Which runs to list, and from where.
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Filter {
+    /// In this status, or in one of several, with commas between them.
+    #[param(
+        nullable = false,
+        pattern = "^(QUEUED|STARTING|RUNNING|PENDING_RETRY|SUCCEEDED|FAILED|TIMED_OUT|ABORTED)$"
+    )]
     status: Option<String>,
+    /// Of this queue.
+    #[param(nullable = false)]
     queue: Option<String>,
+    /// Whose newest failure has this among its names: error, stop code, class or transience.
+    #[param(nullable = false)]
     error: Option<String>,
+    /// Of this name; of a name of many, all of them.
+    #[param(nullable = false)]
+    name: Option<String>,
+    /// Most runs in the answer.
+    #[param(nullable = false, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
+    /// Where an earlier answer ended.
+    #[param(nullable = false, format = Uuid)]
     next_token: Option<String>,
 }
 
-/// Newest first; `nextToken` goes on where a page ended.
-pub(super) async fn list(
-    State(api): State<Api>,
-    filter: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let Query(filter) = filter.map_err(|e| ApiError::invalid(e.body_text()))?;
-    let statuses = filter.status.as_deref().map(statuses).transpose()?;
-    let before = filter.next_token.as_deref().map(before).transpose()?;
+/// A page of runs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunList {
+    /// Newest first.
+    runs: Vec<Brief>,
+    /// Goes on where this page ends; null on the last one.
+    next_token: Option<String>,
+}
+
+/// Runs that were changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Changed {
+    runs: Vec<Brief>,
+}
+
+/// One run, or all of a name of many.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Shown {
+    One(Box<Full>),
+    Many { runs: Vec<Full> },
+}
+
+/// Lists runs, newest first: open ones and ended ones, for as long as the cell keeps them.
+///
+/// The order is that of submission and never changes: pages neither repeat nor leave out a run that fits all the while.
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", operation_id = "list", params(Filter),
+    responses((status = 200, description = "A page of runs", body = RunList)))]
+pub(super) async fn list(State(api): State<Api>, Params(filter): Params<Filter>) -> Result<Json<RunList>, ApiError> {
     let limit = filter.limit.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
         return Err(ApiError::invalid(format!("limit is {limit}: expected 1 to {LARGEST_PAGE}")));
     }
-    let fits = |run: &Run| {
-        before.is_none_or(|before| run.id < before)
-            && statuses.as_ref().is_none_or(|wanted| wanted.contains(&run.status))
-            && filter.queue.as_ref().is_none_or(|queue| run.spec.queue == *queue)
-            && filter.error.as_ref().is_none_or(|error| run.failure().is_some_and(|f| f.names.contains(error)))
+    let query = Query {
+        statuses: filter.status.as_deref().map(statuses).transpose()?,
+        before: filter.next_token.as_deref().map(before).transpose()?,
+        queue: filter.queue,
+        error: filter.error,
+        name: filter.name,
+        limit,
     };
-    // Ids are UUIDv7: their order is the order of submission.
-    let mut ids = api.cell.ids(fits);
-    ids.sort_unstable_by(|a, b| b.cmp(a));
-    let more = ids.len() > limit;
-    ids.truncate(limit);
-    let next = ids.last().filter(|_| more).map(Uuid::to_string);
-    let runs: Vec<Value> = ids.iter().filter_map(|id| api.cell.run(*id)).map(|run| view::brief(&run)).collect();
-    Ok(Json(json!({"runs": runs, "nextToken": next})))
+    let page = api.cell.list(query).await?;
+    let next_token = page.next.map(|id| id.to_string());
+    Ok(Json(RunList { runs: page.runs.iter().map(view::brief).collect(), next_token }))
 }
 
-fn statuses(text: &str) -> Result<Vec<Status>, ApiError> {
+pub(super) fn statuses(text: &str) -> Result<Vec<Status>, ApiError> {
     let status = |name: &str| {
         serde_json::from_value(Value::from(name.to_uppercase())).map_err(|_| {
             ApiError::invalid(format!(
@@ -71,29 +113,47 @@ fn before(token: &str) -> Result<Uuid, ApiError> {
     Uuid::parse_str(token).map_err(|_| ApiError::invalid("nextToken: expected what an earlier answer gave"))
 }
 
-/// One run, or all of a name of many.
-pub(super) async fn show(State(api): State<Api>, Path(run): Path<String>) -> Result<Json<Value>, ApiError> {
+/// Shows one run with every attempt, or all runs of a name of many.
+#[utoipa::path(get, path = "/v1/runs/{run}", tag = "runs", operation_id = "show",
+    params(("run" = String, Path, description = "Its id or name, URL-encoded")),
+    responses(
+        (status = 200, description = "The run, or the runs", body = Shown),
+        (status = 404, description = "NotFound", body = ErrorBody),
+    ))]
+pub(super) async fn show(State(api): State<Api>, RunName(run): RunName) -> Result<Json<Shown>, ApiError> {
     let found = find(&api, &run).await?;
+    let full = |run: &Run| view::full(run, api.cell.name());
     Ok(Json(match found.as_slice() {
-        [one] => view::full(one, api.cell.name()),
-        many => json!({"runs": many.iter().map(|run| view::full(run, api.cell.name())).collect::<Vec<_>>()}),
+        [one] => Shown::One(Box::new(full(one))),
+        many => Shown::Many { runs: many.iter().map(full).collect() },
     }))
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Why to stop.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Stop {
+pub(super) struct StopOrder {
+    /// What ECS and the notification are told; its first 200 characters.
     reason: Option<String>,
 }
 
 /// Asks one run, or all of a name of many, to stop. Those that have ended stay as they are.
+#[utoipa::path(post, path = "/v1/runs/{run}/stop", tag = "runs", operation_id = "stop",
+    params(("run" = String, Path, description = "Its id or name, URL-encoded")),
+    request_body(content = Option<StopOrder>, content_type = "application/json"),
+    responses(
+        (status = 202, description = "How they are now: those with a task end once it has stopped", body = Changed),
+        (status = 404, description = "NotFound", body = ErrorBody),
+        (status = 413, description = "RequestTooLarge", body = ErrorBody),
+        (status = 415, description = "UnsupportedMediaType", body = ErrorBody),
+    ))]
 pub(super) async fn stop(
     State(api): State<Api>,
-    Path(run): Path<String>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let wrong = |e: serde_json::Error| ApiError::invalid(format!("expected {{\"reason\": \"text\"}} or no body: {e}"));
-    let asked: Stop = if body.is_empty() { Stop::default() } else { serde_json::from_slice(&body).map_err(wrong)? };
+    RunName(run): RunName,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Changed>), ApiError> {
+    let asked = body::order::<Option<StopOrder>>(&headers, body).await?.flatten().unwrap_or_default();
     let reason: String = asked.reason.unwrap_or_else(|| "stopped by an operator".into());
     let reason: String = reason.chars().take(REASON_CHARS).collect();
     let found = find(&api, &run).await?;
@@ -101,8 +161,42 @@ pub(super) async fn stop(
         api.cell.stop(run.id, &reason).await;
     }
     let now = |run: Run| api.cell.run(run.id).unwrap_or(run);
-    let runs: Vec<Value> = found.into_iter().map(|run| view::brief(&now(run))).collect();
-    Ok((StatusCode::ACCEPTED, Json(json!({"runs": runs}))))
+    let runs = found.into_iter().map(|run| view::brief(&now(run))).collect();
+    Ok((StatusCode::ACCEPTED, Json(Changed { runs })))
+}
+
+/// Begins a run again that ended short of its goal, or all such runs of a name of many.
+///
+/// Retries and `timeoutSeconds` count anew, attempts are numbered on, and the next end is told under an id of its own. Also runs
+/// that ended long ago, for as long as the cell keeps them.
+#[utoipa::path(post, path = "/v1/runs/{run}/redrive", tag = "runs", operation_id = "redrive",
+    params(("run" = String, Path, description = "Its id or name, URL-encoded")),
+    responses(
+        (status = 202, description = "Those that were begun again", body = Changed),
+        (status = 404, description = "NotFound", body = ErrorBody),
+        (status = 409, description = "NotRedrivable: none is FAILED, TIMED_OUT or ABORTED", body = ErrorBody),
+        (status = 429, description = "TooManyRuns: as many runs wait as may", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
+    ))]
+pub(super) async fn redrive(
+    State(api): State<Api>,
+    RunName(run): RunName,
+) -> Result<(StatusCode, Json<Changed>), ApiError> {
+    let mut runs = Vec::new();
+    let mut why = None;
+    for run in find(&api, &run).await? {
+        match api.cell.redrive(run.id).await {
+            Ok(run) => runs.push(view::brief(&run)),
+            Err(error @ (RedriveError::NotRedrivable { .. } | RedriveError::Gone)) => drop(why.get_or_insert(error)),
+            // Those that were begun again are told of; a second call takes up the others.
+            Err(_) if !runs.is_empty() => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match why {
+        Some(error) if runs.is_empty() => Err(error.into()),
+        _ => Ok((StatusCode::ACCEPTED, Json(Changed { runs }))),
+    }
 }
 
 async fn find(api: &Api, run: &str) -> Result<Vec<Run>, ApiError> {
@@ -112,27 +206,4 @@ async fn find(api: &Api, run: &str) -> Result<Vec<Run>, ApiError> {
     }
     found.sort_by_key(|run| run.index);
     Ok(found)
-}
-
-/// The cell at a glance.
-pub(super) async fn summary(State(api): State<Api>) -> Json<Value> {
-    let summary = api.cell.summary();
-    let counters = api.cell.counters();
-    Json(json!({
-        "cell": api.cell.name(),
-        "ready": api.cell.ready(),
-        "statuses": summary.statuses,
-        "queues": summary.waiting,
-        "counters": {
-            "accepted": counters.accepted.get(),
-            "refused": counters.refused.get(),
-            "launches": counters.launches.get(),
-            "throttles": counters.throttles.get(),
-            "events": counters.events.get(),
-            "foreignEvents": counters.foreign.get(),
-            "malformedEvents": counters.malformed.get(),
-            "corrections": counters.corrections.get(),
-            "notifications": counters.notified.get(),
-        },
-    }))
 }

@@ -1,19 +1,25 @@
 //! Takes run requests: one, an array, or NDJSON of any length, never held in memory as a whole.
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use serde_json::{Value, json};
+use futures::stream::{self, BoxStream, StreamExt};
+use serde::Serialize;
+use serde_json::Value;
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{Decoder, FramedRead, LinesCodec, LinesCodecError};
 use tokio_util::io::StreamReader;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::Api;
-use super::error::ApiError;
+use super::body::{self, Kind};
+use super::error::{ApiError, ErrorBody};
+use super::requests::Requests;
 use crate::core::request::RunRequest;
+use crate::core::run::Status;
 
 /// An SQS message holds 1 MiB (Amazon SQS quotas); a request by HTTP may be as long.
 const MOST_BYTES_EACH: usize = 1024 * 1024;
@@ -21,32 +27,90 @@ const MOST_BYTES_EACH: usize = 1024 * 1024;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// Requests on their way to the store at once: they share its commits.
 const AT_ONCE: usize = 256;
+/// What one JSON answer tells of; an answer line by line has no end of its own.
+const MOST_TOLD: usize = 100_000;
 
+/// A run that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TakenRun {
+    run: Uuid,
+    name: String,
+    status: Status,
+    /// The same request had come before: nothing new was started.
+    existing: bool,
+}
+
+/// A request that was not taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Refused {
+    /// Its place among the requests, from 0.
+    pub(super) item: u64,
+    /// Its line in an NDJSON body, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) line: Option<u64>,
+    /// As in an error answer.
+    pub(super) error: String,
+    pub(super) message: String,
+}
+
+/// What became of the requests, in their order.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Taken {
+    runs: Vec<TakenRun>,
+    refused: Vec<Refused>,
+}
+
+/// What became of one request: a line of an answer in NDJSON.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Line {
+    Taken { item: u64, line: Option<u64>, runs: Vec<TakenRun> },
+    Refused(Refused),
+}
+
+/// Where a request stood: its number, and its line in NDJSON.
+type Place = (u64, Option<u64>);
 /// One request, or why it cannot be one.
-type Item = Result<RunRequest, ApiError>;
+type Item = (Place, Result<RunRequest, ApiError>);
 
+/// Takes run requests: one, an array of them, or NDJSON. What cannot be taken is told item by item, the rest is taken.
+///
+/// A name that came before with the same request is the same run. With `Accept: application/x-ndjson` the answer comes line by
+/// line while the body is read: `{"item", "line", "runs": [...]}` or `{"item", "line", "error", "message"}`.
+#[utoipa::path(post, path = "/v1/runs", tag = "runs", operation_id = "submit",
+    request_body(content((Requests = "application/json"), (String = "application/x-ndjson"))),
+    responses(
+        (status = 202, description = "Taken, durably; or some of them, and why not the others",
+            content((Taken = "application/json"), (String = "application/x-ndjson"))),
+        (status = 409, description = "NameConflict: the name is another request's", body = ErrorBody),
+        (status = 413, description = "RequestTooLarge", body = ErrorBody),
+        (status = 415, description = "UnsupportedMediaType", body = ErrorBody),
+        (status = 429, description = "TooManyRuns: as many runs wait as may", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
+    ))]
 pub(super) async fn submit(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let lines = ["ndjson", "jsonl", "jsonlines", "json-seq"].iter().any(|name| kind.contains(name));
-    if lines {
-        return Ok(many(&api, by_line(body)).await);
-    }
-    let bytes = axum::body::to_bytes(body, MOST_BYTES).await;
-    let bytes = bytes.map_err(|_| {
-        ApiError::too_large(format!(
-            "the body is longer than {MOST_BYTES} bytes: send application/x-ndjson, one request a line"
-        ))
-    })?;
-    match serde_json::from_slice(&bytes).map_err(|e| ApiError::invalid(format!("not JSON: {e}")))? {
-        Value::Array(items) => {
-            let items = items.into_iter().map(|item| RunRequest::from_value(item).map_err(refused));
-            Ok(many(&api, stream::iter(items).boxed()).await)
+    let items = match body::kind(&headers)? {
+        Kind::Lines if body::wants_lines(&headers) => return Ok(line_by_line(api, by_line(body))),
+        Kind::Lines => by_line(body),
+        Kind::Json => {
+            let advice = ": send application/x-ndjson, one request a line";
+            let bytes = body::whole(body, MOST_BYTES, advice).await?;
+            match serde_json::from_slice(&bytes).map_err(|e| ApiError::invalid(format!("not JSON: {e}")))? {
+                Value::Array(items) => {
+                    let request = |(n, item)| ((n, None), RunRequest::from_value(item).map_err(refused));
+                    stream::iter((0..).zip(items).map(request)).boxed()
+                }
+                one => {
+                    let request = RunRequest::from_value(one).map_err(refused)?;
+                    let runs = taken(&api, request).await?;
+                    return Ok((StatusCode::ACCEPTED, Json(Taken { runs, refused: Vec::new() })).into_response());
+                }
+            }
         }
-        one => {
-            let request = RunRequest::from_value(one).map_err(refused)?;
-            Ok((StatusCode::ACCEPTED, Json(json!({"runs": taken(&api, request).await?}))).into_response())
-        }
-    }
+    };
+    Ok(many(&api, items).await)
 }
 
 fn refused(error: crate::core::request::RequestError) -> ApiError {
@@ -80,52 +144,81 @@ fn told(line: Result<Option<String>, LinesCodecError>) -> std::io::Result<Option
 }
 
 fn by_line(body: Body) -> BoxStream<'static, Item> {
-    let bytes = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
-    FramedRead::new(bytes, Lines(LinesCodec::new_with_max_length(MOST_BYTES_EACH)))
-        .map(|line| line.unwrap_or_else(|e| Err(ApiError::invalid(format!("the body broke off: {e}")))))
-        .filter(|line| std::future::ready(!line.as_ref().is_ok_and(|line| line.trim().is_empty())))
-        .map(|line| RunRequest::parse(&line?).map_err(refused))
-        .boxed()
+    let lines = FramedRead::new(
+        StreamReader::new(Box::pin(body::chunks(body))),
+        Lines(LinesCodec::new_with_max_length(MOST_BYTES_EACH)),
+    );
+    let lines = lines.map(|line| line.unwrap_or_else(|error| Err(body::broken(&error))));
+    let full = |(_, line): &(u64, Result<String, ApiError>)| !line.as_ref().is_ok_and(|line| line.trim().is_empty());
+    let full = stream::iter(1_u64..).zip(lines).filter(move |line| std::future::ready(full(line)));
+    let request = |(item, (line, text)): (u64, (u64, Result<String, ApiError>))| {
+        ((item, Some(line)), text.and_then(|text| RunRequest::parse(&text).map_err(refused)))
+    };
+    stream::iter(0_u64..).zip(full).map(request).boxed()
+}
+
+/// What becomes of each, in order, a few at a time.
+fn answers(api: Api, items: BoxStream<'static, Item>) -> BoxStream<'static, (Place, Result<Vec<TakenRun>, ApiError>)> {
+    let answer = move |(place, item): Item| {
+        let api = api.clone();
+        async move {
+            match item {
+                Ok(request) => (place, taken(&api, request).await),
+                Err(error) => (place, Err(error)),
+            }
+        }
+    };
+    items.map(answer).buffered(AT_ONCE).boxed()
 }
 
 /// Takes what can be taken, in order, and says of the rest why not.
 async fn many(api: &Api, items: BoxStream<'static, Item>) -> Response {
-    let answers = items.enumerate().map(|(number, item)| async move {
-        let taken = match item {
-            Ok(request) => taken(api, request).await,
-            Err(error) => Err(error),
-        };
-        (number, taken)
-    });
-    let mut answers = answers.buffered(AT_ONCE);
-    let (mut runs, mut refused) = (Vec::new(), Vec::new());
+    let mut answers = answers(api.clone(), items);
+    let mut all = Taken::default();
     let mut worst = StatusCode::BAD_REQUEST;
-    while let Some((number, answer)) = answers.next().await {
+    while let Some(((item, line), answer)) = answers.next().await {
+        if all.runs.len() + all.refused.len() >= MOST_TOLD {
+            let error = ApiError::too_large(format!(
+                "more than {MOST_TOLD} runs: this request may have been taken, those behind it were not; send the rest again, \
+                 or send it with Accept: application/x-ndjson"
+            ));
+            all.refused.push(error.item(item, line));
+            break;
+        }
         match answer {
-            Ok(taken) => runs.extend(taken),
+            Ok(taken) => all.runs.extend(taken),
             Err(error) => {
                 worst = worst.max(error.status);
-                let mut body = error.body();
-                body["item"] = number.into();
-                refused.push(body);
+                all.refused.push(error.item(item, line));
             }
         }
     }
-    let none = runs.is_empty() && !refused.is_empty();
-    let mut body = json!({"runs": runs, "refused": refused});
-    if none {
-        body["error"] = body["refused"][0]["error"].clone();
-        body["message"] = "none of the requests was taken: see refused".into();
+    if all.runs.is_empty() && !all.refused.is_empty() {
+        return ApiError::none_taken(worst, all.refused);
     }
-    (if none { worst } else { StatusCode::ACCEPTED }, Json(body)).into_response()
+    (StatusCode::ACCEPTED, Json(all)).into_response()
 }
 
-async fn taken(api: &Api, request: RunRequest) -> Result<Vec<Value>, ApiError> {
+/// The same, each answer as soon as it is known: as much is held in memory as is on its way to the store.
+fn line_by_line(api: Api, items: BoxStream<'static, Item>) -> Response {
+    let line = |((item, line), answer): (Place, Result<Vec<TakenRun>, ApiError>)| {
+        let told = match answer {
+            Ok(runs) => Line::Taken { item, line, runs },
+            Err(error) => Line::Refused(error.item(item, line)),
+        };
+        let mut text = serde_json::to_vec(&told).unwrap_or_default();
+        text.push(b'\n');
+        Ok::<_, std::convert::Infallible>(Bytes::from(text))
+    };
+    let body = Body::from_stream(answers(api, items).map(line));
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    (StatusCode::ACCEPTED, [kind], body).into_response()
+}
+
+async fn taken(api: &Api, request: RunRequest) -> Result<Vec<TakenRun>, ApiError> {
     let submitted = api.cell.submit(request).await?;
     let existing = submitted.existing;
-    let brief = submitted
-        .runs
-        .iter()
-        .map(|run| json!({"run": run.id, "name": run.name, "status": run.status, "existing": existing}));
-    Ok(brief.collect())
+    let taken =
+        submitted.runs.into_iter().map(|run| TakenRun { run: run.id, name: run.name, status: run.status, existing });
+    Ok(taken.collect())
 }

@@ -1,60 +1,220 @@
 //! Runs as the API shows them. Values of environment variables never leave the process here.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
-use crate::core::notification;
-use crate::core::run::{Attempt, Run};
+use crate::cell::RunChange;
+use crate::core::failure::{Class, Transience};
+use crate::core::request::Goal;
+use crate::core::run::{Attempt, Run, Stage, Status};
+use crate::core::time::Timestamp;
+
+/// What a list shows of a cause; the whole of it is with the run's attempt.
+const CAUSE_CHARS: usize = 300;
+
+/// A run in a list or in the stream.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RunSummary)]
+pub(super) struct Brief {
+    /// Its id.
+    run: Uuid,
+    /// Its idempotency key.
+    name: String,
+    status: Status,
+    /// Whether that is its last status.
+    #[serde(rename = "final")]
+    is_final: bool,
+    /// The queue whose share of the launch slots it takes.
+    queue: String,
+    /// As the request names it.
+    task_definition: String,
+    /// How many attempts it has had.
+    attempts: u32,
+    /// How often it was begun again after its end.
+    redrives: u32,
+    /// The newest attempt's task.
+    task_arn: Option<String>,
+    /// The task's last status seen.
+    last_status: Option<String>,
+    /// What ended it, or the newest attempt's failure.
+    error: Option<String>,
+    class: Option<Class>,
+    /// What ECS said of it, cut.
+    cause: Option<String>,
+    /// The exit code that decided.
+    exit_code: Option<i64>,
+    #[schema(value_type = String, format = DateTime)]
+    submitted_at: Timestamp,
+    /// When its next attempt is due.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    retry_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    finished_at: Option<Timestamp>,
+}
+
+impl From<&RunChange> for Brief {
+    fn from(change: &RunChange) -> Self {
+        Self {
+            run: change.run,
+            name: change.name.clone(),
+            status: change.status,
+            is_final: change.is_final,
+            queue: change.spec.queue.clone(),
+            task_definition: change.spec.run_task.task_definition().to_owned(),
+            attempts: change.attempt,
+            redrives: change.redrives,
+            task_arn: change.task_arn.clone(),
+            last_status: change.last_status.clone(),
+            error: change.error.clone(),
+            class: change.class,
+            cause: change.cause.as_ref().map(|cause| cause.chars().take(CAUSE_CHARS).collect()),
+            exit_code: change.exit_code,
+            submitted_at: change.submitted_at,
+            retry_at: change.retry_at,
+            finished_at: change.finished_at,
+        }
+    }
+}
 
 /// A run in a list.
-pub(super) fn brief(run: &Run) -> Value {
-    let last = run.attempt();
-    json!({
-        "run": run.id,
-        "name": run.name,
-        "status": run.status,
-        "queue": run.spec.queue,
-        "taskDefinition": run.spec.run_task.task_definition(),
-        "attempts": run.attempts.len(),
-        "taskArn": last.and_then(|a| a.task_arn.as_deref()),
-        "error": run.failure().map(|f| &f.error),
-        "class": run.failure().map(|f| f.class),
-        "exitCode": last.and_then(|a| a.exit_code),
-        "submittedAt": run.submitted_at,
-        "finishedAt": run.finished_at,
-    })
+pub(super) fn brief(run: &Run) -> Brief {
+    Brief::from(&RunChange::of(run))
+}
+
+/// A run with every attempt.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Run)]
+pub(super) struct Full {
+    run: Uuid,
+    name: String,
+    /// The cell that has it.
+    cell: String,
+    status: Status,
+    #[serde(rename = "final")]
+    is_final: bool,
+    /// What ended it, unless it succeeded.
+    error: Option<String>,
+    class: Option<Class>,
+    cause: Option<String>,
+    /// What to do about it.
+    hint: Option<String>,
+    exit_code: Option<i64>,
+    /// Oldest first.
+    attempts: Vec<Try>,
+    /// The RunTask request, every environment value as `***`.
+    #[schema(value_type = Object)]
+    run_task: Value,
+    until: Goal,
+    queue: String,
+    priority: i64,
+    redrives: u32,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    redriven_at: Option<Timestamp>,
+    /// Why somebody asked it to stop.
+    stop_reason: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    submitted_at: Timestamp,
+    /// When its next attempt is due.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    retry_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    finished_at: Option<Timestamp>,
 }
 
 /// A run with every attempt and its times.
-pub(super) fn full(run: &Run, cell: &str) -> Value {
-    let mut value = notification::detail(run, cell);
-    value["attempts"] = run.attempts.iter().map(attempt).collect();
-    value["exitCode"] = run.attempt().and_then(|a| a.exit_code).into();
-    value["queue"] = run.spec.queue.as_str().into();
-    value["priority"] = run.spec.priority.into();
-    value["until"] = json!(run.spec.until);
-    value["retryAt"] = json!(run.retry_at);
-    value
+pub(super) fn full(run: &Run, cell: &str) -> Full {
+    let failure = run.failure().filter(|_| run.status.is_final() && run.ended_by.is_some());
+    Full {
+        run: run.id,
+        name: run.name.clone(),
+        cell: cell.to_owned(),
+        status: run.status,
+        is_final: run.status.is_final(),
+        error: failure.map(|f| f.error.clone()),
+        class: failure.map(|f| f.class),
+        cause: failure.map(|f| f.cause.clone()),
+        hint: failure.map(|f| f.hint.clone()),
+        exit_code: run.attempt().and_then(|a| a.exit_code),
+        attempts: run.attempts.iter().map(Try::from).collect(),
+        run_task: run.spec.run_task.masked(),
+        until: run.spec.until,
+        queue: run.spec.queue.clone(),
+        priority: run.spec.priority,
+        redrives: run.redrives,
+        redriven_at: run.redriven_at,
+        stop_reason: run.stop_asked.clone(),
+        submitted_at: run.submitted_at,
+        retry_at: run.retry_at,
+        finished_at: run.finished_at,
+    }
 }
 
-fn attempt(attempt: &Attempt) -> Value {
-    let failure = attempt.failure.as_ref();
-    json!({
-        "number": attempt.number,
-        "stage": attempt.stage,
-        "taskArn": attempt.task_arn,
-        "lastStatus": attempt.last_status,
-        "error": failure.map(|f| &f.error),
-        "class": failure.map(|f| f.class),
-        "transience": failure.map(|f| f.transience),
-        "cause": failure.map(|f| &f.cause),
-        "hint": failure.map(|f| &f.hint),
-        "names": failure.map(|f| &f.names),
-        "exitCode": attempt.exit_code,
-        "placement": attempt.placement,
-        "queuedAt": attempt.queued_at,
-        "launchedAt": attempt.launched_at,
-        "createdAt": attempt.created_at,
-        "startedAt": attempt.started_at,
-        "stoppedAt": attempt.stopped_at,
-    })
+/// One try of a run: one task, or one refusal.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Attempt)]
+struct Try {
+    /// From 1.
+    number: u32,
+    stage: Stage,
+    task_arn: Option<String>,
+    last_status: Option<String>,
+    error: Option<String>,
+    class: Option<Class>,
+    transience: Option<Transience>,
+    cause: Option<String>,
+    /// What to do about it.
+    hint: Option<String>,
+    /// Every name that `ErrorEquals` can match.
+    names: Option<Vec<String>>,
+    exit_code: Option<i64>,
+    /// 0 is the request as it stands, n the n-th of `placements`.
+    placement: usize,
+    /// When it began to wait for its launch slot.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    queued_at: Option<Timestamp>,
+    /// When RunTask was sent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    launched_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    created_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pull_started_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pull_stopped_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    stopped_at: Option<Timestamp>,
+}
+
+impl From<&Attempt> for Try {
+    fn from(attempt: &Attempt) -> Self {
+        let failure = attempt.failure.as_ref();
+        Self {
+            number: attempt.number,
+            stage: attempt.stage,
+            task_arn: attempt.task_arn.clone(),
+            last_status: attempt.last_status.clone(),
+            error: failure.map(|f| f.error.clone()),
+            class: failure.map(|f| f.class),
+            transience: failure.map(|f| f.transience),
+            cause: failure.map(|f| f.cause.clone()),
+            hint: failure.map(|f| f.hint.clone()),
+            names: failure.map(|f| f.names.clone()),
+            exit_code: attempt.exit_code,
+            placement: attempt.placement,
+            queued_at: attempt.queued_at,
+            launched_at: attempt.launched_at,
+            created_at: attempt.created_at,
+            pull_started_at: attempt.pull_started_at,
+            pull_stopped_at: attempt.pull_stopped_at,
+            started_at: attempt.started_at,
+            stopped_at: attempt.stopped_at,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use super::{Change, Contents, Key, Posted, Store, StoreError};
+use super::{Change, Contents, Key, Posted, Query, Store, StoreError};
 use crate::core::notification::Notification;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
@@ -82,6 +82,13 @@ impl Store for MemoryStore {
         let mut found: Vec<Run> = kept.runs.values().filter(fits).cloned().collect();
         found.sort_by_key(|run| run.index);
         Box::pin(async { Ok(found) })
+    }
+
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+        let kept = self.kept();
+        let fits = |run: &&Run| run.status.is_final() && query.fits(run);
+        let page = kept.runs.values().rev().filter(fits).take(query.limit).cloned().collect();
+        Box::pin(async { Ok(page) })
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -2,9 +2,11 @@
 
 mod file;
 mod memory;
+mod query;
 
 pub use file::FileStore;
 pub use memory::MemoryStore;
+pub use query::Query;
 
 use std::collections::BTreeMap;
 
@@ -88,6 +90,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Runs by id or by their request's name, in the order of their index.
     fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>>;
+
+    /// The newest `query.limit` final runs that fit, newest first: by id, which is a UUIDv7.
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>>;
 
     /// Forgets up to `limit` runs that ended before an instant and have been told of; how many it forgot.
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>>;

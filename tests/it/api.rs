@@ -1,5 +1,11 @@
 //! The HTTP API and the commands that speak it, against a cell in a world of fakes.
 
+mod bounds;
+mod description;
+mod ended;
+mod metrics;
+mod stream;
+
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
@@ -17,14 +23,20 @@ struct Served {
     cell: Cell,
     address: SocketAddr,
     client: reqwest::Client,
+    shutdown: CancellationToken,
 }
 
 async fn serve(world: World, token: Option<&str>) -> Served {
     let cell = world.start().await;
+    serve_cell(world, cell, token).await
+}
+
+async fn serve_cell(world: World, cell: Cell, token: Option<&str>) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(http::serve(listener, cell.clone(), token.map(str::to_owned), CancellationToken::new()));
-    Served { world, cell, address, client: reqwest::Client::new() }
+    let shutdown = CancellationToken::new();
+    tokio::spawn(http::serve(listener, cell.clone(), token.map(str::to_owned), shutdown.clone()));
+    Served { world, cell, address, client: reqwest::Client::new(), shutdown }
 }
 
 impl Served {
@@ -182,17 +194,19 @@ async fn a_name_of_many_is_stopped_as_one() {
 #[tokio::test]
 async fn a_token_guards_everything_but_health() {
     let served = serve(World::new(), Some("s3cret")).await;
-    for path in ["/v1/runs", "/v1/runs/x", "/v1/summary"] {
+    for path in ["/v1/runs", "/v1/runs/x", "/v1/summary", "/v1/limits", "/v1/stream?status=X", "/metrics"] {
         let (status, refused) = served.get(path).await;
         assert_eq!((status, &refused["error"]), (401, &json!("Unauthorized")), "{path}");
         for (given, expected) in [("Bearer s3cret", 200), ("Bearer s3cre", 401), ("Basic s3cret", 401), ("s3cret", 401)]
         {
             let sent = served.client.get(served.url(path)).header("authorization", given).send().await;
-            let status = sent.expect("an answer").status().as_u16();
+            let sent = sent.expect("an answer");
+            let status = sent.status().as_u16();
             assert_eq!(status == 401, expected == 401, "{path} {given}: {status}");
         }
     }
     assert_eq!(served.get("/healthz").await.0, 200);
+    assert_eq!(served.get("/openapi.json").await.0, 200);
     assert_eq!(served.get("/nowhere").await.0, 404);
 }
 

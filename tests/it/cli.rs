@@ -163,3 +163,20 @@ fn the_demo_accounts_for_every_run() {
     assert_eq!((&report["accounted"], &report["distinctNotifications"]), (&true.into(), &60.into()));
     assert!(report["retries"].as_u64() > Some(0) && report["statuses"]["FAILED"].as_u64() > Some(0), "{report:#}");
 }
+
+#[test]
+fn completions_and_manual_pages_are_of_every_command() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = taskwatch().args(["completions", shell]).output().expect("completions");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stdout(&output).contains("redrive") && stdout(&output).contains("task-definition"), "{shell}");
+    }
+    let page = taskwatch().arg("man").output().expect("man");
+    assert!(stdout(&page).contains(".TH") && stdout(&page).contains("redrive"), "{}", stdout(&page));
+    let dir = tempfile::tempdir().expect("a folder");
+    let output = taskwatch().args(["man", "--dir"]).arg(dir.path()).output().expect("man");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for page in ["taskwatch.1", "taskwatch-run.1", "taskwatch-pause.1"] {
+        assert!(dir.path().join(page).is_file(), "{page}");
+    }
+}

@@ -11,6 +11,7 @@ mod tests;
 pub use deadline::next_deadline;
 
 use super::failure::{self, Failure};
+use super::retry::RetryCounts;
 use super::run::{Attempt, Run, Stage, Status};
 use super::task::Verdict;
 use super::time::Timestamp;
@@ -34,6 +35,10 @@ pub struct Observation {
     pub exit_code: Option<i64>,
     /// ECS's `createdAt`.
     pub created_at: Option<Timestamp>,
+    /// ECS's `pullStartedAt`.
+    pub pull_started_at: Option<Timestamp>,
+    /// ECS's `pullStoppedAt`.
+    pub pull_stopped_at: Option<Timestamp>,
     /// ECS's `startedAt`: proof that it was RUNNING.
     pub started_at: Option<Timestamp>,
     /// ECS's `stoppedAt`.
@@ -77,6 +82,8 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// Somebody wants it begun again after it ended without reaching its goal.
+    Redriven,
 }
 
 /// Something to do, once the run is committed. Each is safe to do twice.
@@ -107,7 +114,8 @@ pub struct Applied {
 /// Decides what one input means for one run. Pure: the same run, input and `now` always give the same result.
 pub fn apply(run: &mut Run, input: &Input, now: Timestamp) -> Applied {
     let mut effects = Vec::new();
-    let changed = !run.status.is_final() && step(run, input, now, &mut effects);
+    let may_change = !run.status.is_final() || *input == Input::Redriven;
+    let changed = may_change && step(run, input, now, &mut effects);
     if changed {
         run.revision += 1;
     }
@@ -138,6 +146,7 @@ fn step(run: &mut Run, input: &Input, now: Timestamp, effects: &mut Vec<Effect>)
         Input::Missing { task_arn } => observe::missing(run, task_arn, now, effects),
         Input::Due => deadline::due(run, now, effects),
         Input::StopAsked { reason } => stop_asked(run, reason, now, effects),
+        Input::Redriven => redriven(run, now, effects),
     }
 }
 
@@ -149,9 +158,32 @@ fn submitted(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
     fresh
 }
 
+/// Begins an ended run again, as if it had just been submitted: every retrier anew, the placement as the request stands,
+/// `timeoutSeconds` from now. What it has tried stays its history, and attempts are numbered on from there. Step Functions'
+/// redrive resets its retry counts in the same way (developer guide, "Restarting state machine executions with redrive").
+fn redriven(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    // No container of an ended run can be running: its last attempt is over, so there is still one live attempt at most.
+    let may = run.can_be_redriven();
+    if may {
+        run.counts = RetryCounts::default();
+        run.finished_at = None;
+        run.stop_asked = None;
+        run.timed_out = false;
+        run.ended_by = None;
+        run.redrives = run.redrives.saturating_add(1);
+        run.redriven_at = Some(now);
+        open_attempt_at(run, 0, now, effects);
+    }
+    may
+}
+
 /// Begins the next attempt: it waits for a slot.
 fn open_attempt(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) {
     let placement = run.attempt().map_or(0, |last| ending::next_placement(run, last));
+    open_attempt_at(run, placement, now, effects);
+}
+
+fn open_attempt_at(run: &mut Run, placement: usize, now: Timestamp, effects: &mut Vec<Effect>) {
     let number = run.attempts.last().map_or(1, |last| last.number.saturating_add(1));
     run.attempts.push(Attempt { queued_at: Some(now), ..Attempt::new(number, placement) });
     run.status = Status::Queued;

@@ -37,6 +37,8 @@ fn remember(attempt: &mut Attempt, seen: &Observation, now: Timestamp) {
     attempt.version = seen.version;
     attempt.last_status = Some(seen.last_status.clone());
     attempt.created_at = seen.created_at.or(attempt.created_at);
+    attempt.pull_started_at = seen.pull_started_at.or(attempt.pull_started_at);
+    attempt.pull_stopped_at = seen.pull_stopped_at.or(attempt.pull_stopped_at);
     let running = (seen.verdict == Verdict::Running).then_some(now);
     attempt.started_at = seen.started_at.or(attempt.started_at).or(running);
     attempt.stopped_at = seen.stopped_at.or(attempt.stopped_at);

@@ -22,6 +22,7 @@ enum Step {
     Due,
     Later(i64),
     Stop,
+    Redrive,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Due),
         3 => (1..500_i64).prop_map(Step::Later),
         1 => Just(Step::Stop),
+        1 => Just(Step::Redrive),
     ]
 }
 
@@ -47,6 +49,7 @@ struct World {
     dead: BTreeSet<String>,
     notified: usize,
     finals: BTreeSet<Status>,
+    redrives: usize,
 }
 
 const RETRIES: u32 = 3;
@@ -55,8 +58,15 @@ impl World {
     fn new(until: Goal, timeout: Option<u64>) -> Self {
         let spec = crate::core::request::RunSpec { timeout_seconds: timeout, ..spec(until, RETRIES) };
         let run = Run::new(uuid::Uuid::from_u128(7), "r".into(), 0, Arc::new(spec), seconds(0));
-        let mut world =
-            Self { run, now: 0, tasks: Vec::new(), dead: BTreeSet::new(), notified: 0, finals: BTreeSet::new() };
+        let mut world = Self {
+            run,
+            now: 0,
+            tasks: Vec::new(),
+            dead: BTreeSet::new(),
+            notified: 0,
+            finals: BTreeSet::new(),
+            redrives: 0,
+        };
         world.give(Input::Submitted);
         world
     }
@@ -72,8 +82,15 @@ impl World {
             assert_eq!(serde_json::to_value(&before).unwrap(), serde_json::to_value(&self.run).unwrap());
             assert!(applied.effects.is_empty());
         }
-        if before.status.is_final() {
-            assert!(!applied.changed, "a final run never changes");
+        if before.status.is_final() && input != Input::Redriven {
+            assert!(!applied.changed, "a final run changes by a redrive only");
+        }
+        if applied.changed && input == Input::Redriven {
+            assert!(before.can_be_redriven(), "redriven though {:?}", before.status);
+            assert_eq!(self.run.attempts[..before.attempts.len()], before.attempts[..], "its history is kept");
+            self.finals.clear();
+            self.notified = 0;
+            self.redrives += 1;
         }
     }
 
@@ -121,6 +138,7 @@ impl World {
             }
             Step::Later(seconds) => self.now += seconds,
             Step::Stop => self.give(Input::StopAsked { reason: "enough".into() }),
+            Step::Redrive => self.give(Input::Redriven),
             _ => {}
         }
     }
@@ -152,7 +170,10 @@ impl World {
         assert!(live.len() <= 1, "two live tasks: {live:?}");
         let stages = self.run.attempts.iter().filter(|a| a.stage != Stage::Over).count();
         assert!(stages <= 1, "two live attempts");
-        assert!(self.run.attempts.len() <= RETRIES as usize + 1, "more attempts than the policy allows");
+        let allowed = (RETRIES as usize + 1) * (self.redrives + 1);
+        assert!(self.run.attempts.len() <= allowed, "more attempts than the policy allows");
+        let numbers: Vec<u32> = self.run.attempts.iter().map(|a| a.number).collect();
+        assert!(numbers.iter().copied().eq(1..=numbers.len() as u32), "numbered on: {numbers:?}");
         assert!(self.finals.len() <= 1, "two final states: {:?}", self.finals);
         assert_eq!(self.notified, self.finals.len(), "told once, at the end");
         assert!(

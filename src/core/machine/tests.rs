@@ -60,6 +60,8 @@ pub(super) fn seen(arn: &str, version: i64, verdict: Verdict) -> Observation {
         healthy: false,
         exit_code: None,
         created_at: Some(T0),
+        pull_started_at: None,
+        pull_stopped_at: None,
         started_at,
         stopped_at: None,
     }
@@ -321,6 +323,47 @@ fn a_restart_repeats_what_was_not_done() {
     assert!(resume(&case.0).is_empty());
     case.give(1, Input::StopAsked { reason: "enough".into() });
     assert!(matches!(&resume(&case.0)[..], [Effect::StopTask { .. }]));
+}
+
+#[test]
+fn a_redriven_run_begins_anew_and_keeps_its_history() {
+    let placements = vec![serde_json::Map::new()];
+    let timed = RunSpec { timeout_seconds: Some(60), placements, ..spec(Goal::Stopped, 1) };
+    let mut case = Case::new(timed);
+    for at in [0, 20] {
+        case.launch(at, "x");
+        case.give(at, Input::Refused(failure("RESOURCE:CPU", Transience::Elsewhere)));
+        case.give(at + 20, Input::Due);
+    }
+    assert_eq!((case.0.status, case.0.attempts.len()), (Status::Failed, 2));
+    assert_eq!(case.give(1_000, Input::Redriven), vec![Effect::Launch]);
+    let attempt = case.0.attempt().unwrap();
+    assert_eq!((case.0.status, attempt.number, attempt.placement), (Status::Queued, 3, 0));
+    assert_eq!((case.0.finished_at, case.0.failure(), case.0.redrives), (None, None, 1));
+    assert_eq!(next_deadline(&case.0), Some(seconds(1_060)), "timeoutSeconds count from the redrive");
+    case.place(1_001, "t3");
+    // The one retry that the policy allows is there again.
+    case.see(1_002, "t3", 5, failed("Boom"));
+    assert_eq!(case.0.status, Status::PendingRetry);
+    case.give(1_060, Input::Due);
+    assert_eq!((case.0.status, case.0.redrives), (Status::TimedOut, 1));
+}
+
+#[test]
+fn only_what_ended_short_of_its_goal_is_redriven() {
+    let mut case = Case::new(spec(Goal::Stopped, 0));
+    assert!(!apply(&mut case.0, &Input::Redriven, seconds(1)).changed, "an open run");
+    case.place(0, "t");
+    case.see(1, "t", 5, Verdict::Succeeded);
+    assert!(!apply(&mut case.0, &Input::Redriven, seconds(2)).changed, "a run that reached its goal");
+    let mut stopped = Case::new(spec(Goal::Stopped, 0));
+    stopped.give(1, Input::StopAsked { reason: "enough".into() });
+    assert_eq!(stopped.give(2, Input::Redriven), vec![Effect::Launch]);
+    assert_eq!(
+        stopped.give(3, Input::StopAsked { reason: "again".into() }),
+        vec![Effect::Notify],
+        "it can be stopped again"
+    );
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::run::Status;
 use super::run_task::RunTask;
 
 /// When a run has reached what it is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Goal {
     /// The task reached RUNNING.

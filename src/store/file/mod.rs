@@ -3,6 +3,7 @@
 //! SQLite in WAL mode with `synchronous = FULL` makes a commit durable when it answers, and a database that was cut off
 //! anywhere opens as of its last commit (<https://www.sqlite.org/wal.html>, <https://www.sqlite.org/atomiccommit.html>).
 
+mod list;
 mod lock;
 mod record;
 mod schema;
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::BoxFuture;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{Change, Contents, Key, Posted, Store, StoreError};
+use super::{Change, Contents, Key, Posted, Query, Store, StoreError};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use lock::Lock;
@@ -30,6 +31,8 @@ pub struct FileStore {
     writer: Writer,
     /// Reads do not wait for the writer: WAL readers see the last commit.
     reader: Arc<Mutex<Connection>>,
+    /// Listings may read long; what the cell itself needs to read does not wait for them.
+    lister: Arc<Mutex<Connection>>,
     dir: PathBuf,
     _lock: Lock,
 }
@@ -51,18 +54,23 @@ impl FileStore {
             other => unavailable(&other),
         })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let reader = Connection::open_with_flags(&path, flags).map_err(wrong)?;
-        reader.busy_timeout(schema::BUSY).map_err(wrong)?;
+        let read_only = || {
+            let connection = Connection::open_with_flags(&path, flags)?;
+            connection.busy_timeout(schema::BUSY)?;
+            Ok(Arc::new(Mutex::new(connection)))
+        };
+        let (reader, lister) = (read_only().map_err(wrong)?, read_only().map_err(wrong)?);
         let writer = Writer::start(connection, dir.to_owned()).map_err(|e| unavailable(&e))?;
-        Ok(Self { writer, reader: Arc::new(Mutex::new(reader)), dir: dir.to_owned(), _lock: lock })
+        Ok(Self { writer, reader, lister, dir: dir.to_owned(), _lock: lock })
     }
 
     /// Reads, off the runtime's threads.
     fn read<T: Send + 'static>(
         &self,
+        connection: &Arc<Mutex<Connection>>,
         look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
-        let (reader, dir) = (Arc::clone(&self.reader), self.dir.clone());
+        let (reader, dir) = (Arc::clone(connection), self.dir.clone());
         Box::pin(async move {
             let looked = tokio::task::spawn_blocking(move || {
                 let connection = reader.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +83,7 @@ impl FileStore {
 
 impl Store for FileStore {
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
-        self.read(record::load)
+        self.read(&self.reader, record::load)
     }
 
     fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -83,11 +91,15 @@ impl Store for FileStore {
     }
 
     fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
-        self.read(move |connection| record::outbox(connection, after, limit))
+        self.read(&self.reader, move |connection| record::outbox(connection, after, limit))
     }
 
     fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
-        self.read(move |connection| record::find(connection, &key))
+        self.read(&self.reader, move |connection| record::find(connection, &key))
+    }
+
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+        self.read(&self.lister, move |connection| list::finished(connection, &query))
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

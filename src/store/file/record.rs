@@ -30,6 +30,10 @@ struct Body<A, C, F, S> {
     retry_at: Option<Timestamp>,
     stop_asked: Option<S>,
     timed_out: bool,
+    #[serde(default)]
+    redrives: u32,
+    #[serde(default)]
+    redriven_at: Option<Timestamp>,
     ended_by: Option<F>,
     revision: u64,
 }
@@ -57,6 +61,8 @@ pub(super) fn body(run: &Run) -> rusqlite::Result<String> {
         retry_at,
         stop_asked,
         timed_out,
+        redrives,
+        redriven_at,
         ended_by,
         revision,
     } = run;
@@ -72,6 +78,8 @@ pub(super) fn body(run: &Run) -> rusqlite::Result<String> {
         retry_at: *retry_at,
         stop_asked: stop_asked.as_deref(),
         timed_out: *timed_out,
+        redrives: *redrives,
+        redriven_at: *redriven_at,
         ended_by: ended_by.as_ref(),
         revision: *revision,
     })
@@ -80,6 +88,14 @@ pub(super) fn body(run: &Run) -> rusqlite::Result<String> {
 fn read<T: for<'de> Deserialize<'de>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     serde_json::from_str(text).map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, e.into()))
+}
+
+/// What [`found`] reads.
+pub(super) const SELECT: &str = "SELECT runs.id, runs.body, specs.body FROM runs JOIN specs ON specs.id = runs.spec";
+
+/// A row of [`SELECT`].
+pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Run> {
+    run(row, Arc::new(read(row, 2)?))
 }
 
 /// Columns `id, body` and the run's spec.
@@ -99,6 +115,8 @@ fn run(row: &Row<'_>, spec: Arc<RunSpec>) -> rusqlite::Result<Run> {
         retry_at: body.retry_at,
         stop_asked: body.stop_asked,
         timed_out: body.timed_out,
+        redrives: body.redrives,
+        redriven_at: body.redriven_at,
         ended_by: body.ended_by,
         revision: body.revision,
     })
@@ -141,15 +159,13 @@ pub(super) fn outbox(connection: &Connection, after: u64, limit: usize) -> rusql
 
 /// Runs by id or by their request's name.
 pub(super) fn find(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<Run>> {
-    let found = |row: &Row<'_>| run(row, Arc::new(read(row, 2)?));
-    let select = "SELECT runs.id, runs.body, specs.body FROM runs JOIN specs ON specs.id = runs.spec";
     match key {
         Key::Run(id) => {
-            let mut statement = connection.prepare_cached(&format!("{select} WHERE runs.id = ?1"))?;
+            let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE runs.id = ?1"))?;
             statement.query_map([id.as_bytes()], found)?.collect()
         }
         Key::Request(name) => {
-            let sql = format!("{select} WHERE runs.request = ?1 ORDER BY runs.number");
+            let sql = format!("{SELECT} WHERE runs.request = ?1 ORDER BY runs.number");
             connection.prepare_cached(&sql)?.query_map([name], found)?.collect()
         }
     }

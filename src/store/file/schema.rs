@@ -13,16 +13,19 @@ pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// `specs` holds what runs of one request share, once. `runs.body` is JSON without it. A final run has `finished_at`.
 /// `notes` is what the cell keeps for itself, such as changed limits.
+/// `names` are those of its failure, each between bars: what a listing by error looks through.
 const TABLES: &str = "
 CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
 CREATE TABLE runs (
     id BLOB PRIMARY KEY, request TEXT NOT NULL, number INTEGER NOT NULL, spec INTEGER NOT NULL REFERENCES specs (id),
-    status TEXT NOT NULL, finished_at INTEGER, body TEXT NOT NULL
+    status TEXT NOT NULL, finished_at INTEGER, queue TEXT NOT NULL, names TEXT, body TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX runs_by_request ON runs (request, number);
 CREATE INDEX runs_open ON runs (id) WHERE finished_at IS NULL;
 CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX runs_by_spec ON runs (spec);
+CREATE INDEX runs_by_status ON runs (status, id) WHERE finished_at IS NOT NULL;
+CREATE INDEX runs_by_queue ON runs (queue, status, id) WHERE finished_at IS NOT NULL;
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, run BLOB NOT NULL, body TEXT NOT NULL
 ) STRICT;

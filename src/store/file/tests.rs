@@ -1,9 +1,12 @@
 use serde_json::json;
 
 use super::*;
+use crate::core::failure;
 use crate::core::machine::{self, Input};
 use crate::core::notification::{self, Origin};
-use crate::core::request::RunRequest;
+use crate::core::request::{RunRequest, RunSpec};
+use crate::core::retry::RetryPolicy;
+use crate::core::run::Status;
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -67,6 +70,75 @@ async fn what_was_committed_is_there_after_opening_again() {
     assert!(store.outbox(outbox[0].seq, 10).await.unwrap().is_empty());
     store.commit(vec![Change::Delivered(told.id)]).await.unwrap();
     assert!(store.outbox(0, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn final_runs_are_paged_newest_first_through_every_filter() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, memory) = (FileStore::open(dir.path()).unwrap(), crate::store::MemoryStore::default());
+    let mut all = runs(40);
+    for (n, run) in all.iter_mut().enumerate() {
+        run.spec = Arc::new(RunSpec { queue: format!("q{}", n % 2), ..(*run.spec).clone() });
+        match n % 4 {
+            0 => {}
+            1 => {
+                machine::apply(run, &Input::StopAsked { reason: "x".into() }, NOW);
+            }
+            _ => {
+                machine::apply(run, &Input::Launching { token: format!("t{n}"), group_size: 1 }, NOW);
+                let refusal = failure::from_refusal(if n % 4 == 2 { "RESOURCE:CPU" } else { "AGENT" }, None);
+                run.spec = Arc::new(RunSpec { retry: RetryPolicy(Vec::new()), ..(*run.spec).clone() });
+                machine::apply(run, &Input::Refused(refusal), NOW);
+            }
+        }
+    }
+    file.commit(puts(&all)).await.unwrap();
+    memory.commit(puts(&all)).await.unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    for (query, count) in [
+        (Query::default(), 30),
+        (Query { statuses: Some(vec![Status::Failed]), ..Query::default() }, 20),
+        (Query { statuses: Some(vec![Status::Queued, Status::Aborted]), ..Query::default() }, 10),
+        (Query { queue: text("q0"), ..Query::default() }, 10),
+        (Query { error: text("RESOURCE:CPU"), ..Query::default() }, 10),
+        (Query { error: text("Taskwatch.Capacity"), queue: text("q1"), ..Query::default() }, 0),
+        (Query { error: text("Taskwatch"), ..Query::default() }, 0),
+        (Query { name: text("n"), ..Query::default() }, 30),
+        (Query { name: text("n/3"), ..Query::default() }, 1),
+    ] {
+        for store in [&file as &dyn Store, &memory] {
+            let mut seen: Vec<Uuid> = Vec::new();
+            loop {
+                let page = Query { before: seen.last().copied(), limit: 7, ..query.clone() };
+                let page = store.finished(page).await.unwrap();
+                assert!(page.len() <= 7 && page.iter().all(|run| query.fits(run) && run.status.is_final()));
+                seen.extend(page.iter().map(|run| run.id));
+                if page.len() < 7 {
+                    break;
+                }
+            }
+            assert_eq!(seen.len(), count, "{query:?}");
+            assert!(seen.is_sorted_by(|a, b| a > b), "{query:?}");
+        }
+    }
+}
+
+#[test]
+fn a_listing_walks_an_index_and_sorts_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(FileStore::open(dir.path()).unwrap());
+    let database = Connection::open(dir.path().join(FILE)).unwrap();
+    for (narrow, index) in [("", "runs_by_status"), ("AND runs.queue = 'q'", "runs_by_queue")] {
+        let sql = format!(
+            "EXPLAIN QUERY PLAN {} WHERE runs.finished_at IS NOT NULL AND runs.status = 'FAILED' AND runs.id < x'00' {narrow}
+             ORDER BY runs.id DESC LIMIT 7",
+            record::SELECT
+        );
+        let mut statement = database.prepare(&sql).unwrap();
+        let plan: Vec<String> = statement.query_map([], |row| row.get(3)).unwrap().collect::<Result<_, _>>().unwrap();
+        let plan = plan.join("; ");
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }
 
 #[tokio::test]

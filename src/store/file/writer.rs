@@ -165,9 +165,14 @@ fn put(transaction: &Transaction<'_>, specs: &mut Specs, run: &Run) -> rusqlite:
     let spec = spec(transaction, specs, &run.spec)?;
     let finished = run.finished_at.filter(|_| run.status.is_final()).map(Timestamp::millis);
     let body = record::body(run)?;
-    let sql = "INSERT INTO runs (id, request, number, spec, status, finished_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-        ON CONFLICT (id) DO UPDATE SET status = excluded.status, finished_at = excluded.finished_at, body = excluded.body";
-    let row = params![run.id.as_bytes(), run.request_name(), run.index, spec, run.status.as_str(), finished, body];
+    let sql = "INSERT INTO runs (id, request, number, spec, status, finished_at, queue, names, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        ON CONFLICT (id) DO UPDATE SET status = excluded.status, finished_at = excluded.finished_at,
+            names = excluded.names, body = excluded.body";
+    // Open runs are listed from memory.
+    let names = run.failure().filter(|_| finished.is_some()).map(|f| format!("|{}|", f.names.join("|")));
+    let (id, status, queue) = (run.id.as_bytes(), run.status.as_str(), &run.spec.queue);
+    let row = params![id, run.request_name(), run.index, spec, status, finished, queue, names, body];
     transaction.prepare_cached(sql)?.execute(row).map(drop)
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use taskwatch::core::notification::Notification;
 use taskwatch::core::run::{Run, Stage};
 use taskwatch::core::time::Timestamp;
-use taskwatch::store::{Change, Contents, Key, Posted};
+use taskwatch::store::{Change, Contents, Key, Posted, Query};
 use uuid::Uuid;
 
 use super::world::State;
@@ -42,6 +42,11 @@ impl Disk {
         };
         found.sort_by_key(|run| run.index);
         found
+    }
+
+    pub(super) fn finished(&self, query: &Query) -> Vec<Run> {
+        let fits = |run: &&Run| run.status.is_final() && query.fits(run);
+        self.runs.values().rev().filter(fits).take(query.limit).cloned().collect()
     }
 
     pub(super) fn of_request(&self, name: &str) -> impl Iterator<Item = &Run> {

@@ -10,7 +10,7 @@ use taskwatch::cell::ports::{
 use taskwatch::core::notification::Notification;
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
-use taskwatch::store::{Change, Contents, Key, Posted, Store, StoreError};
+use taskwatch::store::{Change, Contents, Key, Posted, Query, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Away;
@@ -228,6 +228,10 @@ impl Store for Life {
 
     fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
         self.disk(move |state| Ok(state.disk.find(&key))).boxed()
+    }
+
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+        self.disk(move |state| Ok(state.disk.finished(&query))).boxed()
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -3,7 +3,7 @@
 use futures::future::{BoxFuture, FutureExt as _};
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
-use taskwatch::store::{Change, Contents, Key, MemoryStore, Posted, Store, StoreError};
+use taskwatch::store::{Change, Contents, Key, MemoryStore, Posted, Query, Store, StoreError};
 use tokio::sync::watch;
 
 use super::Journal;
@@ -60,6 +60,10 @@ impl Store for FakeStore {
 
     fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
         self.kept.find(key)
+    }
+
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+        self.kept.finished(query)
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -1,0 +1,94 @@
+//! Pages of runs: what is in memory, and the finished ones that only the store still has.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Cell, Inner};
+use crate::core::run::Run;
+use crate::store::{Query, StoreError};
+
+/// Some runs, newest first.
+#[derive(Debug)]
+pub struct Page {
+    /// They.
+    pub runs: Vec<Run>,
+    /// Where the next page begins ([`Query::before`]); `None` on the last one.
+    pub next: Option<Uuid>,
+}
+
+impl Cell {
+    /// The runs that fit, newest first, a page at a time. The order is that of submission and never changes, so pages neither
+    /// repeat nor leave out a run that fits all the while.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn list(&self, query: Query) -> Result<Page, StoreError> {
+        let limit = query.limit;
+        // One more than the page tells whether there is another.
+        let query = Query { limit: limit.saturating_add(1), ..query };
+        let (inner, wanted) = (Arc::clone(&self.inner), query.clone());
+        // A walk over all runs: not on the runtime's threads.
+        let looked = tokio::task::spawn_blocking(move || inner.newest(&wanted));
+        // Memory first: what ends and leaves it meanwhile is in the store by then.
+        let mut found = looked.await.map_err(|e| StoreError::Unavailable(format!("a listing broke off: {e}")))?;
+        if self.inner.ports.store.is_durable() {
+            self.inner.add_finished(query, &mut found).await?;
+        }
+        let mut runs: Vec<Run> = found.into_values().rev().take(limit.saturating_add(1)).collect();
+        let more = runs.len() > limit;
+        runs.truncate(limit);
+        let next = runs.last().filter(|_| more).map(|run| run.id);
+        Ok(Page { runs, next })
+    }
+}
+
+impl Inner {
+    /// The newest runs in memory that fit.
+    fn newest(&self, query: &Query) -> BTreeMap<Uuid, Run> {
+        let mut newest: BinaryHeap<Reverse<Uuid>> = BinaryHeap::new();
+        self.registry.each(|run| {
+            let beyond = newest.len() >= query.limit && newest.peek().is_some_and(|oldest| oldest.0 > run.id);
+            if !beyond && query.fits(run) {
+                newest.push(Reverse(run.id));
+                if newest.len() > query.limit {
+                    newest.pop();
+                }
+            }
+        });
+        let ids = newest.into_iter().map(|id| id.0);
+        ids.filter_map(|id| self.registry.read(id, Run::clone)).map(|run| (run.id, run)).collect()
+    }
+
+    /// Adds the final runs that only the store has, until there are enough for the page.
+    async fn add_finished(&self, mut query: Query, found: &mut BTreeMap<Uuid, Run>) -> Result<(), StoreError> {
+        let wanted = query.limit;
+        let mut added = 0;
+        loop {
+            let page = self.ports.store.finished(query.clone()).await?;
+            let Some(last) = page.last().map(|run| run.id).filter(|_| page.len() == query.limit) else {
+                self.add(page, found);
+                return Ok(());
+            };
+            query.before = Some(last);
+            added += self.add(page, found);
+            if added >= wanted {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What memory has is newer than what the store has, and was looked at already.
+    fn add(&self, page: Vec<Run>, found: &mut BTreeMap<Uuid, Run>) -> usize {
+        let mut added = 0;
+        for run in page {
+            if !self.registry.has(run.id) {
+                found.entry(run.id).or_insert(run);
+                added += 1;
+            }
+        }
+        added
+    }
+}

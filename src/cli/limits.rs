@@ -1,0 +1,48 @@
+//! `taskwatch pause` and `resume`, against a serving cell.
+
+use serde_json::{Value, json};
+
+use super::args::{Format, Global, HoldArgs};
+use super::client::Server;
+use super::error::CliError;
+use super::output::{self, cell};
+use super::settings::Settings;
+
+/// What is to become of queues and task definitions: the member of the request that says so.
+#[derive(Clone, Copy)]
+pub(super) enum Order {
+    Pause,
+    Resume,
+}
+
+pub(super) async fn hold(
+    order: Order,
+    arguments: HoldArgs,
+    global: &Global,
+    settings: &Settings,
+) -> Result<u8, CliError> {
+    let server = Server::at(arguments.server.server.as_deref(), settings)?;
+    let queues = arguments.queue.iter().map(|name| json!({"queue": name}));
+    let definitions = arguments.task_definition.iter().map(|name| json!({"taskDefinition": name}));
+    let holds: Vec<Value> = queues.chain(definitions).collect();
+    let body = match order {
+        Order::Pause => json!({"pause": holds}),
+        Order::Resume => json!({"resume": holds}),
+    };
+    let limits = server.patch(&["limits"], &body).await?;
+    let paused = limits["holds"].as_array().map_or(&[][..], Vec::as_slice);
+    match global.output.unwrap_or(Format::Table) {
+        Format::Json => output::json(&limits),
+        Format::Table if paused.is_empty() => output::problem("nothing is paused"),
+        Format::Table => output::table(&["PAUSED", "NAME"], paused, |hold| named(hold).into()),
+        Format::Text => paused.iter().for_each(|hold| output::data(&named(hold).join("\t"))),
+    }
+    Ok(0)
+}
+
+fn named(hold: &Value) -> [String; 2] {
+    match hold["queue"].as_str() {
+        Some(queue) => ["queue".to_owned(), queue.to_owned()],
+        None => ["task definition".to_owned(), cell(&hold["taskDefinition"])],
+    }
+}

@@ -1,0 +1,44 @@
+//! `taskwatch redrive`, against a serving cell.
+
+use serde_json::Value;
+
+use super::args::{Format, Global, RedriveArgs};
+use super::client::Server;
+use super::error::CliError;
+use super::settings::Settings;
+use super::{output, runs};
+
+/// Runs of one `redrive` by filter.
+const MOST: usize = 100_000;
+/// The statuses that can be redriven.
+const ENDED: &str = "FAILED,TIMED_OUT,ABORTED";
+
+/// 0 if all were begun again, 1 if some were not.
+pub(super) async fn redrive(arguments: RedriveArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    let server = Server::at(arguments.server.server.as_deref(), settings)?;
+    let filters = [("queue", arguments.queue), ("error", arguments.error), ("name", arguments.name)];
+    let mut named = arguments.runs;
+    if arguments.status.is_some() || filters.iter().any(|(_, value)| value.is_some()) {
+        let status = arguments.status.unwrap_or_else(|| ENDED.to_owned());
+        let filters: Vec<_> = filters.into_iter().chain([("status", Some(status))]).collect();
+        let (found, more) = runs::pages(&server, &filters, MOST).await?;
+        if more {
+            output::problem(&format!("there are more than {MOST}: call it again for the others"));
+        }
+        named.extend(found.iter().filter_map(|run| run["run"].as_str().map(str::to_owned)));
+    }
+    let (mut begun, mut failed): (Vec<Value>, bool) = (Vec::new(), false);
+    for run in &named {
+        match server.post(&["runs", run, "redrive"], None).await {
+            Ok(answer) => begun.extend(answer["runs"].as_array().cloned().unwrap_or_default()),
+            // A cell that cannot be reached is none of the runs' fault.
+            Err(error) if begun.is_empty() && named.len() == 1 => return Err(error),
+            Err(error) => {
+                output::problem(&error.about(run).to_string());
+                failed = true;
+            }
+        }
+    }
+    runs::print(&begun, global.output.unwrap_or(Format::Table));
+    Ok(u8::from(failed))
+}

@@ -1,0 +1,134 @@
+//! Who may ask: the bearer token, this machine's own names, and no page of another site. How many at once.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use subtle::ConstantTimeEq;
+
+use super::Api;
+use super::error::ApiError;
+
+/// Requests worked on at once; streams count apart.
+pub(super) const AT_ONCE: usize = 256;
+
+/// Lets a request through if it may ask.
+pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
+    match refusal(&api, &request) {
+        None => next.run(request).await,
+        Some(refusal) => refusal.into_response(),
+    }
+}
+
+fn refusal(api: &Api, request: &Request) -> Option<ApiError> {
+    let headers = request.headers();
+    let host = host(request);
+    if from_elsewhere(request.method(), headers, &host) {
+        return Some(ApiError::forbidden("pages of other sites may not change anything here"));
+    }
+    match &api.token {
+        Some(token) => (!is_right(headers, token)).then(ApiError::unauthorized),
+        // Without a token the cell listens on loopback only. A name that was made to point there (DNS rebinding) must not do.
+        None => (!is_own_name(&host)).then(|| {
+            let message = format!(
+                "{host:?} is not this machine's own name: use 127.0.0.1 or localhost, or set TASKWATCH_API_TOKEN"
+            );
+            ApiError::forbidden(message)
+        }),
+    }
+}
+
+/// Whether a browser sent it for a page of another site.
+fn from_elsewhere(method: &Method, headers: &HeaderMap, host: &str) -> bool {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return false;
+    }
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    match (text(header::ORIGIN), text(HeaderName::from_static("sec-fetch-site"))) {
+        (Some(origin), _) => origin.split_once("://").is_none_or(|(_, from)| !from.eq_ignore_ascii_case(host)),
+        (None, Some(site)) => !matches!(site, "same-origin" | "none"),
+        (None, None) => false,
+    }
+}
+
+/// Host and port as the client named them.
+fn host(request: &Request) -> String {
+    let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    named.map(str::to_owned).or_else(|| request.uri().authority().map(ToString::to_string)).unwrap_or_default()
+}
+
+/// Whether it names this machine to itself.
+fn is_own_name(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn is_right(headers: &HeaderMap, token: &str) -> bool {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+    // In constant time: how long a refusal takes must not tell how much of the token was right.
+    given.is_some_and(|(_, given)| bool::from(given.trim().as_bytes().ct_eq(token.as_bytes())))
+}
+
+/// Refuses at once what cannot be worked on soon.
+pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) -> Response {
+    match Arc::clone(&api.requests).try_acquire_owned() {
+        Ok(_slot) => next.run(request).await,
+        Err(_) => ApiError::busy("as many requests are being worked on as may; send it again").into_response(),
+    }
+}
+
+/// Nothing of the API is for a browser to run, frame, guess at or keep.
+pub(super) async fn secure(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_this_machines_own_name() {
+        for name in ["localhost", "LOCALHOST:7717", "127.0.0.1:7717", "127.9.9.9", "[::1]:7717"] {
+            assert!(is_own_name(name), "{name}");
+        }
+        for name in ["", "evil.example", "localhost.evil.example:7717", "10.0.0.1", "[::2]:80", "127.0.0.1.nip.io"] {
+            assert!(!is_own_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_site_changes_nothing() {
+        let host = "127.0.0.1:7717";
+        let sent = |name: &'static str, value: &'static str| {
+            HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))])
+        };
+        assert!(!from_elsewhere(&Method::POST, &HeaderMap::new(), host), "no browser");
+        assert!(!from_elsewhere(&Method::POST, &sent("origin", "http://127.0.0.1:7717"), host));
+        assert!(!from_elsewhere(&Method::POST, &sent("sec-fetch-site", "same-origin"), host));
+        for (name, value) in [
+            ("origin", "http://127.0.0.1:8000"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+        ] {
+            assert!(from_elsewhere(&Method::POST, &sent(name, value), host), "{name}: {value}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The changes of runs as server-sent events. Nothing is held for a slow client: it is told that it missed some.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream::{self, Stream};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Interval, MissedTickBehavior};
+use utoipa::IntoParams;
+
+use super::Api;
+use super::error::{ApiError, ErrorBody};
+use super::extract::Params;
+use super::runs::statuses;
+use super::view::Brief;
+use crate::cell::{Cell, Numbered, RunChange};
+use crate::core::run::Status;
+
+/// A comment when nothing happened, so that proxies and clients know that the line lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often a summary is sent to those who asked for it.
+const SUMMARY: Duration = Duration::from_secs(1);
+/// Streams at once.
+pub(super) const MOST_STREAMS: usize = 64;
+
+/// What is to be streamed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// Only runs that are now in this status, or in one of several, with commas between them.
+    #[param(
+        nullable = false,
+        pattern = "^(QUEUED|STARTING|RUNNING|PENDING_RETRY|SUCCEEDED|FAILED|TIMED_OUT|ABORTED)$"
+    )]
+    status: Option<String>,
+    /// Only runs of this queue.
+    #[param(nullable = false)]
+    queue: Option<String>,
+    /// Only the run of this name; of a name of many, all of them.
+    #[param(nullable = false)]
+    name: Option<String>,
+    /// A `summary` event every second.
+    #[param(default = false)]
+    summary: bool,
+}
+
+/// The id of change `number` of this life of the cell.
+pub(super) fn event_id(cell: &Cell, number: u64) -> String {
+    format!("{}-{number}", cell.began_at().millis())
+}
+
+/// The number in an id, if it is of this life.
+fn number(cell: &Cell, id: &str) -> Option<u64> {
+    let (life, number) = id.split_once('-')?;
+    if life.parse() == Ok(cell.began_at().millis()) { number.parse().ok() } else { None }
+}
+
+/// Streams every change of every run as server-sent events (`text/event-stream`).
+///
+/// Events: `hello` first, with the id to go on from; `run`, a RunSummary, with an id; `resync`, when changes were missed: list the
+/// runs again and go on; `summary`, where asked for. A comment every 15 s keeps the line alive. `Last-Event-ID` goes on behind that
+/// change if it is still kept (the last 4,096 are), else the first event is a `resync`.
+#[utoipa::path(get, path = "/v1/stream", tag = "runs", operation_id = "stream",
+    params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen", nullable = false)),
+    responses(
+        (status = 200, description = "Events until either side ends", body = String, content_type = "text/event-stream"),
+        (status = 429, description = "TooManyStreams", body = ErrorBody,
+            headers(("Retry-After" = u32, description = "Seconds"))),
+    ))]
+pub(super) async fn stream(
+    State(api): State<Api>,
+    Params(wanted): Params<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let statuses = wanted.status.as_deref().map(statuses).transpose()?;
+    let permit = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| ApiError::too_many_streams())?;
+    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
+    let events = Watching::begin(api, wanted, statuses, last, permit);
+    let sse = Sse::new(events.stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok(sse.into_response())
+}
+
+/// One client's stream.
+struct Watching {
+    api: Api,
+    filter: Filter,
+    /// What is to be sent before anything that comes.
+    first: VecDeque<Told>,
+    coming: Receiver<Numbered>,
+    summaries: Option<Interval>,
+    _permit: OwnedSemaphorePermit,
+}
+
+struct Filter {
+    statuses: Option<Vec<Status>>,
+    queue: Option<String>,
+    name: Option<String>,
+}
+
+impl Filter {
+    fn fits(&self, change: &RunChange) -> bool {
+        let request = || change.name.split('/').next().unwrap_or_default();
+        self.statuses.as_ref().is_none_or(|wanted| wanted.contains(&change.status))
+            && self.queue.as_ref().is_none_or(|queue| change.spec.queue == *queue)
+            && self.name.as_ref().is_none_or(|name| change.name == *name || request() == name)
+    }
+}
+
+/// One event.
+enum Told {
+    Hello(u64),
+    Change(Numbered),
+    Resync { missed: Option<u64> },
+    Summary,
+}
+
+impl Watching {
+    fn begin(
+        api: Api,
+        wanted: Wanted,
+        statuses: Option<Vec<Status>>,
+        last: Option<&str>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let mut first = VecDeque::new();
+        let kept = last.and_then(|id| number(&api.cell, id)).and_then(|seen| api.cell.subscribe_after(seen));
+        let coming = match kept {
+            Some((missed, coming)) => {
+                first.extend(missed.into_iter().map(Told::Change));
+                coming
+            }
+            None => {
+                let coming = api.cell.subscribe();
+                first.push_back(Told::Hello(api.cell.last_change()));
+                if last.is_some() {
+                    first.push_back(Told::Resync { missed: None });
+                }
+                coming
+            }
+        };
+        let summaries = wanted.summary.then(|| {
+            let mut ticks = tokio::time::interval(SUMMARY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        });
+        let filter = Filter { statuses, queue: wanted.queue, name: wanted.name };
+        Self { api, filter, first, coming, summaries, _permit: permit }
+    }
+
+    fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        stream::unfold(self, |mut watching| async {
+            let told = watching.next().await?;
+            Some((Ok(watching.event(&told)), watching))
+        })
+    }
+
+    /// The next thing to tell; `None` once the cell shuts down.
+    async fn next(&mut self) -> Option<Told> {
+        loop {
+            if let Some(told) = self.first.pop_front() {
+                match told {
+                    Told::Change(numbered) if !self.filter.fits(&numbered.change) => continue,
+                    told => return Some(told),
+                }
+            }
+            let tick = async {
+                match &mut self.summaries {
+                    Some(ticks) => drop(ticks.tick().await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.api.shutdown.cancelled() => return None,
+                () = tick => return Some(Told::Summary),
+                came = self.coming.recv() => match came {
+                    Ok(numbered) if self.filter.fits(&numbered.change) => return Some(Told::Change(numbered)),
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(missed)) => return Some(Told::Resync { missed: Some(missed) }),
+                    Err(RecvError::Closed) => return None,
+                },
+            }
+        }
+    }
+
+    fn event(&self, told: &Told) -> Event {
+        let cell = &self.api.cell;
+        match told {
+            Told::Hello(number) => {
+                let data = json!({"cell": cell.name(), "at": event_id(cell, *number)});
+                of("hello", &data).id(event_id(cell, *number))
+            }
+            Told::Change(Numbered { number, change }) => {
+                of("run", &Brief::from(change.as_ref())).id(event_id(cell, *number))
+            }
+            Told::Resync { missed } => of("resync", &json!({"missed": missed})),
+            Told::Summary => of("summary", &self.api.latest.get(cell)),
+        }
+    }
+}
+
+fn of(name: &str, data: &impl Serialize) -> Event {
+    // One line: JSON has no raw line breaks.
+    Event::default().event(name).data(serde_json::to_string(data).unwrap_or_default())
+}

@@ -1,0 +1,262 @@
+//! The cell at a glance: what a live page shows.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::{Api, stream};
+use crate::cell::{Bucket, Cell, Counters, Limits, Phases, Quantiles, Times};
+use crate::core::time::Timestamp;
+
+/// Queues told of by name; how many more there are is told beside them.
+pub(super) const MOST_QUEUES: usize = 100;
+/// However many ask, it is made at most so often.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// The cell at a glance.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Summary {
+    cell: String,
+    version: &'static str,
+    /// When this process began its work.
+    #[schema(value_type = String, format = DateTime)]
+    began_at: Timestamp,
+    /// When this was so.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    ready: bool,
+    /// Why it is not, a line each.
+    not_ready: Vec<String>,
+    /// Runs by status, every status named: all open ones, and those that ended lately.
+    statuses: BTreeMap<&'static str, usize>,
+    /// Runs that wait for a launch slot, by queue: the 100 with the most.
+    queues: BTreeMap<String, usize>,
+    /// Queues that are not among them.
+    queues_left_out: usize,
+    /// All that wait for a launch slot.
+    waiting: usize,
+    /// Runs that may have a task.
+    in_flight: usize,
+    /// Tasks placed a second, over the last ten; `limits.runTaskRate` is what may be.
+    launches_per_second: f64,
+    /// What is in force.
+    limits: Limits,
+    /// Notifications that nobody has taken yet.
+    outbox: usize,
+    /// From the launch queue to RUNNING, by phase, over the last hour.
+    phases: PhaseTimes,
+    /// From an event's arrival in its queue to its decision being durable, over the last hour.
+    event_lag: Spread,
+    /// From the acceptance of a run to RunTask, over the last hour.
+    first_wait: Spread,
+    /// From the instant a retry was due to RunTask, over the last hour.
+    retry_wait: Spread,
+    /// The minutes of the last hour in which anything happened, oldest first.
+    minutes: Vec<Minute>,
+    /// Since the process began.
+    counters: Counts,
+    /// The id of the newest change in `/v1/stream`.
+    last_event_id: String,
+}
+
+/// How long something took, in seconds.
+#[derive(Debug, Serialize, ToSchema)]
+struct Spread {
+    /// How many there were; the others are 0 when there was none.
+    count: u64,
+    p50: f64,
+    p95: f64,
+    p99: f64,
+}
+
+/// The phases of a start.
+#[derive(Debug, Serialize, ToSchema)]
+struct PhaseTimes {
+    /// In the launch queue: to RunTask.
+    queue: Spread,
+    /// `createdAt` to `pullStartedAt`.
+    provisioning: Spread,
+    /// `pullStartedAt` to `pullStoppedAt`.
+    pull: Spread,
+    /// `pullStoppedAt` to `startedAt`.
+    start: Spread,
+    /// From the launch queue to `startedAt`.
+    total: Spread,
+}
+
+/// What happened in one minute.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Minute {
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    submitted: u64,
+    /// Tasks placed.
+    launched: u64,
+    /// Tasks that reached RUNNING.
+    started: u64,
+    /// RunTask calls throttled.
+    throttles: u64,
+    /// Lost events made good by DescribeTasks.
+    corrections: u64,
+    events: u64,
+    /// Runs ended, by status.
+    ended: BTreeMap<&'static str, u64>,
+    /// Attempts failed, by class.
+    failures: BTreeMap<&'static str, u64>,
+}
+
+/// Counts since the process began.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Counts {
+    accepted: u64,
+    refused: u64,
+    /// RunTask calls.
+    launches: u64,
+    throttles: u64,
+    events: u64,
+    foreign_events: u64,
+    malformed_events: u64,
+    corrections: u64,
+    notifications: u64,
+    /// Runs ended, by status.
+    ended: BTreeMap<&'static str, u64>,
+    /// Attempts failed, by class.
+    failures: BTreeMap<&'static str, u64>,
+}
+
+impl From<&Times> for Spread {
+    fn from(times: &Times) -> Self {
+        let Quantiles { count, p50, p95, p99 } = times.recent();
+        Self { count, p50: p50.as_secs_f64(), p95: p95.as_secs_f64(), p99: p99.as_secs_f64() }
+    }
+}
+
+impl From<&Phases> for PhaseTimes {
+    fn from(phases: &Phases) -> Self {
+        let Phases { queue, provisioning, pull, start, total } = phases;
+        Self {
+            queue: queue.into(),
+            provisioning: provisioning.into(),
+            pull: pull.into(),
+            start: start.into(),
+            total: total.into(),
+        }
+    }
+}
+
+impl From<Bucket> for Minute {
+    fn from(bucket: Bucket) -> Self {
+        Self {
+            at: bucket.at,
+            submitted: bucket.submitted,
+            launched: bucket.launched,
+            started: bucket.started,
+            throttles: bucket.throttles,
+            corrections: bucket.corrections,
+            events: bucket.events,
+            ended: bucket.ended.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+            failures: bucket.failures.iter().map(|(class, n)| (class.as_str(), *n)).collect(),
+        }
+    }
+}
+
+fn of(cell: &Cell) -> Summary {
+    let vitals = cell.vitals();
+    let counters = cell.counters();
+    let Counters { events, foreign, malformed, accepted, refused, launches, throttles, .. } = counters;
+    let queues = vitals.waiting.len();
+    Summary {
+        cell: cell.name().to_owned(),
+        version: env!("CARGO_PKG_VERSION"),
+        began_at: cell.began_at(),
+        at: vitals.at,
+        ready: vitals.not_ready.is_empty(),
+        not_ready: vitals.not_ready,
+        statuses: vitals.statuses.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+        waiting: vitals.waiting.values().sum(),
+        queues: longest(vitals.waiting),
+        queues_left_out: queues.saturating_sub(MOST_QUEUES),
+        in_flight: vitals.in_flight,
+        launches_per_second: vitals.launch_rate,
+        limits: cell.limits(),
+        outbox: vitals.outbox,
+        phases: cell.phases().into(),
+        event_lag: (&counters.event_lag).into(),
+        first_wait: (&counters.first_wait).into(),
+        retry_wait: (&counters.retry_wait).into(),
+        minutes: vitals.minutes.into_iter().map(Minute::from).collect(),
+        counters: Counts {
+            accepted: accepted.get(),
+            refused: refused.get(),
+            launches: launches.get(),
+            throttles: throttles.get(),
+            events: events.get(),
+            foreign_events: foreign.get(),
+            malformed_events: malformed.get(),
+            corrections: counters.corrections.get(),
+            notifications: counters.notified.get(),
+            ended: vitals.totals.ended.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+            failures: vitals.totals.failures.iter().map(|(class, n)| (class.as_str(), *n)).collect(),
+        },
+        last_event_id: stream::event_id(cell, cell.last_change()),
+    }
+}
+
+/// The queues in which most wait.
+pub(super) fn longest(waiting: BTreeMap<String, usize>) -> BTreeMap<String, usize> {
+    if waiting.len() <= MOST_QUEUES {
+        return waiting;
+    }
+    let mut queues: Vec<(String, usize)> = waiting.into_iter().collect();
+    queues.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    queues.truncate(MOST_QUEUES);
+    queues.into_iter().collect()
+}
+
+/// The newest summary, shared by all who ask at about the same time.
+#[derive(Clone, Default)]
+pub(super) struct Latest(Arc<Mutex<Option<Made>>>);
+
+/// A summary and when it was made.
+type Made = (Instant, Arc<Summary>);
+
+impl Latest {
+    pub(super) fn get(&self, cell: &Cell) -> Arc<Summary> {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, summary)) = latest.as_ref().filter(|(made, _)| made.elapsed() < FRESH) {
+            return Arc::clone(summary);
+        }
+        let summary = Arc::new(of(cell));
+        *latest = Some((Instant::now(), Arc::clone(&summary)));
+        summary
+    }
+}
+
+/// Shows the cell at a glance. It may be half a second old.
+#[utoipa::path(get, path = "/v1/summary", tag = "cell", operation_id = "summary",
+    responses((status = 200, description = "The cell at a glance", body = Summary)))]
+pub(super) async fn summary(State(api): State<Api>) -> Json<Arc<Summary>> {
+    Json(api.latest.get(&api.cell))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_longest_queues_are_told_by_name() {
+        let waiting: BTreeMap<String, usize> = (0..1_000).map(|n| (format!("q{n}"), n)).collect();
+        let told = longest(waiting);
+        assert_eq!((told.len(), told.get("q999"), told.get("q0")), (MOST_QUEUES, Some(&999), None));
+    }
+}

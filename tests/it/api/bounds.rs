@@ -1,0 +1,170 @@
+//! Bounds of the API: kinds and sizes of bodies, who may ask, slow clients, and pauses.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::{Served, serve};
+use crate::support::fakes::{World, eventually, request, settle};
+
+/// A request as raw text; what the cell says until it hangs up.
+async fn raw(served: &Served, text: &str) -> String {
+    let mut stream = TcpStream::connect(served.address).await.expect("a connection");
+    stream.write_all(text.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    // A connection that is cut off has said what it said.
+    let _ = stream.read_to_string(&mut answer).await;
+    answer
+}
+
+#[tokio::test]
+async fn only_json_is_taken() {
+    let served = serve(World::new(), None).await;
+    let body = request(json!({})).to_string();
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""] {
+        let (status, refused) = served.post("/v1/runs", kind, body.clone()).await;
+        assert_eq!((status, &refused["error"]), (415, &json!("UnsupportedMediaType")), "{kind}: {refused}");
+    }
+    for kind in
+        ["application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json", "application/x-ndjson"]
+    {
+        assert_eq!(served.post("/v1/runs", kind, body.clone()).await.0, 202, "{kind}");
+    }
+    assert_eq!(served.post("/v1/runs/x/stop", "text/plain", "{}").await.0, 415);
+    assert_eq!(served.post("/v1/runs/x/stop", "application/json", "x".repeat(70_000)).await.0, 413);
+    assert_eq!(served.post("/v1/runs/x/stop", "application/json", "[null]").await.0, 400);
+}
+
+#[tokio::test]
+async fn lines_are_answered_line_by_line_where_asked_for() {
+    let served = serve(World::new(), None).await;
+    let lines = format!("{}\n\nrubbish\n{}", request(json!({"name": "a"})), request(json!({"name": "b"})));
+    let sent = served.client.post(served.url("/v1/runs")).header("content-type", "application/x-ndjson");
+    let response = sent.header("accept", "application/x-ndjson").body(lines.clone()).send().await.expect("an answer");
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-type"]),
+        (202, &"application/x-ndjson".parse().expect("a kind"))
+    );
+    let text = response.text().await.expect("text");
+    let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(told.len(), 3);
+    assert_eq!((&told[0]["line"], &told[0]["runs"][0]["name"]), (&json!(1), &json!("a")));
+    assert_eq!(
+        (&told[1]["item"], &told[1]["line"], &told[1]["error"]),
+        (&json!(1), &json!(3), &json!("InvalidRequest"))
+    );
+    assert_eq!((&told[2]["line"], &told[2]["runs"][0]["name"]), (&json!(4), &json!("b")));
+    let (_, whole) = served.post("/v1/runs", "application/x-ndjson", lines).await;
+    assert_eq!(whole["refused"][0]["line"], 3, "{whole}");
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_and_made_up_names_are_refused() {
+    let served = serve(World::new(), None).await;
+    let body = request(json!({"name": "a"})).to_string();
+    for (name, value) in
+        [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("host", "evil.example")]
+    {
+        let sent =
+            served.client.post(served.url("/v1/runs")).header("content-type", "application/json").header(name, value);
+        let response = sent.body(body.clone()).send().await.expect("an answer");
+        assert_eq!(response.status().as_u16(), 403, "{name}: {value}");
+        let refused: Value = response.json().await.expect("JSON");
+        assert_eq!(refused["error"], "Forbidden");
+    }
+    let sent = served.client.get(served.url("/v1/runs")).header("host", "evil.example").send().await;
+    assert_eq!(sent.expect("an answer").status().as_u16(), 403, "a name that was made to point here");
+    assert!(served.cell.runs().is_empty());
+}
+
+#[tokio::test]
+async fn every_answer_is_closed_to_browsers_and_none_is_html() {
+    let served = serve(World::new(), None).await;
+    for path in
+        ["/v1/runs", "/v1/runs/..%2F..%2Fetc%2Fpasswd", "/../etc/passwd", "/v1/runs/%FF", "/x", "/healthz", "/metrics"]
+    {
+        let response = served.client.get(served.url(path)).send().await.expect("an answer");
+        let headers = response.headers();
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert!(headers["content-security-policy"].to_str().is_ok_and(|policy| policy.contains("default-src 'none'")));
+        assert_eq!(headers["cache-control"], "no-store", "{path}");
+        assert!(!headers["content-type"].to_str().expect("text").contains("html"), "{path}");
+    }
+    let (status, refused) = served.post("/healthz", "application/json", "").await;
+    assert_eq!((status, &refused["error"]), (405, &json!("MethodNotAllowed")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_says_nothing_or_little_is_let_go() {
+    let served = serve(World::new(), None).await;
+    // On paused time: the timers of the cell fire as soon as nothing else can happen.
+    assert_eq!(raw(&served, "").await, "", "no head");
+    assert_eq!(raw(&served, "POST /v1/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow").await, "", "half a head");
+    let body =
+        "POST /v1/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let answer = raw(&served, body).await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("RequestTimeout"), "{answer}");
+    let lines = body.replace("application/json", "application/x-ndjson");
+    let answer = raw(&served, &lines).await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("RequestTimeout"), "{answer}");
+    let long = format!("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: {}\r\n\r\n", "x".repeat(200_000));
+    assert!(raw(&served, &long).await.starts_with("HTTP/1.1 431 "));
+}
+
+#[tokio::test]
+async fn a_crowd_is_answered_or_told_to_come_again() {
+    let served = serve(World::new(), None).await;
+    // As many half-sent bodies as requests are worked on at once.
+    let head =
+        "POST /v1/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let mut crowd = Vec::new();
+    for _ in 0..256 {
+        let mut stream = TcpStream::connect(served.address).await.expect("a connection");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        crowd.push(stream);
+    }
+    let mut answer = (0, Value::Null);
+    while answer.0 != 503 {
+        answer = served.get("/v1/runs").await;
+    }
+    assert_eq!(answer.1["error"], "Busy");
+    assert_eq!(served.get("/healthz").await.0, 200, "its health is not crowded out");
+    drop(crowd);
+    while served.get("/v1/runs").await.0 != 200 {}
+}
+
+#[tokio::test]
+async fn pauses_and_limits_by_api_and_command_line() {
+    let served = serve(World::new(), None).await;
+    let output = served.command(&["pause", "--queue", "team-a", "--task-definition", "etl:7"], "").await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("team-a"), "{output:?}");
+    let (status, limits) = served.get("/v1/limits").await;
+    assert_eq!(
+        (status, &limits["holds"]),
+        (200, &json!([{"queue": "team-a"}, {"taskDefinition": "etl:7"}])),
+        "{limits}"
+    );
+    served.post("/v1/runs", "application/json", request(json!({"name": "held", "queue": "team-a"})).to_string()).await;
+    served.post("/v1/runs", "application/json", request(json!({"name": "free"})).to_string()).await;
+    eventually("the free one's task", || served.world.ecs.tasks().len() == 1).await;
+    settle().await;
+    let (_, held) = served.get("/v1/runs/held").await;
+    assert_eq!((&held["status"], &held["attempts"][0]["stage"]), (&json!("QUEUED"), &json!("Waiting")), "{held}");
+    let output = served.command(&["resume", "--queue", "team-a", "--output", "json"], "").await;
+    let limits: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(limits["holds"], json!([{"taskDefinition": "etl:7"}]));
+    eventually("the held one's task", || served.world.ecs.tasks().len() == 2).await;
+    let patch = async |body: &str| {
+        let sent = served.client.patch(served.url("/v1/limits")).header("content-type", "application/json");
+        super::answer(sent.body(body.to_owned()).send().await.expect("an answer")).await
+    };
+    let (status, limits) = patch("{\"runTaskRate\": 7.5}").await;
+    assert_eq!((status, &limits["runTaskRate"]), (200, &json!(7.5)));
+    for wrong in ["{\"runTaskRate\": 0}", "{\"rate\": 1}", "", "[]", "null", "{"] {
+        let (status, refused) = patch(wrong).await;
+        assert_eq!((status, &refused["error"]), (400, &json!("InvalidRequest")), "{wrong}: {refused}");
+    }
+    let output = served.command(&["pause"], "").await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
