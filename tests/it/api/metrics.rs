@@ -87,7 +87,7 @@ async fn prometheus_reads_the_metrics() {
         samples.iter().find(fits).and_then(|s| s[2].as_f64()).unwrap_or_else(|| panic!("{sample} {label} {wanted}"))
     };
     assert_eq!(value("taskwatch_runs", "taskwatch_runs", "status", "FAILED"), 1.0);
-    assert_eq!(value("taskwatch_waiting_runs", "taskwatch_waiting_runs", "queue", "b"), 1.0);
+    assert_eq!(value("taskwatch_waiting_runs", "taskwatch_waiting_runs", "queue", "b"), 2.0);
     let failed = "taskwatch_attempts_failed";
     assert_eq!(value(failed, "taskwatch_attempts_failed_total", "class", "Taskwatch.Application"), 1.0);
     let phase = "taskwatch_start_phase_seconds";
@@ -112,7 +112,7 @@ async fn the_summary_tells_what_a_page_needs() {
     assert_eq!((&summary["cell"], &summary["ready"], &summary["notReady"]), (&json!("c"), &json!(true), &json!([])));
     assert_eq!(summary["statuses"].as_object().map(serde_json::Map::len), Some(8), "every status is named");
     assert_eq!((&summary["statuses"]["FAILED"], &summary["statuses"]["QUEUED"]), (&json!(1), &json!(2)));
-    assert_eq!((&summary["queues"]["b"], &summary["waiting"]), (&json!(1), &json!(1)), "{summary:#}");
+    assert_eq!((&summary["queues"]["b"], &summary["waiting"]), (&json!(2), &json!(2)), "{summary:#}");
     assert_eq!(summary["limits"]["runTaskRate"], 0.01);
     let minute = &summary["minutes"][0];
     assert_eq!((&minute["launched"], &minute["started"]), (&json!(1), &json!(1)), "{minute}");
