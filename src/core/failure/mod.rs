@@ -5,7 +5,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(super) use stopped::{is_container_exit, stopped};
+pub(super) use stopped::{has_another_cause, is_container_exit, stopped};
 
 use serde::{Deserialize, Serialize};
 

@@ -51,6 +51,42 @@ fn every_known_reason_keeps_its_transience() {
 }
 
 #[test]
+fn tmp_judge() {
+    let rows: Vec<Value> =
+        serde_json::from_str(&std::fs::read_to_string(std::env::var("REASONS_FILE").unwrap()).unwrap()).unwrap();
+    let mut wrong = 0;
+    for row in &rows {
+        let text = |name: &str| row[name].as_str().unwrap();
+        let (message, code) = (text("text"), text("stopCode"));
+        let failure = match text("field") {
+            "failures.reason" => from_refusal(message, None),
+            "exception" => {
+                let (name, rest) = message.split_once(": ").unwrap();
+                from_exception(name, rest)
+            }
+            "container.reason" => ended(code, "Task failed to start", Some(message)),
+            _ => ended(code, message, None),
+        };
+        let class = failure.class.as_str().trim_start_matches("Taskwatch.").to_owned();
+        let transience = failure.transience.as_str().trim_start_matches("Taskwatch.").to_lowercase();
+        let right =
+            text("class").split('|').any(|c| c == class) && text("transience").split('|').any(|t| t == transience);
+        if !right {
+            wrong += 1;
+            println!(
+                "WRONG {class}/{transience} not {}/{} | {} | {message}",
+                text("class"),
+                text("transience"),
+                &failure.hint[..failure.hint.len().min(40)]
+            );
+        } else if std::env::var("SHOW").is_ok() {
+            println!("ok {class}/{transience} | {} | {} | {message}", failure.names.join(","), failure.hint);
+        }
+    }
+    println!("{wrong} wrong of {}", rows.len());
+}
+
+#[test]
 fn the_seeds_failures_have_their_classes() {
     for (reason, container, class, transience) in [
         (

@@ -1,0 +1,45 @@
+//! Table tests of what `explain` finds and says.
+
+use serde_json::json;
+
+use super::*;
+
+fn statuses(text: &str) -> Vec<(&'static str, Option<Class>)> {
+    explain(text, &[]).unwrap().tasks.iter().map(|e| (e.status, e.class)).collect()
+}
+
+#[test]
+fn answers_of_the_api_are_explained() {
+    let task = json!({"taskArn": "arn:t", "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart",
+        "stoppedReason": "CannotPullContainerError: manifest unknown", "containers": [], "createdAt": 1_739_458_104.123});
+    let answer = json!({"tasks": [task], "failures": [{"arn": null, "reason": "RESOURCE:MEMORY"}]});
+    let expected = [("FAILED", Some(Class::Image)), ("FAILED", Some(Class::Capacity))];
+    assert_eq!(statuses(&answer.to_string()), expected);
+    // Step Functions: PascalCase, the task as a string in Cause.
+    let pascal = json!({"TaskArn": "arn:t", "LastStatus": "STOPPED", "StopCode": "EssentialContainerExited",
+        "StoppedReason": "Essential container in task exited", "Containers": [{"Name": "a", "ExitCode": 2}]});
+    let cause = json!({"Error": "States.TaskFailed", "Cause": pascal.to_string()});
+    assert_eq!(statuses(&cause.to_string()), [("FAILED", Some(Class::Application))]);
+    let received = json!({"Messages": [{"Body": answer.to_string()}]});
+    assert_eq!(statuses(&received.to_string()), expected);
+}
+
+#[test]
+fn many_documents_are_explained_in_order_and_others_counted() {
+    let running = json!({"taskArn": "a", "lastStatus": "RUNNING"});
+    let other = json!({"source": "aws.ecs", "detail-type": "ECS Service Action", "detail": {}});
+    let explained = explain(&format!("{running}\n{other}\n[{running}]"), &[]).unwrap();
+    assert_eq!((explained.tasks.len(), explained.skipped), (2, 1));
+    assert!(explain("{", &[]).is_err());
+    assert_eq!(explain("", &[]).unwrap(), Explained::default());
+}
+
+#[test]
+fn the_keys_are_the_contracts() {
+    let explained = explain(r#"{"taskArn":"a","lastStatus":"RUNNING"}"#, &[]).unwrap();
+    let value = serde_json::to_value(&explained.tasks[0]).unwrap();
+    let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["cause", "class", "error", "hint", "names", "status", "taskArn", "transience"]);
+    assert!(value["error"].is_null());
+}
