@@ -43,3 +43,21 @@ fn the_keys_are_the_contracts() {
     assert_eq!(keys, ["cause", "class", "error", "hint", "names", "status", "taskArn", "transience"]);
     assert!(value["error"].is_null());
 }
+
+#[test]
+fn documents_of_every_kind_are_explained() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("../../../tests/fixtures/documents.json")).unwrap();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        // Texts are many documents, one after the other.
+        let text = case["document"].as_str().map_or_else(|| case["document"].to_string(), str::to_owned);
+        let expected: Vec<&str> = case["expected"].as_array().unwrap().iter().map(|e| e.as_str().unwrap()).collect();
+        let class = |e: &Explanation| e.class.map_or("-", |c| c.as_str().trim_start_matches("Taskwatch."));
+        let tasks = explain(&text, &[]).unwrap().tasks;
+        let found: Vec<String> = tasks.iter().map(|e| format!("{} {}", e.status, class(e))).collect();
+        if found != expected {
+            wrong.push(format!("{}: {found:?}, not {expected:?}", case["name"]));
+        }
+    }
+    assert!(wrong.is_empty() && cases.len() > 60, "{wrong:#?}");
+}
