@@ -102,7 +102,9 @@ fn silent(task: &Task<'_>) -> Meaning {
         let hint = "ECS gives no exit code: the host or its agent was lost, or the container never ran; see its log";
         return Meaning { class: Class::Host, transience: Transience::Transient, hint };
     }
-    unexplained(Class::Service, Transience::Transient)
+    let wordless = task.stopped_reason.is_none() && task.containers.iter().all(|c| c.reason.is_none());
+    let meaning = unexplained(Class::Service, Transience::Transient);
+    if wordless { Meaning { hint: table::hint("nothing"), ..meaning } } else { meaning }
 }
 
 /// `Essential container in task exited` is the reason of success as well as of failure.

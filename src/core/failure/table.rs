@@ -117,7 +117,9 @@ pub(super) fn known(text: &str) -> Option<Meaning> {
             Some(Meaning { class, transience, hint: hint("config") })
         }
         (subject, Some(mood)) if row.fallback => {
-            let hint = subject.filter(|s| s.class == row.class).map_or(plain.hint, |s| table.read(s, Some(mood)).hint);
+            let hint = subject
+                .filter(|s| s.class == row.class)
+                .map_or_else(|| table.read(row, Some(mood)).hint, |s| table.read(s, Some(mood)).hint);
             let keeps = (plain.transience, mood.transience) == (Transience::Elsewhere, Transience::Transient);
             let transience = if keeps { plain.transience } else { mood.transience };
             Some(Meaning { transience, hint, ..plain })
@@ -168,14 +170,14 @@ impl Table {
     }
 }
 
-/// `CannotAttachVolumeError` as words.
+/// `CannotAttachVolumeError` or `ACCESS_DENIED` as words.
 fn apart(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 8);
     for letter in name.chars() {
         if letter.is_ascii_uppercase() && words.ends_with(|c: char| c.is_ascii_lowercase()) {
             words.push(' ');
         }
-        words.push(letter);
+        words.push(if letter == '_' { ' ' } else { letter });
     }
     words
 }
