@@ -1,5 +1,6 @@
 //! Table tests of what `explain` finds and says.
 
+use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::json;
 
 use super::*;
@@ -59,5 +60,32 @@ fn documents_of_every_kind_are_explained() {
             wrong.push(format!("{}: {found:?}, not {expected:?}", case["name"]));
         }
     }
-    assert!(wrong.is_empty() && cases.len() > 60, "{wrong:#?}");
+    assert!(wrong.is_empty() && cases.len() > 100, "{wrong:#?}");
+}
+
+#[test]
+fn no_damage_to_a_document_panics() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("../../../tests/fixtures/documents.json")).unwrap();
+    let mut random = SmallRng::seed_from_u64(11);
+    for case in &cases {
+        let text = case["document"].to_string();
+        for _ in 0..40 {
+            let mut bytes = text.clone().into_bytes();
+            for _ in 0..random.random_range(1..8) {
+                let at = random.random_range(0..bytes.len());
+                match random.random_range(0..3) {
+                    0 => bytes[at] = random.random_range(32..127),
+                    1 => drop(bytes.remove(at)),
+                    _ => bytes.truncate(at.max(1)),
+                }
+                if bytes.len() < 2 {
+                    break;
+                }
+            }
+            let damaged = String::from_utf8_lossy(&bytes);
+            for told in explain(&damaged, &[]).map(|e| e.tasks).unwrap_or_default() {
+                assert_eq!(told.status == "FAILED", told.hint.is_some(), "{damaged}");
+            }
+        }
+    }
 }

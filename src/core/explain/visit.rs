@@ -29,13 +29,13 @@ fn visit(value: &Value, deciders: Deciders<'_>, deep: usize, into: &mut Explaine
     match value {
         Value::Array(items) => items.iter().for_each(|item| visit(item, deciders, deeper, into)),
         // Step Functions' Cause, an SNS message, an SQS body, a log line: JSON in a string.
-        Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
+        Value::String(text) if text.trim_start().starts_with(['{', '[', '"']) => {
             if let Ok(inner) = serde_json::from_str::<Value>(text) {
                 visit(&inner, deciders, deeper, into);
             }
         }
         Value::Object(members) => {
-            let known = event(members, deciders, into)
+            let known = event(members, deciders, deeper, into)
                 || answer(members, deciders, into)
                 || task(value, members, deciders, into)
                 || error(members, into);
@@ -48,7 +48,7 @@ fn visit(value: &Value, deciders: Deciders<'_>, deep: usize, into: &mut Explaine
 }
 
 /// An EventBridge event; `DetailType` and a text as detail are PutEvents'.
-fn event(members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Explained) -> bool {
+fn event(members: &Map<String, Value>, deciders: Deciders<'_>, deeper: usize, into: &mut Explained) -> bool {
     let Some(detail) = get(members, "detail") else { return false };
     let kind = ["detail-type", "detailType", "DetailType"].iter().find_map(|name| members.get(*name)?.as_str());
     let unpacked = detail.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
@@ -59,6 +59,14 @@ fn event(members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Explai
         None if get(detail, "taskArn").is_some() || get(detail, "lastStatus").is_some() => {}
         None => return false,
         Some(kind) => {
+            // CloudTrail's and Step Functions' events may hold a task, or RunTask's error; ECS's others do not.
+            let found = into.tasks.len();
+            if !kind.starts_with("ECS ") && !kind.starts_with("Taskwatch ") {
+                visit(&Value::Object(detail.clone()), deciders, deeper, into);
+            }
+            if into.tasks.len() > found {
+                return true;
+            }
             into.others.push(named(kind, detail, resource()));
             return true;
         }
@@ -97,10 +105,13 @@ fn answer(members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Expla
     true
 }
 
-/// A task by itself. A run request has `runTask`, a container has `containerArn`.
+/// A task by itself. A run request has `runTask`, a container has `containerArn`; what has a task's ARN and nothing else of
+/// a task only mentions one, as our own explanations do.
 fn task(value: &Value, members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Explained) -> bool {
     let has = |name: &str| get(members, name).is_some();
-    let is_task = (has("lastStatus") || has("taskArn")) && !has("runTask") && !has("containerArn");
+    let told = ["stopCode", "stoppedReason", "containers", "desiredStatus"];
+    let tells = has("lastStatus") || (has("taskArn") && told.into_iter().any(has));
+    let is_task = tells && !has("runTask") && !has("containerArn");
     if is_task {
         into.tasks.push(explain_task(&parse_task(value), deciders));
     }
@@ -123,7 +134,9 @@ fn error(members: &Map<String, Value>, into: &mut Explained) -> bool {
         }
         _ => {
             let plain = text("__type").map(|name| (name, text("message")));
-            let trail = text("errorCode").map(|name| (name, text("errorMessage")));
+            // CloudTrail records every call of every service.
+            let ours = text("eventName").is_none_or(|call| ["RunTask", "StartTask"].contains(&call));
+            let trail = text("errorCode").filter(|_| ours).map(|name| (name, text("errorMessage")));
             let Some((name, message)) = plain.or(inner).or(trail) else { return false };
             failure::from_exception(name, message.unwrap_or_default())
         }

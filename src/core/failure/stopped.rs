@@ -112,9 +112,9 @@ pub(in crate::core) fn is_container_exit(text: &str) -> bool {
     text.trim_start().to_ascii_lowercase().starts_with("essential container")
 }
 
-/// A reason beside `EssentialContainerExited` that tells of something that is not the container's own end.
+/// A reason beside `EssentialContainerExited` that is known to tell of something worse than a container's end.
 pub(in crate::core) fn has_another_cause(text: &str) -> bool {
-    table::known(text).is_some_and(|meaning| meaning.class != Class::Application)
+    table::known(text).is_some()
 }
 
 fn says_nothing(text: &str) -> bool {
