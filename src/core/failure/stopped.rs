@@ -102,9 +102,13 @@ fn silent(task: &Task<'_>) -> Meaning {
         let hint = "ECS gives no exit code: the host or its agent was lost, or the container never ran; see its log";
         return Meaning { class: Class::Host, transience: Transience::Transient, hint };
     }
-    let wordless = task.stopped_reason.is_none() && task.containers.iter().all(|c| c.reason.is_none());
-    let meaning = unexplained(Class::Service, Transience::Transient);
-    if wordless { Meaning { hint: table::hint("nothing"), ..meaning } } else { meaning }
+    let told = task.containers.iter().any(|c| c.reason.is_some());
+    let hint = match task.stopped_reason.as_deref() {
+        None if !told => table::hint("nothing"),
+        Some(reason) if !told && says_nothing(reason) => table::hint("start"),
+        _ => return unexplained(Class::Service, Transience::Transient),
+    };
+    Meaning { hint, ..unexplained(Class::Service, Transience::Transient) }
 }
 
 /// `Essential container in task exited` is the reason of success as well as of failure.
@@ -118,7 +122,8 @@ pub(in crate::core) fn has_another_cause(text: &str) -> bool {
 }
 
 fn says_nothing(text: &str) -> bool {
-    text.trim().trim_end_matches('.').eq_ignore_ascii_case("task failed to start")
+    let text = text.trim().trim_end_matches('.');
+    ["Task failed to start", "TaskFailedToStart"].iter().any(|nothing| text.eq_ignore_ascii_case(nothing))
 }
 
 /// `RESOURCE:MEMORY` in `TaskFailedToStart: RESOURCE:MEMORY`: the reason that RunTask itself would have given.
