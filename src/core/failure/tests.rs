@@ -76,7 +76,7 @@ fn further_reasons_are_understood() {
 }
 
 #[test]
-fn the_seeds_failures_have_their_classes() {
+fn the_six_failures_of_the_seeds_issue_have_their_classes() {
     for (reason, container, class, transience) in [
         (
             "Timeout waiting for network interface provisioning to complete.",
@@ -109,7 +109,10 @@ fn the_seeds_failures_have_their_classes() {
             Class::Storage,
             Transience::Elsewhere,
         ),
+        ("The disk of the container instance is full", None, Class::Storage, Transience::Elsewhere),
         ("AGENT", None, Class::Host, Transience::Elsewhere),
+        ("TaskFailedToStart: AGENT", None, Class::Host, Transience::Elsewhere),
+        ("The ECS agent lost its connection during the launch", None, Class::Host, Transience::Elsewhere),
     ] {
         let failure = ended("TaskFailedToStart", reason, container);
         assert_eq!((failure.class, failure.transience), (class, transience), "{reason} {container:?}");
