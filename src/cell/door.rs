@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Inner;
 use super::events::RunChange;
 use crate::core::machine::{self, Effect, Input};
-use crate::core::notification;
+use crate::core::notification::{self, Outlet};
 use crate::core::run::Run;
 use crate::store::Change;
 
@@ -23,8 +23,8 @@ pub(super) struct Commit {
     pub(super) changes: Vec<Change>,
     /// The run's effects, and how it looks now.
     after: Option<(Uuid, Vec<Effect>, RunChange)>,
-    /// Whether it put a notification into the outbox.
-    posts: bool,
+    /// Outlets for which it put a notification into the outbox.
+    posts: Vec<Outlet>,
     done: Option<oneshot::Sender<()>>,
 }
 
@@ -32,7 +32,7 @@ impl Commit {
     /// Changes that nothing follows; the receiver resolves once they are durable.
     pub(super) fn bare(changes: Vec<Change>) -> (Self, oneshot::Receiver<()>) {
         let (done, durable) = oneshot::channel();
-        (Self { changes, after: None, posts: false, done: Some(done) }, durable)
+        (Self { changes, after: None, posts: Vec::new(), done: Some(done) }, durable)
     }
 }
 
@@ -86,11 +86,12 @@ impl Inner {
     fn commit_of(&self, run: &Run, effects: Vec<Effect>) -> (Commit, oneshot::Receiver<()>) {
         let (done, durable) = oneshot::channel();
         let mut changes = vec![Change::Put(Box::new(run.clone()))];
-        let notification = effects
-            .contains(&Effect::Notify)
-            .then(|| notification::build(run, &self.origin, self.config.default_topic.as_deref()));
-        let posts = notification.is_some();
-        changes.extend(notification.map(|notification| Change::Post(Box::new(notification))));
+        let notifications = match effects.contains(&Effect::Notify) {
+            true => notification::build(run, &self.origin, &self.config.outlets),
+            false => Vec::new(),
+        };
+        let posts = notifications.iter().map(|notification| notification.outlet.clone()).collect();
+        changes.extend(notifications.into_iter().map(|notification| Change::Post(Box::new(notification))));
         let after = Some((run.id, effects, RunChange::of(run)));
         (Commit { changes, after, posts, done: Some(done) }, durable)
     }
@@ -136,7 +137,7 @@ impl Inner {
         commits.recv_many(batch, MOST_A_COMMIT).await
     }
 
-    fn follow(&self, commit: Commit) {
+    fn follow(self: &Arc<Self>, commit: Commit) {
         if let Some((id, effects, change)) = commit.after {
             for effect in effects {
                 match effect {
@@ -152,10 +153,8 @@ impl Inner {
             // Nobody listening is no error.
             let _ = self.changes.send(change);
         }
-        if commit.posts {
-            self.untold.fetch_add(1, Ordering::AcqRel);
-            self.posted.notify_one();
-        }
+        self.untold.fetch_add(commit.posts.len(), Ordering::AcqRel);
+        commit.posts.iter().for_each(|outlet| self.deliver_to(outlet));
         if let Some(done) = commit.done {
             let _ = done.send(());
         }

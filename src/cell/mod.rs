@@ -40,12 +40,14 @@ pub use clock::Clock;
 pub use events::{Count, Counters, RunChange, Times};
 pub use intake::{SubmitError, Submitted};
 pub use limits::{Hold, Limits, LimitsChange, LimitsError};
+pub use outbox::Trouble;
 
 use crate::core::machine::Input;
-use crate::core::notification::Origin;
+use crate::core::notification::{Origin, Outlets};
 use crate::core::run::{Run, Status};
 use crate::store::{Change, Key, Store, StoreError};
 use governor::Governor;
+use outbox::Outbox;
 use ports::{Ecs, Notifier, Queue};
 use queue::LaunchQueue;
 use registry::Registry;
@@ -63,8 +65,8 @@ pub struct CellConfig {
     pub account: String,
     /// The AWS region, for notifications.
     pub region: String,
-    /// Where runs that name no topic are told of.
-    pub default_topic: Option<String>,
+    /// Where runs that name no topic are told of, and the bus that is told of all.
+    pub outlets: Outlets,
     /// Tasks placed a second.
     pub run_task_rate: f64,
     /// Tasks placed at once after a rest.
@@ -92,7 +94,7 @@ impl CellConfig {
             name: name.into(),
             account: String::new(),
             region: String::new(),
-            default_topic: None,
+            outlets: Outlets::default(),
             run_task_rate: 20.0,
             run_task_burst: 100,
             max_in_flight: 1_000_000,
@@ -169,7 +171,7 @@ struct Inner {
     leaving: AtomicUsize,
     /// Durable notifications that were not delivered yet.
     untold: AtomicUsize,
-    posted: Notify,
+    outbox: Outbox,
     delivered: Notify,
     governor: Governor,
     calls: Arc<Semaphore>,
@@ -257,6 +259,16 @@ impl Cell {
     /// Counts since the cell began.
     pub fn counters(&self) -> &Counters {
         &self.inner.counters
+    }
+
+    /// Durable notifications that no outlet has taken yet.
+    pub fn undelivered(&self) -> usize {
+        self.inner.untold.load(Ordering::Acquire)
+    }
+
+    /// The outlets that do not take what they are given.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.inner.outbox.troubles()
     }
 
     /// Whether it receives what it is to receive.

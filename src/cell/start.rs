@@ -40,11 +40,11 @@ impl Cell {
         let contents = ports.store.load().await?;
         let (commits, to_commit) = mpsc::channel(COMMITS);
         let inner = Arc::new(Inner::new(config, ports, commits));
-        inner.untold.store(contents.undelivered, Ordering::Release);
         *inner.standing() = limits::Standing::read(contents.notes.get(limits::NOTE));
         inner.enforce(&inner.limits());
+        inner.untold.store(contents.undelivered.values().sum(), Ordering::Release);
+        contents.undelivered.keys().for_each(|outlet| inner.deliver_to(outlet));
         inner.tasks.spawn(Arc::clone(&inner).commit_all(to_commit));
-        inner.tasks.spawn(Arc::clone(&inner).notify_all());
         inner.launches.spawn(Arc::clone(&inner).launch_all());
         inner.tasks.spawn(Arc::clone(&inner).keep_time());
         inner.take_up(contents);
@@ -75,7 +75,7 @@ impl Inner {
             slot_free: Notify::new(),
             leaving: AtomicUsize::new(0),
             untold: AtomicUsize::new(0),
-            posted: Notify::new(),
+            outbox: super::Outbox::new(),
             delivered: Notify::new(),
             calls: Arc::new(Semaphore::new(launcher::CALLS_AT_ONCE)),
             stops: Arc::new(Semaphore::new(STOPS_AT_ONCE)),

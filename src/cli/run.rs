@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
         events: path.queue_url(&arguments).map(|url| Arc::new(clients.queue(url)) as _),
         requests: None,
         requests_dlq: None,
-        notifier: Arc::new(clients.publisher(settings.event_bus.clone())),
+        notifier: Arc::new(clients.publisher()),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),
     };
