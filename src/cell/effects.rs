@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 impl Inner {
     /// Calls StopTask in the background. The machine asks again if the task goes on.
     pub(super) fn stop_task(&self, id: Uuid, task_arn: String, reason: String) {
-        let Some(cluster) = self.registry.read(id, |run| run.spec.run_task.cluster().to_owned()) else { return };
+        let Some(cluster) = self.registry.read(id, |run| run.cluster().to_owned()) else { return };
         let (ecs, calls, ended) = (Arc::clone(&self.ports.ecs), Arc::clone(&self.stops), self.ended.clone());
         self.tasks.spawn(async move {
             let Ok(_slot) = calls.acquire_owned().await else { return };

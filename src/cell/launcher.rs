@@ -161,9 +161,8 @@ impl Inner {
     /// ECS knows it: 24 hours at least (API reference, "Ensuring idempotency"). After that its tasks are looked for.
     pub(super) async fn recall(&self, members: &[Uuid], token: &str) {
         let Some(&first) = members.first() else { return };
-        let launched = self
-            .registry
-            .read(first, |run| (run.attempt().and_then(|a| a.launched_at), run.spec.run_task.cluster().to_owned()));
+        let launched =
+            self.registry.read(first, |run| (run.attempt().and_then(|a| a.launched_at), run.cluster().to_owned()));
         let Some((Some(launched), cluster)) = launched else { return self.call(members, token).await };
         if self.ports.clock.now().since(launched) < TOKEN_LIFE {
             return self.call(members, token).await;

@@ -51,7 +51,7 @@ impl Inner {
             let heard = run.attempt().and_then(|a| a.heard_at.or(a.placed_at));
             let silent = heard.is_none_or(|at| now.since(at) >= patience);
             let rested = asked.get(&run.id).is_none_or(|at| at.elapsed() >= patience);
-            (everything || (silent && rested)).then(|| (run.spec.run_task.cluster().to_owned(), run.id, arn))
+            (everything || (silent && rested)).then(|| (run.cluster().to_owned(), run.id, arn))
         });
         let mut by_cluster: BTreeMap<String, Vec<(Uuid, String)>> = BTreeMap::new();
         asked.retain(|_, at| at.elapsed() < self.config.reconcile_after);

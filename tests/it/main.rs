@@ -14,5 +14,6 @@ mod emulators;
 mod faults;
 mod fuzz;
 mod model;
+mod placements;
 mod seed;
 mod support;

@@ -173,7 +173,7 @@ fn envelope(run: &Run, origin: &Origin, id: &str, fit: &Fit) -> Value {
 fn attributes(run: &Run) -> Vec<(String, String)> {
     let failure = run.ended_by.as_ref();
     let class = failure.and_then(|f| serde_json::to_value(f.class).ok());
-    let cluster = run.spec.run_task.cluster().rsplit('/').next().unwrap_or_default();
+    let cluster = run.cluster().rsplit('/').next().unwrap_or_default();
     [
         ("status", run.status.as_str().to_owned()),
         ("errorName", failure.map(|f| f.error.clone()).unwrap_or_default()),
