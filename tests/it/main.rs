@@ -14,6 +14,7 @@ mod emulators;
 mod faults;
 mod fuzz;
 mod model;
+mod outlets;
 mod placements;
 mod seed;
 mod support;

@@ -20,7 +20,6 @@ pub(crate) const HANGS: Duration = Duration::from_secs(120);
 pub(crate) struct Whole {
     pub(crate) cell: Cell,
     pub(crate) local: RunningLocal,
-    pub(crate) clients: Clients,
 }
 
 /// An endpoint with this script, 60 times faster than AWS, whose task definitions are made as they are asked for.
@@ -64,7 +63,7 @@ impl Whole {
             store: Arc::new(MemoryStore::default()),
             clock: Clock::system(),
         };
-        Self { cell: Cell::start(config, ports).await.expect("a cell"), local, clients }
+        Self { cell: Cell::start(config, ports).await.expect("a cell"), local }
     }
 
     /// Submits a request; its runs.
