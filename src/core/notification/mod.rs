@@ -1,5 +1,6 @@
 //! What is told about a run's end, in EventBridge's envelope, and where it goes.
 
+mod digest;
 mod fit;
 mod outlet;
 #[cfg(test)]
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use digest::digest;
 pub use fit::{MOST_A_CALL, calls};
 pub use outlet::{Outlet, Outlets};
 
@@ -37,9 +39,9 @@ pub struct Origin {
 /// One message for one outlet, at least once; `id` is the same every time, and the same at every outlet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
-    /// Stable: a function of the run and its final status.
+    /// Stable: a function of the run and its final status, or of the storm and when it came.
     pub id: String,
-    /// The run it is about. What is about one run arrives in order (`MessageGroupId` of a FIFO topic).
+    /// The run it is about, or an id of the storm. What is about one arrives in order (`MessageGroupId` of a FIFO topic).
     pub run: Uuid,
     /// Where it goes.
     pub outlet: Outlet,
@@ -156,17 +158,30 @@ fn resources(run: &Run, fit: &Fit) -> Vec<String> {
 
 fn envelope(run: &Run, origin: &Origin, id: &str, fit: &Fit) -> Value {
     let finished = run.finished_at.unwrap_or(run.submitted_at);
+    let detail = told(run, &origin.cell, id, fit);
+    enveloped(origin, id, RUN_CHANGED, finished, &resources(run, fit), detail)
+}
+
+/// EventBridge's envelope.
+fn enveloped(
+    origin: &Origin,
+    id: &str,
+    detail_type: &str,
+    at: Timestamp,
+    resources: &[String],
+    detail: Value,
+) -> Value {
     json!({
         "version": "0",
         "id": id,
-        "detail-type": RUN_CHANGED,
+        "detail-type": detail_type,
         "source": "taskwatch",
         "account": origin.account,
         // EventBridge's own envelopes have whole seconds here.
-        "time": Timestamp::from_millis(finished.millis() / 1000 * 1000).to_string().replace(".000Z", "Z"),
+        "time": Timestamp::from_millis(at.millis() / 1000 * 1000).to_string().replace(".000Z", "Z"),
         "region": origin.region,
-        "resources": resources(run, fit),
-        "detail": told(run, &origin.cell, id, fit),
+        "resources": resources,
+        "detail": detail,
     })
 }
 
@@ -184,10 +199,13 @@ fn attributes(run: &Run) -> Vec<(String, String)> {
         ("final", "true".to_owned()),
     ]
     .into_iter()
-    // SNS refuses an empty attribute value.
-    .filter(|(_, value)| !value.is_empty())
-    .map(|(name, value)| (name.to_owned(), value.chars().take(ATTRIBUTE_CHARS).collect()))
+    .filter_map(attribute)
     .collect()
+}
+
+/// An attribute that SNS takes: it refuses an empty value.
+fn attribute((name, value): (&str, String)) -> Option<(String, String)> {
+    (!value.is_empty()).then(|| (name.to_owned(), value.chars().take(ATTRIBUTE_CHARS).collect()))
 }
 
 fn usual_subject(run: &Run) -> String {
