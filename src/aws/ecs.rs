@@ -18,7 +18,7 @@ use crate::core::time::Timestamp;
 /// ECS through the SDK.
 #[derive(Clone, Debug)]
 pub struct EcsClient {
-    /// No retries: the launcher sends the same token again, and slows down first.
+    /// No retries: the cell tries again itself, at the pace of its governor.
     once: Client,
     patient: Client,
 }
@@ -56,7 +56,7 @@ impl EcsClient {
     }
 
     async fn describe(&self, cluster: &str, arns: &[String]) -> Result<Described, CallError> {
-        let sent = self.patient.describe_tasks().cluster(cluster).set_tasks(Some(arns.to_vec())).send().await;
+        let sent = self.once.describe_tasks().cluster(cluster).set_tasks(Some(arns.to_vec())).send().await;
         let answer = sent.map_err(|e| errors::read(&e))?;
         let missing = |f: &&types::Failure| f.reason() == Some("MISSING");
         Ok(Described {
@@ -66,9 +66,17 @@ impl EcsClient {
     }
 
     async fn started_by(&self, cluster: &str, started_by: &str) -> Result<Vec<String>, CallError> {
-        // "When you specify startedBy as the filter, it must be the only filter" (API reference, ListTasks).
-        let sent = self.patient.list_tasks().cluster(cluster).started_by(started_by).send().await;
-        Ok(sent.map_err(|e| errors::read(&e))?.task_arns.unwrap_or_default())
+        // "When you specify startedBy as the filter, it must be the only filter" besides the status, which is RUNNING
+        // unless said otherwise (API reference, ListTasks). One page has 100, and one call made 10 at most.
+        let mut arns = Vec::new();
+        for status in [types::DesiredStatus::Running, types::DesiredStatus::Stopped] {
+            let asked = self.once.list_tasks().cluster(cluster).started_by(started_by).desired_status(status);
+            arns.extend(asked.send().await.map_err(|e| errors::read(&e))?.task_arns.unwrap_or_default());
+        }
+        // One that was stopped between the two calls is in both answers.
+        arns.sort_unstable();
+        arns.dedup();
+        Ok(arns)
     }
 
     async fn containers(&self, task_definition: &str) -> Result<Vec<ContainerDefinition>, CallError> {
@@ -96,7 +104,7 @@ impl Ecs for EcsClient {
         reason: &'a str,
     ) -> BoxFuture<'a, Result<(), CallError>> {
         Box::pin(async move {
-            let sent = self.patient.stop_task().cluster(cluster).task(task_arn).reason(reason).send().await;
+            let sent = self.once.stop_task().cluster(cluster).task(task_arn).reason(reason).send().await;
             match sent {
                 Ok(_) => Ok(()),
                 // Stopped long ago, so forgotten.

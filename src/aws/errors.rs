@@ -1,10 +1,9 @@
-//! What the SDK's errors mean for the cell: by code and message, for throttling hides behind many.
+//! What the SDK's errors mean for the cell.
 
 use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_ecs::error::SdkError;
 
 use crate::cell::ports::CallError;
-use crate::core::failure::{self, Class, Transience};
 
 /// Reads an error of any call.
 pub(super) fn read<E, R>(error: &SdkError<E, R>) -> CallError
@@ -20,15 +19,7 @@ where
     if code.is_empty() {
         return CallError::Unknown(in_full(service.err()));
     }
-    let failure = failure::from_exception(code, message);
-    match (failure.class, failure.transience) {
-        (Class::Throttled, _) => CallError::Throttled(failure.cause),
-        // A server fault or credentials that ran out: it may have happened, and may be sent again.
-        (Class::Service | Class::Configuration | Class::Network, Transience::Transient | Transience::Elsewhere) => {
-            CallError::Unknown(failure.cause)
-        }
-        _ => CallError::Refused(Box::new(failure)),
-    }
+    CallError::from_exception(code, message)
 }
 
 /// Reads an error of a call that may go well another time, whatever it says now: a right can be given, a topic made.

@@ -18,6 +18,9 @@ pub use outlets::Publisher;
 pub use provision::{EventsPath, ProvisionError};
 pub use sqs::SqsQueue;
 
+/// For a log that a person reads: what the SDK finds wrong with the configuration comes as a command's own error.
+pub const QUIET: &str = "aws_config=error";
+
 /// Where and as whom AWS is called. What is left out comes from the environment, as the AWS CLI has it.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
@@ -71,8 +74,9 @@ impl Clients {
     pub fn is_local(&self) -> bool {
         let from_env = || std::env::var("AWS_ENDPOINT_URL_ECS").or_else(|_| std::env::var("AWS_ENDPOINT_URL")).ok();
         let url = self.config.endpoint_url().map(str::to_owned).or_else(from_env).unwrap_or_default();
-        let host = url.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
-        host == "localhost" || host.starts_with("127.") || host == "[::1]"
+        let rest = url.split("://").nth(1).unwrap_or_default();
+        let host = rest.split(['/', ':']).next().unwrap_or_default();
+        host == "localhost" || host.starts_with("127.") || rest.starts_with("[::1]")
     }
 
     /// The ECS port.

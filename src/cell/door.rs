@@ -18,11 +18,14 @@ use crate::store::Change;
 const MOST_A_COMMIT: usize = 1024;
 const RETRY_STORE: Duration = Duration::from_millis(500);
 
-/// One transition on its way to the store, and what to do once it is there.
+/// A run's effects, and how it looks now.
+type After = (Uuid, Vec<Effect>, RunChange);
+
+/// What belongs together on its way to the store, and what to do once it is there.
+#[derive(Default)]
 pub(super) struct Commit {
     pub(super) changes: Vec<Change>,
-    /// The run's effects, and how it looks now.
-    after: Option<(Uuid, Vec<Effect>, RunChange)>,
+    after: Vec<After>,
     /// Outlets for which it put a notification into the outbox.
     posts: Vec<Outlet>,
     done: Option<oneshot::Sender<()>>,
@@ -32,23 +35,20 @@ impl Commit {
     /// Changes that nothing follows; the receiver resolves once they are durable.
     pub(super) fn bare(changes: Vec<Change>) -> (Self, oneshot::Receiver<()>) {
         let (done, durable) = oneshot::channel();
-        (Self { changes, after: None, posts: Vec::new(), done: Some(done) }, durable)
+        (Self { changes, done: Some(done), ..Self::default() }, durable)
     }
 }
 
 /// A transition that was made; resolves once it is durable.
 pub(super) struct Made {
     pub(super) changed: bool,
-    durable: Option<oneshot::Receiver<()>>,
+    durable: oneshot::Receiver<()>,
 }
 
 impl Made {
-    /// Waits for the commit; whether there was anything to commit.
-    pub(super) async fn durable(self) -> bool {
-        match self.durable {
-            Some(done) => done.await.is_ok() && self.changed,
-            None => self.changed,
-        }
+    /// Waits for the commit; whether there was anything to commit. `None`: the cell ended before it was durable.
+    pub(super) async fn durable(self) -> Option<bool> {
+        self.durable.await.ok().map(|()| self.changed)
     }
 }
 
@@ -60,27 +60,44 @@ impl Inner {
         let now = self.ports.clock.now();
         let (made, rearm) = self.registry.update(id, |run| {
             let applied = machine::apply(run, &input, now);
-            if !applied.changed {
-                return Made { changed: false, durable: None };
-            }
-            let (commit, durable) = self.commit_of(run, applied.effects);
+            // Nothing new: but what made it old may still be on its way to the store, and is waited for as well.
+            let (commit, durable) = match applied.changed {
+                true => self.commit_of(run, applied.effects),
+                false => Commit::bare(Vec::new()),
+            };
             permit.send(commit);
-            Made { changed: true, durable: Some(durable) }
+            Made { changed: applied.changed, durable }
         })?;
         self.timers.rearm(id, &rearm);
+        if rearm.freed {
+            self.look_again.notify_one();
+        }
         Some(made)
     }
 
-    /// Adds a run that was just accepted; resolves once it is durable.
-    pub(super) async fn admit(&self, mut run: Run) -> Option<Made> {
+    /// Adds the runs of a request that was just accepted: in one commit, so that it is there as a whole or not at all.
+    /// Dropped before it resolves, it has added all of them or none.
+    pub(super) async fn admit(&self, runs: impl Iterator<Item = Run>) -> Option<Made> {
         let permit = self.commits.reserve().await.ok()?;
-        let id = run.id;
-        let applied = machine::apply(&mut run, &Input::Submitted, self.ports.clock.now());
-        let (commit, durable) = self.commit_of(&run, applied.effects);
-        let rearm = self.registry.insert(run);
-        permit.send(commit);
-        self.timers.rearm(id, &rearm);
-        Some(Made { changed: true, durable: Some(durable) })
+        let (mut all, durable) = Commit::bare(Vec::new());
+        for mut run in runs {
+            let id = run.id;
+            let applied = machine::apply(&mut run, &Input::Submitted, self.ports.clock.now());
+            let (commit, _) = self.commit_of(&run, applied.effects);
+            all.changes.extend(commit.changes);
+            all.after.extend(commit.after);
+            all.posts.extend(commit.posts);
+            let rearm = self.registry.insert(run);
+            self.timers.rearm(id, &rearm);
+        }
+        permit.send(all);
+        Some(Made { changed: true, durable })
+    }
+
+    /// Waits until all that was decided so far is durable; false if the cell ends before.
+    pub(super) async fn all_durable(&self) -> bool {
+        let (commit, durable) = Commit::bare(Vec::new());
+        self.commits.send(commit).await.is_ok() && durable.await.is_ok()
     }
 
     fn commit_of(&self, run: &Run, effects: Vec<Effect>) -> (Commit, oneshot::Receiver<()>) {
@@ -92,7 +109,7 @@ impl Inner {
         };
         let posts = notifications.iter().map(|notification| notification.outlet.clone()).collect();
         changes.extend(notifications.into_iter().map(|notification| Change::Post(Box::new(notification))));
-        let after = Some((run.id, effects, RunChange::of(run)));
+        let after = vec![(run.id, effects, RunChange::of(run))];
         (Commit { changes, after, posts, done: Some(done) }, durable)
     }
 
@@ -104,7 +121,9 @@ impl Inner {
             // Nothing is acknowledged and nothing is done until it is durable: a store that fails stops the cell's
             // work, not its memory of it.
             let mut said = false;
-            while let Err(error) = self.ports.store.commit(changes.clone()).await {
+            while !changes.is_empty()
+                && let Err(error) = self.ports.store.commit(changes.clone()).await
+            {
                 self.store_fails.store(true, Ordering::Relaxed);
                 if !std::mem::replace(&mut said, true) {
                     tracing::error!(%error, "the store does not take changes; nothing goes on until it does");
@@ -129,8 +148,9 @@ impl Inner {
     async fn next_commits(&self, commits: &mut mpsc::Receiver<Commit>, batch: &mut Vec<Commit>) -> usize {
         if !self.ended.is_cancelled() {
             tokio::select! {
-                count = commits.recv_many(batch, MOST_A_COMMIT) => return count,
+                biased;
                 () = self.ended.cancelled() => {}
+                count = commits.recv_many(batch, MOST_A_COMMIT) => return count,
             }
         }
         commits.close();
@@ -138,11 +158,11 @@ impl Inner {
     }
 
     fn follow(self: &Arc<Self>, commit: Commit) {
-        if let Some((id, effects, change)) = commit.after {
+        for (id, effects, change) in commit.after {
             for effect in effects {
                 match effect {
                     Effect::Launch => self.enqueue(id),
-                    Effect::StopTask { task_arn, reason } => self.stop_task(id, task_arn, reason),
+                    Effect::StopTask { .. } => self.stop_task(id),
                     Effect::Notify => {}
                 }
             }

@@ -14,8 +14,9 @@ impl Inner {
     pub(super) async fn expire_all(self: Arc<Self>) {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(ROUND) => {}
+                biased;
                 () = self.ended.cancelled() => return,
+                () = tokio::time::sleep(ROUND) => {}
             }
             let keep = i64::try_from(self.config.keep.as_millis()).unwrap_or(i64::MAX);
             let before = Timestamp::from_millis(self.ports.clock.now().millis().saturating_sub(keep));

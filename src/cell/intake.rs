@@ -1,11 +1,12 @@
 //! Takes run requests: from the requests queue, the command line, or a program.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use uuid::Uuid;
 
 use super::ports::Message;
-use super::registry::Claim;
+use super::registry::{Claim, Registry};
 use super::{Cell, Inner};
 use crate::core::request::RunRequest;
 use crate::core::run::Run;
@@ -40,6 +41,22 @@ pub enum SubmitError {
     Closed,
 }
 
+/// Runs on their way into the launch queue, counted for as long as this lives.
+struct Admitting<'c>(&'c AtomicUsize, usize);
+
+impl<'c> Admitting<'c> {
+    fn new(count: &'c AtomicUsize, runs: usize) -> Self {
+        count.fetch_add(runs, Ordering::AcqRel);
+        Self(count, runs)
+    }
+}
+
+impl Drop for Admitting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::AcqRel);
+    }
+}
+
 impl Cell {
     /// Takes a request; it is durable when this answers. The same name with the same request is the same run.
     ///
@@ -54,6 +71,26 @@ impl Cell {
     }
 }
 
+/// A name in use by a request that is not taken yet. A sender that goes away before gives it back.
+struct Claimed<'c> {
+    registry: &'c Registry,
+    name: &'c str,
+    ids: &'c [Uuid],
+}
+
+impl Claimed<'_> {
+    /// Its runs are there: they keep the name.
+    fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        self.registry.unclaim(self.name, self.ids);
+    }
+}
+
 impl Inner {
     async fn submit(&self, request: RunRequest, default_name: Option<String>) -> Result<Submitted, SubmitError> {
         if self.draining.is_cancelled() {
@@ -61,25 +98,20 @@ impl Inner {
         }
         let digest = request.digest();
         let now = self.ports.clock.now();
-        let id = Uuid::now_v7;
+        let id = || self.ports.ids.next(now);
         let given = request.name.clone().or(default_name);
         let name = given.clone().unwrap_or_else(|| id().to_string());
         let ids: Vec<Uuid> = (0..request.count.unwrap_or(1)).map(|_| id()).collect();
         match self.registry.claim(&name, digest, &ids) {
-            Claim::New => {
-                if given.is_some()
-                    && let Some(earlier) = self.earlier(&name, digest).await.transpose()
-                {
-                    self.registry.unclaim(&name, &ids);
-                    return earlier;
-                }
-            }
+            Claim::New => {}
             Claim::Taken => return Err(SubmitError::NameConflict(name)),
-            Claim::Same(known) => {
-                let runs = self.snapshot(&known);
-                // Claimed a moment ago, and not there yet: its sender tries again and finds it.
-                return if runs.is_empty() { Err(SubmitError::Full) } else { Ok(Submitted { runs, existing: true }) };
-            }
+            Claim::Same => return self.known(&name).await,
+        }
+        let claimed = Claimed { registry: &self.registry, name: &name, ids: &ids };
+        if given.is_some()
+            && let Some(earlier) = self.earlier(&name, digest).await.transpose()
+        {
+            return earlier;
         }
         let spec = Arc::new(request.spec);
         let runs = ids.iter().zip(0_u32..).map(|(id, index)| {
@@ -87,15 +119,22 @@ impl Inner {
             let name = if request.count.is_some() { format!("{name}/{index}") } else { name.clone() };
             Run { digest, ..Run::new(*id, name, index, Arc::clone(&spec), now) }
         });
-        let mut made = Vec::with_capacity(ids.len());
-        for run in runs {
-            made.push(self.admit(run).await.ok_or(SubmitError::Closed)?);
-        }
-        for made in made {
-            made.durable().await;
-        }
+        let _counted = Admitting::new(&self.admitting, ids.len());
+        let made = self.admit(runs).await.ok_or(SubmitError::Closed)?;
+        claimed.keep();
+        made.durable().await.ok_or(SubmitError::Closed)?;
         self.counters.accepted.add(ids.len());
         Ok(Submitted { runs: self.snapshot(&ids), existing: false })
+    }
+
+    /// The runs of a request that came before: they are answered as the first time, all of them, and once they are durable.
+    async fn known(&self, name: &str) -> Result<Submitted, SubmitError> {
+        if !self.all_durable().await {
+            return Err(SubmitError::Closed);
+        }
+        let runs = self.runs_of_request(name).await.map_err(|e| SubmitError::Store(e.to_string()))?;
+        // Claimed a moment ago, and not there yet: its sender tries again and finds it.
+        if runs.is_empty() { Err(SubmitError::Full) } else { Ok(Submitted { runs, existing: true }) }
     }
 
     /// The runs of a name that ended long ago, or before a restart: those in the store.

@@ -24,9 +24,9 @@ pub enum Hold {
 
 impl Hold {
     /// An ARN's last part is what counts.
-    fn plain(self) -> Self {
+    fn plainly(self) -> Self {
         match self {
-            Self::TaskDefinition(name) => Self::TaskDefinition(plain_definition(&name).to_owned()),
+            Self::TaskDefinition(name) => Self::TaskDefinition(plain(&name).to_owned()),
             queue => queue,
         }
     }
@@ -38,8 +38,8 @@ impl Hold {
     }
 }
 
-/// `family:revision` or `family` of a task definition however it is named.
-pub(super) fn plain_definition(name: &str) -> &str {
+/// The name in an ARN, or the name itself: `family:revision`, a cluster's name.
+pub(super) fn plain(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or_default()
 }
 
@@ -53,6 +53,8 @@ pub struct Limits {
     pub run_task_burst: u32,
     /// Most runs that may have a task.
     pub max_in_flight: usize,
+    /// Most tasks in PROVISIONING in a cluster.
+    pub max_provisioning: usize,
     /// What is paused.
     pub holds: Vec<Hold>,
 }
@@ -69,6 +71,8 @@ pub struct LimitsChange {
     pub run_task_burst: Option<u32>,
     /// Most runs that may have a task.
     pub max_in_flight: Option<usize>,
+    /// Most tasks in PROVISIONING in a cluster.
+    pub max_provisioning: Option<usize>,
     /// What is not to be launched any more.
     pub pause: Vec<Hold>,
     /// What is to be launched again.
@@ -93,6 +97,7 @@ pub(super) struct Standing {
     run_task_rate: Option<f64>,
     run_task_burst: Option<u32>,
     max_in_flight: Option<usize>,
+    max_provisioning: Option<usize>,
     holds: BTreeSet<Hold>,
 }
 
@@ -116,6 +121,7 @@ impl Standing {
             run_task_rate: self.run_task_rate.unwrap_or(config.run_task_rate),
             run_task_burst: self.run_task_burst.unwrap_or(config.run_task_burst),
             max_in_flight: self.max_in_flight.unwrap_or(config.max_in_flight),
+            max_provisioning: self.max_provisioning.unwrap_or(config.max_provisioning),
             holds: self.holds.iter().cloned().collect(),
         }
     }
@@ -131,15 +137,19 @@ impl Standing {
                 "a number of tasks a second above 0; use pause to stop launches",
             );
         }
-        let whole =
-            [("runTaskBurst", change.run_task_burst.map(|n| n as usize)), ("maxInFlight", change.max_in_flight)];
+        let whole = [
+            ("runTaskBurst", change.run_task_burst.map(|n| n as usize)),
+            ("maxInFlight", change.max_in_flight),
+            ("maxProvisioning", change.max_provisioning),
+        ];
         if let Some((name, _)) = whole.into_iter().find(|(_, value)| *value == Some(0)) {
             return wrong(name, "0".into(), "a whole number above 0; use pause to stop launches");
         }
         if change.pause.iter().chain(&change.resume).any(|hold| hold.name().trim().is_empty()) {
             return wrong("a name in pause or resume", "empty".into(), "a queue or a task definition");
         }
-        let (resume, pause) = (change.resume.into_iter().map(Hold::plain), change.pause.into_iter().map(Hold::plain));
+        let (resume, pause) =
+            (change.resume.into_iter().map(Hold::plainly), change.pause.into_iter().map(Hold::plainly));
         let mut holds = self.holds.clone();
         for hold in resume {
             holds.remove(&hold);
@@ -150,6 +160,7 @@ impl Standing {
             run_task_rate: change.run_task_rate.or(base.run_task_rate),
             run_task_burst: change.run_task_burst.or(base.run_task_burst),
             max_in_flight: change.max_in_flight.or(base.max_in_flight),
+            max_provisioning: change.max_provisioning.or(base.max_provisioning),
             holds,
         })
     }
@@ -194,8 +205,8 @@ impl Inner {
     pub(super) fn enforce(&self, limits: &Limits) {
         self.governor.set_rate(limits.run_task_rate, limits.run_task_burst);
         let holds = limits.holds.iter().cloned().collect();
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).set_holds(holds);
-        self.queued.notify_one();
+        self.launch_queue().set_holds(holds);
+        self.look_again.notify_one();
     }
 }
 

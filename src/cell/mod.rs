@@ -3,6 +3,7 @@
 //! Every input to a run goes through one door (`door.rs`): [`crate::core::machine::apply`] under the run's lock, then a
 //! group commit, and only then effects, answers and deletes.
 
+mod bucket;
 mod clock;
 mod definitions;
 mod door;
@@ -10,6 +11,7 @@ mod effects;
 mod events;
 mod expiry;
 mod governor;
+mod ids;
 mod intake;
 mod launcher;
 mod limits;
@@ -20,17 +22,20 @@ mod queue;
 mod receive;
 mod reconcile;
 mod registry;
+mod settle;
+mod silence;
+mod slots;
 mod start;
 mod timers;
 mod watcher;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,6 +43,8 @@ use uuid::Uuid;
 
 pub use clock::Clock;
 pub use events::{Count, Counters, RunChange, Times};
+pub use governor::Pace;
+pub use ids::Ids;
 pub use intake::{SubmitError, Submitted};
 pub use limits::{Hold, Limits, LimitsChange, LimitsError};
 pub use outbox::Trouble;
@@ -67,12 +74,16 @@ pub struct CellConfig {
     pub region: String,
     /// Where runs that name no topic are told of, and the bus that is told of all.
     pub outlets: Outlets,
-    /// Tasks placed a second.
+    /// Tasks placed a second, on Fargate on demand and on Fargate Spot each.
     pub run_task_rate: f64,
     /// Tasks placed at once after a rest.
     pub run_task_burst: u32,
     /// Most runs that may have a task.
     pub max_in_flight: usize,
+    /// Most tasks in PROVISIONING in a cluster, where they wait for instances of an Auto Scaling group.
+    pub max_provisioning: usize,
+    /// Share of the DescribeTasks quota that is used, 0 to 1.
+    pub describe_share: f64,
     /// Most runs that may wait before the requests queue is left alone.
     pub max_queued: usize,
     /// Receivers on each queue.
@@ -95,9 +106,11 @@ impl CellConfig {
             account: String::new(),
             region: String::new(),
             outlets: Outlets::default(),
-            run_task_rate: 20.0,
-            run_task_burst: 100,
+            run_task_rate: governor::RATE,
+            run_task_burst: governor::BURST,
             max_in_flight: 1_000_000,
+            max_provisioning: 500,
+            describe_share: 0.1,
             max_queued: 100_000,
             receivers: 4,
             reconcile_after: Duration::from_secs(300),
@@ -125,6 +138,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Clock,
+    /// The ids of runs.
+    pub ids: Ids,
 }
 
 /// Why a cell cannot begin.
@@ -147,6 +162,27 @@ pub struct Summary {
     pub waiting: BTreeMap<String, usize>,
 }
 
+/// How much a cell holds in memory: what must not grow with the runs that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Runs, open and lately finished.
+    pub runs: usize,
+    /// Tasks by which a run is found.
+    pub tasks: usize,
+    /// Launch tokens by which a run is found.
+    pub tokens: usize,
+    /// Names by which runs are found.
+    pub names: usize,
+    /// Deadlines.
+    pub timers: usize,
+    /// Runs that wait for a launch slot.
+    pub waiting: usize,
+    /// Runs that may have a task, or are about to.
+    pub live: usize,
+    /// Notifications that are durable and not delivered.
+    pub untold: usize,
+}
+
 /// A running cell. Clones are the same cell.
 #[derive(Clone)]
 pub struct Cell {
@@ -165,17 +201,19 @@ struct Inner {
     standing: Mutex<limits::Standing>,
     /// Held while limits are changed.
     changing: tokio::sync::Mutex<()>,
-    queued: Notify,
-    slot_free: Notify,
+    /// Something may be launched that could not be before.
+    look_again: Notify,
     /// Runs that left the launch queue and are not counted as live yet.
     leaving: AtomicUsize,
+    /// Runs on their way into the launch queue for the first time.
+    admitting: AtomicUsize,
     /// Durable notifications that were not delivered yet.
     untold: AtomicUsize,
     outbox: Outbox,
     delivered: Notify,
-    governor: Governor,
-    calls: Arc<Semaphore>,
-    stops: Arc<Semaphore>,
+    governor: Arc<Governor>,
+    calls: slots::Calls,
+    stops: effects::Stops,
     /// Held while an ARN is given to a member of a call, so that two tasks never go to one.
     binding: tokio::sync::Mutex<()>,
     describing: tokio::sync::Mutex<()>,
@@ -186,6 +224,7 @@ struct Inner {
     /// The store refused the last commit: nothing goes on until it takes one.
     store_fails: AtomicBool,
     counters: Counters,
+    begun: Instant,
     draining: CancellationToken,
     ended: CancellationToken,
     receivers: TaskTracker,
@@ -209,29 +248,19 @@ impl Cell {
     /// # Errors
     /// The store cannot be read.
     pub async fn find(&self, name: &str) -> Result<Vec<Run>, StoreError> {
-        let found = self.find_in_memory(name);
-        if !found.is_empty() || !self.inner.ports.store.is_durable() {
-            return Ok(found);
-        }
         if let Ok(id) = Uuid::parse_str(name) {
+            if let Some(run) = self.run(id) {
+                return Ok(vec![run]);
+            }
             let found = self.inner.ports.store.find(Key::Run(id)).await?;
             if !found.is_empty() {
                 return Ok(found);
             }
         }
-        let request = name.split('/').next().unwrap_or_default().to_owned();
-        let mut found = self.inner.ports.store.find(Key::Request(request)).await?;
+        let request = name.split('/').next().unwrap_or_default();
+        let mut found = self.inner.runs_of_request(request).await?;
         found.retain(|run| run.name == name || run.request_name() == name);
         Ok(found)
-    }
-
-    fn find_in_memory(&self, name: &str) -> Vec<Run> {
-        if let Some(run) = Uuid::parse_str(name).ok().and_then(|id| self.run(id)) {
-            return vec![run];
-        }
-        let of_request = self.inner.registry.of_name(name.split('/').next().unwrap_or_default());
-        let runs = of_request.into_iter().filter_map(|id| self.run(id));
-        runs.filter(|run| run.name == name || run.request_name() == name).collect()
     }
 
     /// Its name.
@@ -251,9 +280,30 @@ impl Cell {
         Summary { statuses, waiting: self.inner.waiting_by_queue() }
     }
 
+    /// How much it holds in memory.
+    pub fn sizes(&self) -> Sizes {
+        let inner = &self.inner;
+        let (runs, tasks, tokens, names) = inner.registry.sizes();
+        Sizes {
+            runs,
+            tasks,
+            tokens,
+            names,
+            timers: inner.timers.len(),
+            waiting: inner.waiting_by_queue().values().sum(),
+            live: inner.registry.live() + inner.leaving.load(Ordering::Acquire),
+            untold: inner.untold.load(Ordering::Acquire),
+        }
+    }
+
     /// Every run as it is now.
     pub fn runs(&self) -> Vec<Run> {
         self.inner.registry.collect(|run| Some(run.clone()))
+    }
+
+    /// How fast AWS is called now, bucket by bucket.
+    pub fn paces(&self) -> Vec<Pace> {
+        self.inner.governor.paces()
     }
 
     /// Counts since the cell began.
@@ -284,7 +334,7 @@ impl Cell {
     pub async fn stop(&self, id: Uuid, reason: &str) -> bool {
         let input = Input::StopAsked { reason: reason.to_owned() };
         match self.inner.advance(id, input).await {
-            Some(made) => made.durable().await,
+            Some(made) => made.durable().await.unwrap_or(false),
             None => false,
         }
     }
@@ -309,6 +359,7 @@ impl Cell {
             while self.inner.untold.load(Ordering::Acquire) > 0 {
                 let delivered = self.inner.delivered.notified();
                 tokio::select! {
+                    biased;
                     () = delivered => {}
                     () = tokio::time::sleep(Duration::from_millis(20)) => {}
                 }
@@ -335,9 +386,22 @@ impl Cell {
 }
 
 impl Inner {
+    /// Every run of a request's name, in order. Of a request of many some may have ended long ago: the store has those.
+    async fn runs_of_request(&self, name: &str) -> Result<Vec<Run>, StoreError> {
+        let ids = self.registry.of_name(name);
+        let mut found: Vec<Run> = ids.into_iter().filter_map(|id| self.registry.read(id, Run::clone)).collect();
+        let is_whole = found.iter().any(|run| run.name == name);
+        if !is_whole && self.ports.store.is_durable() {
+            let stored = self.ports.store.find(Key::Request(name.to_owned())).await?;
+            let known: BTreeSet<Uuid> = found.iter().map(|run| run.id).collect();
+            found.extend(stored.into_iter().filter(|run| !known.contains(&run.id)));
+        }
+        found.sort_by_key(|run| run.index);
+        Ok(found)
+    }
+
     /// Keeps a final run for a while, and forgets the oldest when there are too many.
     fn retire(&self, id: Uuid) {
-        self.slot_free.notify_one();
         let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         finished.push_back(id);
         while finished.len() > self.config.keep_finished {

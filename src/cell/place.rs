@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::limits::{Hold, plain_definition};
-use crate::core::run::Run;
+use super::limits::{Hold, plain};
+use crate::core::run::{Run, Stage};
+
+/// What RunTask takes when no cluster is named (API reference).
+const DEFAULT_CLUSTER: &str = "default";
 
 /// The capacity that a task is launched on, as far as quotas tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,16 +61,30 @@ pub(super) struct Place {
 impl Place {
     /// Of a run's newest attempt.
     pub(super) fn of(run: &Run) -> Self {
-        let request = run.spec.run_task.members();
-        let placement = run.attempt().map_or(0, |a| a.placement);
-        let over = placement.checked_sub(1).and_then(|n| run.spec.placements.get(n));
-        let text =
-            |name: &str| over.and_then(|over| over.get(name)).or_else(|| request.get(name)).and_then(Value::as_str);
+        let (request, over) = parts(run);
         Self {
             kind: Kind::of(request, over),
-            cluster: plain_definition(text("cluster").unwrap_or("default")).to_owned(),
-            definition: plain_definition(text("taskDefinition").unwrap_or_default()).to_owned(),
+            cluster: plain(text(request, over, "cluster").unwrap_or(DEFAULT_CLUSTER)).to_owned(),
+            definition: plain(text(request, over, "taskDefinition").unwrap_or_default()).to_owned(),
         }
+    }
+
+    /// The cluster of a run's newest attempt as the request names it.
+    pub(super) fn cluster_named(run: &Run) -> &str {
+        let (request, over) = parts(run);
+        text(request, over, "cluster").unwrap_or(DEFAULT_CLUSTER)
+    }
+
+    /// The cluster in which a run's task is, or will be, in PROVISIONING until there is an instance for it.
+    pub(super) fn waits_for_instances(run: &Run) -> Option<&str> {
+        let attempt =
+            run.attempt().filter(|a| matches!(a.stage, Stage::Launching | Stage::Placed | Stage::Stopping))?;
+        let provisioning = attempt.last_status.as_deref().is_none_or(|status| status == "PROVISIONING");
+        if run.status.is_final() || !provisioning {
+            return None;
+        }
+        let (request, over) = parts(run);
+        (Kind::of(request, over) == Kind::Provider).then(|| plain(Self::cluster_named(run)))
     }
 
     /// Whether a hold is for its task definition.
@@ -78,6 +95,16 @@ impl Place {
             Hold::TaskDefinition(family) => self.definition.split(':').next() == Some(family),
         }
     }
+}
+
+fn text<'r>(request: &'r Map<String, Value>, over: Option<&'r Map<String, Value>>, name: &str) -> Option<&'r str> {
+    over.and_then(|over| over.get(name)).or_else(|| request.get(name)).and_then(Value::as_str)
+}
+
+/// A run's request, and the placement that its newest attempt lays over it.
+fn parts(run: &Run) -> (&Map<String, Value>, Option<&Map<String, Value>>) {
+    let placement = run.attempt().map_or(0, |a| a.placement);
+    (run.spec.run_task.members(), placement.checked_sub(1).and_then(|n| run.spec.placements.get(n)))
 }
 
 #[cfg(test)]

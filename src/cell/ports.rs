@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::core::failure::Failure;
+use crate::core::failure::{self, Class, Failure, Transience};
 use crate::core::notification::Notification;
 use crate::core::run_task::RunTask;
 use crate::core::task::Task;
@@ -25,6 +25,21 @@ pub enum CallError {
     /// AWS said no and will say no again.
     #[error("{}: {}", .0.error, .0.cause)]
     Refused(Box<Failure>),
+}
+
+impl CallError {
+    /// What an exception of any AWS call means: throttling hides behind many names, and what a server or credentials
+    /// that ran out had to say may be otherwise the next time.
+    pub fn from_exception(name: &str, message: &str) -> Self {
+        let failure = failure::from_exception(name, message);
+        match (failure.class, failure.transience) {
+            (Class::Throttled, _) => Self::Throttled(failure.cause),
+            (Class::Service | Class::Configuration | Class::Network, Transience::Transient | Transience::Elsewhere) => {
+                Self::Unknown(failure.cause)
+            }
+            _ => Self::Refused(Box::new(failure)),
+        }
+    }
 }
 
 /// One RunTask call.
@@ -84,7 +99,7 @@ pub trait Ecs: Send + Sync + 'static {
         cluster: &'a str,
         task_arns: &'a [String],
     ) -> BoxFuture<'a, Result<Described, CallError>>;
-    /// ListTasks by `startedBy`: the ARNs of tasks that are not stopped.
+    /// ListTasks by `startedBy`: the ARNs of tasks that ECS knows, also of those that are stopped.
     fn tasks_started_by<'a>(
         &'a self,
         cluster: &'a str,

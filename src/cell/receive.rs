@@ -67,8 +67,9 @@ impl Inner {
             // Until it is known that it goes, the answer should not take as long as a poll may.
             let poll = if self.receiving[from as usize].is_well() { POLL } else { FIRST_POLL };
             let received = tokio::select! {
-                received = queue.receive(poll) => received,
+                biased;
                 () = self.draining.cancelled() => return,
+                received = queue.receive(poll) => received,
             };
             match received {
                 Ok(messages) => {
@@ -79,8 +80,9 @@ impl Inner {
                 Err(error) => {
                     self.receiving[from as usize].ill(from, &error);
                     tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
+                        biased;
                         () = self.draining.cancelled() => return,
+                        () = tokio::time::sleep(wait) => {}
                     }
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
@@ -92,8 +94,9 @@ impl Inner {
     async fn has_room(&self) -> bool {
         while self.is_full() {
             tokio::select! {
-                () = tokio::time::sleep(FIRST_WAIT) => {}
+                biased;
                 () = self.draining.cancelled() => return false,
+                () = tokio::time::sleep(FIRST_WAIT) => {}
             }
         }
         true
@@ -104,7 +107,7 @@ impl Inner {
             return;
         }
         let (done, left) = match from {
-            From::Events => (self.watch(messages).await, Vec::new()),
+            From::Events => self.watch(messages).await,
             From::Requests => self.take_requests(messages).await,
         };
         if !left.is_empty()

@@ -1,102 +1,97 @@
-//! Behind the events: asks ECS about tasks that have been silent for too long, 100 a call.
+//! Behind the events: asks ECS about tasks that have been silent for too long, 100 a call, at a share of the quota.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-use uuid::Uuid;
-
 use super::Inner;
+use super::ports::CallError;
+use super::registry::Silent;
+use super::silence::{Class, live_task};
+use super::watcher::Seen;
 use crate::core::machine::Input;
-use crate::core::request::Goal;
-use crate::core::run::{Run, Stage};
 
 /// Most tasks a DescribeTasks call takes (API reference).
 const MOST_A_CALL: usize = 100;
-/// A tenth of the quota of 20 calls a second that DescribeTasks shares with other reads of the account.
-const BETWEEN_CALLS: Duration = Duration::from_millis(500);
-/// How often tasks that are to become HEALTHY are asked about: events do not carry health.
-const HEALTH: Duration = Duration::from_secs(5);
+/// Tasks of one class asked about before it is the other's turn: those that are to become HEALTHY do not wait for all
+/// that an earlier process left.
+const MOST_A_ROUND: usize = 500;
 const ROUND: Duration = Duration::from_secs(2);
 
 impl Inner {
-    /// Rounds without end. The first one, after a restart, asks about every task that may live.
+    /// Rounds without end. After a restart every task that may live comes to its turn, at the rate of the calls.
     pub(super) async fn reconcile_all(self: Arc<Self>) {
-        let mut asked: HashMap<Uuid, Instant> = HashMap::new();
-        let mut everything = true;
         loop {
-            let silent = self.silent(&mut asked, std::mem::take(&mut everything));
-            for (cluster, tasks) in silent {
-                for batch in tasks.chunks(MOST_A_CALL) {
-                    self.describe(&cluster, batch).await;
-                    tokio::select! {
-                        () = tokio::time::sleep(BETWEEN_CALLS) => {}
-                        () = self.ended.cancelled() => return,
-                    }
+            let mut most = 0;
+            for class in [Class::Health, Class::Usual] {
+                let silent = self.registry.silent(class, self.ports.clock.now(), MOST_A_ROUND);
+                most = most.max(silent.len());
+                if !self.ask(silent).await {
+                    return;
                 }
             }
+            // More of them are due: at once, for the calls have a rate of their own.
+            let wait = if most < MOST_A_ROUND { self.config.poll.unwrap_or(ROUND) } else { Duration::ZERO };
             tokio::select! {
-                () = tokio::time::sleep(self.config.poll.unwrap_or(ROUND)) => {}
+                biased;
                 () = self.ended.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
-    /// The tasks to ask about now, by cluster.
-    fn silent(&self, asked: &mut HashMap<Uuid, Instant>, everything: bool) -> BTreeMap<String, Vec<(Uuid, String)>> {
-        let now = self.ports.clock.now();
-        let due = self.registry.collect(|run| {
-            let (arn, patience) = (placed(run)?, self.patience(run));
-            let heard = run.attempt().and_then(|a| a.heard_at.or(a.placed_at));
-            let silent = heard.is_none_or(|at| now.since(at) >= patience);
-            let rested = asked.get(&run.id).is_none_or(|at| at.elapsed() >= patience);
-            (everything || (silent && rested)).then(|| (run.cluster().to_owned(), run.id, arn))
-        });
-        let mut by_cluster: BTreeMap<String, Vec<(Uuid, String)>> = BTreeMap::new();
-        asked.retain(|_, at| at.elapsed() < self.config.reconcile_after);
-        for (cluster, id, arn) in due {
-            asked.insert(id, Instant::now());
-            by_cluster.entry(cluster).or_default().push((id, arn));
+    /// Describes these tasks; false once the cell has ended.
+    async fn ask(&self, silent: Vec<Silent>) -> bool {
+        let mut by_cluster: BTreeMap<String, Vec<Silent>> = BTreeMap::new();
+        for task in silent {
+            by_cluster.entry(task.cluster.clone()).or_default().push(task);
         }
-        by_cluster
+        for (cluster, tasks) in by_cluster {
+            for batch in tasks.chunks(MOST_A_CALL) {
+                let Some(cuts) = self.read_slot().await else { return false };
+                self.describe(&cluster, batch, cuts).await;
+            }
+        }
+        true
     }
 
-    /// How long a run's task may be silent.
-    fn patience(&self, run: &Run) -> Duration {
-        let running = run.attempt().is_some_and(|a| a.started_at.is_some());
-        match self.config.poll {
-            Some(poll) => poll,
-            None if run.spec.until == Goal::Healthy && running => HEALTH,
-            None => self.config.reconcile_after,
+    /// The right to one call that reads tasks. `None` once the cell has ended.
+    pub(super) async fn read_slot(&self) -> Option<u64> {
+        loop {
+            match self.governor.read() {
+                Ok(cuts) => return Some(cuts),
+                Err(wait) => tokio::select! {
+                    biased;
+                    () = self.ended.cancelled() => return None,
+                    () = tokio::time::sleep(wait) => {}
+                },
+            }
         }
     }
 
-    async fn describe(&self, cluster: &str, batch: &[(Uuid, String)]) {
-        let arns: Vec<String> = batch.iter().map(|(_, arn)| arn.clone()).collect();
-        let described = match self.ports.ecs.describe_tasks(cluster, &arns).await {
+    async fn describe(&self, cluster: &str, batch: &[Silent], cuts: u64) {
+        let arns: Vec<String> = batch.iter().map(|silent| silent.task_arn.clone()).collect();
+        let described = self.ports.ecs.describe_tasks(cluster, &arns).await;
+        self.governor.described(cuts, matches!(described, Err(CallError::Throttled(_))));
+        let described = match described {
             Ok(described) => described,
             Err(error) => return tracing::debug!(%error, "DescribeTasks gave no answer; asking again later"),
         };
         for task in &described.tasks {
-            let told = self.observe(task).await.unwrap_or(false);
+            let told = self.observe(task).await == Seen::Known { new: true };
             if told && self.config.poll.is_none() {
                 self.counters.corrections.add(1);
             }
         }
-        for task_arn in described.missing {
-            if let Some((id, _)) = batch.iter().find(|(_, arn)| same_task(arn, &task_arn)) {
-                let Some(task_arn) = self.registry.read(*id, placed).flatten() else { continue };
-                self.advance(*id, Input::Missing { task_arn }).await;
+        let missing = if self.events_were_heard() { described.missing } else { Vec::new() };
+        for task_arn in missing {
+            if let Some(silent) = batch.iter().find(|silent| same_task(&silent.task_arn, &task_arn)) {
+                let known = self.registry.read(silent.run, |run| live_task(run).map(str::to_owned));
+                let Some(task_arn) = known.flatten() else { continue };
+                self.advance(silent.run, Input::Missing { task_arn }).await;
             }
         }
     }
-}
-
-/// The task of a run that may live.
-fn placed(run: &Run) -> Option<String> {
-    let attempt = run.attempt().filter(|a| matches!(a.stage, Stage::Placed | Stage::Stopping))?;
-    attempt.task_arn.clone().filter(|_| !run.status.is_final())
 }
 
 /// `failures[].arn` may lack the cluster (the short form of before 2018): the id is what counts.

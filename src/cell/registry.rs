@@ -6,13 +6,31 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use uuid::Uuid;
 
+use super::place::Place;
+use super::silence::{Class, Look, Silence, live_task};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 
-/// A run and when it must next be looked at.
+/// A run, its next deadline, and when its task is to be looked at if nothing is heard of it.
 struct Entry {
     run: Run,
     armed: Option<Timestamp>,
+    look: Option<Look>,
+}
+
+/// What a run counts as.
+struct Weight {
+    open: bool,
+    live: bool,
+    /// The cluster in which its task waits for an instance.
+    provisioning: Option<String>,
+}
+
+impl Weight {
+    fn of(run: &Run) -> Self {
+        let provisioning = Place::waits_for_instances(run).map(str::to_owned);
+        Self { open: !run.status.is_final(), live: run.is_live(), provisioning }
+    }
 }
 
 type Map<K, V> = DashMap<K, V, RandomState>;
@@ -25,7 +43,11 @@ pub(super) struct Registry {
     by_token: Map<String, Vec<Uuid>>,
     /// Request name to its digest and runs.
     by_name: Map<String, ([u8; 32], Vec<Uuid>)>,
+    open: AtomicUsize,
     live: AtomicUsize,
+    /// Tasks in PROVISIONING by cluster, where they wait for instances.
+    provisioning: Map<String, usize>,
+    silence: Silence,
 }
 
 /// What a name stands for when a request comes with it.
@@ -33,25 +55,38 @@ pub(super) enum Claim {
     /// Nobody had it: these runs may be made.
     New,
     /// The same request came before.
-    Same(Vec<Uuid>),
+    Same,
     /// Another request has it.
     Taken,
+}
+
+/// A task that may have ended without a word.
+pub(super) struct Silent {
+    pub(super) cluster: String,
+    pub(super) run: Uuid,
+    pub(super) task_arn: String,
 }
 
 /// A change of a run's deadline.
 pub(super) struct Rearm {
     pub(super) old: Option<Timestamp>,
     pub(super) new: Option<Timestamp>,
+    /// Whether it made room for another run's launch.
+    pub(super) freed: bool,
 }
 
 impl Registry {
+    pub(super) fn new(silence: Silence) -> Self {
+        Self { silence, ..Self::default() }
+    }
+
     /// Claims a request name for these runs.
     pub(super) fn claim(&self, name: &str, digest: [u8; 32], ids: &[Uuid]) -> Claim {
         let mut claim = Claim::New;
         self.by_name
             .entry(name.to_owned())
-            .and_modify(|(known, runs)| {
-                claim = if *known == digest { Claim::Same(runs.clone()) } else { Claim::Taken };
+            .and_modify(|(known, _)| {
+                claim = if *known == digest { Claim::Same } else { Claim::Taken };
             })
             .or_insert_with(|| (digest, ids.to_vec()));
         claim
@@ -62,7 +97,7 @@ impl Registry {
         self.by_name.remove_if(name, |_, (_, claimed)| claimed == ids);
     }
 
-    /// Adds a run, with its indexes.
+    /// Adds a run, with its indexes: one that was just accepted, or that an earlier process left.
     pub(super) fn insert(&self, run: Run) -> Rearm {
         let id = run.id;
         if let Some(attempt) = run.attempt() {
@@ -79,16 +114,18 @@ impl Registry {
             names.1.push(id);
         }
         drop(names);
-        self.live.fetch_add(usize::from(run.is_live()), Ordering::Relaxed);
+        self.weigh(&Weight { open: false, live: false, provisioning: None }, Weight::of(&run));
         let new = crate::core::machine::next_deadline(&run);
-        self.runs.insert(id, Entry { run, armed: new });
-        Rearm { old: None, new }
+        let mut look = None;
+        self.silence.follow(&mut look, &run, true);
+        self.runs.insert(id, Entry { run, armed: new, look });
+        Rearm { old: None, new, freed: false }
     }
 
     /// Changes one run under its lock; indexes and deadline follow. `change` must not block.
     pub(super) fn update<T>(&self, id: Uuid, change: impl FnOnce(&mut Run) -> T) -> Option<(T, Rearm)> {
         let mut entry = self.runs.get_mut(&id)?;
-        let was_live = entry.run.is_live();
+        let before = Weight::of(&entry.run);
         let key = |run: &Run| run.attempt().map(|a| (a.task_arn.clone(), a.token.clone())).unwrap_or_default();
         let (old_arn, old_token) = key(&entry.run);
         let result = change(&mut entry.run);
@@ -96,17 +133,65 @@ impl Registry {
         if let Some(arn) = arn.filter(|_| old_arn.is_none()) {
             self.by_task.insert(arn, id);
         }
+        if let Some(given_up) = old_token.as_ref().filter(|_| token.is_none()) {
+            let of_another_attempt = entry.run.attempts.iter().any(|a| a.token.as_ref() == Some(given_up));
+            if !of_another_attempt {
+                self.unlink(given_up, id);
+            }
+        }
         if let Some(token) = token.filter(|t| old_token.as_ref() != Some(t)) {
             self.by_token.entry(token).or_default().push(id);
         }
-        match (was_live, entry.run.is_live()) {
-            (false, true) => drop(self.live.fetch_add(1, Ordering::Relaxed)),
-            (true, false) => drop(self.live.fetch_sub(1, Ordering::Relaxed)),
-            _ => {}
+        let freed = self.weigh(&before, Weight::of(&entry.run));
+        let Entry { run, armed, look } = &mut *entry;
+        self.silence.follow(look, run, false);
+        let old = *armed;
+        *armed = crate::core::machine::next_deadline(run);
+        Some((result, Rearm { old, new: *armed, freed }))
+    }
+
+    /// Counts what became of a run; whether there is room for another launch now.
+    fn weigh(&self, before: &Weight, after: Weight) -> bool {
+        count(&self.open, before.open, after.open);
+        count(&self.live, before.live, after.live);
+        let moved = before.provisioning != after.provisioning;
+        if let Some(cluster) = before.provisioning.as_deref().filter(|_| moved) {
+            self.provisioned(cluster, 1);
         }
-        let old = entry.armed;
-        entry.armed = crate::core::machine::next_deadline(&entry.run);
-        Some((result, Rearm { old, new: entry.armed }))
+        if let Some(cluster) = after.provisioning.filter(|_| moved) {
+            self.provisions(&cluster, 1);
+        }
+        (before.live && !after.live) || (moved && before.provisioning.is_some())
+    }
+
+    /// So many more tasks wait, or will, for instances in a cluster.
+    pub(super) fn provisions(&self, cluster: &str, tasks: usize) {
+        *self.provisioning.entry(cluster.to_owned()).or_default() += tasks;
+    }
+
+    /// So many fewer.
+    pub(super) fn provisioned(&self, cluster: &str, tasks: usize) {
+        self.provisioning.remove_if_mut(cluster, |_, waiting| {
+            *waiting = waiting.saturating_sub(tasks);
+            *waiting == 0
+        });
+    }
+
+    /// Tasks in PROVISIONING in a cluster, as far as this cell launched them and they wait for instances.
+    pub(super) fn provisioning(&self, cluster: &str) -> usize {
+        self.provisioning.get(cluster).map_or(0, |waiting| *waiting)
+    }
+
+    /// Up to `most` tasks that were silent for too long; each is looked at again after as long.
+    pub(super) fn silent(&self, class: Class, now: Timestamp, most: usize) -> Vec<Silent> {
+        let looked_at = |id: Uuid| {
+            let mut entry = self.runs.get_mut(&id)?;
+            let Entry { run, look, .. } = &mut *entry;
+            let task_arn = live_task(run)?.to_owned();
+            let cluster = Place::cluster_named(run).to_owned();
+            self.silence.judge(look, run, now).then_some(Silent { cluster, run: id, task_arn })
+        };
+        self.silence.take(class, now, most).into_iter().filter_map(looked_at).collect()
     }
 
     /// Looks at one run.
@@ -136,9 +221,27 @@ impl Registry {
         self.by_name.get(name).map(|named| named.1.clone()).unwrap_or_default()
     }
 
+    /// Entries by run, task, token and name.
+    pub(super) fn sizes(&self) -> (usize, usize, usize, usize) {
+        (self.runs.len(), self.by_task.len(), self.by_token.len(), self.by_name.len())
+    }
+
+    /// Runs that have not ended.
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Runs that may have a task.
     pub(super) fn live(&self) -> usize {
         self.live.load(Ordering::Relaxed)
+    }
+
+    /// A token no longer leads to a run; its siblings of the same call keep it.
+    fn unlink(&self, token: &str, id: Uuid) {
+        self.by_token.remove_if_mut(token, |_, ids| {
+            ids.retain(|other| *other != id);
+            ids.is_empty()
+        });
     }
 
     /// Forgets a final run and all that leads to it.
@@ -149,16 +252,24 @@ impl Registry {
                 self.by_task.remove(arn);
             }
             if let Some(token) = &attempt.token {
-                // Its siblings of the same call keep it.
-                self.by_token.remove_if_mut(token, |_, ids| {
-                    ids.retain(|other| *other != id);
-                    ids.is_empty()
-                });
+                self.unlink(token, id);
             }
         }
         self.by_name.remove_if_mut(entry.run.request_name(), |_, named| {
             named.1.retain(|other| *other != id);
             named.1.is_empty()
         });
+    }
+}
+
+fn count(of: &AtomicUsize, before: bool, after: bool) {
+    match (before, after) {
+        (false, true) => {
+            of.fetch_add(1, Ordering::Relaxed);
+        }
+        (true, false) => {
+            of.fetch_sub(1, Ordering::Relaxed);
+        }
+        _ => {}
     }
 }

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::governor::Governor;
 use super::receive::From;
-use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, launcher, limits};
+use super::silence::Silence;
+use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, limits};
 use crate::core::machine::{self, Effect, Input};
 use crate::core::notification::Origin;
 use crate::core::run::{Run, Stage};
@@ -22,8 +23,6 @@ use crate::store::Contents;
 /// Transitions on their way to the store: more wait, and so do those who made them.
 const COMMITS: usize = 8192;
 const CHANGES: usize = 65_536;
-/// StopTask calls at once: a reserve of its own, never behind launches.
-const STOPS_AT_ONCE: usize = 8;
 const DUE_AT_ONCE: usize = 64;
 
 impl Cell {
@@ -46,6 +45,7 @@ impl Cell {
         contents.undelivered.keys().for_each(|outlet| inner.deliver_to(outlet));
         inner.tasks.spawn(Arc::clone(&inner).commit_all(to_commit));
         inner.launches.spawn(Arc::clone(&inner).launch_all());
+        inner.tasks.spawn(Arc::clone(&inner).stop_all());
         inner.tasks.spawn(Arc::clone(&inner).keep_time());
         inner.take_up(contents);
         inner.tasks.spawn(Arc::clone(&inner).reconcile_all());
@@ -60,25 +60,25 @@ impl Inner {
         let origin =
             Origin { cell: config.name.clone(), account: config.account.clone(), region: config.region.clone() };
         Self {
-            governor: Governor::new(config.run_task_rate, config.run_task_burst),
+            governor: Arc::new(Governor::new(config.run_task_rate, config.run_task_burst, config.describe_share)),
+            registry: super::Registry::new(Silence::new(config.reconcile_after, config.poll)),
             origin,
             config,
             ports,
             commits,
-            registry: super::Registry::default(),
             timers: super::Timers::default(),
             changes: broadcast::channel(CHANGES).0,
             queue: Mutex::default(),
             standing: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
-            queued: Notify::new(),
-            slot_free: Notify::new(),
+            look_again: Notify::new(),
             leaving: AtomicUsize::new(0),
+            admitting: AtomicUsize::new(0),
             untold: AtomicUsize::new(0),
             outbox: super::Outbox::new(),
             delivered: Notify::new(),
-            calls: Arc::new(Semaphore::new(launcher::CALLS_AT_ONCE)),
-            stops: Arc::new(Semaphore::new(STOPS_AT_ONCE)),
+            calls: super::slots::Calls::default(),
+            stops: super::effects::Stops::default(),
             binding: tokio::sync::Mutex::new(()),
             describing: tokio::sync::Mutex::new(()),
             definitions: dashmap::DashMap::new(),
@@ -86,6 +86,7 @@ impl Inner {
             receiving: Default::default(),
             store_fails: AtomicBool::new(false),
             counters: Counters::default(),
+            begun: tokio::time::Instant::now(),
             draining: CancellationToken::new(),
             ended: CancellationToken::new(),
             receivers: TaskTracker::new(),
@@ -111,7 +112,7 @@ impl Inner {
             for effect in effects {
                 match effect {
                     Effect::Launch => self.enqueue(id),
-                    Effect::StopTask { task_arn, reason } => self.stop_task(id, task_arn, reason),
+                    Effect::StopTask { .. } => self.stop_task(id),
                     Effect::Notify => {}
                 }
             }
@@ -145,9 +146,10 @@ impl Inner {
             let longest = Duration::from_secs(3600);
             let wait = next.map_or(longest, |at| at.since(self.ports.clock.now()).max(Duration::from_millis(1)));
             tokio::select! {
+                biased;
+                () = self.ended.cancelled() => return,
                 () = tokio::time::sleep(wait.min(longest)) => {}
                 () = self.timers.changed() => {}
-                () = self.ended.cancelled() => return,
             }
         }
     }
@@ -158,7 +160,7 @@ impl Inner {
         {
             // It was not its time after all (the deadline moved meanwhile): what the run says now holds.
             let next = self.registry.read(id, machine::next_deadline).flatten();
-            self.timers.rearm(id, &super::registry::Rearm { old: Some(at), new: next });
+            self.timers.rearm(id, &super::registry::Rearm { old: Some(at), new: next, freed: false });
         }
     }
 }

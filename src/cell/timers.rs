@@ -44,6 +44,11 @@ impl Timers {
         if due.is_empty() { Err(set.first().map(|(at, _)| *at)) } else { Ok(due) }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Resolves when a deadline came before all others.
     pub(super) async fn changed(&self) {
         self.earlier.notified().await;

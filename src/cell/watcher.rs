@@ -9,28 +9,40 @@ use super::ports::Message;
 use crate::core::machine::{Input, Observation};
 use crate::core::task::{Deciders, Notice, Task, parse_notice};
 
+/// What became of a word about a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// The task is not of this cell, or of a run that ended long ago.
+    Foreign,
+    /// Its run has it, durably; whether it told anything new.
+    Known { new: bool },
+    /// The cell ended before it was durable.
+    CutOff,
+}
+
 impl Inner {
-    /// What the messages cause, durably. Every message that comes back from here may be deleted.
-    pub(super) async fn watch(&self, messages: Vec<Message>) -> Vec<String> {
-        let handled = messages.into_iter().map(|message| async move {
-            self.notice(&message).await;
-            message.receipt
-        });
-        futures::future::join_all(handled).await
+    /// What the messages cause, durably. Answers those that may be deleted, and those that were cut off by the cell's end.
+    pub(super) async fn watch(&self, messages: Vec<Message>) -> (Vec<String>, Vec<String>) {
+        let handled = messages.into_iter().map(|message| async move { (self.notice(&message).await, message.receipt) });
+        let handled = futures::future::join_all(handled).await;
+        let (done, left): (Vec<_>, Vec<_>) = handled.into_iter().partition(|(done, _)| *done);
+        let receipts = |all: Vec<(bool, String)>| all.into_iter().map(|(_, receipt)| receipt).collect();
+        (receipts(done), receipts(left))
     }
 
-    async fn notice(&self, message: &Message) {
+    /// Whether the message is done with.
+    async fn notice(&self, message: &Message) -> bool {
         match parse_notice(&message.body) {
-            Ok(Notice::Task(event)) => {
-                if self.observe(&event.task).await.is_some() {
+            Ok(Notice::Task(event)) => match self.observe(&event.task).await {
+                Seen::Known { .. } => {
                     self.counters.events.add(1);
                     if let Some(sent) = message.sent_at {
                         self.counters.event_lag.record(self.ports.clock.now().since(sent));
                     }
-                } else {
-                    self.counters.foreign.add(1);
                 }
-            }
+                Seen::Foreign => self.counters.foreign.add(1),
+                Seen::CutOff => return false,
+            },
             Ok(Notice::Foreign(_)) => self.counters.foreign.add(1),
             Err(error) => {
                 // It can never become an event, so it must not come again.
@@ -38,25 +50,44 @@ impl Inner {
                 tracing::warn!(message = message.id, %error, "a message of the events queue was dropped");
             }
         }
+        true
     }
 
-    /// Gives what ECS says of a task to its run. `None`: the task is not of this cell; else whether it told anything new.
-    pub(super) async fn observe(&self, task: &Task<'_>) -> Option<bool> {
+    /// Gives what ECS says of a task to its run.
+    pub(super) async fn observe(&self, task: &Task<'_>) -> Seen {
         let token = task.started_by.as_deref().and_then(|by| by.strip_prefix(self.config.name.as_str()));
         let token = token.and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
         if let Some(id) = self.registry.of_task(&task.task_arn) {
             let observation = self.observation(id, task, token).await;
-            return Some(self.advance(id, Input::Observed(observation)).await?.durable().await);
+            return self.seen(id, observation).await;
         }
         // The event overtook RunTask's answer, or found a restarted process: any open member of its call will do,
         // for they are alike.
-        let known = token.as_deref()?;
+        let Some(known) = token.as_deref() else { return Seen::Foreign };
         let _one_at_a_time = self.binding.lock().await;
         let members = self.registry.of_token(known);
-        let open = self.registry.of_task(&task.task_arn);
-        let id = open.or_else(|| members.into_iter().find(|id| self.is_launching(*id)))?;
+        let id = match self.registry.of_task(&task.task_arn) {
+            Some(id) => id,
+            None => {
+                let open = members.into_iter().find(|id| self.is_launching(*id, known));
+                let Some(open) = open else { return Seen::Foreign };
+                match self.had_by_sibling(open, &task.task_arn).await {
+                    Some(false) => open,
+                    Some(true) => return Seen::Known { new: false },
+                    None => return Seen::CutOff,
+                }
+            }
+        };
         let observation = self.observation(id, task, token.clone()).await;
-        Some(self.advance(id, Input::Observed(observation)).await?.durable().await)
+        self.seen(id, observation).await
+    }
+
+    async fn seen(&self, id: Uuid, observation: Observation) -> Seen {
+        match self.advance(id, Input::Observed(observation)).await {
+            Some(made) => made.durable().await.map_or(Seen::CutOff, |new| Seen::Known { new }),
+            None if self.commits.is_closed() => Seen::CutOff,
+            None => Seen::Foreign,
+        }
     }
 
     async fn observation(&self, id: Uuid, task: &Task<'_>, token: Option<String>) -> Observation {

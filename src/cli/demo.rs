@@ -13,7 +13,7 @@ use super::output;
 use super::signals::Signals;
 use crate::aws::{Clients, EventsPath, Target};
 use crate::cell::ports::Queue;
-use crate::cell::{Cell, CellConfig, Clock, Ports, Times};
+use crate::cell::{Cell, CellConfig, Clock, Ids, Ports, Times};
 use crate::core::run::{Run, Status};
 use crate::local::ecs::{EcsOptions, Quotas};
 use crate::local::faults::Script;
@@ -115,6 +115,7 @@ async fn cell(
         notifier: Arc::new(clients.publisher()),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),
+        ids: Ids::default(),
     };
     Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))
 }

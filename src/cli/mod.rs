@@ -48,7 +48,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Serve => "warn,taskwatch=info",
         _ => "warn",
     };
-    settings.init_log(usual)?;
+    settings.init_log(&format!("{usual},{}", crate::aws::QUIET))?;
     let global = arguments.global;
     match arguments.command {
         Command::Run(run) => run::run(*run, &global, &settings).await,

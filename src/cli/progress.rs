@@ -11,6 +11,9 @@ use super::output;
 use crate::cell::RunChange;
 use crate::core::run::{Run, Status};
 
+/// What of a cause fits into a line of progress.
+const CAUSE_CHARS: usize = 160;
+
 /// Shows runs as they change.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
@@ -86,8 +89,14 @@ fn phase(change: &RunChange) -> String {
         .error
         .as_deref()
         .filter(|_| change.status != Status::Succeeded)
-        .map(|e| format!(": {e}"))
+        .map(|e| format!(": {e}: {}", cut(change.cause.as_deref().unwrap_or("no cause given"))))
         .unwrap_or_default();
     let attempt = if change.attempt > 1 { format!(", attempt {}", change.attempt) } else { String::new() };
     format!("{}{task}{attempt}{why}", change.status.as_str())
+}
+
+/// The beginning of a cause; the whole of it is in the result.
+fn cut(cause: &str) -> String {
+    let line: String = cause.chars().take(CAUSE_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if cause.chars().nth(CAUSE_CHARS).is_some() { format!("{line}…") } else { line }
 }

@@ -1,10 +1,12 @@
 //! `taskwatch run`: a cell of its own for one request, until its runs have ended.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::args::{Format, Global, RunArgs};
@@ -14,16 +16,18 @@ use super::settings::{Settings, target};
 use super::signals::Signals;
 use super::{exit, output, remote, request};
 use crate::aws::{Clients, EventsPath};
-use crate::cell::{Cell, Clock, Ports};
+use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::core::notification;
 use crate::core::request::RunRequest;
-use crate::core::run::Run;
+use crate::core::run::{Run, Stage};
 use crate::store::MemoryStore;
 
 /// How often tasks are described where there is no events queue.
 const POLL: Duration = Duration::from_secs(3);
 /// How long stopped tasks and notifications are waited for at the end.
 const ENDING: Duration = Duration::from_secs(120);
+/// How long an interrupted run waits for RunTask calls without an answer: until there is one, nothing can be stopped.
+const ANSWERS: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let request = request::request(&arguments)?;
@@ -50,12 +54,19 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
         notifier: Arc::new(clients.publisher()),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),
+        ids: Ids::default(),
     };
     let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
     let outcome = follow(&cell, request, &arguments, &mut signals).await;
-    cell.drain(ENDING).await;
+    let unanswered = unanswered(&cell);
+    cell.drain(if unanswered.is_empty() { ENDING } else { Duration::ZERO }).await;
     path.remove(&clients).await;
     let (runs, code) = outcome?;
+    for token in unanswered {
+        output::problem(&format!(
+            "RunTask was never answered; if it launched a task: aws ecs list-tasks --started-by {name}/{token}"
+        ));
+    }
     print(&runs, &name, global.output.unwrap_or(Format::Json));
     Ok(code)
 }
@@ -109,20 +120,21 @@ async fn follow(
     let submitted = cell.submit(request).await.map_err(|e| CliError::other(e.to_string()))?;
     let ids: Vec<Uuid> = submitted.runs.iter().map(|run| run.id).collect();
     let mut progress = Progress::new(&submitted.runs);
-    let mut interrupted = None;
-    while !done(cell, &ids, arguments.no_wait && interrupted.is_none()) {
+    let mut interrupt: Option<Interrupt> = None;
+    while !done(cell, &ids, arguments.no_wait && interrupt.is_none()) {
         tokio::select! {
             change = changes.recv() => match change {
                 Ok(change) => progress.change(&change),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => break,
             },
+            () = Interrupt::over(interrupt.as_ref(), cell) => break,
             code = signals.next() => {
-                if interrupted.is_some() {
+                if interrupt.is_some() {
                     progress.finish();
                     return Err(CliError::other("interrupted again: tasks may still be stopping"));
                 }
-                interrupted = Some(code);
+                interrupt = Some(Interrupt { code, at: Instant::now() });
                 output::problem("stopping what was launched; once more to leave at once");
                 for id in &ids {
                     cell.stop(*id, "taskwatch run was interrupted").await;
@@ -132,12 +144,42 @@ async fn follow(
     }
     progress.finish();
     let runs: Vec<Run> = ids.iter().filter_map(|id| cell.run(*id)).collect();
-    let code = match interrupted {
-        Some(code) => code,
+    let code = match interrupt {
+        Some(interrupt) => interrupt.code,
         None if arguments.no_wait => 0,
         None => exit::code(&runs),
     };
     Ok((runs, code))
+}
+
+/// A signal asked the command to end.
+struct Interrupt {
+    code: u8,
+    at: Instant,
+}
+
+impl Interrupt {
+    /// Resolves when it has waited long enough: for tasks that stop, and for calls without an answer if nothing else is
+    /// left to wait for.
+    async fn over(interrupt: Option<&Self>, cell: &Cell) {
+        let Some(interrupt) = interrupt else { return std::future::pending().await };
+        tokio::time::sleep_until(interrupt.at + ANSWERS).await;
+        let only_calls = cell.ids(|run| !run.status.is_final() && !is_launching(run)).is_empty();
+        if !only_calls {
+            tokio::time::sleep_until(interrupt.at + ENDING).await;
+        }
+    }
+}
+
+fn is_launching(run: &Run) -> bool {
+    !run.status.is_final() && run.attempt().is_some_and(|a| a.stage == Stage::Launching)
+}
+
+/// The tokens of RunTask calls that nobody has answered.
+fn unanswered(cell: &Cell) -> BTreeSet<String> {
+    let runs = cell.runs();
+    let calls = runs.iter().filter(|run| is_launching(run));
+    calls.filter_map(|run| run.attempt().and_then(|a| a.token.clone())).collect()
 }
 
 /// Whether there is nothing left to wait for: every run has ended or, with `--no-wait`, was placed.

@@ -12,7 +12,7 @@ use super::settings::{Settings, StoreSetting, target};
 use super::signals::Signals;
 use crate::aws::Clients;
 use crate::cell::ports::Queue;
-use crate::cell::{Cell, Clock, Ports};
+use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::http;
 use crate::store::{FileStore, MemoryStore, Store};
 
@@ -42,6 +42,7 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
         notifier: Arc::new(clients.publisher()),
         store,
         clock: Clock::system(),
+        ids: Ids::default(),
     };
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|e| CliError::other(format!("TASKWATCH_LISTEN is {address}: {e}")))?;

@@ -28,6 +28,8 @@ pub(super) struct Settings {
     run_task_rate: Option<f64>,
     run_task_burst: Option<u32>,
     max_in_flight: Option<usize>,
+    max_provisioning: Option<usize>,
+    describe_share: Option<f64>,
     reconcile_after_seconds: Option<u64>,
     log: Option<String>,
     log_format: Option<String>,
@@ -87,6 +89,8 @@ impl Settings {
         number(env, "RUN_TASK_RATE", "a number of tasks a second", &mut self.run_task_rate)?;
         number(env, "RUN_TASK_BURST", "a whole number of tasks", &mut self.run_task_burst)?;
         number(env, "MAX_IN_FLIGHT", "a whole number of runs", &mut self.max_in_flight)?;
+        number(env, "MAX_PROVISIONING", "a whole number of tasks", &mut self.max_provisioning)?;
+        number(env, "DESCRIBE_SHARE", "a share such as 0.1", &mut self.describe_share)?;
         number(env, "RECONCILE_AFTER_SECONDS", "a whole number of seconds", &mut self.reconcile_after_seconds)?;
         self.check()
     }
@@ -104,10 +108,14 @@ impl Settings {
         for (name, value) in [
             ("RUN_TASK_BURST", self.run_task_burst.map(u64::from)),
             ("MAX_IN_FLIGHT", self.max_in_flight.map(|n| n as u64)),
+            ("MAX_PROVISIONING", self.max_provisioning.map(|n| n as u64)),
         ] {
             if value == Some(0) {
                 return wrong(name, "0".into(), "a whole number above 0");
             }
+        }
+        if let Some(share) = self.describe_share.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
+            return wrong("DESCRIBE_SHARE", share.to_string(), "a share of the DescribeTasks quota above 0, 1 at most");
         }
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         if let Some(cell) = self.cell.as_ref().filter(|c| !(1..=64).contains(&c.len()) || !c.chars().all(fits)) {
@@ -163,6 +171,8 @@ impl Settings {
         config.run_task_rate = self.run_task_rate.unwrap_or(config.run_task_rate);
         config.run_task_burst = self.run_task_burst.unwrap_or(config.run_task_burst);
         config.max_in_flight = self.max_in_flight.unwrap_or(config.max_in_flight);
+        config.max_provisioning = self.max_provisioning.unwrap_or(config.max_provisioning);
+        config.describe_share = self.describe_share.unwrap_or(config.describe_share);
         config.keep = self.keep().ok().flatten().unwrap_or(config.keep);
         config.reconcile_after = self.reconcile_after_seconds.map_or(config.reconcile_after, Duration::from_secs);
         config
@@ -229,6 +239,8 @@ mod tests {
             ("RUN_TASK_RATE", "-1", "above 0"),
             ("RUN_TASK_BURST", "0", "above 0"),
             ("MAX_IN_FLIGHT", "many", "expected a whole number"),
+            ("MAX_PROVISIONING", "0", "above 0"),
+            ("DESCRIBE_SHARE", "2", "1 at most"),
             ("RECONCILE_AFTER_SECONDS", "5m", "expected a whole number of seconds"),
             ("CELL", "a b", "TASKWATCH_CELL is \"a b\""),
             ("LISTEN", "here", "such as 127.0.0.1:7717"),

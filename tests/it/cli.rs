@@ -135,6 +135,26 @@ fn an_interrupt_stops_what_was_launched() {
 }
 
 #[test]
+fn an_interrupt_leaves_a_call_that_nobody_answers() {
+    // It takes connections and never says a word.
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", deaf.local_addr().expect("its address"));
+    let run = taskwatch()
+        .env("AWS_ENDPOINT_URL_ECS", &endpoint)
+        .args(["run", "--cluster", "batch", "--task-definition", "etl"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("run");
+    let _call = deaf.accept().expect("its call");
+    let killed = Command::new("kill").args(["-TERM", &run.id().to_string()]).status().expect("kill");
+    assert!(killed.success());
+    let output = run.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+    assert!(stderr(&output).contains("aws ecs list-tasks --started-by run-"), "{}", stderr(&output));
+}
+
+#[test]
 fn the_demo_accounts_for_every_run() {
     let arguments = ["demo", "--runs", "60", "--time-scale", "60", "--output", "json"];
     let output = taskwatch().args(arguments).output().expect("demo");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use taskwatch::aws::{Clients, EventsPath, Target};
-use taskwatch::cell::{Cell, CellConfig, Clock, Ports};
+use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
 use taskwatch::core::run::Status;
 use taskwatch::store::MemoryStore;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -74,6 +74,7 @@ impl Fleet {
             notifier: Arc::new(clients.publisher()),
             store: Arc::new(MemoryStore::default()),
             clock: Clock::system(),
+            ids: Ids::default(),
         };
         let cell = Cell::start(config, ports).await.expect("a cell");
         Self { cell, aws, tasks, ecs, requests, dlq, told }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use taskwatch::aws::{Clients, EventsPath, Target};
-use taskwatch::cell::{Cell, CellConfig, Clock, Ports};
+use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::local::ecs::{EcsOptions, Quotas};
@@ -128,6 +128,7 @@ async fn world() -> World {
         notifier: Arc::new(clients.publisher()),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),
+        ids: Ids::default(),
     };
     World { cell: Cell::start(config, ports).await.expect("a cell"), local }
 }

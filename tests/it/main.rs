@@ -17,4 +17,5 @@ mod model;
 mod outlets;
 mod placements;
 mod seed;
+mod sim;
 mod support;

@@ -101,15 +101,17 @@ impl Inner {
                 Next::Page => {}
                 Next::Rest(wait) => {
                     tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
+                        biased;
                         () = self.ended.cancelled() => {}
+                        () = tokio::time::sleep(wait) => {}
                     }
                 }
                 Next::Empty => match round.again() {
                     Some(again) => tokio::select! {
-                        () = woken.notified() => {}
-                        () = tokio::time::sleep_until(again) => round.start_over(),
+                        biased;
                         () = self.ended.cancelled() => {}
+                        () = tokio::time::sleep_until(again) => round.start_over(),
+                        () = woken.notified() => {}
                     },
                     None if self.outbox.leave(&outlet) => return,
                     None => {}
@@ -166,8 +168,9 @@ impl Inner {
             singly
         };
         tokio::select! {
-            answers = send => Some(answers),
+            biased;
             () = self.ended.cancelled() => None,
+            answers = send => Some(answers),
         }
     }
 

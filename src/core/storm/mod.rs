@@ -243,7 +243,9 @@ impl Storms {
         let end = |storms: &mut Self, name: &String| storms.end(name, Why::Operator, now, |_| true);
         let turns: Vec<Turn> = names.iter().flat_map(|name| end(self, name)).collect();
         // Whoever mended it is not to wait as long, should it fail once more.
-        names.iter().for_each(|name| drop(self.ended.remove(name)));
+        for name in &names {
+            self.ended.remove(name);
+        }
         Follows { keep: !turns.is_empty(), turns }
     }
 

@@ -234,7 +234,7 @@ fn what_was_seen_is_told_by_before_and_after() {
             .unwrap();
     let mut new = crate::core::run::Run::new(run(1), "n".into(), 0, std::sync::Arc::new(request.spec), at(0));
     machine::apply(&mut new, &Input::Submitted, at(0));
-    let mut after = |inputs: &[Input]| {
+    let after = |inputs: &[Input]| {
         let (mut run, mut seen) = (new.clone(), Vec::new());
         for input in inputs {
             let before = Before::of(&run);

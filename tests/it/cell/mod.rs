@@ -5,5 +5,6 @@ mod calls;
 mod events;
 mod limits;
 mod outbox;
+mod pace;
 mod requests;
 mod restart;

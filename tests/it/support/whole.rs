@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use taskwatch::aws::{Clients, EventsPath, Target};
-use taskwatch::cell::{Cell, CellConfig, Clock, Ports};
+use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
 use taskwatch::local::ecs::EcsOptions;
@@ -62,6 +62,7 @@ impl Whole {
             notifier: Arc::new(clients.publisher()),
             store: Arc::new(MemoryStore::default()),
             clock: Clock::system(),
+            ids: Ids::default(),
         };
         Self { cell: Cell::start(config, ports).await.expect("a cell"), local }
     }

@@ -27,6 +27,33 @@ pub(crate) enum Answer {
     Refused(&'static str, &'static str),
 }
 
+/// AWS's buckets, burst and rate a second: enforced to the token.
+pub(crate) struct Quota {
+    pub(crate) calls: (f64, f64),
+    pub(crate) tasks: (f64, f64),
+}
+
+struct Enforced {
+    quota: Quota,
+    left: (f64, f64),
+    at: Instant,
+}
+
+impl Enforced {
+    /// Whether a call is let through. One that is not takes nothing.
+    fn admits(&mut self, tasks: f64) -> bool {
+        let seconds = self.at.elapsed().as_secs_f64();
+        let filled = |left: f64, (burst, rate): (f64, f64)| (left + seconds * rate).min(burst);
+        self.left = (filled(self.left.0, self.quota.calls), filled(self.left.1, self.quota.tasks));
+        self.at = Instant::now();
+        let admits = self.left.0 >= 1.0 && self.left.1 >= tasks;
+        if admits {
+            self.left = (self.left.0 - 1.0, self.left.1 - tasks);
+        }
+        admits
+    }
+}
+
 #[derive(Default)]
 struct Books {
     script: VecDeque<Answer>,
@@ -35,6 +62,9 @@ struct Books {
     described: HashMap<String, Option<Task<'static>>>,
     tasks: usize,
     launches: Vec<Instant>,
+    enforced: Option<Enforced>,
+    /// When a call came, and whether it was throttled for its rate.
+    verdicts: Vec<(Instant, bool)>,
 }
 
 impl Books {
@@ -79,6 +109,17 @@ impl FakeEcs {
         (1..=self.books().tasks).map(arn).collect()
     }
 
+    /// Throttles what is above this quota.
+    pub(crate) fn enforce(&self, quota: Quota) {
+        let left = (quota.calls.0, quota.tasks.0);
+        self.books().enforced = Some(Enforced { quota, left, at: Instant::now() });
+    }
+
+    /// Of every call since then, whether it was throttled for its rate.
+    pub(crate) fn verdicts(&self, since: Instant) -> Vec<bool> {
+        self.books().verdicts.iter().filter(|(at, _)| *at >= since).map(|(_, throttled)| *throttled).collect()
+    }
+
     /// When RunTask was called.
     pub(crate) fn launches(&self) -> Vec<Instant> {
         self.books().launches.clone()
@@ -114,6 +155,11 @@ impl ports::Ecs for FakeEcs {
             self.journal.note(format!("RunTask {} {}", call.client_token, call.count));
             let asked = call.count as usize;
             self.books().launches.push(Instant::now());
+            let admitted = self.books().enforced.as_mut().is_none_or(|enforced| enforced.admits(call.count.into()));
+            self.books().verdicts.push((Instant::now(), !admitted));
+            if !admitted {
+                return Err(CallError::Throttled("Rate exceeded".into()));
+            }
             let next = self.books().script.pop_front();
             match next {
                 None => Ok(answer(self.books().place(call, asked), 0, "")),

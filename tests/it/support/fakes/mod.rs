@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskwatch::cell::{Cell, CellConfig, Clock, Ports};
+use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
 use taskwatch::core::notification::Outlets;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::Store;
 
-pub(crate) use ecs::{Answer, FakeEcs};
+pub(crate) use ecs::{Answer, FakeEcs, Quota};
 pub(crate) use queue::FakeQueue;
 pub(crate) use store::FakeStore;
 pub(crate) use topic::FakeTopic;
@@ -85,6 +85,7 @@ impl World {
             notifier: Arc::clone(&self.topic) as _,
             store,
             clock: self.clock,
+            ids: Ids::default(),
         };
         Cell::start(self.config.clone(), ports).await.expect("a cell")
     }

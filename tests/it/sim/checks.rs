@@ -1,0 +1,131 @@
+//! What must hold at every instant, from the world's own books.
+
+use taskwatch::cell::ports::RunTaskCall;
+use taskwatch::core::notification::Notification;
+use taskwatch::core::request::RunRequest;
+use taskwatch::core::run::{Run, Stage};
+use taskwatch::core::task::{Notice, parse_notice};
+
+use super::queue::message_id;
+use super::world::State;
+
+impl State {
+    /// The intent of a call is on the disk before it is made, and `startedBy` leads back to it.
+    pub(super) fn check_call(&mut self, call: &RunTaskCall, request: Option<usize>) {
+        if !(1..=10).contains(&call.count) || call.started_by != format!("sim/{}", call.client_token) {
+            self.violate(request, format!("a call that ECS would refuse: {call:?}"));
+        }
+        if !self.disk.knows_token(&call.client_token) {
+            self.violate(request, format!("RunTask before its intent was durable: {}", call.client_token));
+        }
+    }
+
+    /// Tasks are placed only for runs that wait for them: not for one that has ended, nor twice for one.
+    pub(super) fn check_place(&mut self, call: &RunTaskCall, request: Option<usize>, count: u32) {
+        let waiting = self.disk.launching(&call.client_token);
+        if waiting < count as usize {
+            let what = format!("{count} tasks were placed by {}, for {waiting} runs that wait", call.client_token);
+            self.violate(request, what);
+        }
+    }
+
+    /// As many tasks at once as runs, at most.
+    pub(super) fn check_live(&mut self, request: usize, live: u32) {
+        let count = self.fleet.orders[request].count();
+        if live > count {
+            self.violate(Some(request), format!("{live} live tasks of {count} runs at one instant"));
+        }
+    }
+
+    /// A final run never changes, revisions rise, and a name has one run.
+    pub(super) fn check_put(&mut self, run: &Run) {
+        let request = self.fleet.of_name(run.request_name());
+        if let Some(known) = self.disk.runs.get(&run.id) {
+            let what = match () {
+                () if known.status.is_final() => format!("{} was final and is written again", run.name),
+                () if known.revision >= run.revision => format!("{} goes back to revision {}", run.name, run.revision),
+                () => return,
+            };
+            return self.violate(request, what);
+        }
+        if self.disk.of_request(run.request_name()).any(|other| other.name == run.name) {
+            self.violate(request, format!("a second run with the name {}", run.name));
+        }
+    }
+
+    /// Its run is final in the same commit.
+    pub(super) fn check_post(&mut self, notification: &Notification) {
+        self.check_told(notification);
+    }
+
+    /// Nobody is told of what is not durable.
+    pub(super) fn check_told(&mut self, notification: &Notification) {
+        let run = self.disk.runs.get(&notification.run);
+        if !run.is_some_and(|run| run.status.is_final()) {
+            self.violate(None, format!("a notification of a run that has not ended durably: {}", notification.subject));
+        }
+    }
+
+    /// An event is deleted when what it said is on the disk.
+    pub(super) fn check_event_is_durable(&mut self, place: u64) {
+        let Some(body) = self.events.body(place).map(str::to_owned) else { return };
+        let Ok(Notice::Task(event)) = parse_notice(&body) else { return };
+        let task = &event.task;
+        let Some(request) = self.ecs.of_arn(&task.task_arn).map(|task| task.request) else { return };
+        if matches!(task.last_status.as_ref(), "DEPROVISIONING" | "STOPPED") {
+            self.ecs.end_is_told(&task.task_arn);
+        }
+        let token = task.started_by.as_deref().and_then(|by| by.strip_prefix("sim/")).unwrap_or_default();
+        let what = match self.disk.of_task(&task.task_arn) {
+            Some(run) => {
+                let attempt = run.attempt().filter(|a| a.task_arn.as_deref() == Some(&task.task_arn));
+                let open =
+                    attempt.filter(|a| matches!(a.stage, Stage::Placed | Stage::Stopping) && !run.status.is_final());
+                let Some(behind) = open.filter(|a| a.version < task.version) else { return };
+                format!("v{} of {} was deleted, {} has v{}", task.version, task.task_arn, run.name, behind.version)
+            }
+            None if self.disk.launching(token) > 0 => {
+                format!("v{} of {} was deleted, and no run has the task", task.version, task.task_arn)
+            }
+            None => return,
+        };
+        self.violate(request, what);
+    }
+
+    /// A request is deleted when its runs are on the disk, all of them, or it is in the DLQ.
+    pub(super) fn check_request_is_durable(&mut self, place: u64) {
+        let Some(body) = self.requests.body(place).map(str::to_owned) else { return };
+        if self.dlq.iter().any(|(dead, _)| *dead == body) {
+            return;
+        }
+        let Ok(request) = RunRequest::parse(&body) else {
+            return self.violate(None, format!("a message that is no request was dropped: {body}"));
+        };
+        let name = request.name.clone().unwrap_or_else(|| message_id(place));
+        self.check_accepted(&name, &request);
+    }
+
+    /// What was accepted is on the disk, as a whole, and as it was asked for.
+    pub(super) fn check_accepted(&mut self, name: &str, request: &RunRequest) {
+        let order = self.fleet.of_name(name);
+        let digest = request.digest();
+        let durable = self.disk.of_request(name).filter(|run| run.digest == digest).count();
+        let asked = request.count.unwrap_or(1) as usize;
+        if durable != asked {
+            self.violate(order, format!("{name} was accepted, and {durable} of its {asked} runs are on the disk"));
+        }
+        if let Some(order) = order {
+            let accepted = self.fleet.orders[order].accepted.get_or_insert(digest);
+            if *accepted != digest {
+                self.violate(Some(order), format!("{name} was accepted twice, with two bodies"));
+            }
+        }
+    }
+
+    /// A name is refused only when another request has it.
+    pub(super) fn check_conflict(&mut self, order: usize, digest: [u8; 32]) {
+        if self.fleet.orders[order].accepted == Some(digest) {
+            self.violate(Some(order), "its own request was refused as a conflict".to_owned());
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The store's contents, which outlive a process: a commit is there or not, and what a reader sees is the last one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use taskwatch::core::notification::{Notification, Outlet};
+use taskwatch::core::run::{Run, Stage};
+use taskwatch::core::time::Timestamp;
+use taskwatch::store::{Change, Contents, Key, Posted};
+use uuid::Uuid;
+
+use super::world::State;
+
+#[derive(Default)]
+pub(super) struct Disk {
+    pub(super) runs: BTreeMap<Uuid, Run>,
+    open: BTreeSet<Uuid>,
+    by_request: BTreeMap<String, BTreeSet<Uuid>>,
+    by_task: BTreeMap<String, Uuid>,
+    by_token: BTreeMap<String, BTreeSet<Uuid>>,
+    pub(super) outbox: BTreeMap<u64, Notification>,
+    notes: BTreeMap<String, String>,
+    posted: u64,
+    /// Commits so far, over all lives.
+    pub(super) commits: u64,
+}
+
+impl Disk {
+    pub(super) fn load(&self) -> Contents {
+        let open = self.open.iter().filter_map(|id| self.runs.get(id)).cloned();
+        let mut undelivered = BTreeMap::new();
+        self.outbox.values().for_each(|n| *undelivered.entry(n.outlet.clone()).or_default() += 1);
+        Contents { runs: open.collect(), undelivered, notes: self.notes.clone() }
+    }
+
+    pub(super) fn page(&self, outlet: &Outlet, after: u64, limit: usize) -> Vec<Posted> {
+        let behind = self.outbox.range(after + 1..).filter(|(_, n)| n.outlet == *outlet).take(limit);
+        behind.map(|(seq, notification)| Posted { seq: *seq, notification: notification.clone() }).collect()
+    }
+
+    pub(super) fn find(&self, key: &Key) -> Vec<Run> {
+        let mut found: Vec<Run> = match key {
+            Key::Run(id) => self.runs.get(id).cloned().into_iter().collect(),
+            Key::Request(name) => self.of_request(name).cloned().collect(),
+        };
+        found.sort_by_key(|run| run.index);
+        found
+    }
+
+    pub(super) fn of_request(&self, name: &str) -> impl Iterator<Item = &Run> {
+        self.by_request.get(name).into_iter().flatten().filter_map(|id| self.runs.get(id))
+    }
+
+    pub(super) fn of_task(&self, task_arn: &str) -> Option<&Run> {
+        self.by_task.get(task_arn).and_then(|id| self.runs.get(id))
+    }
+
+    pub(super) fn knows_token(&self, token: &str) -> bool {
+        self.by_token.contains_key(token)
+    }
+
+    /// Runs that wait for the answer to this token's call.
+    pub(super) fn launching(&self, token: &str) -> usize {
+        let runs = self.by_token.get(token).into_iter().flatten().filter_map(|id| self.runs.get(id));
+        let waits = |run: &&Run| {
+            let attempt = run.attempt().filter(|a| a.stage == Stage::Launching && a.token.as_deref() == Some(token));
+            attempt.is_some() && !run.status.is_final()
+        };
+        runs.filter(waits).count()
+    }
+
+    pub(super) fn expire(&mut self, before: Timestamp, limit: usize) -> usize {
+        let told = |run: &Run| !self.outbox.values().any(|n| n.run == run.id);
+        let old = |run: &&Run| run.status.is_final() && run.finished_at.is_some_and(|at| at < before) && told(run);
+        let old: Vec<Uuid> = self.runs.values().filter(old).map(|run| run.id).take(limit).collect();
+        old.iter().for_each(|id| self.forget(*id));
+        old.len()
+    }
+
+    fn forget(&mut self, id: Uuid) {
+        if let Some(run) = self.runs.remove(&id) {
+            self.by_request.entry(run.request_name().to_owned()).or_default().remove(&id);
+        }
+        self.open.remove(&id);
+    }
+
+    fn put(&mut self, run: Run) {
+        for attempt in &run.attempts {
+            attempt.task_arn.iter().for_each(|arn| {
+                self.by_task.insert(arn.clone(), run.id);
+            });
+        }
+        if let Some(token) = run.attempt().and_then(|a| a.token.clone()) {
+            self.by_token.entry(token).or_default().insert(run.id);
+        }
+        self.by_request.entry(run.request_name().to_owned()).or_default().insert(run.id);
+        if run.status.is_final() {
+            self.open.remove(&run.id);
+        } else {
+            self.open.insert(run.id);
+        }
+        self.runs.insert(run.id, run);
+    }
+}
+
+impl State {
+    pub(super) fn commit(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Put(run) => {
+                    self.check_put(&run);
+                    self.note_put(&run);
+                    self.disk.put(*run);
+                }
+                Change::Forget(id) => self.disk.forget(id),
+                Change::Post(notification) => {
+                    self.check_post(&notification);
+                    self.disk.posted += 1;
+                    self.disk.outbox.insert(self.disk.posted, *notification);
+                }
+                Change::Delivered(seq) => drop(self.disk.outbox.remove(&seq)),
+                Change::Note { name, text } => drop(self.disk.notes.insert(name.to_owned(), text)),
+            }
+        }
+    }
+
+    fn note_put(&mut self, run: &Run) {
+        let attempt = run.attempt();
+        let stage = attempt.map(|a| format!("{:?}", a.stage)).unwrap_or_default();
+        let seen = attempt.map_or((0, None, None), |a| {
+            (a.version, a.last_status.as_deref(), a.failure.as_ref().map(|f| f.error.as_str()))
+        });
+        let line = format!(
+            "disk: {} {} {} attempt {} {stage} v{} {} {} {}",
+            run.name,
+            run.id,
+            run.status.as_str(),
+            run.attempts.len(),
+            seen.0,
+            seen.1.unwrap_or("-"),
+            attempt.and_then(|a| a.task_arn.as_deref()).unwrap_or("-"),
+            seen.2.unwrap_or("-"),
+        );
+        let request = self.fleet.of_name(run.request_name());
+        self.note(request, line);
+    }
+}

@@ -1,0 +1,167 @@
+//! RunTask: a token's promise, partial success, and every way of not answering.
+
+use taskwatch::cell::ports::{CallError, RunTaskAnswer, RunTaskCall};
+
+use super::super::plan::{Away, HOUR, pick};
+use super::super::world::State;
+use super::{Call, SimTask};
+
+/// A token is known for 24 hours at most, and an hour after the last of its tasks was stopped at least
+/// (API reference, "Ensuring idempotency").
+const TOKEN_LIFE: u64 = 24 * HOUR;
+
+const THROTTLES: [(&str, &str); 4] = [
+    ("ThrottlingException", "Rate exceeded"),
+    (
+        "InvalidParameterException",
+        "Error retrieving security group information for [sg-0]: Request limit exceeded. (ErrorCode: RequestLimitExceeded)",
+    ),
+    ("ClientException", "Tasks provisioning capacity limit exceeded."),
+    ("TooManyRequestsException", "Too many requests"),
+];
+const REFUSALS: [(&str, &str); 3] = [
+    ("AccessDeniedException", "User: arn:aws:iam::000000000000:user/sim is not authorized to perform this operation"),
+    ("ClusterNotFoundException", "Cluster not found."),
+    ("InvalidParameterException", "TaskDefinition is inactive"),
+];
+const NO_ROOM: [&str; 5] = [
+    "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+    "RESOURCE:MEMORY",
+    "RESOURCE:ENI",
+    "AGENT",
+    "You've reached the limit on the number of vCPUs you can run concurrently",
+];
+
+impl State {
+    /// The effect of a RunTask call that arrived, and its answer, which may still get lost.
+    pub(in super::super) fn run_task(&mut self, call: &RunTaskCall) -> Result<RunTaskAnswer, CallError> {
+        let request = self.request_of(call);
+        self.note(request, format!("ecs: RunTask {} x{} {:?}", call.client_token, call.count, request));
+        self.check_call(call, request);
+        self.may_fail()?;
+        if self.fault(self.plan.throttled) {
+            let (name, message) = *pick(&mut self.dice, &THROTTLES);
+            return Err(CallError::from_exception(name, message));
+        }
+        let known = self.known_call(call);
+        let answer = match known {
+            Some(known) => known?,
+            None => {
+                if self.fault(self.plan.refused) {
+                    let (name, message) = *pick(&mut self.dice, &REFUSALS);
+                    return Err(CallError::from_exception(name, message));
+                }
+                self.place(call, request)
+            }
+        };
+        if self.fault(self.plan.answer_lost) {
+            self.note(request, format!("net: the answer to {} is lost", call.client_token));
+            return Err(CallError::Unknown("connection reset".into()));
+        }
+        Ok(answer)
+    }
+
+    /// Troubles of the ECS API that have no effect.
+    pub(super) fn may_fail(&mut self) -> Result<(), CallError> {
+        if self.away(Away::Credentials) {
+            return Err(CallError::from_exception(
+                "ExpiredTokenException",
+                "The security token included in the request is expired",
+            ));
+        }
+        if self.away(Away::Ecs) || self.fault(self.plan.server_error) {
+            return Err(match self.chance(0.5) {
+                true => CallError::from_exception("ServerException", "Service Unavailable. Please try again later."),
+                false => CallError::Unknown("connection refused".into()),
+            });
+        }
+        Ok(())
+    }
+
+    fn request_of(&self, call: &RunTaskCall) -> Option<usize> {
+        let group = call.run_task.members().get("group").and_then(|group| group.as_str())?;
+        self.fleet.of_group(group)
+    }
+
+    /// The answer of an earlier call with this token, if ECS still knows it.
+    fn known_call(&mut self, call: &RunTaskCall) -> Option<Result<RunTaskAnswer, CallError>> {
+        let now = self.now();
+        let known = self.ecs.tokens.get(&call.client_token)?;
+        let tasks: Vec<&SimTask> = known.tasks.iter().map(|place| &self.ecs.tasks[*place]).collect();
+        let last = tasks.iter().map(|task| task.stopped_at).try_fold(known.made_at, |last, at| Some(last.max(at?)));
+        let until = (known.made_at + TOKEN_LIFE).min(last.map_or(u64::MAX, |last| last + HOUR));
+        if now >= until {
+            let line = format!("ecs: has forgotten {}", call.client_token);
+            self.note(None, line);
+            return None;
+        }
+        if known.shape != shape(call) {
+            return Some(Err(CallError::Conflict(tasks.iter().map(|task| task.arn.clone()).collect())));
+        }
+        let described = tasks.iter().map(|task| task.described(self.start, now)).collect();
+        Some(Ok(RunTaskAnswer { tasks: described, failures: known.failures.clone() }))
+    }
+
+    fn place(&mut self, call: &RunTaskCall, request: Option<usize>) -> RunTaskAnswer {
+        let mut count = call.count;
+        let mut failures = Vec::new();
+        if self.fault(self.plan.no_capacity) {
+            count = u32::try_from(self.between(0, u64::from(count) - 1)).unwrap_or(0);
+            let reason = *pick(&mut self.dice, &NO_ROOM);
+            failures = vec![(reason.to_owned(), None); (call.count - count) as usize];
+        } else if self.fault(self.plan.throttled / 10.0) {
+            count = 0;
+            failures = vec![("Rate exceeded".to_owned(), None); call.count as usize];
+        }
+        self.check_place(call, request, count);
+        let places: Vec<usize> = (0..count).map(|_| self.place_one(call, request)).collect();
+        let (now, start) = (self.now(), self.start);
+        let tasks = places.iter().map(|place| self.ecs.tasks[*place].described(start, now)).collect();
+        let made = Call { shape: shape(call), tasks: places, failures: failures.clone(), made_at: now };
+        self.ecs.tokens.insert(call.client_token.clone(), made);
+        RunTaskAnswer { tasks, failures }
+    }
+
+    fn place_one(&mut self, call: &RunTaskCall, request: Option<usize>) -> usize {
+        let (place, now) = (self.ecs.tasks.len(), self.now());
+        let definition =
+            format!("arn:aws:ecs:us-east-1:123456789012:task-definition/{}", call.run_task.task_definition());
+        let fargate = call.run_task.members().get("launchType").and_then(|t| t.as_str()) == Some("FARGATE");
+        let task = SimTask {
+            arn: format!("arn:aws:ecs:us-east-1:123456789012:task/default/{place:032x}"),
+            request,
+            started_by: call.started_by.clone(),
+            definition,
+            fargate,
+            version: 1,
+            status: "PROVISIONING",
+            to_stop: false,
+            epoch: 0,
+            created_at: now,
+            started_at: None,
+            over_at: None,
+            stopped_at: None,
+            healthy_at: None,
+            end: None,
+            end_told: false,
+            hidden_until: if self.chance(0.3) { now + self.between(0, 8_000) } else { now },
+        };
+        self.note(request, format!("ecs: places {} for {}", task.arn, call.client_token));
+        self.ecs.by_arn.insert(task.arn.clone(), place);
+        self.ecs.by_started_by.entry(task.started_by.clone()).or_default().push(place);
+        self.ecs.tasks.push(task);
+        if let Some(request) = request {
+            let live = self.ecs.live.entry(request).or_default();
+            *live += 1;
+            let live = *live;
+            self.check_live(request, live);
+        }
+        self.begin_life(place, fargate);
+        place
+    }
+}
+
+/// All that a token stands for.
+fn shape(call: &RunTaskCall) -> String {
+    format!("{} {} {}", serde_json::to_string(&call.run_task).unwrap_or_default(), call.count, call.started_by)
+}

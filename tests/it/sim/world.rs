@@ -1,0 +1,133 @@
+//! The simulated world: one state, one lock, one source of chance.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::agenda::Agenda;
+use super::disk::Disk;
+use super::ecs::Ecs;
+use super::fleet::Fleet;
+use super::plan::{Away, Plan};
+use super::queue::{Sqs, Which};
+use super::topic::Topic;
+use super::trace::Trace;
+
+/// 2027-01-15: where the world's time begins, in Unix milliseconds.
+const START: i64 = 1_800_000_000_000;
+
+/// Something that must not be, and the request that it is about.
+#[derive(Clone, Debug)]
+pub(super) struct Violation {
+    pub(super) request: Option<usize>,
+    pub(super) what: String,
+}
+
+pub(super) struct State {
+    pub(super) plan: Plan,
+    pub(super) start: i64,
+    begun: Instant,
+    pub(super) dice: SmallRng,
+    pub(super) trace: Trace,
+    pub(super) agenda: Agenda,
+    pub(super) ecs: Ecs,
+    pub(super) events: Sqs,
+    pub(super) requests: Sqs,
+    /// Bodies of the requests DLQ, with their reasons.
+    pub(super) dlq: Vec<(String, String)>,
+    pub(super) topic: Topic,
+    pub(super) disk: Disk,
+    pub(super) fleet: Fleet,
+    pub(super) violations: Vec<Violation>,
+}
+
+/// The world, shared by all that act in it.
+pub(super) struct World {
+    state: Mutex<State>,
+    /// The agenda has an earlier entry.
+    pub(super) moved: Notify,
+    came: [Notify; 2],
+}
+
+impl World {
+    pub(super) fn new(plan: Plan) -> Arc<Self> {
+        let mut dice = SmallRng::seed_from_u64(plan.seed ^ 0x005e_ed0f_1755);
+        let fleet = Fleet::new(&plan, &mut dice);
+        let mut state = State {
+            start: START,
+            begun: Instant::now(),
+            dice,
+            trace: Trace::default(),
+            agenda: Agenda::default(),
+            ecs: Ecs::default(),
+            events: Sqs::default(),
+            requests: Sqs::default(),
+            dlq: Vec::new(),
+            topic: Topic::default(),
+            disk: Disk::default(),
+            fleet,
+            violations: Vec::new(),
+            plan,
+        };
+        state.schedule();
+        Arc::new(Self { state: Mutex::new(state), moved: Notify::new(), came: [Notify::new(), Notify::new()] })
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn came(&self, which: Which) -> &Notify {
+        &self.came[which as usize]
+    }
+
+    /// Does something to the world, and lets the agenda be looked at again.
+    pub(super) fn act<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let result = act(&mut self.state());
+        self.moved.notify_one();
+        result
+    }
+}
+
+impl State {
+    /// Milliseconds since the world began.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// When the world's time is this.
+    pub(super) fn instant(&self, at: u64) -> Instant {
+        self.begun + std::time::Duration::from_millis(at)
+    }
+
+    pub(super) fn chance(&mut self, probability: f64) -> bool {
+        probability > 0.0 && self.dice.random::<f64>() < probability
+    }
+
+    /// A chance that something goes wrong: none once the world has become calm.
+    pub(super) fn fault(&mut self, probability: f64) -> bool {
+        self.now() < self.plan.horizon && self.chance(probability)
+    }
+
+    /// Milliseconds between two bounds.
+    pub(super) fn between(&mut self, from: u64, to: u64) -> u64 {
+        self.dice.random_range(from..=to.max(from))
+    }
+
+    pub(super) fn away(&self, what: Away) -> bool {
+        self.plan.away(self.now(), what)
+    }
+
+    pub(super) fn note(&mut self, request: Option<usize>, line: String) {
+        let now = self.now();
+        self.trace.note(now, request, line);
+    }
+
+    pub(super) fn violate(&mut self, request: Option<usize>, what: String) {
+        self.note(request, format!("VIOLATED: {what}"));
+        self.violations.push(Violation { request, what });
+    }
+}
