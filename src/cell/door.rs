@@ -10,8 +10,9 @@ use uuid::Uuid;
 use super::Inner;
 use super::events::RunChange;
 use crate::core::machine::{self, Effect, Input};
-use crate::core::notification::{self, Outlet};
+use crate::core::notification::{self, Notification, Outlet};
 use crate::core::run::Run;
+use crate::core::storm::Before;
 use crate::store::Change;
 
 /// Most transitions made durable in one commit.
@@ -37,6 +38,12 @@ impl Commit {
         let (done, durable) = oneshot::channel();
         (Self { changes, done: Some(done), ..Self::default() }, durable)
     }
+
+    /// Puts notifications into the outbox.
+    pub(super) fn post(&mut self, notifications: Vec<Notification>) {
+        self.posts.extend(notifications.iter().map(|notification| notification.outlet.clone()));
+        self.changes.extend(notifications.into_iter().map(|notification| Change::Post(Box::new(notification))));
+    }
 }
 
 /// A transition that was made; resolves once it is durable.
@@ -58,16 +65,21 @@ impl Inner {
         // The place in the queue comes first, so that commits of one run queue up in the order they were made.
         let permit = self.commits.reserve().await.ok()?;
         let now = self.ports.clock.now();
-        let (made, rearm) = self.registry.update(id, |run| {
+        let ((made, gate_moved), rearm) = self.registry.update(id, |run| {
+            let before = Before::of(run);
             let applied = machine::apply(run, &input, now);
             // Nothing new: but what made it old may still be on its way to the store, and is waited for as well.
             let (commit, durable) = match applied.changed {
                 true => self.commit_of(run, applied.effects),
                 false => Commit::bare(Vec::new()),
             };
-            permit.send(commit);
-            Made { changed: applied.changed, durable }
+            let send = |commit| permit.send(commit);
+            let gate_moved = self.weather((before, &input, run), now, commit, send);
+            (Made { changed: applied.changed, durable }, gate_moved)
         })?;
+        if gate_moved {
+            self.keep_gate();
+        }
         self.timers.rearm(id, &rearm);
         if rearm.freed {
             self.look_again.notify_one();
@@ -102,15 +114,14 @@ impl Inner {
 
     fn commit_of(&self, run: &Run, effects: Vec<Effect>) -> (Commit, oneshot::Receiver<()>) {
         let (done, durable) = oneshot::channel();
-        let mut changes = vec![Change::Put(Box::new(run.clone()))];
-        let notifications = match effects.contains(&Effect::Notify) {
-            true => notification::build(run, &self.origin, &self.config.outlets),
-            false => Vec::new(),
-        };
-        let posts = notifications.iter().map(|notification| notification.outlet.clone()).collect();
-        changes.extend(notifications.into_iter().map(|notification| Change::Post(Box::new(notification))));
+        let changes = vec![Change::Put(Box::new(run.clone()))];
+        let notifies = effects.contains(&Effect::Notify);
         let after = vec![(run.id, effects, RunChange::of(run))];
-        (Commit { changes, after, posts, done: Some(done) }, durable)
+        let mut commit = Commit { changes, after, posts: Vec::new(), done: Some(done) };
+        if notifies {
+            commit.post(notification::build(run, &self.origin, &self.config.outlets));
+        }
+        (commit, durable)
     }
 
     /// Makes transitions durable, many in one commit, and then does what follows from them. Ends when the cell has.
@@ -135,6 +146,7 @@ impl Inner {
                 tokio::time::sleep(RETRY_STORE).await;
             }
             if said {
+                self.hears_since.send_replace(tokio::time::Instant::now());
                 self.store_fails.store(false, Ordering::Relaxed);
                 tracing::info!("the store takes changes again");
             }

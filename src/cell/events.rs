@@ -82,6 +82,8 @@ pub struct Counters {
     pub launches: Count,
     /// RunTask calls that were throttled.
     pub throttles: Count,
+    /// Times that launches of a task definition were paused because it failed again and again.
+    pub storms: Count,
     /// DescribeTasks answers that told something an event should have.
     pub corrections: Count,
     /// Notifications delivered.

@@ -26,6 +26,7 @@ mod settle;
 mod silence;
 mod slots;
 mod start;
+mod storm;
 mod timers;
 mod watcher;
 
@@ -35,7 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -52,6 +53,7 @@ pub use outbox::Trouble;
 use crate::core::machine::Input;
 use crate::core::notification::{Origin, Outlets};
 use crate::core::run::{Run, Status};
+use crate::core::storm::{StormRules, Storms};
 use crate::store::{Change, Key, Store, StoreError};
 use governor::Governor;
 use outbox::Outbox;
@@ -96,6 +98,8 @@ pub struct CellConfig {
     pub keep_finished: usize,
     /// How long a finished run can be asked for, and its name stands for it.
     pub keep: Duration,
+    /// When a task definition that fails again and again is paused.
+    pub storm: StormRules,
 }
 
 impl CellConfig {
@@ -117,6 +121,7 @@ impl CellConfig {
             poll: None,
             keep_finished: 100_000,
             keep: Duration::from_secs(7 * 24 * 3600),
+            storm: StormRules::default(),
         }
     }
 }
@@ -203,6 +208,9 @@ struct Inner {
     changing: tokio::sync::Mutex<()>,
     /// Something may be launched that could not be before.
     look_again: Notify,
+    storms: Mutex<Storms>,
+    /// A circuit opened or closed, or its probe left or came back.
+    gate_moved: Notify,
     /// Runs that left the launch queue and are not counted as live yet.
     leaving: AtomicUsize,
     /// Runs on their way into the launch queue for the first time.
@@ -224,7 +232,8 @@ struct Inner {
     /// The store refused the last commit: nothing goes on until it takes one.
     store_fails: AtomicBool,
     counters: Counters,
-    begun: Instant,
+    /// When the cell began, or its store last took changes again.
+    hears_since: watch::Sender<Instant>,
     draining: CancellationToken,
     ended: CancellationToken,
     receivers: TaskTracker,

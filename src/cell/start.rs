@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::governor::Governor;
 use super::receive::From;
 use super::silence::Silence;
-use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, limits};
+use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, limits, storm};
 use crate::core::machine::{self, Effect, Input};
 use crate::core::notification::Origin;
 use crate::core::run::{Run, Stage};
@@ -41,12 +41,15 @@ impl Cell {
         let inner = Arc::new(Inner::new(config, ports, commits));
         *inner.standing() = limits::Standing::read(contents.notes.get(limits::NOTE));
         inner.enforce(&inner.limits());
+        *inner.storms() = storm::read(inner.config.storm, &contents.notes);
+        inner.keep_gate();
         inner.untold.store(contents.undelivered.values().sum(), Ordering::Release);
         contents.undelivered.keys().for_each(|outlet| inner.deliver_to(outlet));
         inner.tasks.spawn(Arc::clone(&inner).commit_all(to_commit));
         inner.launches.spawn(Arc::clone(&inner).launch_all());
         inner.tasks.spawn(Arc::clone(&inner).stop_all());
         inner.tasks.spawn(Arc::clone(&inner).keep_time());
+        inner.tasks.spawn(Arc::clone(&inner).time_probes());
         inner.take_up(contents);
         inner.tasks.spawn(Arc::clone(&inner).reconcile_all());
         inner.tasks.spawn(Arc::clone(&inner).expire_all());
@@ -72,6 +75,8 @@ impl Inner {
             standing: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
             look_again: Notify::new(),
+            storms: Mutex::default(),
+            gate_moved: Notify::new(),
             leaving: AtomicUsize::new(0),
             admitting: AtomicUsize::new(0),
             untold: AtomicUsize::new(0),
@@ -86,7 +91,7 @@ impl Inner {
             receiving: Default::default(),
             store_fails: AtomicBool::new(false),
             counters: Counters::default(),
-            begun: tokio::time::Instant::now(),
+            hears_since: watch::Sender::new(tokio::time::Instant::now()),
             draining: CancellationToken::new(),
             ended: CancellationToken::new(),
             receivers: TaskTracker::new(),

@@ -107,6 +107,8 @@ async fn cell(
     // The endpoint's quotas are AWS's, in its own faster time.
     config.run_task_rate *= arguments.time_scale;
     config.reconcile_after = Duration::from_secs(10);
+    // Its fleet fails on purpose, and is to come to its end.
+    config.storm.failures = 0;
     let ports = Ports {
         ecs: Arc::new(clients.ecs()),
         events: Some(Arc::new(clients.queue(&path.queue_url))),

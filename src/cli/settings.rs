@@ -31,6 +31,9 @@ pub(super) struct Settings {
     max_provisioning: Option<usize>,
     describe_share: Option<f64>,
     reconcile_after_seconds: Option<u64>,
+    storm_failures: Option<u32>,
+    storm_window_seconds: Option<u64>,
+    storm_probe_seconds: Option<u64>,
     log: Option<String>,
     log_format: Option<String>,
 }
@@ -92,6 +95,14 @@ impl Settings {
         number(env, "MAX_PROVISIONING", "a whole number of tasks", &mut self.max_provisioning)?;
         number(env, "DESCRIBE_SHARE", "a share such as 0.1", &mut self.describe_share)?;
         number(env, "RECONCILE_AFTER_SECONDS", "a whole number of seconds", &mut self.reconcile_after_seconds)?;
+        number(
+            env,
+            "STORM_FAILURES",
+            "a whole number of failures (0: launches are never paused)",
+            &mut self.storm_failures,
+        )?;
+        number(env, "STORM_WINDOW_SECONDS", "a whole number of seconds", &mut self.storm_window_seconds)?;
+        number(env, "STORM_PROBE_SECONDS", "a whole number of seconds", &mut self.storm_probe_seconds)?;
         self.check()
     }
 
@@ -109,6 +120,8 @@ impl Settings {
             ("RUN_TASK_BURST", self.run_task_burst.map(u64::from)),
             ("MAX_IN_FLIGHT", self.max_in_flight.map(|n| n as u64)),
             ("MAX_PROVISIONING", self.max_provisioning.map(|n| n as u64)),
+            ("STORM_WINDOW_SECONDS", self.storm_window_seconds),
+            ("STORM_PROBE_SECONDS", self.storm_probe_seconds),
         ] {
             if value == Some(0) {
                 return wrong(name, "0".into(), "a whole number above 0");
@@ -175,6 +188,10 @@ impl Settings {
         config.describe_share = self.describe_share.unwrap_or(config.describe_share);
         config.keep = self.keep().ok().flatten().unwrap_or(config.keep);
         config.reconcile_after = self.reconcile_after_seconds.map_or(config.reconcile_after, Duration::from_secs);
+        let storm = &mut config.storm;
+        storm.failures = self.storm_failures.unwrap_or(storm.failures);
+        storm.window = self.storm_window_seconds.map_or(storm.window, Duration::from_secs);
+        storm.probe = self.storm_probe_seconds.map_or(storm.probe, Duration::from_secs);
         config
     }
 

@@ -143,7 +143,7 @@ pub struct Storms {
 }
 
 /// What is paused, for the launch queue: whether one run may leave all the same. Higher versions are newer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gate {
     /// Rises with every change.
     pub version: u64,
@@ -185,6 +185,11 @@ impl Storms {
             version: self.version,
             paused: self.pauses.iter().map(|(name, pause)| (name.clone(), may(pause))).collect(),
         }
+    }
+
+    /// Rises with every change of [`Self::gate`].
+    pub fn gate_version(&self) -> u64 {
+        self.version
     }
 
     /// When [`Self::due`] has something to do, if nothing else happens before.

@@ -49,8 +49,10 @@ impl Before {
     pub fn seen(self, run: &Run) -> Option<Seen<'_>> {
         let attempt = run.attempt()?;
         let over = is_over(run) && !self.over;
-        let started = has_started(run, attempt) && !self.started;
-        let permanent = attempt.failure.as_ref().filter(|failure| over && is_permanent(failure));
+        // Once its containers ran the task definition can be launched, whatever the program comes to.
+        let launches = has_started(run, attempt);
+        let started = launches && !self.started;
+        let permanent = attempt.failure.as_ref().filter(|failure| over && !launches && is_permanent(failure));
         let outcome = match permanent {
             Some(failure) => Outcome::Failed(failure),
             None if started => Outcome::Started,
