@@ -18,4 +18,5 @@ mod outlets;
 mod placements;
 mod seed;
 mod sim;
+mod storms;
 mod support;

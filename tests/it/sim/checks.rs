@@ -9,6 +9,10 @@ use taskwatch::core::task::{Notice, parse_notice};
 use super::queue::message_id;
 use super::world::State;
 
+fn is_of_a_storm(notification: &Notification) -> bool {
+    notification.detail_type.starts_with("Taskwatch Launches")
+}
+
 impl State {
     /// The intent of a call is on the disk before it is made, and `startedBy` leads back to it.
     pub(super) fn check_call(&mut self, call: &RunTaskCall, request: Option<usize>) {
@@ -53,13 +57,23 @@ impl State {
         }
     }
 
-    /// Its run is final in the same commit.
+    /// Its run is final in the same commit. What is about a storm is posted once.
     pub(super) fn check_post(&mut self, notification: &Notification) {
+        let key = (notification.outlet.clone(), notification.id.clone());
+        if is_of_a_storm(notification) && !self.disk.digests.insert(key) {
+            self.violate(None, format!("told twice: {}", notification.subject));
+        }
         self.check_told(notification);
     }
 
     /// Nobody is told of what is not durable.
     pub(super) fn check_told(&mut self, notification: &Notification) {
+        if is_of_a_storm(notification) {
+            if !self.disk.digests.contains(&(notification.outlet.clone(), notification.id.clone())) {
+                self.violate(None, format!("a storm is told that is not durable: {}", notification.subject));
+            }
+            return;
+        }
         let run = self.disk.runs.get(&notification.run);
         if !run.is_some_and(|run| run.status.is_final()) {
             self.violate(None, format!("a notification of a run that has not ended durably: {}", notification.subject));
@@ -72,7 +86,13 @@ impl State {
         let Ok(Notice::Task(event)) = parse_notice(&body) else { return };
         let task = &event.task;
         let Some(request) = self.ecs.of_arn(&task.task_arn).map(|task| task.request) else { return };
-        if matches!(task.last_status.as_ref(), "DEPROVISIONING" | "STOPPED") {
+        // An event that was held back for hours tells nothing of a task that was given up before.
+        let mut attempts = self.disk.of_task(&task.task_arn).into_iter().flat_map(|run| &run.attempts);
+        let given_up = attempts.any(|a| {
+            a.task_arn.as_deref() == Some(&task.task_arn)
+                && a.failure.as_ref().is_some_and(|f| f.error == "Taskwatch.TaskLost")
+        });
+        if !given_up && matches!(task.last_status.as_ref(), "DEPROVISIONING" | "STOPPED") {
             self.ecs.end_is_told(&task.task_arn);
         }
         let token = task.started_by.as_deref().and_then(|by| by.strip_prefix("sim/")).unwrap_or_default();

@@ -19,6 +19,8 @@ pub(super) struct Disk {
     by_token: BTreeMap<String, BTreeSet<Uuid>>,
     pub(super) outbox: BTreeMap<u64, Notification>,
     notes: BTreeMap<String, String>,
+    /// What was ever posted about storms.
+    pub(super) digests: BTreeSet<(Outlet, String)>,
     posted: u64,
     /// Commits so far, over all lives.
     pub(super) commits: u64,

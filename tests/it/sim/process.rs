@@ -6,6 +6,7 @@ use std::time::Duration;
 use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports, SubmitError, Submitted};
 use taskwatch::core::notification::Outlets;
 use taskwatch::core::request::RunRequest;
+use taskwatch::core::storm::StormRules;
 use taskwatch::core::time::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +63,7 @@ fn config(plan: &Plan) -> CellConfig {
         receivers: plan.receivers,
         reconcile_after: Duration::from_millis(plan.reconcile_after),
         keep_finished: plan.keep_finished,
+        storm: StormRules { failures: plan.storm, ..StormRules::default() },
         ..CellConfig::new("sim")
     }
 }
