@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_ecs::types::ContainerDefinition;
+use aws_sdk_ecs::types::{Compatibility, ContainerDefinition, NetworkMode};
 use serde_json::{Value, json};
 use taskwatch::core::notification::Outlets;
 use taskwatch::core::run::Status;
@@ -18,6 +18,8 @@ const RUNS: usize = 200;
 async fn register(ecs: &aws_sdk_ecs::Client, image: &str) {
     let container = ContainerDefinition::builder().name("app").image(image).build();
     let definition = ecs.register_task_definition().family("etl").container_definitions(container);
+    let definition = definition.network_mode(NetworkMode::Awsvpc).requires_compatibilities(Compatibility::Fargate);
+    let definition = definition.cpu("256").memory("512");
     definition.send().await.expect("RegisterTaskDefinition");
 }
 

@@ -86,13 +86,12 @@ impl State {
         let Ok(Notice::Task(event)) = parse_notice(&body) else { return };
         let task = &event.task;
         let Some(request) = self.ecs.of_arn(&task.task_arn).map(|task| task.request) else { return };
-        // An event that was held back for hours tells nothing of a task that was given up before.
+        // An event that was held back for hours tells nothing of an attempt that was over before.
         let mut attempts = self.disk.of_task(&task.task_arn).into_iter().flat_map(|run| &run.attempts);
-        let given_up = attempts.any(|a| {
-            a.task_arn.as_deref() == Some(&task.task_arn)
-                && a.failure.as_ref().is_some_and(|f| f.error == "Taskwatch.TaskLost")
+        let was_over = attempts.any(|a| {
+            a.task_arn.as_deref() == Some(&task.task_arn) && a.stage == Stage::Over && a.version < task.version
         });
-        if !given_up && matches!(task.last_status.as_ref(), "DEPROVISIONING" | "STOPPED") {
+        if !was_over && matches!(task.last_status.as_ref(), "DEPROVISIONING" | "STOPPED") {
             self.ecs.end_is_told(&task.task_arn);
         }
         let token = task.started_by.as_deref().and_then(|by| by.strip_prefix("sim/")).unwrap_or_default();
