@@ -146,7 +146,6 @@ impl Inner {
                 tokio::time::sleep(RETRY_STORE).await;
             }
             if said {
-                self.hears_since.send_replace(tokio::time::Instant::now());
                 self.store_fails.store(false, Ordering::Relaxed);
                 tracing::info!("the store takes changes again");
             }

@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -232,8 +232,7 @@ struct Inner {
     /// The store refused the last commit: nothing goes on until it takes one.
     store_fails: AtomicBool,
     counters: Counters,
-    /// When the cell began, or its store last took changes again.
-    hears_since: watch::Sender<Instant>,
+    begun: Instant,
     draining: CancellationToken,
     ended: CancellationToken,
     receivers: TaskTracker,

@@ -1,6 +1,5 @@
 //! Which task is whose: what a RunTask answer, or a search for the tasks of a call, says to its members.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -63,11 +62,11 @@ impl Inner {
             wait = (wait * 2).min(LONGEST_WAIT);
         };
         self.give(members, token, arns.into_iter().map(|arn| (arn, None))).await;
-        while !self.events_were_heard() && members.iter().any(|id| self.is_launching(*id, token)) {
+        if !self.events_were_heard() && members.iter().any(|id| self.is_launching(*id, token)) {
             tokio::select! {
                 biased;
                 () = self.ended.cancelled() => return,
-                () = tokio::time::sleep(FIRST_WAIT) => {}
+                () = tokio::time::sleep_until(self.begun + EVENTS_FIRST) => {}
             }
         }
         let _one_at_a_time = self.binding.lock().await;
@@ -76,11 +75,9 @@ impl Inner {
         }
     }
 
-    /// Whether events that came before this process, or while the store took no changes (events wait for that), had time
-    /// to be heard. Until then nothing is taken for lost.
+    /// Whether events that came before this process had time to be heard. Until then nothing is taken for lost.
     pub(super) fn events_were_heard(&self) -> bool {
-        let hears = !self.store_fails.load(Ordering::Relaxed);
-        self.ports.events.is_none() || (hears && self.hears_since.borrow().elapsed() >= EVENTS_FIRST)
+        self.ports.events.is_none() || self.begun.elapsed() >= EVENTS_FIRST
     }
 
     /// Gives each task of an answer to a member that has none, and refuses the rest.

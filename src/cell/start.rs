@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -91,7 +91,7 @@ impl Inner {
             receiving: Default::default(),
             store_fails: AtomicBool::new(false),
             counters: Counters::default(),
-            hears_since: watch::Sender::new(tokio::time::Instant::now()),
+            begun: tokio::time::Instant::now(),
             draining: CancellationToken::new(),
             ended: CancellationToken::new(),
             receivers: TaskTracker::new(),
