@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Inner;
@@ -131,7 +132,7 @@ impl Inner {
             let changes: Vec<Change> = batch.iter_mut().flat_map(|c| std::mem::take(&mut c.changes)).collect();
             // Nothing is acknowledged and nothing is done until it is durable: a store that fails stops the cell's
             // work, not its memory of it.
-            let mut said = false;
+            let (mut said, began) = (false, Instant::now());
             while !changes.is_empty()
                 && let Err(error) = self.ports.store.commit(changes.clone()).await
             {
@@ -146,6 +147,7 @@ impl Inner {
                 tokio::time::sleep(RETRY_STORE).await;
             }
             if said {
+                self.listens_anew(began.elapsed());
                 self.store_fails.store(false, Ordering::Relaxed);
                 tracing::info!("the store takes changes again");
             }

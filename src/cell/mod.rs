@@ -232,7 +232,7 @@ struct Inner {
     /// The store refused the last commit: nothing goes on until it takes one.
     store_fails: AtomicBool,
     counters: Counters,
-    begun: Instant,
+    listens_since: Mutex<Instant>,
     draining: CancellationToken,
     ended: CancellationToken,
     receivers: TaskTracker,

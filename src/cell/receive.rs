@@ -1,8 +1,10 @@
 //! Long-polling receivers: several a queue; deletes in batches, only for what is durable.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Inner;
 use super::ports::{CallError, Message, Queue};
@@ -31,20 +33,27 @@ impl From {
 
 /// How receiving from one queue goes, over all its receivers: said when it changes, not by each of them.
 #[derive(Default)]
-pub(super) struct Receiving(AtomicU8);
+pub(super) struct Receiving {
+    is: AtomicU8,
+    ill_since: Mutex<Option<Instant>>,
+}
 
 const WELL: u8 = 1;
 const ILL: u8 = 2;
 
 impl Receiving {
-    fn well(&self, from: From) {
-        if self.0.swap(WELL, Ordering::Relaxed) == ILL {
-            tracing::info!("receiving from {} again", from.queue());
+    /// How long it did not go before, if it did not.
+    fn well(&self, from: From) -> Option<Duration> {
+        if self.is.swap(WELL, Ordering::Relaxed) != ILL {
+            return None;
         }
+        tracing::info!("receiving from {} again", from.queue());
+        self.ill_since.lock().unwrap_or_else(PoisonError::into_inner).take().map(|since| since.elapsed())
     }
 
     fn ill(&self, from: From, error: &CallError) {
-        if self.0.swap(ILL, Ordering::Relaxed) != ILL {
+        if self.is.swap(ILL, Ordering::Relaxed) != ILL {
+            *self.ill_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             tracing::warn!(%error, "cannot receive from {}; trying again until it goes", from.queue());
         } else {
             tracing::debug!(%error, "cannot receive from {}", from.queue());
@@ -52,7 +61,7 @@ impl Receiving {
     }
 
     pub(super) fn is_well(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == WELL
+        self.is.load(Ordering::Relaxed) == WELL
     }
 }
 
@@ -74,7 +83,11 @@ impl Inner {
             match received {
                 Ok(messages) => {
                     wait = FIRST_WAIT;
-                    self.receiving[from as usize].well(from);
+                    if let Some(broken) = self.receiving[from as usize].well(from)
+                        && matches!(from, From::Events)
+                    {
+                        self.listens_anew(broken);
+                    }
                     self.take(&*queue, messages, from).await;
                 }
                 Err(error) => {

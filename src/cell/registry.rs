@@ -150,6 +150,13 @@ impl Registry {
         Some((result, Rearm { old, new: *armed, freed }))
     }
 
+    /// Has a run looked at later than its deadline says.
+    pub(super) fn put_off(&self, id: Uuid, later: Timestamp) -> Option<Rearm> {
+        let mut entry = self.runs.get_mut(&id)?;
+        let old = entry.armed.replace(later);
+        Some(Rearm { old, new: entry.armed, freed: false })
+    }
+
     /// Counts what became of a run; whether there is room for another launch now.
     fn weigh(&self, before: &Weight, after: Weight) -> bool {
         count(&self.open, before.open, after.open);

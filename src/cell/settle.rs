@@ -1,7 +1,10 @@
 //! Which task is whose: what a RunTask answer, or a search for the tasks of a call, says to its members.
 
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Inner;
@@ -16,9 +19,11 @@ use crate::core::run::{Run, Stage};
 /// reference, "Ensuring idempotency"): a short task's token can be gone an hour after the call. Some of it is kept back
 /// for a call that is long under way.
 const TOKEN_IS_SURE: Duration = Duration::from_secs(50 * 60);
-/// What the events that wait in the queue have to say comes first. A process that was killed may have had them in its
-/// hands: they come again after their visibility timeout.
+/// What the events that wait in the queue have to say comes first, after a start and after a break. A process that was
+/// killed may have had them in its hands: they come again after their visibility timeout.
 const EVENTS_FIRST: Duration = Duration::from_secs(150);
+/// The shortest break after which events are waited for.
+const BREAK: Duration = Duration::from_secs(30);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -66,7 +71,7 @@ impl Inner {
             tokio::select! {
                 biased;
                 () = self.ended.cancelled() => return,
-                () = tokio::time::sleep_until(self.begun + EVENTS_FIRST) => {}
+                () = tokio::time::sleep_until(self.listens_since() + EVENTS_FIRST) => {}
             }
         }
         let _one_at_a_time = self.binding.lock().await;
@@ -75,9 +80,34 @@ impl Inner {
         }
     }
 
-    /// Whether events that came before this process had time to be heard. Until then nothing is taken for lost.
+    /// Whether events that came while nobody listened had time to be heard. Until then nothing is taken for lost.
     pub(super) fn events_were_heard(&self) -> bool {
-        self.ports.events.is_none() || self.begun.elapsed() >= EVENTS_FIRST
+        self.until_events_were_heard().is_none()
+    }
+
+    /// How long until then, at least.
+    pub(super) fn until_events_were_heard(&self) -> Option<Duration> {
+        self.ports.events.as_ref()?;
+        if self.store_fails.load(Ordering::Relaxed) {
+            // What is heard cannot be taken in.
+            return Some(EVENTS_FIRST);
+        }
+        let left = EVENTS_FIRST.saturating_sub(self.listens_since().elapsed());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Since when events are heard and taken in without a break.
+    pub(super) fn listens_since(&self) -> Instant {
+        *self.listens_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There was a break: what came meanwhile is heard from here on. A short one keeps back nothing to speak of, and many
+    /// of them must not put off deadlines for ever.
+    pub(super) fn listens_anew(&self, after: Duration) {
+        if after < BREAK {
+            return;
+        }
+        *self.listens_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     /// Gives each task of an answer to a member that has none, and refuses the rest.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::governor::Governor;
 use super::receive::From;
+use super::registry::Rearm;
 use super::silence::Silence;
 use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, limits, storm};
 use crate::core::machine::{self, Effect, Input};
@@ -91,7 +92,7 @@ impl Inner {
             receiving: Default::default(),
             store_fails: AtomicBool::new(false),
             counters: Counters::default(),
-            begun: tokio::time::Instant::now(),
+            listens_since: Mutex::new(tokio::time::Instant::now()),
             draining: CancellationToken::new(),
             ended: CancellationToken::new(),
             receivers: TaskTracker::new(),
@@ -160,13 +161,32 @@ impl Inner {
     }
 
     async fn due(&self, at: crate::core::time::Timestamp, id: Uuid) {
+        if let Some(later) = self.listen_first(id) {
+            if let Some(rearm) = self.registry.put_off(id, later) {
+                self.timers.rearm(id, &rearm);
+            }
+            return;
+        }
         if let Some(made) = self.advance(id, Input::Due).await
             && !made.changed
         {
             // It was not its time after all (the deadline moved meanwhile): what the run says now holds.
             let next = self.registry.read(id, machine::next_deadline).flatten();
-            self.timers.rearm(id, &super::registry::Rearm { old: Some(at), new: next, freed: false });
+            self.timers.rearm(id, &Rearm { old: Some(at), new: next, freed: false });
         }
+    }
+
+    /// Until when the deadline of a task waits that was placed before the cell began to listen: what happened to it
+    /// before that stands in the events queue. A start timeout must not stop a task that has been running all along.
+    fn listen_first(&self, id: Uuid) -> Option<crate::core::time::Timestamp> {
+        let wait = self.until_events_were_heard()?;
+        let now = self.ports.clock.now();
+        let began = now.minus(self.listens_since().elapsed());
+        let before = |run: &Run| {
+            let placed = run.attempt().filter(|a| a.stage == Stage::Placed);
+            placed.and_then(|a| a.placed_at).is_some_and(|at| at < began)
+        };
+        self.registry.read(id, before)?.then(|| now.plus(wait))
     }
 }
 

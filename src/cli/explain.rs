@@ -21,17 +21,27 @@ pub(super) async fn explain(arguments: ExplainArgs, global: &Global) -> Result<u
             explain::explain(&text, &arguments.decided_by).map_err(|e| CliError::usage(format!("{source}: {e}")))?
         };
         all.tasks.extend(found.tasks);
+        all.others.extend(found.others);
         all.skipped += found.skipped;
     }
-    if all.skipped > 0 {
-        output::problem(&format!("{} documents are about something else than a task", all.skipped));
-    }
-    match global.output.unwrap_or(Format::Text) {
+    let format = global.output.unwrap_or(Format::Text);
+    match format {
         Format::Json => output::data(&serde_json::to_string_pretty(&all.tasks).unwrap_or_default()),
+        Format::Table if all.tasks.is_empty() => {}
         Format::Table => output::data(&table(&all.tasks)),
         Format::Text => all.tasks.iter().for_each(|task| output::data(&text(task))),
     }
-    if all.tasks.is_empty() {
+    // JSON and tables are for tasks; what else there was is said beside them.
+    for other in &all.others {
+        let line = format!("not a task: {other}");
+        if matches!(format, Format::Text) { output::data(&line) } else { output::problem(&line) }
+    }
+    match all.skipped.saturating_sub(all.others.len()) {
+        0 => {}
+        1 => output::problem("1 document is neither about a task nor an event"),
+        n => output::problem(&format!("{n} documents are neither about a task nor an event")),
+    }
+    if all.tasks.is_empty() && all.others.is_empty() {
         return Err(CliError::other(
             "nothing to explain: expected ECS task events, or answers of DescribeTasks or RunTask",
         ));
@@ -74,7 +84,7 @@ async fn described(arn: &str, decided_by: &[String], global: &Global) -> Result<
     let essential = containers.into_iter().filter(|c| c.essential).map(|c| c.name);
     let names: Vec<String> = decided_by.iter().cloned().chain(essential).collect();
     let deciders = if names.is_empty() { Deciders::Unknown } else { Deciders::Named(&names) };
-    Ok(Explained { tasks: vec![explain::explain_task(task, deciders)], skipped: 0 })
+    Ok(Explained { tasks: vec![explain::explain_task(task, deciders)], ..Explained::default() })
 }
 
 fn text(task: &Explanation) -> String {

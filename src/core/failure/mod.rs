@@ -5,7 +5,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(super) use stopped::{is_container_exit, stopped};
+pub(super) use stopped::{has_another_cause, is_container_exit, stopped};
 
 use serde::{Deserialize, Serialize};
 
@@ -170,7 +170,7 @@ pub fn from_exception(name: &str, message: &str) -> Failure {
     let name = name.rsplit(['#', '/']).next().unwrap_or_default();
     let name = name.split(':').next().unwrap_or_default().trim();
     let text = format!("{name}: {message}");
-    let meaning = table::exception(&text).or_else(|| table::meaning(message));
+    let meaning = table::exception(&text).or_else(|| table::meaning(message)).or_else(|| table::words(&text));
     let meaning = meaning.unwrap_or_else(|| unexplained(Class::Service, Transience::Transient));
     let specific = if name.is_empty() { String::new() } else { format!("ECS.{name}") };
     let cause = if message.trim().is_empty() { name.to_owned() } else { text };

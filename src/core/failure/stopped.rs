@@ -6,13 +6,30 @@ use crate::core::task::{Container, Task};
 
 /// The failure of an ended task; `culprit` is the container whose end decided, if one did.
 pub(in crate::core) fn stopped(task: &Task<'_>, culprit: Option<&Container<'_>>) -> Failure {
-    let code = task.stop_code.as_deref().unwrap_or_default();
+    let code = stop_code(task);
     let (meaning, text) = by_stop_code(task, code)
         .or_else(|| by_exit(task, culprit))
         .or_else(|| by_text(task, culprit))
+        .or_else(|| by_code_alone(culprit))
+        .or_else(|| by_name(code))
         .unwrap_or_else(|| (silent(task), ""));
     let prefix = table::prefix(text).unwrap_or_default();
     Failure::new(&[prefix, placement_name(text), code], meaning, cause(task, culprit))
+}
+
+/// ECS's stop code, or what it would be: events of 2017 and 2018 have none, and later ones lack it now and then.
+fn stop_code<'t>(task: &'t Task<'_>) -> &'t str {
+    let reason = || task.stopped_reason.as_deref().unwrap_or_default();
+    let says = |begin: &str| reason().get(..begin.len()).is_some_and(|r| r.eq_ignore_ascii_case(begin));
+    match task.stop_code.as_deref() {
+        Some(code) => code,
+        None if is_container_exit(reason()) => "EssentialContainerExited",
+        None if says("Task failed to start") => "TaskFailedToStart",
+        None if says("Your Spot Task was interrupted") => "SpotInterruption",
+        None if says("Task stopped by user") => "UserInitiated",
+        None if says("Scaling activity initiated by") => "ServiceSchedulerInitiated",
+        None => "",
+    }
 }
 
 /// Stop codes that settle it (DescribeTasks' `stopCode`; an open enum, and absent in old events).
@@ -40,23 +57,35 @@ fn by_stop_code<'t>(task: &'t Task<'_>, code: &str) -> Option<(Meaning, &'t str)
 
 /// The program ended itself (or was killed in its own container).
 fn by_exit<'t>(task: &'t Task<'_>, culprit: Option<&'t Container<'_>>) -> Option<(Meaning, &'t str)> {
-    let started = task.stop_code.as_deref() != Some("TaskFailedToStart");
-    let ended_itself = started && task.stopped_reason.as_deref().is_none_or(is_container_exit);
+    let ended_itself = match task.stopped_reason.as_deref() {
+        Some(reason) => is_container_exit(reason),
+        None => task.stop_code.as_deref() != Some("TaskFailedToStart"),
+    };
     let container = culprit.filter(|_| ended_itself)?;
-    if let Some(reason) = container.reason.as_deref()
-        && let Some(meaning) = table::meaning(reason)
-    {
-        return Some((meaning, reason));
-    }
-    let code = container.exit_code.filter(|code| *code != 0)?;
+    let reason = container.reason.as_deref().unwrap_or_default();
+    // Most programs end without one: the table is asked only where its answer counts.
+    let told = if reason.is_empty() { None } else { table::meaning(reason) };
+    told.or_else(|| by_code_alone(Some(container)).map(|(meaning, _)| meaning)).map(|meaning| (meaning, reason))
+}
+
+/// A container's exit code, where no text says more.
+fn by_code_alone<'t>(culprit: Option<&'t Container<'_>>) -> Option<(Meaning, &'t str)> {
+    let code = culprit?.exit_code.filter(|code| *code != 0)?;
     let meaning = Meaning { class: Class::Application, transience: Transience::Application, hint: exit_hint(code) };
     Some((meaning, ""))
+}
+
+/// A stop code that is not known today still is made of words.
+fn by_name(code: &str) -> Option<(Meaning, &str)> {
+    let known = code.is_empty() || ["TaskFailedToStart", "EssentialContainerExited"].contains(&code);
+    let meaning = if known { None } else { table::words(code) };
+    meaning.map(|meaning| (meaning, ""))
 }
 
 /// The first text that the table knows, else the first whose words say something.
 fn by_text<'t>(task: &'t Task<'_>, culprit: Option<&'t Container<'_>>) -> Option<(Meaning, &'t str)> {
     let containers = culprit.into_iter().chain(&task.containers).filter_map(|c| c.reason.as_deref());
-    let telling = |text: &&str| !is_container_exit(text) && !says_nothing(text);
+    let telling = |text: &&str| !is_container_exit(table::message(text)) && !says_nothing(text);
     let texts: Vec<&str> = task.stopped_reason.as_deref().into_iter().chain(containers).filter(telling).collect();
     let look = |f: fn(&str) -> Option<Meaning>| texts.iter().find_map(|text| f(text).map(|m| (m, *text)));
     // A prefix is ECS's own name of the failure, also where nothing else is known of it.
@@ -73,7 +102,13 @@ fn silent(task: &Task<'_>) -> Meaning {
         let hint = "ECS gives no exit code: the host or its agent was lost, or the container never ran; see its log";
         return Meaning { class: Class::Host, transience: Transience::Transient, hint };
     }
-    unexplained(Class::Service, Transience::Transient)
+    let told = task.containers.iter().any(|c| c.reason.is_some());
+    let hint = match task.stopped_reason.as_deref() {
+        None if !told => table::hint("nothing"),
+        Some(reason) if !told && says_nothing(reason) => table::hint("start"),
+        _ => return unexplained(Class::Service, Transience::Transient),
+    };
+    Meaning { hint, ..unexplained(Class::Service, Transience::Transient) }
 }
 
 /// `Essential container in task exited` is the reason of success as well as of failure.
@@ -81,13 +116,19 @@ pub(in crate::core) fn is_container_exit(text: &str) -> bool {
     text.trim_start().to_ascii_lowercase().starts_with("essential container")
 }
 
+/// A reason beside `EssentialContainerExited` that is known to tell of something worse than a container's end.
+pub(in crate::core) fn has_another_cause(text: &str) -> bool {
+    table::known(text).is_some()
+}
+
 fn says_nothing(text: &str) -> bool {
-    text.trim().trim_end_matches('.').eq_ignore_ascii_case("task failed to start")
+    let text = text.trim().trim_end_matches('.');
+    ["Task failed to start", "TaskFailedToStart"].iter().any(|nothing| text.eq_ignore_ascii_case(nothing))
 }
 
 /// `RESOURCE:MEMORY` in `TaskFailedToStart: RESOURCE:MEMORY`: the reason that RunTask itself would have given.
 fn placement_name(text: &str) -> &str {
-    let reason = text.strip_prefix("TaskFailedToStart: ").unwrap_or(text);
+    let reason = table::message(text);
     let name = reason.split_whitespace().next().unwrap_or_default();
     let is_name = name == reason.trim() && !name.is_empty() && !name.chars().any(|c| c.is_ascii_lowercase());
     if is_name { name } else { "" }

@@ -1,14 +1,15 @@
 //! The table of reasons: data in `reasons.json`, compiled once.
 //!
 //! `rows` are messages that ECS, its agent and Fargate are known to give, first match wins. A text that none of them
-//! knows is read by its words: `subjects` say what it is about, `moods` what went wrong with it. `exceptions` are for
-//! the RunTask call itself. Sources: Amazon ECS developer guide ("Stopped tasks error messages", "API failure
-//! reasons"), the ECS agent's source, and public issues.
+//! knows is read by its words: `subjects` say what it is about, `moods` what went wrong with it, and `noise` (names,
+//! addresses, phrases that stand before any message) is read over. `exceptions` are for the RunTask call itself.
+//! Sources: Amazon ECS developer guide ("Stopped tasks error messages", "API failure reasons", "Service event
+//! messages", "Status reasons for Amazon EBS volume attachment"), the ECS agent's source, and public issues.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -26,6 +27,7 @@ pub(super) struct Meaning {
 struct File {
     hints: BTreeMap<String, String>,
     rows: Vec<Row>,
+    noise: Vec<String>,
     moods: Vec<Mood>,
     subjects: Vec<Row>,
     exceptions: Vec<Row>,
@@ -38,12 +40,18 @@ struct Row {
     class: Class,
     #[serde(default, deserialize_with = "maybe_named")]
     transience: Option<Transience>,
+    /// Where neither the row nor a mood says.
+    #[serde(default, deserialize_with = "maybe_named")]
+    otherwise: Option<Transience>,
     hint: String,
     #[serde(default)]
     hints: BTreeMap<String, String>,
-    /// It knows the prefix alone: what the message goes on to say matters more.
+    /// It knows what the message is about, but not what went wrong: the words say whether to try again.
     #[serde(default)]
     fallback: bool,
+    /// It knows the prefix alone: the words, if they say anything, say all.
+    #[serde(default)]
+    open: bool,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +75,7 @@ fn maybe_named<'de, D: Deserializer<'de>, T: DeserializeOwned>(input: D) -> Resu
 struct Table {
     file: File,
     rows: RegexSet,
+    noise: Regex,
     moods: RegexSet,
     subjects: RegexSet,
     exceptions: RegexSet,
@@ -77,6 +86,7 @@ static TABLE: LazyLock<Option<Table>> = LazyLock::new(|| {
     let set = |rows: &[Row]| compiled(rows.iter().map(|r| &r.pattern));
     Some(Table {
         rows: set(&file.rows)?,
+        noise: RegexBuilder::new(&file.noise.join("|")).unicode(false).build().ok()?,
         moods: compiled(file.moods.iter().map(|m| &m.pattern))?,
         subjects: set(&file.subjects)?,
         exceptions: set(&file.exceptions)?,
@@ -86,26 +96,42 @@ static TABLE: LazyLock<Option<Table>> = LazyLock::new(|| {
 
 /// What a text is known to mean, or else what its words say; `None` for a text that says nothing.
 pub(super) fn meaning(text: &str) -> Option<Meaning> {
-    known(text).or_else(|| by_words(text))
+    known(text).or_else(|| words(text))
 }
 
 /// What a row of the table says.
 pub(super) fn known(text: &str) -> Option<Meaning> {
     let table = TABLE.as_ref()?;
-    let row = first(&table.rows, text).and_then(|i| table.file.rows.get(i))?;
-    let mood = first(&table.moods, text).and_then(|i| table.file.moods.get(i)).filter(|_| row.fallback);
-    let mut meaning = table.read(row, None);
-    if let Some(mood) = mood {
-        meaning.transience = mood.transience;
-        meaning.hint = by_words(text).filter(|m| m.class == meaning.class).map_or(meaning.hint, |m| m.hint);
+    let text = message(text);
+    let row = first(&table.rows, text.as_bytes()).and_then(|i| table.file.rows.get(i))?;
+    let plain = table.read(row, None);
+    if !row.fallback && !row.open {
+        return Some(plain);
     }
-    Some(meaning)
+    let (subject, mood) = table.said(text);
+    match (subject, mood) {
+        (Some(subject), mood) if row.open => Some(table.read(subject, mood)),
+        // What Docker is asked for is what the task definition asks for.
+        (None, Some(mood)) if row.open && mood.transience == Transience::Permanent => {
+            let (class, transience) = (Class::Configuration, mood.transience);
+            Some(Meaning { class, transience, hint: hint("config") })
+        }
+        (subject, Some(mood)) if row.fallback => {
+            let hint = subject
+                .filter(|s| s.class == row.class)
+                .map_or_else(|| table.read(row, Some(mood)).hint, |s| table.read(s, Some(mood)).hint);
+            let keeps = (plain.transience, mood.transience) == (Transience::Elsewhere, Transience::Transient);
+            let transience = if keeps { plain.transience } else { mood.transience };
+            Some(Meaning { transience, hint, ..plain })
+        }
+        _ => Some(plain),
+    }
 }
 
 /// What an exception of the RunTask call means: `Name: message`.
 pub(super) fn exception(text: &str) -> Option<Meaning> {
     let table = TABLE.as_ref()?;
-    let row = first(&table.exceptions, text).and_then(|i| table.file.exceptions.get(i))?;
+    let row = first(&table.exceptions, text.as_bytes()).and_then(|i| table.file.exceptions.get(i))?;
     Some(table.read(row, None))
 }
 
@@ -114,22 +140,46 @@ pub(super) fn hint(key: &str) -> &'static str {
     TABLE.as_ref().and_then(|t| t.file.hints.get(key)).map_or("", String::as_str)
 }
 
-fn by_words(text: &str) -> Option<Meaning> {
+/// What the words of a text say: its message, or else the name before it (also a stop code: `SpotReclaimed`).
+pub(super) fn words(text: &str) -> Option<Meaning> {
     let table = TABLE.as_ref()?;
-    let mood = first(&table.moods, text).and_then(|i| table.file.moods.get(i));
-    let subject = first(&table.subjects, text).and_then(|i| table.file.subjects.get(i))?;
-    Some(table.read(subject, mood))
+    let (subject, mood) = table.said(message(text));
+    Some(table.read(subject?, mood))
 }
 
 impl Table {
+    /// What a message is about, and what went wrong with it.
+    fn said(&'static self, text: &str) -> (Option<&'static Row>, Option<&'static Mood>) {
+        let name = prefix(text).unwrap_or_default();
+        let rest = if name.is_empty() && !text.contains(' ') { "" } else { &text[name.len()..] };
+        let rest = self.noise.replace_all(rest.as_bytes(), &b" "[..]);
+        let name = apart(if name.is_empty() && rest.is_empty() { text } else { name });
+        let find = |set: &RegexSet| first(set, &rest).or_else(|| first(set, name.as_bytes()));
+        let subject = find(&self.subjects).and_then(|i| self.file.subjects.get(i));
+        (subject, find(&self.moods).and_then(|i| self.file.moods.get(i)))
+    }
+
     fn read(&'static self, row: &'static Row, mood: Option<&'static Mood>) -> Meaning {
         let hint_key = mood.and_then(|m| row.hints.get(&m.name)).unwrap_or(&row.hint);
+        let transience = row.transience.or(mood.map(|m| m.transience)).or(row.otherwise);
         Meaning {
             class: row.class,
-            transience: row.transience.or(mood.map(|m| m.transience)).unwrap_or(Transience::Transient),
+            transience: transience.unwrap_or(Transience::Transient),
             hint: self.file.hints.get(hint_key).map_or("", String::as_str),
         }
     }
+}
+
+/// `CannotAttachVolumeError` or `ACCESS_DENIED` as words.
+fn apart(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 8);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && words.ends_with(|c: char| c.is_ascii_lowercase()) {
+            words.push(' ');
+        }
+        words.push(if letter == '_' { ' ' } else { letter });
+    }
+    words
 }
 
 /// ECS writes ASCII: case and word boundaries by bytes are enough, and cost half of Unicode's.
@@ -137,14 +187,40 @@ fn compiled<'p>(patterns: impl Iterator<Item = &'p String>) -> Option<RegexSet> 
     RegexSetBuilder::new(patterns).unicode(false).build().ok()
 }
 
-fn first(set: &RegexSet, text: &str) -> Option<usize> {
-    set.matches(text.as_bytes()).iter().next()
+fn first(set: &RegexSet, text: &[u8]) -> Option<usize> {
+    set.matches(text).iter().next()
+}
+
+/// What consoles, services and people put before ECS's own message.
+const BEFORE: [&str; 6] = [
+    "TaskFailedToStart",
+    "Task failed to start",
+    "Essential container in task exited",
+    "STOPPED",
+    "Stopped reason",
+    "Status reason",
+];
+
+/// The message without what was put before it.
+pub(super) fn message(text: &str) -> &str {
+    let mut text = text.trim_start();
+    while let Some(rest) = BEFORE.iter().find_map(|before| after(text, before)) {
+        text = rest;
+    }
+    text
+}
+
+/// What follows `before` and a separator, if something does.
+fn after<'t>(text: &'t str, before: &str) -> Option<&'t str> {
+    let start = text.get(..before.len())?;
+    let rest = text[before.len()..].trim_start();
+    let rest = rest.strip_prefix([':', '(', '-']).filter(|_| start.eq_ignore_ascii_case(before))?.trim_start();
+    (!rest.is_empty()).then_some(rest)
 }
 
 /// ECS's own prefix of a message: `CannotPullContainerError`, `ResourceInitializationError`, ….
 pub(super) fn prefix(text: &str) -> Option<&str> {
-    let text = text.trim_start();
-    let text = text.strip_prefix("TaskFailedToStart: ").unwrap_or(text);
+    let text = message(text);
     let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
     let word = &text[..end];
     let upper = |c: Option<char>| c.is_some_and(|c| c.is_ascii_uppercase());

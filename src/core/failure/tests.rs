@@ -51,7 +51,32 @@ fn every_known_reason_keeps_its_transience() {
 }
 
 #[test]
-fn the_seeds_failures_have_their_classes() {
+fn further_reasons_are_understood() {
+    let rows: Vec<Value> = serde_json::from_str(include_str!("../../../tests/fixtures/further_reasons.json")).unwrap();
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let text = |name: &str| row[name].as_str().unwrap();
+        let (message, code) = (text("text"), text("stopCode"));
+        let failure = match text("field") {
+            "failures.reason" => from_refusal(message, None),
+            "exception" => message.split_once(": ").map(|(name, rest)| from_exception(name, rest)).unwrap(),
+            "container.reason" => ended(code, "Task failed to start", Some(message)),
+            _ => ended(code, message, None),
+        };
+        let class = failure.class.as_str().trim_start_matches("Taskwatch.");
+        let transience = failure.transience.as_str().trim_start_matches("Taskwatch.").to_lowercase();
+        // Where operators may differ, either answer will do.
+        let is = |name: &str, found: &str| text(name).split('|').any(|one| one == found);
+        if !is("class", class) || !is("transience", &transience) {
+            wrong.push(format!("{class} {transience}, not {} {}: {message}", text("class"), text("transience")));
+        }
+        assert!(!failure.hint.is_empty() && !failure.error.is_empty(), "{message}");
+    }
+    assert!(wrong.is_empty() && rows.len() > 200, "{} of {}: {wrong:#?}", wrong.len(), rows.len());
+}
+
+#[test]
+fn the_six_failures_of_the_seeds_issue_have_their_classes() {
     for (reason, container, class, transience) in [
         (
             "Timeout waiting for network interface provisioning to complete.",
@@ -84,7 +109,10 @@ fn the_seeds_failures_have_their_classes() {
             Class::Storage,
             Transience::Elsewhere,
         ),
+        ("The disk of the container instance is full", None, Class::Storage, Transience::Elsewhere),
         ("AGENT", None, Class::Host, Transience::Elsewhere),
+        ("TaskFailedToStart: AGENT", None, Class::Host, Transience::Elsewhere),
+        ("The ECS agent lost its connection during the launch", None, Class::Host, Transience::Elsewhere),
     ] {
         let failure = ended("TaskFailedToStart", reason, container);
         assert_eq!((failure.class, failure.transience), (class, transience), "{reason} {container:?}");

@@ -107,8 +107,7 @@ pub(super) fn missing(run: &mut Run, task_arn: &str, now: Timestamp, effects: &m
     if now.since(launched) < NOT_YET {
         return false;
     }
-    let ours = attempt.failure.clone().filter(|_| attempt.stage == Stage::Stopping);
-    let failure = ours.unwrap_or_else(|| failure::task_lost(task_arn));
-    ending::fail(run, failure, now, effects);
+    // Also of a task that was to be stopped nobody can tell whether it ended by that or had done its work.
+    ending::fail(run, failure::task_lost(task_arn), now, effects);
     true
 }

@@ -265,6 +265,16 @@ fn missing_is_not_yet_and_then_lost() {
 }
 
 #[test]
+fn a_task_that_was_to_be_stopped_and_is_gone_is_lost_not_timed_out() {
+    let mut case = Case::new(spec(Goal::Stopped, 0));
+    case.place(0, "t");
+    case.give(901, Input::Due);
+    case.give(8000, Input::Missing { task_arn: "t".into() });
+    assert_eq!(case.0.status, Status::Failed);
+    assert_eq!(case.0.failure().map(|f| f.error.as_str()), Some("Taskwatch.TaskLost"));
+}
+
+#[test]
 fn only_a_failure_that_another_place_may_cure_moves_to_the_next_placement() {
     let placements = vec![serde_json::Map::new(), serde_json::Map::new()];
     for (transience, expected) in [(Transience::Elsewhere, vec![0, 1, 2, 2]), (Transience::Transient, vec![0, 0, 0, 0])]

@@ -1,7 +1,7 @@
 //! How far a task is, and how it ended.
 
 use super::{Container, Deciders, Task, Verdict};
-use crate::core::failure::{is_container_exit, stopped};
+use crate::core::failure::{has_another_cause, is_container_exit, stopped};
 
 /// Exit codes of a container that was stopped from outside: SIGTERM, and SIGKILL after `stopTimeout`.
 const STOPPED_FROM_OUTSIDE: [i64; 2] = [143, 137];
@@ -48,18 +48,27 @@ impl Task<'_> {
 
     fn ended(&self, deciders: Deciders<'_>) -> Verdict {
         let judged = self.judged(deciders);
-        if self.ended_by_itself() && self.exited_well(&judged, deciders) {
+        let by_itself = self.ended_by_itself();
+        if by_itself && self.exited_well(&judged, deciders) {
             return Verdict::Succeeded;
+        }
+        // DEPROVISIONING may be a little ahead of its last container: its exit code is still to come.
+        let ahead = |c: &&Container<'_>| c.exit_code.is_none() && c.reason.is_none() && !c.is_stopped();
+        if by_itself && self.last_status.eq_ignore_ascii_case("DEPROVISIONING") && judged.iter().any(ahead) {
+            return Verdict::Stopping;
         }
         Verdict::Failed(Box::new(stopped(self, culprit(&judged))))
     }
 
     /// Whether the containers' own end ended the task, and nothing else.
     fn ended_by_itself(&self) -> bool {
-        let code = self.stop_code.as_deref();
-        let by_code = code.is_none_or(|code| !NOT_BY_ITSELF.contains(&code));
-        let by_reason = self.stopped_reason.as_deref().is_none_or(is_container_exit);
-        by_code && (by_reason || code == Some("EssentialContainerExited"))
+        let reason = self.stopped_reason.as_deref();
+        match self.stop_code.as_deref() {
+            None => reason.is_none_or(is_container_exit),
+            Some("EssentialContainerExited") => reason.is_none_or(|r| is_container_exit(r) || !has_another_cause(r)),
+            // A stop code not known today: only a reason that is known can say so.
+            Some(code) => !NOT_BY_ITSELF.contains(&code) && reason.is_some_and(is_container_exit),
+        }
     }
 
     fn judged<'t>(&'t self, deciders: Deciders<'_>) -> Vec<&'t Container<'t>> {
@@ -70,27 +79,37 @@ impl Task<'_> {
         self.containers.iter().filter(|c| judges(&c.name)).collect()
     }
 
-    /// Named: each of them ended with 0. Unknown: one ended with 0, and every other was stopped after it or never told.
+    /// Named: each of them ended with 0. Unknown: one ended with 0, and every other too or was stopped after it. One that
+    /// has no exit code may be the essential one: absent is not 0.
     fn exited_well(&self, judged: &[&Container<'_>], deciders: Deciders<'_>) -> bool {
         match deciders {
             Deciders::Named(names) if !names.is_empty() => {
                 names.iter().all(|name| judged.iter().any(|c| c.name == **name && c.exit_code == Some(0)))
             }
             _ => {
-                let fine = |c: &&Container<'_>| match c.exit_code {
-                    Some(code) => code == 0 || STOPPED_FROM_OUTSIDE.contains(&code),
-                    None => c.reason.is_none(),
-                };
+                let fine = |c: &&Container<'_>| c.exit_code == Some(0) || c.was_stopped();
                 judged.iter().any(|c| c.exit_code == Some(0)) && judged.iter().all(fine)
             }
         }
     }
 }
 
+impl Container<'_> {
+    /// Stopped from outside, by its exit code; one that ran out of memory was killed for its own end.
+    fn was_stopped(&self) -> bool {
+        let own = || self.reason.as_deref().is_some_and(|reason| reason.starts_with("OutOfMemory"));
+        self.exit_code.is_some_and(|code| STOPPED_FROM_OUTSIDE.contains(&code)) && !own()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.last_status.is_empty() || self.last_status.eq_ignore_ascii_case("STOPPED")
+    }
+}
+
 /// The container to blame: one that ended itself before one that was stopped, an exit code before a mere reason.
 fn culprit<'t>(judged: &[&'t Container<'t>]) -> Option<&'t Container<'t>> {
-    let by_itself = |c: &&&Container<'_>| c.exit_code.is_some_and(|e| e != 0 && !STOPPED_FROM_OUTSIDE.contains(&e));
     let not_zero = |c: &&&Container<'_>| c.exit_code.is_some_and(|e| e != 0);
+    let by_itself = |c: &&&Container<'_>| not_zero(c) && !c.was_stopped();
     let no_code = |c: &&&Container<'_>| c.exit_code.is_none() && c.reason.is_some();
     let found = judged.iter().find(by_itself).or_else(|| judged.iter().find(no_code));
     found.or_else(|| judged.iter().find(not_zero)).copied()

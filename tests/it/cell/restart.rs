@@ -77,6 +77,30 @@ async fn placed_tasks_are_asked_about_after_a_restart() {
     assert_eq!(world.ecs.tasks().len(), 1);
 }
 
+/// Its task runs; that was said while the cell was away, and the message comes a minute after it is back.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_passed_while_the_cell_was_away_stops_no_task_before_the_events_were_heard() {
+    let world = World::new();
+    let first = world.start().await;
+    let run = &submit(&first, json!({"retry": [], "startTimeoutSeconds": 900})).await[0];
+    eventually("the task is known", || status(&first, run) == Status::Starting).await;
+    first.drain(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1800)).await;
+    let second = world.start().await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.event(&world.ecs.tasks()[0], 3, "RUNNING", json!({"startedAt": "2026-11-22T10:00:00Z"}));
+    eventually("it runs", || status(&second, run) == Status::Running).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(world.journal.of("StopTask"), Vec::<String>::new(), "a task that runs was stopped");
+
+    let silent = &submit(&second, json!({"retry": [], "startTimeoutSeconds": 900})).await[0];
+    eventually("the other task is known", || status(&second, silent) == Status::Starting).await;
+    second.drain(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1800)).await;
+    let _third = world.start().await;
+    eventually("of the other nothing came", || !world.journal.of("StopTask").is_empty()).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn beyond_the_tokens_life_tasks_are_looked_for_by_started_by() {
     let world = World::new();

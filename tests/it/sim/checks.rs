@@ -86,12 +86,12 @@ impl State {
         let Ok(Notice::Task(event)) = parse_notice(&body) else { return };
         let task = &event.task;
         let Some(request) = self.ecs.of_arn(&task.task_arn).map(|task| task.request) else { return };
-        // An event that was held back for hours tells nothing of an attempt that was over before.
-        let mut attempts = self.disk.of_task(&task.task_arn).into_iter().flat_map(|run| &run.attempts);
-        let was_over = attempts.any(|a| {
-            a.task_arn.as_deref() == Some(&task.task_arn) && a.stage == Stage::Over && a.version < task.version
+        // An event may come hours late: after its task was given up it helps nobody.
+        let given_up = self.disk.of_task(&task.task_arn).is_some_and(|run| {
+            let mut attempts = run.attempts.iter().filter(|a| a.task_arn.as_deref() == Some(&task.task_arn));
+            attempts.any(|a| a.failure.as_ref().is_some_and(|f| f.error == "Taskwatch.TaskLost"))
         });
-        if !was_over && matches!(task.last_status.as_ref(), "DEPROVISIONING" | "STOPPED") {
+        if matches!(task.last_status.as_ref(), "DEPROVISIONING" | "STOPPED") && !given_up {
             self.ecs.end_is_told(&task.task_arn);
         }
         let token = task.started_by.as_deref().and_then(|by| by.strip_prefix("sim/")).unwrap_or_default();

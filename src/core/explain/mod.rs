@@ -1,0 +1,100 @@
+//! What happened to a task and what to do: for any ECS JSON a user has at hand.
+
+#[cfg(test)]
+mod tests;
+mod visit;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::failure::{Class, Failure, Transience};
+use super::task::{Deciders, Task, Verdict};
+
+/// What happened to one task, or to one refusal of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The task; none for a refusal without one.
+    pub task_arn: Option<String>,
+    /// `SUCCEEDED`, `FAILED`, `RUNNING` or `STARTING`.
+    pub status: &'static str,
+    /// The most specific name of its failure.
+    pub error: Option<String>,
+    /// The failure's class.
+    pub class: Option<Class>,
+    /// Whether another try can help.
+    pub transience: Option<Transience>,
+    /// What ECS said.
+    pub cause: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+    /// The names that `ErrorEquals` can match.
+    pub names: Vec<String>,
+}
+
+/// All that a text explains.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// One for each task or refusal, in the text's order.
+    pub tasks: Vec<Explanation>,
+    /// Events about something else than a task, by what they are: `ECS Service Action: SERVICE_STEADY_STATE, arn:…`.
+    pub others: Vec<String>,
+    /// How many documents, these events among them, are not about a task.
+    pub skipped: usize,
+}
+
+/// A text that is no JSON.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not JSON: {0}")]
+pub struct ExplainError(String);
+
+/// Explains every task in a text: ECS events, DescribeTasks and RunTask answers and errors, Step Functions' outputs and
+/// causes, whatever wraps them (SQS and SNS messages, log events), as one document, an array, or one after the other.
+///
+/// `decided_by` names the containers whose exit codes decide; empty: not known.
+///
+/// # Errors
+/// A text that is not JSON.
+pub fn explain(text: &str, decided_by: &[String]) -> Result<Explained, ExplainError> {
+    let deciders = if decided_by.is_empty() { Deciders::Unknown } else { Deciders::Named(decided_by) };
+    let mut explained = Explained::default();
+    for document in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+        let document = document.map_err(|e| ExplainError(e.to_string()))?;
+        visit::document(&document, deciders, &mut explained);
+    }
+    Ok(explained)
+}
+
+/// Explains one task that is known already.
+pub fn explain_task(task: &Task<'_>, deciders: Deciders<'_>) -> Explanation {
+    let arn = Some(task.task_arn.to_string()).filter(|a| !a.is_empty());
+    match task.verdict(deciders) {
+        Verdict::Succeeded => plain(arn, "SUCCEEDED"),
+        Verdict::Starting => plain(arn, "STARTING"),
+        Verdict::Running => plain(arn, "RUNNING"),
+        // A warning of Spot, or a stop asked for: not ended yet, but ECS already says why it will.
+        Verdict::Stopping => Explanation {
+            cause: task.stopped_reason.as_deref().map(str::to_owned),
+            ..plain(arn, if task.started_at.is_some() { "RUNNING" } else { "STARTING" })
+        },
+        Verdict::Failed(failure) => failed(arn, *failure),
+    }
+}
+
+fn plain(task_arn: Option<String>, status: &'static str) -> Explanation {
+    let names = Vec::new();
+    Explanation { task_arn, status, error: None, class: None, transience: None, cause: None, hint: None, names }
+}
+
+fn failed(task_arn: Option<String>, failure: Failure) -> Explanation {
+    Explanation {
+        task_arn,
+        status: "FAILED",
+        error: Some(failure.error),
+        class: Some(failure.class),
+        transience: Some(failure.transience),
+        cause: Some(failure.cause),
+        hint: Some(failure.hint),
+        names: failure.names,
+    }
+}

@@ -1,0 +1,160 @@
+//! Finds what there is to explain in a document, however it is wrapped.
+
+use serde_json::{Map, Value};
+
+use super::{Explained, explain_task, failed};
+use crate::core::failure;
+use crate::core::task::{Deciders, parse_task};
+
+/// Wrappers hold wrappers: SNS in SQS in an answer of ReceiveMessage has 6 levels.
+const DEEPEST: usize = 16;
+/// A reason in the description of an event that is not about a task, in characters.
+const LONGEST: usize = 200;
+
+/// Explains one document. Each element of a list is one.
+pub(super) fn document(value: &Value, deciders: Deciders<'_>, into: &mut Explained) {
+    if let Value::Array(items) = value {
+        return items.iter().for_each(|item| document(item, deciders, into));
+    }
+    let (tasks, others) = (into.tasks.len(), into.others.len());
+    visit(value, deciders, DEEPEST, into);
+    into.skipped += into.others.len() - others;
+    if (into.tasks.len(), into.others.len()) == (tasks, others) {
+        into.skipped += 1;
+    }
+}
+
+fn visit(value: &Value, deciders: Deciders<'_>, deep: usize, into: &mut Explained) {
+    let Some(deeper) = deep.checked_sub(1) else { return };
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| visit(item, deciders, deeper, into)),
+        // Step Functions' Cause, an SNS message, an SQS body, a log line: JSON in a string.
+        Value::String(text) if text.trim_start().starts_with(['{', '[', '"']) => {
+            if let Ok(inner) = serde_json::from_str::<Value>(text) {
+                visit(&inner, deciders, deeper, into);
+            }
+        }
+        Value::Object(members) => {
+            let known = event(members, deciders, deeper, into)
+                || answer(members, deciders, into)
+                || task(value, members, deciders, into)
+                || error(members, into);
+            if !known {
+                members.values().for_each(|member| visit(member, deciders, deeper, into));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// An EventBridge event; `DetailType` and a text as detail are PutEvents'.
+fn event(members: &Map<String, Value>, deciders: Deciders<'_>, deeper: usize, into: &mut Explained) -> bool {
+    let Some(detail) = get(members, "detail") else { return false };
+    let kind = ["detail-type", "detailType", "DetailType"].iter().find_map(|name| members.get(*name)?.as_str());
+    let unpacked = detail.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let Some(detail) = unpacked.as_ref().unwrap_or(detail).as_object() else { return false };
+    let resource = || get(members, "resources").and_then(|r| r.get(0)?.as_str()).unwrap_or_default();
+    match kind {
+        Some("ECS Task State Change") => {}
+        None if get(detail, "taskArn").is_some() || get(detail, "lastStatus").is_some() => {}
+        None => return false,
+        Some(kind) => {
+            // CloudTrail's and Step Functions' events may hold a task, or RunTask's error; ECS's others do not.
+            let found = into.tasks.len();
+            if !kind.starts_with("ECS ") && !kind.starts_with("Taskwatch ") {
+                visit(&Value::Object(detail.clone()), deciders, deeper, into);
+            }
+            if into.tasks.len() > found {
+                return true;
+            }
+            into.others.push(named(kind, detail, resource()));
+            return true;
+        }
+    }
+    let mut task = parse_task(&Value::Object(detail.clone()));
+    if task.task_arn.is_empty() {
+        task.task_arn = resource().to_owned().into();
+    }
+    into.tasks.push(explain_task(&task, deciders));
+    true
+}
+
+/// What an event that is not about a task is.
+fn named(kind: &str, detail: &Map<String, Value>, resource: &str) -> String {
+    let text = |name: &str| get(detail, name).and_then(Value::as_str);
+    let told = [text("eventName").or_else(|| text("status")), text("reason"), Some(resource)];
+    let told =
+        told.into_iter().flatten().filter(|t| !t.is_empty()).map(|t| t.chars().take(LONGEST).collect::<String>());
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { kind.to_owned() } else { format!("{kind}: {}", told.join(", ")) }
+}
+
+/// An answer of RunTask or DescribeTasks, which may have tasks and failures both.
+fn answer(members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Explained) -> bool {
+    let list = |name: &str| get(members, name).and_then(Value::as_array);
+    if list("tasks").is_none() && list("failures").is_none() {
+        return false;
+    }
+    let (tasks, failures) = (list("tasks").into_iter().flatten(), list("failures").into_iter().flatten());
+    into.tasks.extend(tasks.filter(|t| t.is_object()).map(|task| explain_task(&parse_task(task), deciders)));
+    for refusal in failures.filter_map(Value::as_object) {
+        let text = |name: &str| get(refusal, name).and_then(Value::as_str).filter(|t| !t.is_empty());
+        let failure = failure::from_refusal(text("reason").unwrap_or_default(), text("detail"));
+        into.tasks.push(failed(text("arn").map(str::to_owned), failure));
+    }
+    true
+}
+
+/// A task by itself. A run request has `runTask`, a container has `containerArn`; what has a task's ARN and nothing else of
+/// a task only mentions one, as our own explanations do.
+fn task(value: &Value, members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Explained) -> bool {
+    let has = |name: &str| get(members, name).is_some();
+    let told = ["stopCode", "stoppedReason", "containers", "desiredStatus"];
+    let tells = has("lastStatus") || (has("taskArn") && told.into_iter().any(has));
+    let is_task = tells && !has("runTask") && !has("containerArn");
+    if is_task {
+        into.tasks.push(explain_task(&parse_task(value), deciders));
+    }
+    is_task
+}
+
+/// An error of the RunTask call: as the API answers it, as boto3 and CloudTrail show it, or as Step Functions does.
+fn error(members: &Map<String, Value>, into: &mut Explained) -> bool {
+    let text = |name: &str| get(members, name).and_then(Value::as_str);
+    let inner = get(members, "error").and_then(Value::as_object);
+    let inner = inner.and_then(|e| Some((get(e, "code")?.as_str()?, get(e, "message").and_then(Value::as_str))));
+    let failure = match (text("error"), text("cause")) {
+        (Some("AmazonECS.Unknown"), Some(cause)) if !holds_json(cause) => failure::from_refusal(cause, None),
+        (Some(name), Some(cause)) if !holds_json(cause) => {
+            // `ECS.InvalidParameterException`; older integrations write `Ecs.`.
+            let Some((_, name)) = name.split_once('.').filter(|(of, _)| of.eq_ignore_ascii_case("ecs")) else {
+                return false;
+            };
+            failure::from_exception(name, cause)
+        }
+        _ => {
+            let plain = text("__type").map(|name| (name, text("message")));
+            // CloudTrail records every call of every service.
+            let ours = text("eventName").is_none_or(|call| ["RunTask", "StartTask"].contains(&call));
+            let trail = text("errorCode").filter(|_| ours).map(|name| (name, text("errorMessage")));
+            let Some((name, message)) = plain.or(inner).or(trail) else { return false };
+            failure::from_exception(name, message.unwrap_or_default())
+        }
+    };
+    into.tasks.push(failed(None, failure));
+    true
+}
+
+fn holds_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '['])
+}
+
+/// A member in camelCase or PascalCase.
+fn get<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    let given = members.get(name).or_else(|| {
+        let mut pascal = name.to_owned();
+        pascal.get_mut(..1)?.make_ascii_uppercase();
+        members.get(&pascal)
+    });
+    given.filter(|value| !value.is_null())
+}
