@@ -16,6 +16,7 @@ mod fuzz;
 mod model;
 mod outlets;
 mod placements;
+mod samples;
 mod seed;
 mod sim;
 mod storms;
