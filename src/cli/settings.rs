@@ -259,6 +259,9 @@ mod tests {
             ("MAX_PROVISIONING", "0", "above 0"),
             ("DESCRIBE_SHARE", "2", "1 at most"),
             ("RECONCILE_AFTER_SECONDS", "5m", "expected a whole number of seconds"),
+            ("STORM_FAILURES", "-1", "0: launches are never paused"),
+            ("STORM_WINDOW_SECONDS", "0", "above 0"),
+            ("STORM_PROBE_SECONDS", "1m", "expected a whole number of seconds"),
             ("CELL", "a b", "TASKWATCH_CELL is \"a b\""),
             ("LISTEN", "here", "such as 127.0.0.1:7717"),
             ("LISTEN", "0.0.0.0:80", "TASKWATCH_API_TOKEN is required"),
@@ -271,6 +274,10 @@ mod tests {
             let error = with(name, value).unwrap_err();
             assert!(error.contains(part), "{name}={value}: {error}");
         }
+        let storm = |name, value| with(name, value).unwrap().cell_config("c").storm;
+        assert_eq!(storm("STORM_FAILURES", "0").failures, 0);
+        assert_eq!(storm("STORM_WINDOW_SECONDS", "5").window, Duration::from_secs(5));
+        assert_eq!(storm("STORM_PROBE_SECONDS", "7").probe, Duration::from_secs(7));
         assert_eq!(with("RUN_TASK_RATE", "2.5").unwrap().run_task_rate, Some(2.5));
     }
 
