@@ -22,6 +22,18 @@ where
     CallError::from_exception(code, message)
 }
 
+/// Reads an error of a call that may go well another time, whatever it says now: a right can be given, a topic made.
+pub(super) fn read_later<E, R>(error: &SdkError<E, R>) -> CallError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    match read(error) {
+        CallError::Refused(failure) => CallError::Unknown(failure.cause),
+        other => other,
+    }
+}
+
 /// An error with all that caused it, in one line.
 fn in_full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -2,6 +2,8 @@
 
 mod ecs;
 mod errors;
+mod eventbridge;
+mod outlets;
 mod provision;
 mod sns;
 mod sqs;
@@ -12,8 +14,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 
 pub use ecs::EcsClient;
+pub use outlets::Publisher;
 pub use provision::{EventsPath, ProvisionError};
-pub use sns::Publisher;
 pub use sqs::SqsQueue;
 
 /// For a log that a person reads: what the SDK finds wrong with the configuration comes as a command's own error.
@@ -87,8 +89,8 @@ impl Clients {
         SqsQueue::new(&self.config, url.into())
     }
 
-    /// The notifier: SNS topics, and an EventBridge bus if one is named.
-    pub fn publisher(&self, bus: Option<String>) -> Publisher {
-        Publisher::new(&self.config, bus)
+    /// The notifier: SNS topics and EventBridge buses.
+    pub fn publisher(&self) -> Publisher {
+        Publisher::new(&self.config)
     }
 }

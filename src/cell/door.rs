@@ -12,8 +12,9 @@ use super::Inner;
 use super::events::RunChange;
 use super::stats::Mark;
 use crate::core::machine::{self, Effect, Input};
-use crate::core::notification;
+use crate::core::notification::{self, Notification, Outlet};
 use crate::core::run::Run;
+use crate::core::storm::Before;
 use crate::store::Change;
 
 /// Most transitions made durable in one commit.
@@ -28,8 +29,8 @@ type After = (Uuid, Vec<Effect>, RunChange);
 pub(super) struct Commit {
     pub(super) changes: Vec<Change>,
     after: Vec<After>,
-    /// Whether it put a notification into the outbox.
-    posts: bool,
+    /// Outlets for which it put a notification into the outbox.
+    posts: Vec<Outlet>,
     done: Option<oneshot::Sender<()>>,
 }
 
@@ -38,6 +39,12 @@ impl Commit {
     pub(super) fn bare(changes: Vec<Change>) -> (Self, oneshot::Receiver<()>) {
         let (done, durable) = oneshot::channel();
         (Self { changes, done: Some(done), ..Self::default() }, durable)
+    }
+
+    /// Puts notifications into the outbox.
+    pub(super) fn post(&mut self, notifications: Vec<Notification>) {
+        self.posts.extend(notifications.iter().map(|notification| notification.outlet.clone()));
+        self.changes.extend(notifications.into_iter().map(|notification| Change::Post(Box::new(notification))));
     }
 }
 
@@ -60,20 +67,24 @@ impl Inner {
         // The place in the queue comes first, so that commits of one run queue up in the order they were made.
         let permit = self.commits.reserve().await.ok()?;
         let now = self.ports.clock.now();
-        let (made, rearm) = self.registry.update(id, |run| {
-            let before = Mark::of(run);
+        let ((made, gate_moved), rearm) = self.registry.update(id, |run| {
+            let (mark, before) = (Mark::of(run), Before::of(run));
             let applied = machine::apply(run, &input, now);
             if applied.changed {
-                self.stats.note(before, run, now);
+                self.stats.note(mark, run, now);
             }
             // Nothing new: but what made it old may still be on its way to the store, and is waited for as well.
             let (commit, durable) = match applied.changed {
                 true => self.commit_of(run, applied.effects),
                 false => Commit::bare(Vec::new()),
             };
-            permit.send(commit);
-            Made { changed: applied.changed, durable }
+            let send = |commit| permit.send(commit);
+            let gate_moved = self.weather((before, &input, run), now, commit, send);
+            (Made { changed: applied.changed, durable }, gate_moved)
         })?;
+        if gate_moved {
+            self.keep_gate();
+        }
         self.timers.rearm(id, &rearm);
         if rearm.freed {
             self.look_again.notify_one();
@@ -92,6 +103,7 @@ impl Inner {
             let (commit, _) = self.commit_of(&run, applied.effects);
             all.changes.extend(commit.changes);
             all.after.extend(commit.after);
+            all.posts.extend(commit.posts);
             let rearm = self.registry.insert(run);
             self.timers.rearm(id, &rearm);
         }
@@ -107,14 +119,14 @@ impl Inner {
 
     fn commit_of(&self, run: &Run, effects: Vec<Effect>) -> (Commit, oneshot::Receiver<()>) {
         let (done, durable) = oneshot::channel();
-        let mut changes = vec![Change::Put(Box::new(run.clone()))];
-        let notification = effects
-            .contains(&Effect::Notify)
-            .then(|| notification::build(run, &self.origin, self.config.default_topic.as_deref()));
-        let posts = notification.is_some();
-        changes.extend(notification.map(|notification| Change::Post(Box::new(notification))));
+        let changes = vec![Change::Put(Box::new(run.clone()))];
+        let notifies = effects.contains(&Effect::Notify);
         let after = vec![(run.id, effects, RunChange::of(run))];
-        (Commit { changes, after, posts, done: Some(done) }, durable)
+        let mut commit = Commit { changes, after, posts: Vec::new(), done: Some(done) };
+        if notifies {
+            commit.post(notification::build(run, &self.origin, &self.config.outlets));
+        }
+        (commit, durable)
     }
 
     /// Makes transitions durable, many in one commit, and then does what follows from them. Ends when the cell has.
@@ -162,7 +174,7 @@ impl Inner {
         commits.recv_many(batch, MOST_A_COMMIT).await
     }
 
-    fn follow(&self, commit: Commit) {
+    fn follow(self: &Arc<Self>, commit: Commit) {
         for (id, effects, change) in commit.after {
             for effect in effects {
                 match effect {
@@ -177,10 +189,8 @@ impl Inner {
             change.log();
             self.feed.tell(change);
         }
-        if commit.posts {
-            self.untold.fetch_add(1, Ordering::AcqRel);
-            self.posted.notify_one();
-        }
+        self.untold.fetch_add(commit.posts.len(), Ordering::AcqRel);
+        commit.posts.iter().for_each(|outlet| self.deliver_to(outlet));
         if let Some(done) = commit.done {
             let _ = done.send(());
         }

@@ -107,10 +107,14 @@ pub struct Counters {
     pub launches: Count,
     /// RunTask calls that were throttled.
     pub throttles: Count,
+    /// Times that launches of a task definition were paused because it failed again and again.
+    pub storms: Count,
     /// DescribeTasks answers that told something an event should have.
     pub corrections: Count,
     /// Notifications delivered.
     pub notified: Count,
+    /// Times that an outlet refused a notification for what it is; it is kept and tried again.
+    pub untaken: Count,
     /// From an event's arrival in its queue to its decision being durable.
     pub event_lag: Times,
     /// From the acceptance of a run to the RunTask call of its first attempt.

@@ -83,7 +83,12 @@ impl Inner {
                 0
             }
         };
-        let group = self.launch_queue().take(room, admit, |id| self.is_waiting(id));
+        let mut queue = self.launch_queue();
+        let group = queue.take(room, admit, |id| self.is_waiting(id));
+        if let Some(Group { place, runs, .. }) = group.as_ref().filter(|group| group.probe) {
+            runs.iter().for_each(|run| queue.set_gate(self.send_probe(&place.definition, *run)));
+        }
+        drop(queue);
         let (group, slot) = group.zip(slot).ok_or(wait)?;
         self.leaving.fetch_add(group.runs.len(), Ordering::AcqRel);
         if group.place.kind == Kind::Provider {
@@ -100,7 +105,7 @@ impl Inner {
 
     /// One RunTask call for these runs.
     async fn launch(&self, group: Group, slot: Slot) {
-        let Group { place, runs } = group;
+        let Group { place, runs, probe } = group;
         let call_of = |run: &Run| run.attempt().map(|a| (run.id, a.number, a.call));
         let calls: Vec<_> = runs.iter().filter_map(|id| self.registry.read(*id, call_of).flatten()).collect();
         let group_size = u32::try_from(runs.len()).unwrap_or(1);
@@ -116,6 +121,9 @@ impl Inner {
             self.registry.provisioned(&place.cluster, runs.len());
         }
         if members.len() < runs.len() {
+            if probe {
+                runs.iter().for_each(|run| self.no_probe(*run));
+            }
             self.look_again.notify_one();
         }
         if !members.is_empty() {

@@ -31,6 +31,15 @@ impl Hold {
         }
     }
 
+    /// Whether it is for this task definition, `family:revision` or `family`.
+    pub(super) fn is_for(&self, definition: &str) -> bool {
+        match self {
+            Self::Queue(_) => false,
+            Self::TaskDefinition(name) if name.contains(':') => definition == *name,
+            Self::TaskDefinition(family) => definition.split(':').next() == Some(family),
+        }
+    }
+
     fn name(&self) -> &str {
         match self {
             Self::Queue(name) | Self::TaskDefinition(name) => name,
@@ -78,7 +87,7 @@ pub struct LimitsChange {
     pub max_provisioning: Option<usize>,
     /// What is not to be launched any more.
     pub pause: Vec<Hold>,
-    /// What is to be launched again.
+    /// What is to be launched again; a task definition also if it was paused because it failed again and again.
     pub resume: Vec<Hold>,
 }
 
@@ -182,15 +191,18 @@ impl Cell {
     pub async fn change_limits(&self, change: LimitsChange) -> Result<Limits, LimitsError> {
         let inner = &self.inner;
         let _one_at_a_time = inner.changing.lock().await;
+        let resumed: Vec<Hold> = change.resume.iter().cloned().map(Hold::plainly).collect();
         let next = inner.standing().changed(change)?;
         let text = serde_json::to_string(&next).map_err(|e| LimitsError::Wrong(e.to_string()))?;
         let (commit, durable) = Commit::bare(vec![Change::Note { name: NOTE, text }]);
-        inner.commits.send(commit).await.map_err(|_| LimitsError::Closed)?;
+        let permit = inner.commits.reserve().await.map_err(|_| LimitsError::Closed)?;
+        inner.resume(&resumed, commit, |commit| permit.send(commit));
         durable.await.map_err(|_| LimitsError::Closed)?;
         *inner.standing() = next;
         let limits = inner.limits();
         tracing::info!(limits = serde_json::to_string(&limits).unwrap_or_default(), "limits were changed");
         inner.enforce(&limits);
+        inner.keep_gate();
         Ok(limits)
     }
 }

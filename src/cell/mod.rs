@@ -30,6 +30,7 @@ mod silence;
 mod slots;
 mod start;
 mod stats;
+mod storm;
 mod timers;
 mod times;
 mod vitals;
@@ -55,17 +56,20 @@ pub use ids::Ids;
 pub use intake::{SubmitError, Submitted};
 pub use limits::{Hold, Limits, LimitsChange, LimitsError};
 pub use list::Page;
+pub use outbox::Trouble;
 pub use redrive::RedriveError;
 pub use stats::{BUCKET, BUCKETS, Bucket, Phases, Totals};
 pub use times::{Quantiles, STEPS, Steps, Times};
 pub use vitals::Vitals;
 
 use crate::core::machine::Input;
-use crate::core::notification::Origin;
+use crate::core::notification::{Origin, Outlets};
 use crate::core::run::Run;
+use crate::core::storm::{StormRules, Storms};
 use crate::store::{Change, Key, Store, StoreError};
 use feed::Feed;
 use governor::Governor;
+use outbox::Outbox;
 use ports::{Ecs, Notifier, Queue};
 use queue::LaunchQueue;
 use registry::Registry;
@@ -84,8 +88,8 @@ pub struct CellConfig {
     pub account: String,
     /// The AWS region, for notifications.
     pub region: String,
-    /// Where runs that name no topic are told of.
-    pub default_topic: Option<String>,
+    /// Where runs that name no topic are told of, and the bus that is told of all.
+    pub outlets: Outlets,
     /// Tasks placed a second, on Fargate on demand and on Fargate Spot each.
     pub run_task_rate: f64,
     /// Tasks placed at once after a rest.
@@ -108,6 +112,8 @@ pub struct CellConfig {
     pub keep_finished: usize,
     /// How long a finished run can be asked for, and its name stands for it.
     pub keep: Duration,
+    /// When a task definition that fails again and again is paused.
+    pub storm: StormRules,
 }
 
 impl CellConfig {
@@ -117,7 +123,7 @@ impl CellConfig {
             name: name.into(),
             account: String::new(),
             region: String::new(),
-            default_topic: None,
+            outlets: Outlets::default(),
             run_task_rate: governor::RATE,
             run_task_burst: governor::BURST,
             max_in_flight: 1_000_000,
@@ -129,6 +135,7 @@ impl CellConfig {
             poll: None,
             keep_finished: 100_000,
             keep: Duration::from_secs(7 * 24 * 3600),
+            storm: StormRules::default(),
         }
     }
 }
@@ -209,13 +216,16 @@ struct Inner {
     changing: tokio::sync::Mutex<()>,
     /// Something may be launched that could not be before.
     look_again: Notify,
+    storms: Mutex<Storms>,
+    /// A circuit opened or closed, or its probe left or came back.
+    gate_moved: Notify,
     /// Runs that left the launch queue and are not counted as live yet.
     leaving: AtomicUsize,
     /// Runs on their way into the launch queue for the first time.
     admitting: AtomicUsize,
     /// Durable notifications that were not delivered yet.
     untold: AtomicUsize,
-    posted: Notify,
+    outbox: Outbox,
     delivered: Notify,
     governor: Arc<Governor>,
     calls: slots::Calls,
@@ -314,6 +324,16 @@ impl Cell {
     /// Counts since the cell began.
     pub fn counters(&self) -> &Counters {
         &self.inner.counters
+    }
+
+    /// Durable notifications that no outlet has taken yet.
+    pub fn undelivered(&self) -> usize {
+        self.inner.untold.load(Ordering::Acquire)
+    }
+
+    /// The outlets that do not take what they are given.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.inner.outbox.troubles()
     }
 
     /// Whether it receives what it is to receive.

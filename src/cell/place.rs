@@ -89,11 +89,7 @@ impl Place {
 
     /// Whether a hold is for its task definition.
     pub(super) fn is_held_by(&self, hold: &Hold) -> bool {
-        match hold {
-            Hold::Queue(_) => false,
-            Hold::TaskDefinition(name) if name.contains(':') => self.definition == *name,
-            Hold::TaskDefinition(family) => self.definition.split(':').next() == Some(family),
-        }
+        hold.is_for(&self.definition)
     }
 }
 

@@ -139,6 +139,7 @@ pub trait Queue: Send + Sync + 'static {
 
 /// Where notifications go.
 pub trait Notifier: Send + Sync + 'static {
-    /// Publishes any number, in order; one answer for each. What is not `Ok` is sent again.
+    /// Publishes what [`crate::core::notification::calls`] puts into one call, all for one outlet, in order; one answer for each.
+    /// [`CallError::Refused`]: the outlet will never take this one as it is. Anything else: it may take it later.
     fn publish<'a>(&'a self, notifications: &'a [Notification]) -> BoxFuture<'a, Vec<Result<(), CallError>>>;
 }

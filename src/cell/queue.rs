@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::limits::Hold;
 use super::place::{Kind, Place};
+use crate::core::storm::Gate;
 
 /// Runs with equal keys may go in one RunTask call: one request, one placement, no environment of their own.
 pub(super) type GroupKey = (usize, usize);
@@ -30,6 +31,8 @@ const OWED: u64 = 100;
 struct Lane {
     runs: BTreeMap<Turn, (Uuid, Option<GroupKey>)>,
     held: bool,
+    /// Its task definition is paused because it fails again and again; whether one run may leave, as a probe.
+    gated: Option<bool>,
 }
 
 /// One `queue`.
@@ -46,6 +49,8 @@ struct Waiting {
 pub(super) struct Group {
     pub(super) place: Place,
     pub(super) runs: Vec<Uuid>,
+    /// One run of a task definition that is otherwise paused.
+    pub(super) probe: bool,
 }
 
 /// The waiting runs.
@@ -57,6 +62,7 @@ pub(super) struct LaunchQueue {
     /// The most that any queue was given.
     top: u64,
     holds: BTreeSet<Hold>,
+    gate: Gate,
     next: u64,
     len: usize,
 }
@@ -74,7 +80,8 @@ impl LaunchQueue {
         let holds = &self.holds;
         let held = |place: &Place| holds.iter().any(|hold| place.is_held_by(hold));
         let lane = waiting.lanes.entry(place);
-        let lane = lane.or_insert_with_key(|place| Lane { held: held(place), ..Lane::default() });
+        let gated = |place: &Place| self.gate.paused.get(&place.definition).copied();
+        let lane = lane.or_insert_with_key(|place| Lane { held: held(place), gated: gated(place), ..Lane::default() });
         lane.runs.insert((Reverse(priority), self.next), (run, key));
         waiting.len += 1;
         self.next += 1;
@@ -90,6 +97,17 @@ impl LaunchQueue {
             }
         }
         self.holds = holds;
+    }
+
+    /// What is paused because it fails again and again. An older gate than the last one changes nothing.
+    pub(super) fn set_gate(&mut self, gate: Gate) {
+        if gate.version < self.gate.version {
+            return;
+        }
+        for (place, lane) in self.queues.values_mut().flat_map(|waiting| &mut waiting.lanes) {
+            lane.gated = gate.paused.get(&place.definition).copied();
+        }
+        self.gate = gate;
     }
 
     pub(super) fn by_queue(&self) -> BTreeMap<String, usize> {
@@ -137,13 +155,16 @@ impl LaunchQueue {
         let waiting = self.queues.get_mut(queue).filter(|waiting| !waiting.held && most > 0)?;
         loop {
             let open = |(place, lane): &(&Place, &mut Lane)| {
-                !lane.held && !closed.iter().any(|(kind, cluster)| place.kind == *kind && place.cluster == *cluster)
+                !lane.held
+                    && lane.gated != Some(false)
+                    && !closed.iter().any(|(kind, cluster)| place.kind == *kind && place.cluster == *cluster)
             };
             let lanes = waiting.lanes.iter_mut().filter(open);
             let (place, lane) = lanes.min_by_key(|(_, lane)| lane.runs.first_key_value().map(|(turn, _)| *turn))?;
             let place = place.clone();
             let gone = lane.drop_ended(waits);
-            let alike = lane.alike(most, waits);
+            let probe = lane.gated.is_some();
+            let alike = lane.alike(if probe { 1 } else { most }, waits);
             let may = if alike.is_empty() { 0 } else { admit(&place, alike.len()).min(alike.len()) };
             let runs: Vec<Uuid> =
                 alike.iter().take(may).filter_map(|turn| lane.runs.remove(turn)).map(|r| r.0).collect();
@@ -155,7 +176,7 @@ impl LaunchQueue {
             waiting.len -= gone + runs.len();
             self.len -= gone + runs.len();
             if !runs.is_empty() {
-                return Some(Group { place, runs });
+                return Some(Group { place, runs, probe });
             }
         }
     }

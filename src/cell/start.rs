@@ -17,7 +17,7 @@ use super::receive::From;
 use super::registry::Rearm;
 use super::silence::Silence;
 use super::stats::Stats;
-use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, limits};
+use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, limits, storm};
 use crate::core::machine::{self, Effect, Input};
 use crate::core::notification::Origin;
 use crate::core::run::{Run, Stage};
@@ -41,14 +41,17 @@ impl Cell {
         let contents = ports.store.load().await?;
         let (commits, to_commit) = mpsc::channel(COMMITS);
         let inner = Arc::new(Inner::new(config, ports, commits));
-        inner.untold.store(contents.undelivered, Ordering::Release);
         *inner.standing() = limits::Standing::read(contents.notes.get(limits::NOTE));
         inner.enforce(&inner.limits());
+        *inner.storms() = storm::read(inner.config.storm, &contents.notes);
+        inner.keep_gate();
+        inner.untold.store(contents.undelivered.values().sum(), Ordering::Release);
+        contents.undelivered.keys().for_each(|outlet| inner.deliver_to(outlet));
         inner.tasks.spawn(Arc::clone(&inner).commit_all(to_commit));
-        inner.tasks.spawn(Arc::clone(&inner).notify_all());
         inner.launches.spawn(Arc::clone(&inner).launch_all());
         inner.tasks.spawn(Arc::clone(&inner).stop_all());
         inner.tasks.spawn(Arc::clone(&inner).keep_time());
+        inner.tasks.spawn(Arc::clone(&inner).time_probes());
         inner.take_up(contents);
         inner.tasks.spawn(Arc::clone(&inner).reconcile_all());
         inner.tasks.spawn(Arc::clone(&inner).expire_all());
@@ -78,10 +81,12 @@ impl Inner {
             standing: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
             look_again: Notify::new(),
+            storms: Mutex::default(),
+            gate_moved: Notify::new(),
             leaving: AtomicUsize::new(0),
             admitting: AtomicUsize::new(0),
             untold: AtomicUsize::new(0),
-            posted: Notify::new(),
+            outbox: super::Outbox::new(),
             delivered: Notify::new(),
             calls: super::slots::Calls::default(),
             stops: super::effects::Stops::default(),

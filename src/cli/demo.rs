@@ -103,16 +103,18 @@ async fn cell(
     let mut config = CellConfig::new(CELL);
     config.region = "us-east-1".into();
     config.account = Options::default().account;
-    config.default_topic = Some(topic.to_owned());
+    config.outlets.topic = Some(topic.to_owned());
     // The endpoint's quotas are AWS's, in its own faster time.
     config.run_task_rate *= arguments.time_scale;
     config.reconcile_after = Duration::from_secs(10);
+    // Its fleet fails on purpose, and is to come to its end.
+    config.storm.failures = 0;
     let ports = Ports {
         ecs: Arc::new(clients.ecs()),
         events: Some(Arc::new(clients.queue(&path.queue_url))),
         requests: Some(Arc::new(clients.queue(requests))),
         requests_dlq: None,
-        notifier: Arc::new(clients.publisher(None)),
+        notifier: Arc::new(clients.publisher()),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),
         ids: Ids::default(),

@@ -45,13 +45,15 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
     let path = events_path(&arguments, &clients, &name).await;
     let mut config = settings.cell_config(&name);
     config.region = region;
+    // Whoever waits for these runs wants them to end, and nobody would mend anything meanwhile.
+    config.storm.failures = 0;
     config.poll = path.queue_url(&arguments).is_none().then_some(POLL);
     let ports = Ports {
         ecs: Arc::new(clients.ecs()),
         events: path.queue_url(&arguments).map(|url| Arc::new(clients.queue(url)) as _),
         requests: None,
         requests_dlq: None,
-        notifier: Arc::new(clients.publisher(settings.event_bus.clone())),
+        notifier: Arc::new(clients.publisher()),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),
         ids: Ids::default(),

@@ -42,7 +42,7 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
         events: Some(queue(events)),
         requests: Some(queue(requests)),
         requests_dlq: settings.requests_dlq_url.clone().map(queue),
-        notifier: Arc::new(clients.publisher(settings.event_bus.clone())),
+        notifier: Arc::new(clients.publisher()),
         store,
         clock: Clock::system(),
         ids: Ids::default(),

@@ -31,6 +31,9 @@ pub(super) struct Settings {
     max_provisioning: Option<usize>,
     describe_share: Option<f64>,
     reconcile_after_seconds: Option<u64>,
+    storm_failures: Option<u32>,
+    storm_window_seconds: Option<u64>,
+    storm_probe_seconds: Option<u64>,
     log: Option<String>,
     log_format: Option<String>,
     metrics: Option<String>,
@@ -94,6 +97,14 @@ impl Settings {
         number(env, "MAX_PROVISIONING", "a whole number of tasks", &mut self.max_provisioning)?;
         number(env, "DESCRIBE_SHARE", "a share such as 0.1", &mut self.describe_share)?;
         number(env, "RECONCILE_AFTER_SECONDS", "a whole number of seconds", &mut self.reconcile_after_seconds)?;
+        number(
+            env,
+            "STORM_FAILURES",
+            "a whole number of failures (0: launches are never paused)",
+            &mut self.storm_failures,
+        )?;
+        number(env, "STORM_WINDOW_SECONDS", "a whole number of seconds", &mut self.storm_window_seconds)?;
+        number(env, "STORM_PROBE_SECONDS", "a whole number of seconds", &mut self.storm_probe_seconds)?;
         self.check()
     }
 
@@ -111,6 +122,8 @@ impl Settings {
             ("RUN_TASK_BURST", self.run_task_burst.map(u64::from)),
             ("MAX_IN_FLIGHT", self.max_in_flight.map(|n| n as u64)),
             ("MAX_PROVISIONING", self.max_provisioning.map(|n| n as u64)),
+            ("STORM_WINDOW_SECONDS", self.storm_window_seconds),
+            ("STORM_PROBE_SECONDS", self.storm_probe_seconds),
         ] {
             if value == Some(0) {
                 return wrong(name, "0".into(), "a whole number above 0");
@@ -180,7 +193,8 @@ impl Settings {
     /// The cell's configuration with what was set.
     pub(super) fn cell_config(&self, name: &str) -> crate::cell::CellConfig {
         let mut config = crate::cell::CellConfig::new(name);
-        config.default_topic.clone_from(&self.topic_arn);
+        config.outlets.topic.clone_from(&self.topic_arn);
+        config.outlets.bus.clone_from(&self.event_bus);
         config.run_task_rate = self.run_task_rate.unwrap_or(config.run_task_rate);
         config.run_task_burst = self.run_task_burst.unwrap_or(config.run_task_burst);
         config.max_in_flight = self.max_in_flight.unwrap_or(config.max_in_flight);
@@ -188,6 +202,10 @@ impl Settings {
         config.describe_share = self.describe_share.unwrap_or(config.describe_share);
         config.keep = self.keep().ok().flatten().unwrap_or(config.keep);
         config.reconcile_after = self.reconcile_after_seconds.map_or(config.reconcile_after, Duration::from_secs);
+        let storm = &mut config.storm;
+        storm.failures = self.storm_failures.unwrap_or(storm.failures);
+        storm.window = self.storm_window_seconds.map_or(storm.window, Duration::from_secs);
+        storm.probe = self.storm_probe_seconds.map_or(storm.probe, Duration::from_secs);
         config
     }
 
@@ -255,6 +273,9 @@ mod tests {
             ("MAX_PROVISIONING", "0", "above 0"),
             ("DESCRIBE_SHARE", "2", "1 at most"),
             ("RECONCILE_AFTER_SECONDS", "5m", "expected a whole number of seconds"),
+            ("STORM_FAILURES", "-1", "0: launches are never paused"),
+            ("STORM_WINDOW_SECONDS", "0", "above 0"),
+            ("STORM_PROBE_SECONDS", "1m", "expected a whole number of seconds"),
             ("CELL", "a b", "TASKWATCH_CELL is \"a b\""),
             ("LISTEN", "here", "such as 127.0.0.1:7717"),
             ("LISTEN", "0.0.0.0:80", "TASKWATCH_API_TOKEN is required"),
@@ -268,6 +289,10 @@ mod tests {
             let error = with(name, value).unwrap_err();
             assert!(error.contains(part), "{name}={value}: {error}");
         }
+        let storm = |name, value| with(name, value).unwrap().cell_config("c").storm;
+        assert_eq!(storm("STORM_FAILURES", "0").failures, 0);
+        assert_eq!(storm("STORM_WINDOW_SECONDS", "5").window, Duration::from_secs(5));
+        assert_eq!(storm("STORM_PROBE_SECONDS", "7").probe, Duration::from_secs(7));
         assert_eq!(with("RUN_TASK_RATE", "2.5").unwrap().run_task_rate, Some(2.5));
     }
 

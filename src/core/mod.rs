@@ -10,5 +10,6 @@ pub mod request;
 pub mod retry;
 pub mod run;
 pub mod run_task;
+pub mod storm;
 pub mod task;
 pub mod time;

@@ -240,6 +240,22 @@ impl Run {
         !self.status.is_final() && self.attempt().is_some_and(live)
     }
 
+    /// The cluster of its newest attempt: the placement's, else the request's.
+    pub fn cluster(&self) -> &str {
+        self.placed("cluster").unwrap_or_else(|| self.spec.run_task.cluster())
+    }
+
+    /// The task definition of its newest attempt, as the placement or the request names it.
+    pub fn task_definition(&self) -> &str {
+        self.placed("taskDefinition").unwrap_or_else(|| self.spec.run_task.task_definition())
+    }
+
+    /// What the newest attempt's placement says in place of the request.
+    fn placed(&self, member: &str) -> Option<&str> {
+        let placement = self.attempt()?.placement.checked_sub(1)?;
+        self.spec.placements.get(placement)?.get(member)?.as_str()
+    }
+
     /// The newest attempt.
     pub fn attempt(&self) -> Option<&Attempt> {
         self.attempts.last()

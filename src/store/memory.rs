@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{Change, Contents, Key, Posted, Query, Store, StoreError};
-use crate::core::notification::Notification;
+use crate::core::notification::{Notification, Outlet};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 
@@ -21,7 +21,7 @@ pub struct MemoryStore {
 struct Kept {
     runs: BTreeMap<Uuid, Run>,
     outbox: BTreeMap<u64, Notification>,
-    places: BTreeMap<String, u64>,
+    places: BTreeMap<Outlet, BTreeSet<u64>>,
     posted: u64,
     notes: BTreeMap<String, String>,
 }
@@ -33,12 +33,17 @@ impl Kept {
             Change::Forget(id) => drop(self.runs.remove(&id)),
             Change::Post(notification) => {
                 self.posted += 1;
-                self.places.insert(notification.id.clone(), self.posted);
+                self.places.entry(notification.outlet.clone()).or_default().insert(self.posted);
                 self.outbox.insert(self.posted, *notification);
             }
-            Change::Delivered(id) => {
-                if let Some(seq) = self.places.remove(&id) {
-                    self.outbox.remove(&seq);
+            Change::Delivered(seq) => {
+                if let Some(delivered) = self.outbox.remove(&seq)
+                    && let Some(places) = self.places.get_mut(&delivered.outlet)
+                {
+                    places.remove(&seq);
+                    if places.is_empty() {
+                        self.places.remove(&delivered.outlet);
+                    }
                 }
             }
             Change::Note { name, text } => drop(self.notes.insert(name.to_owned(), text)),
@@ -56,7 +61,8 @@ impl Store for MemoryStore {
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
         let kept = self.kept();
         let runs = kept.runs.values().cloned().collect();
-        let contents = Contents { runs, undelivered: kept.outbox.len(), notes: kept.notes.clone() };
+        let undelivered = kept.places.iter().map(|(outlet, places)| (outlet.clone(), places.len())).collect();
+        let contents = Contents { runs, undelivered, notes: kept.notes.clone() };
         Box::pin(async { Ok(contents) })
     }
 
@@ -66,10 +72,12 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
+    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
         let kept = self.kept();
-        let behind = kept.outbox.range(after + 1..).take(limit);
-        let page = behind.map(|(seq, notification)| Posted { seq: *seq, notification: notification.clone() }).collect();
+        let places = kept.places.get(outlet);
+        let behind = places.into_iter().flat_map(|places| places.range(after + 1..)).take(limit);
+        let posted = |seq: &u64| Some(Posted { seq: *seq, notification: kept.outbox.get(seq)?.clone() });
+        let page = behind.filter_map(posted).collect();
         Box::pin(async { Ok(page) })
     }
 

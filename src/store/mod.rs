@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::core::notification::Notification;
+use crate::core::notification::{Notification, Outlet};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 
@@ -26,8 +26,6 @@ pub enum Change {
     Forget(Uuid),
     /// This notification is to be delivered.
     Post(Box<Notification>),
-    /// It was delivered.
-    Delivered(String),
     /// What the cell notes for itself under a name (its limits, say), in place of what it had noted before.
     Note {
         /// Which note.
@@ -35,6 +33,8 @@ pub enum Change {
         /// JSON.
         text: String,
     },
+    /// The notification at this place of the outbox was delivered.
+    Delivered(u64),
 }
 
 /// What a store held when it was opened.
@@ -42,10 +42,10 @@ pub enum Change {
 pub struct Contents {
     /// Every run that is not final; of a store that keeps final runs only while the process lives, those too.
     pub runs: Vec<Run>,
-    /// How many notifications are not delivered.
-    pub undelivered: usize,
     /// The cell's notes by name.
     pub notes: BTreeMap<String, String>,
+    /// How many notifications are not delivered, by outlet.
+    pub undelivered: BTreeMap<Outlet, usize>,
 }
 
 /// A notification in the outbox.
@@ -85,8 +85,8 @@ pub trait Store: Send + Sync + 'static {
     /// Makes the changes durable.
     fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The oldest `limit` undelivered notifications behind place `after` (0: from the first), in order.
-    fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>>;
+    /// The oldest `limit` undelivered notifications of an outlet behind place `after` (0: from the first), in order.
+    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>>;
 
     /// Runs by id or by their request's name, in the order of their index.
     fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>>;

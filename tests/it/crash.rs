@@ -174,7 +174,7 @@ async fn killed_again_and_again_every_run_ends_once_and_no_task_runs_twice() {
             let found = store.find(Key::Request(format!("run-{n}"))).await.expect("readable");
             missing.push((n, found.first().map(|run| (run.status, run.attempts.len(), run.finished_at))));
         }
-        panic!("{left} requests left, {} notifications in the outbox; not told of: {missing:?}", contents.undelivered);
+        panic!("{left} requests left, {:?} in the outbox; not told of: {missing:?}", contents.undelivered);
     }
     assert!(contents.runs.is_empty(), "a run was told of and is still open: {:#?}", contents.runs.first());
     assert!(all_told.values().all(|ids| ids.len() == 1), "a run was told of twice, differently");

@@ -64,14 +64,14 @@ impl Fleet {
         let (ecs, tasks) = Ecs::new();
         let ecs = Arc::new(ecs);
         let mut config = CellConfig::new("blue");
-        config.default_topic = Some(topic);
+        config.outlets.topic = Some(topic);
         config.run_task_rate = 1_000.0;
         let ports = Ports {
             ecs: Arc::clone(&ecs) as _,
             events: Some(Arc::new(clients.queue(events))),
             requests: Some(Arc::new(clients.queue(&requests))),
             requests_dlq: Some(Arc::new(clients.queue(&dlq))),
-            notifier: Arc::new(clients.publisher(None)),
+            notifier: Arc::new(clients.publisher()),
             store: Arc::new(MemoryStore::default()),
             clock: Clock::system(),
             ids: Ids::default(),

@@ -125,7 +125,7 @@ async fn world() -> World {
         events: Some(Arc::new(clients.queue(&path.queue_url))),
         requests: None,
         requests_dlq: None,
-        notifier: Arc::new(clients.publisher(None)),
+        notifier: Arc::new(clients.publisher()),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),
         ids: Ids::default(),

@@ -6,7 +6,7 @@ mod observe;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use deadline::next_deadline;
 

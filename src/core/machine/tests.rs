@@ -49,7 +49,7 @@ pub(super) fn failure(name: &str, transience: Transience) -> Failure {
     }
 }
 
-pub(super) fn seen(arn: &str, version: i64, verdict: Verdict) -> Observation {
+pub(in crate::core) fn seen(arn: &str, version: i64, verdict: Verdict) -> Observation {
     let started_at = (verdict == Verdict::Running).then_some(T0);
     Observation {
         task_arn: arn.into(),

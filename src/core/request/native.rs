@@ -49,7 +49,7 @@ pub(super) fn read(given: &Map<String, Value>) -> Result<RunRequest, RequestErro
     spec.attempt_timeout_seconds =
         get("attemptTimeoutSeconds").map(|v| seconds(v, "attemptTimeoutSeconds")).transpose()?;
     spec.decided_by = get("decidedBy").map_or(Ok(Vec::new()), |v| strings(v, "decidedBy"))?;
-    spec.placements = get("placements").map_or(Ok(Vec::new()), placements)?;
+    spec.placements = get("placements").map_or(Ok(Vec::new()), |v| placements(v, &spec.run_task))?;
     if let Some(value) = get("queue") {
         spec.queue = queue(value)?;
     }
@@ -132,9 +132,15 @@ fn strings(value: &Value, path: &str) -> Result<Vec<String>, RequestError> {
         .collect()
 }
 
-fn placements(value: &Value) -> Result<Vec<Map<String, Value>>, RequestError> {
+fn placements(value: &Value, run_task: &RunTask) -> Result<Vec<Map<String, Value>>, RequestError> {
     let items = value.as_array().ok_or_else(|| wrong("placements", "an array of partial RunTask requests", value))?;
-    items.iter().enumerate().map(|(i, item)| RunTask::placement(item, &format!("placements[{i}]"))).collect()
+    let placement = |(i, item): (usize, &Value)| {
+        let path = format!("placements[{i}]");
+        let placement = RunTask::placement(item, &path)?;
+        run_task.check_at(&placement, &path)?;
+        Ok(placement)
+    };
+    items.iter().enumerate().map(placement).collect()
 }
 
 fn notify(value: &Value) -> Result<Notify, RequestError> {

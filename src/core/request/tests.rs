@@ -166,6 +166,57 @@ fn placements_lie_over_the_request() {
 }
 
 #[test]
+fn a_launch_type_and_a_strategy_replace_each_other_and_what_says_neither_keeps_its_own() {
+    let strategy = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]);
+    let (on_demand, _) = RunTask::from_value(&json!({"taskDefinition": "x", "launchType": "FARGATE"}), "").unwrap();
+    let over = RunTask::placement(&json!({"capacityProviderStrategy": strategy}), "p").unwrap();
+    let placed = on_demand.at(&over);
+    assert_eq!(placed.members().get("launchType"), None);
+    assert_eq!(placed.members()["capacityProviderStrategy"], strategy);
+    // A strategy replaces a strategy whole: one of two providers would be another choice.
+    let both = json!([{"capacityProvider": "FARGATE"}, {"capacityProvider": "FARGATE_SPOT"}]);
+    let (mixed, _) =
+        RunTask::from_value(&json!({"taskDefinition": "x", "capacityProviderStrategy": both}), "").unwrap();
+    assert_eq!(mixed.at(&over).members()["capacityProviderStrategy"], strategy);
+    let elsewhere = RunTask::placement(&json!({"cluster": "other"}), "p").unwrap();
+    assert_eq!(
+        (on_demand.at(&elsewhere).members()["launchType"].as_str(), mixed.at(&elsewhere).cluster()),
+        (Some("FARGATE"), "other")
+    );
+}
+
+#[test]
+fn overrides_and_tags_of_a_placement_are_laid_over_by_name() {
+    let base = json!({"taskDefinition": "x", "tags": [{"key": "team", "value": "a"}],
+        "overrides": {"cpu": "256", "containerOverrides": [
+            {"name": "app", "command": ["go"], "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]},
+            {"name": "proxy", "cpu": 10}]}});
+    let over = json!({"tags": [{"key": "team", "value": "b"}, {"key": "az", "value": "1"}],
+        "overrides": {"memory": "512", "containerOverrides": [
+            {"name": "app", "environment": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]},
+            {"name": "log", "cpu": 1}]}});
+    let (base, _) = RunTask::from_value(&base, "").unwrap();
+    let placed = base.at(&RunTask::placement(&over, "p").unwrap());
+    let expected = json!({"cpu": "256", "memory": "512", "containerOverrides": [
+        {"name": "app", "command": ["go"], "environment":
+            [{"name": "A", "value": "1"}, {"name": "B", "value": "3"}, {"name": "C", "value": "4"}]},
+        {"name": "proxy", "cpu": 10}, {"name": "log", "cpu": 1}]});
+    assert_eq!(placed.members()["overrides"], expected);
+    assert_eq!(placed.members()["tags"], json!([{"key": "team", "value": "b"}, {"key": "az", "value": "1"}]));
+}
+
+#[test]
+fn a_placement_that_makes_no_request_is_refused_by_its_number() {
+    let command = |n: usize| json!({"containerOverrides": [{"name": n.to_string(), "command": ["x".repeat(5_000)]}]});
+    let refused = refused(json!({"runTask": {"taskDefinition": "x", "overrides": command(1)},
+        "placements": [{}, {"overrides": command(2)}]}));
+    assert!(refused.contains("placements[1].overrides") && refused.contains("8192"), "{refused}");
+    let refused = self::refused(json!({"runTask": {"taskDefinition": "x"}, "placements": [
+        {"launchType": "FARGATE", "capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]}]}));
+    assert!(refused.contains("placements[0]") && refused.contains("capacityProviderStrategy"), "{refused}");
+}
+
+#[test]
 fn environment_is_added_and_masked() {
     let (task, _) = RunTask::from_value(
         &json!({"taskDefinition": "x", "overrides": {"containerOverrides": [{"name": "a", "environment": [{"name": "SECRET", "value": "s3cr3t"}]}]}}),

@@ -42,8 +42,13 @@ impl RunTask {
             return Err(RequestError::new(format!("{path}.count: a placement is for one task; set count in runTask")));
         }
         refuse_ours(&members, path)?;
-        limits::check(&members, path)?;
         Ok(members)
+    }
+
+    /// Checks this request with a placement laid over it, which is what RunTask is asked; `path` names the placement.
+    pub fn check_at(&self, placement: &Map<String, Value>, path: &str) -> Result<(), RequestError> {
+        limits::check(placement, path)?;
+        limits::check(self.at(placement).members(), path)
     }
 
     /// The members, in camelCase.
@@ -67,8 +72,9 @@ impl RunTask {
         name.split(':').next().unwrap_or_default()
     }
 
-    /// This request with a placement laid over it: objects are merged, all else is replaced. A launch type and a
-    /// capacity provider strategy exclude each other, so one in the placement replaces the other.
+    /// This request with a placement laid over it: objects are merged, container overrides and their environment by name,
+    /// tags by key; all else is replaced. A launch type and a capacity provider strategy exclude each other (API reference,
+    /// RunTask), so one in the placement replaces the other.
     pub fn at(&self, placement: &Map<String, Value>) -> Self {
         let mut members = self.0.clone();
         for (one, other) in [("launchType", "capacityProviderStrategy"), ("capacityProviderStrategy", "launchType")] {
@@ -127,11 +133,31 @@ fn refuse_ours(members: &Map<String, Value>, path: &str) -> Result<(), RequestEr
 
 fn merge(into: &mut Map<String, Value>, over: &Map<String, Value>) {
     for (name, value) in over {
-        match (into.get_mut(name), value) {
-            (Some(Value::Object(below)), Value::Object(above)) => merge(below, above),
+        match (into.get_mut(name), value, key_of(name)) {
+            (Some(Value::Object(below)), Value::Object(above), _) => merge(below, above),
+            (Some(Value::Array(below)), Value::Array(above), Some(key)) => merge_by(key, below, above),
             _ => {
                 into.insert(name.clone(), value.clone());
             }
+        }
+    }
+}
+
+/// What tells the items of a list apart, where they have names.
+fn key_of(list: &str) -> Option<&'static str> {
+    match list {
+        "containerOverrides" | "environment" => Some("name"),
+        "tags" => Some("key"),
+        _ => None,
+    }
+}
+
+fn merge_by(key: &str, into: &mut Vec<Value>, over: &[Value]) {
+    for item in over {
+        let same = into.iter_mut().find(|below| below.get(key).is_some() && below.get(key) == item.get(key));
+        match (same, item) {
+            (Some(Value::Object(below)), Value::Object(above)) => merge(below, above),
+            _ => into.push(item.clone()),
         }
     }
 }

@@ -263,6 +263,7 @@ impl State {
         let subject = Subject {
             operation,
             cluster: clusters::name_of(cluster),
+            images: &[],
             family: family.split(':').next().unwrap_or_default(),
             launch_type: text("launchType"),
             capacity_provider: body["capacityProviderStrategy"][0]["capacityProvider"].as_str().unwrap_or_default(),

@@ -129,6 +129,7 @@ impl State {
             operation: "RunTask",
             cluster: &launch.cluster,
             family: &launch.definition.family,
+            images: &launch.definition.containers.iter().map(|c| c.image.as_str()).collect::<Vec<_>>(),
             launch_type: place.launch_type,
             capacity_provider: place.capacity_provider.as_deref().unwrap_or_default(),
             subnets: &launch.subnets,

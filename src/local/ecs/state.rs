@@ -156,6 +156,7 @@ impl State {
         let subject = Subject {
             operation: "",
             cluster: &launch.cluster,
+            images: &[],
             family: &launch.definition.family,
             launch_type: task.place.launch_type,
             capacity_provider: &provider,

@@ -13,6 +13,7 @@ pub(in crate::local) struct Subject<'a> {
     pub(in crate::local) operation: &'a str,
     pub(in crate::local) cluster: &'a str,
     pub(in crate::local) family: &'a str,
+    pub(in crate::local) images: &'a [&'a str],
     pub(in crate::local) launch_type: &'a str,
     pub(in crate::local) capacity_provider: &'a str,
     pub(in crate::local) subnets: &'a [String],
@@ -148,6 +149,7 @@ fn fits(when: &When, subject: &Subject<'_>) -> bool {
     is(&when.operation, subject.operation)
         && is(&when.cluster, subject.cluster)
         && is(&when.family, subject.family)
+        && when.image.as_ref().is_none_or(|g| subject.images.iter().any(|image| g.matches(image)))
         && is(&when.launch_type, subject.launch_type)
         && is(&when.capacity_provider, subject.capacity_provider)
         && is(&when.started_by, subject.started_by)

@@ -68,6 +68,8 @@ pub(in crate::local) struct When {
     pub(in crate::local) operation: Option<Glob>,
     pub(in crate::local) cluster: Option<Glob>,
     pub(in crate::local) family: Option<Glob>,
+    /// Of any container.
+    pub(in crate::local) image: Option<Glob>,
     pub(in crate::local) launch_type: Option<Glob>,
     pub(in crate::local) capacity_provider: Option<Glob>,
     pub(in crate::local) subnet: Option<Glob>,
@@ -224,6 +226,7 @@ fn when(mut fields: Fields) -> Result<When, ScriptError> {
         operation: glob("operation")?,
         cluster: glob("cluster")?,
         family: glob("family")?,
+        image: glob("image")?,
         launch_type: glob("launch_type")?,
         capacity_provider: glob("capacity_provider")?,
         subnet: glob("subnet")?,

@@ -72,6 +72,14 @@ fn rules_look_at_name_attempt_count_and_time() {
 }
 
 #[test]
+fn a_launch_fits_by_the_image_of_any_container() {
+    let mut engine = Engine::new(script("[[fault]]\ndo = \"image-missing\"\n[fault.match]\nimage = \"*:gone\""), 0);
+    let mut strikes = |images: &[&str]| engine.for_launch(&Subject { images, ..subject("etl", 1, 1) }).life.is_some();
+    assert!(strikes(&["proxy:1", "app:gone"]));
+    assert!(!strikes(&["app:1"]) && !strikes(&[]));
+}
+
+#[test]
 fn chances_are_the_same_whatever_the_order() {
     let text = "[[fault]]\ndo = \"capacity\"\nprobability = 0.3";
     let struck = |keys: &mut dyn Iterator<Item = u64>| {

@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{Change, Contents, Key, Posted, Query, Store, StoreError};
+use crate::core::notification::Outlet;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use lock::Lock;
@@ -90,8 +91,9 @@ impl Store for FileStore {
         Box::pin(self.writer.commit(changes))
     }
 
-    fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
-        self.read(&self.reader, move |connection| record::outbox(connection, after, limit))
+    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
+        let outlet = outlet.clone();
+        self.read(&self.reader, move |connection| record::outbox(connection, &outlet, after, limit))
     }
 
     fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {

@@ -1,6 +1,6 @@
 //! Runs as rows: JSON, so that an operator can read them and a later version can add to them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rusqlite::types::Type;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::core::failure::Failure;
+use crate::core::notification::Outlet;
 use crate::core::request::RunSpec;
 use crate::core::retry::RetryCounts;
 use crate::core::run::{Attempt, Run, Status};
@@ -139,16 +140,30 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
         let spec = specs.get(&number).cloned().ok_or(rusqlite::Error::IntegralValueOutOfRange(2, number))?;
         runs.push(run(row, spec)?);
     }
-    let undelivered: i64 = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
     let mut statement = connection.prepare("SELECT name, body FROM notes")?;
     let notes = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-    Ok(Contents { runs, undelivered: usize::try_from(undelivered).unwrap_or_default(), notes })
+    Ok(Contents { runs, undelivered: undelivered(connection)?, notes })
 }
 
-/// A page of the outbox.
-pub(super) fn outbox(connection: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<Posted>> {
-    let sql = "SELECT seq, body FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    let bounds = params![i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX)];
+fn undelivered(connection: &Connection) -> rusqlite::Result<BTreeMap<Outlet, usize>> {
+    let mut statement = connection.prepare("SELECT outlet, count(*) FROM outbox GROUP BY outlet")?;
+    let of_outlet = |row: &Row<'_>| {
+        let (outlet, count): (String, i64) = (row.get(0)?, row.get(1)?);
+        Ok((Outlet::from(outlet.as_str()), usize::try_from(count).unwrap_or_default()))
+    };
+    statement.query_map([], of_outlet)?.collect()
+}
+
+/// A page of an outlet's part of the outbox.
+pub(super) fn outbox(
+    connection: &Connection,
+    outlet: &Outlet,
+    after: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Posted>> {
+    let sql = "SELECT seq, body FROM outbox WHERE outlet = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let (after, limit) = (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
+    let bounds = params![outlet.to_string(), after, limit];
     let mut statement = connection.prepare_cached(sql)?;
     let posted = |row: &Row<'_>| {
         let seq: i64 = row.get(0)?;

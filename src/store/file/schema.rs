@@ -27,10 +27,12 @@ CREATE INDEX runs_by_spec ON runs (spec);
 CREATE INDEX runs_by_status ON runs (status, id) WHERE finished_at IS NOT NULL;
 CREATE INDEX runs_by_queue ON runs (queue, status, id) WHERE finished_at IS NOT NULL;
 CREATE TABLE outbox (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, run BLOB NOT NULL, body TEXT NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, outlet TEXT NOT NULL, run BLOB NOT NULL, body TEXT NOT NULL,
+    UNIQUE (id, outlet)
 ) STRICT;
 CREATE INDEX outbox_by_run ON outbox (run);
 CREATE TABLE notes (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX outbox_by_outlet ON outbox (outlet, seq);
 ";
 
 /// Why a database is not for this program.

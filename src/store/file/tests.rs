@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::core::failure;
 use crate::core::machine::{self, Input};
-use crate::core::notification::{self, Origin};
+use crate::core::notification::{self, Origin, Outlets};
 use crate::core::request::{RunRequest, RunSpec};
 use crate::core::retry::RetryPolicy;
 use crate::core::run::Status;
@@ -30,6 +30,18 @@ fn ended(run: &Run, at: Timestamp) -> Run {
     run
 }
 
+fn topic() -> Outlet {
+    Outlet::Topic("arn:t".into())
+}
+
+fn bus() -> Outlet {
+    Outlet::Bus("b".into())
+}
+
+fn outlets() -> Outlets {
+    Outlets { topic: Some("arn:t".into()), bus: Some("b".into()) }
+}
+
 fn puts(runs: &[Run]) -> Vec<Change> {
     runs.iter().map(|run| Change::Put(Box::new(run.clone()))).collect()
 }
@@ -43,11 +55,15 @@ async fn what_was_committed_is_there_after_opening_again() {
     let dir = tempfile::tempdir().unwrap();
     let all = runs(5);
     let done = ended(&all[0], NOW);
-    let told = notification::build(&done, &Origin::default(), Some("arn:t"));
+    let told = notification::build(&done, &Origin::default(), &outlets());
     {
         let store = FileStore::open(dir.path()).unwrap();
         store.commit(puts(&all)).await.unwrap();
-        let end = vec![Change::Put(Box::new(done.clone())), Change::Post(Box::new(told.clone()))];
+        let end = vec![
+            Change::Put(Box::new(done.clone())),
+            Change::Post(Box::new(told[0].clone())),
+            Change::Post(Box::new(told[1].clone())),
+        ];
         store.commit(end).await.unwrap();
         store.commit(vec![Change::Forget(all[4].id)]).await.unwrap();
         let note = |text: &str| vec![Change::Note { name: "limits", text: text.into() }];
@@ -56,8 +72,9 @@ async fn what_was_committed_is_there_after_opening_again() {
     }
     let store = FileStore::open(dir.path()).unwrap();
     let contents = store.load().await.unwrap();
-    assert_eq!((contents.runs.len(), contents.undelivered), (3, 1));
     assert_eq!(contents.notes.get("limits").map(String::as_str), Some("2"));
+    let undelivered: Vec<_> = contents.undelivered.into_iter().collect();
+    assert_eq!((contents.runs.len(), undelivered), (3, vec![(topic(), 1), (bus(), 1)]));
     for run in &contents.runs {
         same(run, all.iter().find(|known| known.id == run.id).unwrap());
         assert!(Arc::ptr_eq(&run.spec, &contents.runs[0].spec), "siblings share their request");
@@ -65,11 +82,13 @@ async fn what_was_committed_is_there_after_opening_again() {
     same(&store.find(Key::Run(done.id)).await.unwrap()[0], &done);
     let of_request = store.find(Key::Request("n".into())).await.unwrap();
     assert_eq!(of_request.iter().map(|run| run.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
-    let outbox = store.outbox(0, 10).await.unwrap();
-    assert_eq!(outbox[0].notification, told);
-    assert!(store.outbox(outbox[0].seq, 10).await.unwrap().is_empty());
-    store.commit(vec![Change::Delivered(told.id)]).await.unwrap();
-    assert!(store.outbox(0, 10).await.unwrap().is_empty());
+    let outbox = store.outbox(&topic(), 0, 10).await.unwrap();
+    assert_eq!(outbox[0].notification, told[0]);
+    assert!(store.outbox(&topic(), outbox[0].seq, 10).await.unwrap().is_empty());
+    store.commit(vec![Change::Delivered(outbox[0].seq)]).await.unwrap();
+    assert!(store.outbox(&topic(), 0, 10).await.unwrap().is_empty());
+    // The other outlet has its own.
+    assert_eq!(store.outbox(&bus(), 0, 10).await.unwrap()[0].notification, told[1]);
 }
 
 #[tokio::test]
@@ -157,13 +176,14 @@ async fn only_old_runs_that_were_told_of_are_forgotten() {
     let all = runs(4);
     let day = std::time::Duration::from_secs(86_400);
     let (old, untold, new) = (ended(&all[0], NOW), ended(&all[1], NOW), ended(&all[2], NOW.plus(day)));
-    let told = notification::build(&untold, &Origin::default(), None);
+    let told = notification::build(&untold, &Origin::default(), &outlets());
     store.commit(puts(&[old.clone(), untold.clone(), new.clone(), all[3].clone()])).await.unwrap();
-    store.commit(vec![Change::Post(Box::new(told.clone()))]).await.unwrap();
+    store.commit(vec![Change::Post(Box::new(told[0].clone()))]).await.unwrap();
     assert_eq!(store.expire(NOW.plus(day / 2), 10).await.unwrap(), 1);
     assert!(store.find(Key::Run(old.id)).await.unwrap().is_empty());
     assert_eq!(store.find(Key::Request("n".into())).await.unwrap().len(), 3);
-    store.commit(vec![Change::Delivered(told.id)]).await.unwrap();
+    let posted = store.outbox(&topic(), 0, 1).await.unwrap();
+    store.commit(vec![Change::Delivered(posted[0].seq)]).await.unwrap();
     assert_eq!(store.expire(NOW.plus(day * 2), 10).await.unwrap(), 2);
     // The open run keeps its request.
     assert_eq!(store.load().await.unwrap().runs.len(), 1);

@@ -146,12 +146,13 @@ fn write(transaction: &Transaction<'_>, specs: &mut Specs, change: &Change) -> r
         }
         Change::Post(notification) => {
             let body = record::text(&**notification)?;
-            let sql = "INSERT INTO outbox (id, run, body) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING";
-            let row = params![notification.id, notification.run.as_bytes(), body];
+            let sql = "INSERT INTO outbox (id, outlet, run, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+            let row = params![notification.id, notification.outlet.to_string(), notification.run.as_bytes(), body];
             transaction.prepare_cached(sql)?.execute(row).map(drop)
         }
-        Change::Delivered(id) => {
-            transaction.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id]).map(drop)
+        Change::Delivered(seq) => {
+            let seq = i64::try_from(*seq).unwrap_or(i64::MAX);
+            transaction.prepare_cached("DELETE FROM outbox WHERE seq = ?1")?.execute([seq]).map(drop)
         }
         Change::Note { name, text } => {
             let sql =

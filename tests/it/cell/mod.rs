@@ -8,3 +8,4 @@ mod outbox;
 mod pace;
 mod requests;
 mod restart;
+mod storms;

@@ -5,8 +5,17 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde_json::json;
+use taskwatch::cell::Cell;
+use taskwatch::cell::ports::CallError;
+use taskwatch::core::failure;
+use taskwatch::core::notification::Notification;
+use tokio::time::Instant;
 
 use crate::support::fakes::{World, eventually, settle, submit};
+
+fn refused(code: &str) -> CallError {
+    CallError::Refused(Box::new(failure::from_exception(code, "Message too long")))
+}
 
 #[tokio::test(start_paused = true)]
 async fn the_end_and_its_notification_are_one_commit() {
@@ -36,12 +45,113 @@ async fn an_hour_without_sns_loses_nothing_and_repeats_nothing() {
     }
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert!(world.topic.taken().is_empty());
+    // One call a minute finds out, and what it brings is bounded.
+    let asked = world.topic.calls().len();
+    assert!((60..=120).contains(&asked), "{asked} calls");
+    assert_eq!(cell.undelivered(), 300);
+    assert_eq!(cell.troubles()[0].outlet, "arn:aws:sns:x:1:t");
     world.topic.down.send_replace(false);
     eventually("all are told", || world.topic.taken().len() == 300).await;
     tokio::time::sleep(Duration::from_secs(300)).await;
     let taken = world.topic.taken();
     let ids: BTreeSet<_> = taken.iter().map(|notification| notification.id.as_str()).collect();
     assert_eq!((taken.len(), ids.len()), (300, 300));
+    assert_eq!(world.topic.calls().len() - asked, 30, "ten a call");
+    let posted: Vec<String> = world.journal.of("Commit post").iter().map(|line| line[12..].to_owned()).collect();
+    let told: Vec<&str> = taken.iter().map(|notification| notification.id.as_str()).collect();
+    assert_eq!(told, posted, "in the order of their ends");
+    assert_eq!((cell.undelivered(), cell.troubles()), (0, Vec::new()));
+}
+
+/// A cell that tells a topic and a bus, with `count` runs that have ended.
+async fn with_bus(world: &mut World, count: usize) -> Cell {
+    world.config.outlets.bus = Some("jobs".into());
+    let cell = world.start().await;
+    ended(world, &cell, count).await;
+    cell
+}
+
+/// So many runs more, ended.
+async fn ended(world: &World, cell: &Cell, count: usize) {
+    let before = world.ecs.tasks().len();
+    let runs = submit(cell, json!({"count": count})).await;
+    eventually("all have tasks", || world.ecs.tasks().len() == before + count).await;
+    world.ecs.tasks()[before..].iter().for_each(|task| world.ended(task, 0));
+    for run in &runs {
+        cell.finished(run.id).await;
+    }
+}
+
+fn ids_at(world: &World, outlet: &str) -> Vec<String> {
+    let taken = world.topic.taken();
+    taken.iter().filter(|n| n.outlet.to_string() == outlet).map(|n| n.id.clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_and_a_bus_neither_wait_for_each_other_nor_repeat_for_each_other() {
+    let outlets = ["arn:aws:sns:x:1:t", "event-bus:jobs"];
+    for (away, there) in [(outlets[0], outlets[1]), (outlets[1], outlets[0])] {
+        let mut world = World::new();
+        world.topic.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(away.into());
+        let cell = with_bus(&mut world, 30).await;
+        eventually("the one that is there was told", || ids_at(&world, there).len() == 30).await;
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!((ids_at(&world, away).len(), cell.undelivered()), (0, 30), "{away}");
+        // A restart in between changes nothing.
+        cell.drain(Duration::from_secs(1)).await;
+        let _restarted = world.start().await;
+        world.topic.unknown.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        eventually("the other too", || ids_at(&world, away).len() == 30).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(ids_at(&world, there), ids_at(&world, away), "each once, under the same ids");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_never_taken_holds_up_nobody_and_is_tried_again_ever_more_rarely() {
+    let world = World::new();
+    let cell = world.start().await;
+    world.topic.judge_by(|n| (n.subject.contains("/7")).then(|| refused("InvalidParameter")));
+    ended(&world, &cell, 20).await;
+    ended(&world, &cell, 20).await;
+    eventually("the others are told", || world.topic.taken().len() == 38).await;
+    let asked = world.topic.calls().len();
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    let again = world.topic.calls().len() - asked;
+    // After 1, 2, 4, … 32 minutes and then hourly; two that are refused together are sent singly, too.
+    assert!((24..=3 * 32).contains(&again), "{again} calls in a day");
+    assert_eq!(cell.undelivered(), 2);
+    assert!(cell.counters().untaken.get() >= 2 * 24);
+    let trouble = &cell.troubles()[0];
+    assert_eq!((trouble.outlet.as_str(), trouble.refused), ("arn:aws:sns:x:1:t", 2));
+    assert!(trouble.error.contains("InvalidParameter"), "{trouble:?}");
+    world.topic.judge_by(|_| None);
+    eventually("what was mended is told", || world.topic.taken().len() == 40).await;
+    eventually("no trouble is left", || cell.troubles().is_empty() && cell.undelivered() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_spoils_its_call_spoils_it_once() {
+    let world = World::new();
+    let cell = world.start().await;
+    // As AWS refuses a whole call for one of its messages.
+    world.topic.spoils_calls("/3");
+    ended(&world, &cell, 10).await;
+    eventually("the other nine", || world.topic.taken().len() == 9).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_always_fails_by_the_outlets_own_fault_holds_up_the_others_for_a_moment_only() {
+    let world = World::new();
+    let cell = world.start().await;
+    let broken = |n: &Notification| n.subject.contains("/0").then(|| CallError::Unknown("InternalError".into()));
+    world.topic.judge_by(broken);
+    ended(&world, &cell, 100).await;
+    let begun = Instant::now();
+    eventually("the others are told", || world.topic.taken().len() == 99).await;
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?} on the paused clock", begun.elapsed());
+    world.topic.judge_by(|_| None);
+    eventually("it is told at last", || world.topic.taken().len() == 100).await;
 }
 
 #[tokio::test(start_paused = true)]

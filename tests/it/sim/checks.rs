@@ -9,6 +9,10 @@ use taskwatch::core::task::{Notice, parse_notice};
 use super::queue::message_id;
 use super::world::State;
 
+fn is_of_a_storm(notification: &Notification) -> bool {
+    notification.detail_type.starts_with("Taskwatch Launches")
+}
+
 impl State {
     /// The intent of a call is on the disk before it is made, and `startedBy` leads back to it.
     pub(super) fn check_call(&mut self, call: &RunTaskCall, request: Option<usize>) {
@@ -53,13 +57,23 @@ impl State {
         }
     }
 
-    /// Its run is final in the same commit.
+    /// Its run is final in the same commit. What is about a storm is posted once.
     pub(super) fn check_post(&mut self, notification: &Notification) {
+        let key = (notification.outlet.clone(), notification.id.clone());
+        if is_of_a_storm(notification) && !self.disk.digests.insert(key) {
+            self.violate(None, format!("told twice: {}", notification.subject));
+        }
         self.check_told(notification);
     }
 
     /// Nobody is told of what is not durable.
     pub(super) fn check_told(&mut self, notification: &Notification) {
+        if is_of_a_storm(notification) {
+            if !self.disk.digests.contains(&(notification.outlet.clone(), notification.id.clone())) {
+                self.violate(None, format!("a storm is told that is not durable: {}", notification.subject));
+            }
+            return;
+        }
         let run = self.disk.runs.get(&notification.run);
         if !run.is_some_and(|run| run.status.is_final()) {
             self.violate(None, format!("a notification of a run that has not ended durably: {}", notification.subject));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use taskwatch::core::notification::Notification;
+use taskwatch::core::notification::{Notification, Outlet};
 use taskwatch::core::run::{Run, Stage};
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::{Change, Contents, Key, Posted, Query};
@@ -19,6 +19,8 @@ pub(super) struct Disk {
     by_token: BTreeMap<String, BTreeSet<Uuid>>,
     pub(super) outbox: BTreeMap<u64, Notification>,
     notes: BTreeMap<String, String>,
+    /// What was ever posted about storms.
+    pub(super) digests: BTreeSet<(Outlet, String)>,
     posted: u64,
     /// Commits so far, over all lives.
     pub(super) commits: u64,
@@ -27,11 +29,13 @@ pub(super) struct Disk {
 impl Disk {
     pub(super) fn load(&self) -> Contents {
         let open = self.open.iter().filter_map(|id| self.runs.get(id)).cloned();
-        Contents { runs: open.collect(), undelivered: self.outbox.len(), notes: self.notes.clone() }
+        let mut undelivered = BTreeMap::new();
+        self.outbox.values().for_each(|n| *undelivered.entry(n.outlet.clone()).or_default() += 1);
+        Contents { runs: open.collect(), undelivered, notes: self.notes.clone() }
     }
 
-    pub(super) fn page(&self, after: u64, limit: usize) -> Vec<Posted> {
-        let behind = self.outbox.range(after + 1..).take(limit);
+    pub(super) fn page(&self, outlet: &Outlet, after: u64, limit: usize) -> Vec<Posted> {
+        let behind = self.outbox.range(after + 1..).filter(|(_, n)| n.outlet == *outlet).take(limit);
         behind.map(|(seq, notification)| Posted { seq: *seq, notification: notification.clone() }).collect()
     }
 
@@ -120,7 +124,7 @@ impl State {
                     self.disk.posted += 1;
                     self.disk.outbox.insert(self.disk.posted, *notification);
                 }
-                Change::Delivered(id) => self.disk.outbox.retain(|_, n| n.id != id),
+                Change::Delivered(seq) => drop(self.disk.outbox.remove(&seq)),
                 Change::Note { name, text } => drop(self.disk.notes.insert(name.to_owned(), text)),
             }
         }

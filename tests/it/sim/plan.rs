@@ -19,10 +19,12 @@ pub(super) enum Away {
     Credentials,
     /// EventBridge holds events back and delivers them when it is over.
     Bus,
+    /// Every task definition is inactive: RunTask is refused for good.
+    Definitions,
 }
 
-const ALL_AWAY: [Away; 7] =
-    [Away::Ecs, Away::Events, Away::Requests, Away::Topic, Away::Disk, Away::Credentials, Away::Bus];
+const ALL_AWAY: [Away; 8] =
+    [Away::Ecs, Away::Events, Away::Requests, Away::Topic, Away::Disk, Away::Credentials, Away::Bus, Away::Definitions];
 
 /// Probabilities and bounds; times in milliseconds.
 #[derive(Clone, Debug)]
@@ -59,6 +61,8 @@ pub(super) struct Plan {
     pub(super) keep_finished: usize,
     pub(super) reconcile_after: u64,
     pub(super) visibility: u64,
+    /// So many failures of a task definition are a storm.
+    pub(super) storm: u32,
 }
 
 impl Plan {
@@ -134,6 +138,7 @@ impl Plan {
             keep_finished: *pick(dice, &[0, 5, 100]),
             reconcile_after: *pick(dice, &[60 * SECOND, 300 * SECOND]),
             visibility: *pick(dice, &[30 * SECOND, 120 * SECOND]),
+            storm: *pick(dice, &[0, 2, 5, 20]),
         }
     }
 

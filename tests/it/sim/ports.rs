@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use taskwatch::cell::ports::{
     CallError, ContainerDefinition, Described, Ecs, Message, Notifier, Queue, RunTaskAnswer, RunTaskCall,
 };
-use taskwatch::core::notification::Notification;
+use taskwatch::core::notification::{Notification, Outlet};
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::{Change, Contents, Key, Posted, Query, Store, StoreError};
@@ -222,8 +222,9 @@ impl Store for Life {
         .boxed()
     }
 
-    fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
-        self.disk(move |state| Ok(state.disk.page(after, limit))).boxed()
+    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
+        let outlet = outlet.clone();
+        self.disk(move |state| Ok(state.disk.page(&outlet, after, limit))).boxed()
     }
 
     fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {

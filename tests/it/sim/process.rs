@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports, SubmitError, Submitted};
+use taskwatch::core::notification::Outlets;
 use taskwatch::core::request::RunRequest;
+use taskwatch::core::storm::StormRules;
 use taskwatch::core::time::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -53,7 +55,7 @@ pub(super) async fn live(world: &Arc<World>) {
 
 fn config(plan: &Plan) -> CellConfig {
     CellConfig {
-        default_topic: Some("arn:aws:sns:x:1:t".into()),
+        outlets: Outlets { topic: Some("arn:aws:sns:x:1:t".into()), bus: Some("default".into()) },
         run_task_rate: plan.rate,
         run_task_burst: 100,
         max_in_flight: plan.max_in_flight,
@@ -61,6 +63,7 @@ fn config(plan: &Plan) -> CellConfig {
         receivers: plan.receivers,
         reconcile_after: Duration::from_millis(plan.reconcile_after),
         keep_finished: plan.keep_finished,
+        storm: StormRules { failures: plan.storm, ..StormRules::default() },
         ..CellConfig::new("sim")
     }
 }

@@ -21,6 +21,11 @@ impl Aws {
         }
     }
 
+    /// ECS at an endpoint.
+    pub(crate) fn ecs(endpoint: &str) -> aws_sdk_ecs::Client {
+        aws_sdk_ecs::Client::new(&super::emulator::sdk(endpoint))
+    }
+
     /// A new queue's URL.
     pub(crate) async fn queue(&self, name: &str) -> String {
         let made = self.sqs.create_queue().queue_name(name).send().await.expect("CreateQueue");

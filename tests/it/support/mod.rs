@@ -5,3 +5,4 @@ pub(crate) mod ecs;
 pub(crate) mod emulator;
 pub(crate) mod fakes;
 pub(crate) mod python;
+pub(crate) mod whole;

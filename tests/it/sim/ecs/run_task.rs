@@ -47,6 +47,9 @@ impl State {
         let answer = match known {
             Some(known) => known?,
             None => {
+                if self.away(Away::Definitions) {
+                    return Err(CallError::from_exception("InvalidParameterException", "TaskDefinition is inactive"));
+                }
                 if self.fault(self.plan.refused) {
                     let (name, message) = *pick(&mut self.dice, &REFUSALS);
                     return Err(CallError::from_exception(name, message));

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
+use taskwatch::core::notification::Outlets;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
@@ -60,7 +61,10 @@ impl World {
             dlq: Some(FakeQueue::new("dlq", &journal)),
             topic: Arc::new(FakeTopic::new(journal.clone())),
             store: Arc::new(FakeStore::new(journal.clone())),
-            config: CellConfig { default_topic: Some("arn:aws:sns:x:1:t".into()), ..CellConfig::new("c") },
+            config: CellConfig {
+                outlets: Outlets { topic: Some("arn:aws:sns:x:1:t".into()), bus: None },
+                ..CellConfig::new("c")
+            },
             clock: Clock::starting_at(Timestamp::from_millis(1_800_000_000_000)),
             journal,
         }

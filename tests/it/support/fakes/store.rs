@@ -1,6 +1,7 @@
 //! A memory store behind a gate: while it is shut, nothing becomes durable.
 
 use futures::future::{BoxFuture, FutureExt as _};
+use taskwatch::core::notification::Outlet;
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::{Change, Contents, Key, MemoryStore, Posted, Query, Store, StoreError};
@@ -54,8 +55,8 @@ impl Store for FakeStore {
         .boxed()
     }
 
-    fn outbox(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
-        self.kept.outbox(after, limit)
+    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
+        self.kept.outbox(outlet, after, limit)
     }
 
     fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {

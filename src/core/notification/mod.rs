@@ -1,0 +1,227 @@
+//! What is told about a run's end, in EventBridge's envelope, and where it goes.
+
+mod digest;
+mod fit;
+mod outlet;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use digest::digest;
+pub use fit::{MOST_A_CALL, calls};
+pub use outlet::{Outlet, Outlets};
+
+use super::run::{Attempt, Run};
+use super::time::Timestamp;
+use fit::{FULL, Fit};
+
+/// SNS: "Subject … must be ASCII text … less than 100 characters" (API reference, Publish).
+const SUBJECT_CHARS: usize = 99;
+/// Of a message attribute's value: it counts towards the message's size, and nobody filters by more.
+const ATTRIBUTE_CHARS: usize = 256;
+/// The `detail-type` of a run's end.
+const RUN_CHANGED: &str = "Taskwatch Run State Change";
+
+/// Where a run's cell lives: parts of every notification.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The cell's name.
+    pub cell: String,
+    /// The AWS account.
+    pub account: String,
+    /// The AWS region.
+    pub region: String,
+}
+
+/// One message for one outlet, at least once; `id` is the same every time, and the same at every outlet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// Stable: a function of the run, its final status and how often it was redriven, or of the storm and when it came.
+    pub id: String,
+    /// The run it is about, or an id of the storm. What is about one arrives in order (`MessageGroupId` of a FIFO topic).
+    pub run: Uuid,
+    /// Where it goes.
+    pub outlet: Outlet,
+    /// When it happened.
+    pub at: Timestamp,
+    /// For a topic: ASCII, less than 100 characters, no line break.
+    pub subject: String,
+    /// For a topic the envelope as JSON, or the request's own text; for a bus the event's `detail`.
+    pub message: String,
+    /// For a topic: message attributes, all strings.
+    pub attributes: Vec<(String, String)>,
+    /// For a bus: the event's `detail-type`.
+    pub detail_type: String,
+    /// For a bus: the tasks it is about.
+    pub resources: Vec<String>,
+}
+
+/// The notifications of a final run, one for each outlet; `outlets` are the cell's own.
+pub fn build(run: &Run, origin: &Origin, outlets: &Outlets) -> Vec<Notification> {
+    let notify = &run.spec.notify;
+    let topic = notify.topics.get(&run.status).or(notify.topic_arn.as_ref()).or(outlets.topic.as_ref());
+    let topic = topic.map(|arn| Outlet::Topic(arn.clone()));
+    let bus = outlets.bus.as_ref().map(|name| Outlet::Bus(name.clone()));
+    topic.into_iter().chain(bus).map(|outlet| for_outlet(run, origin, outlet)).collect()
+}
+
+fn for_outlet(run: &Run, origin: &Origin, outlet: Outlet) -> Notification {
+    let id = id(run);
+    let notify = &run.spec.notify;
+    let mut notification = Notification {
+        run: run.id,
+        at: run.finished_at.unwrap_or(run.submitted_at),
+        subject: subject(notify.subjects.get(&run.status).map_or_else(|| usual_subject(run), Clone::clone).as_str()),
+        message: String::new(),
+        attributes: attributes(run),
+        detail_type: RUN_CHANGED.to_owned(),
+        resources: Vec::new(),
+        outlet,
+        id,
+    };
+    if let Outlet::Bus(_) = notification.outlet {
+        // Only topics have these; and only here is the list of tasks not inside the message.
+        notification.subject.clear();
+        notification.attributes.clear();
+        notification.resources = resources(run, &FULL);
+    }
+    let room = fit::MOST_BYTES.saturating_sub(notification.bytes());
+    // SNS refuses an empty message.
+    let own = notify.messages.get(&run.status).filter(|text| !text.is_empty());
+    let own = own.filter(|_| matches!(notification.outlet, Outlet::Topic(_)));
+    notification.message = match own {
+        Some(text) => fit::cut_bytes(text, room),
+        None => fit::first_that_fits(room, |fit| match notification.outlet {
+            Outlet::Topic(_) => envelope(run, origin, &notification.id, fit).to_string(),
+            Outlet::Bus(_) => told(run, &origin.cell, &notification.id, fit).to_string(),
+        }),
+    };
+    notification
+}
+
+/// Each end has its own: one after a redrive is no repetition of the one before.
+fn id(run: &Run) -> String {
+    let status = run.status.as_str();
+    let end = if run.redrives == 0 { status.to_owned() } else { format!("{status}/{}", run.redrives) };
+    Uuid::new_v5(&run.id, end.as_bytes()).to_string()
+}
+
+/// The state of a run as users see it: environment values masked, long causes cut.
+pub fn detail(run: &Run, cell: &str) -> Value {
+    shown(run, cell, &FULL)
+}
+
+/// The `detail` of a notification: the run, and the notification's id, since a bus gives its events ids of its own.
+fn told(run: &Run, cell: &str, id: &str, fit: &Fit) -> Value {
+    let mut detail = shown(run, cell, fit);
+    detail["notificationId"] = id.into();
+    detail
+}
+
+fn shown(run: &Run, cell: &str, fit: &Fit) -> Value {
+    let failure = run.failure().filter(|_| run.status.is_final() && run.ended_by.is_some());
+    let skipped = run.attempts.len().saturating_sub(fit.attempts);
+    json!({
+        "run": run.id,
+        "name": run.name,
+        "cell": cell,
+        "status": run.status,
+        "final": run.status.is_final(),
+        "error": failure.map(|f| fit.cut(&f.error)),
+        "class": failure.map(|f| f.class),
+        "cause": failure.map(|f| fit.cut(&f.cause)),
+        "hint": failure.map(|f| &f.hint),
+        "attempts": run.attempts.iter().skip(skipped).map(|a| attempt(a, fit)).collect::<Vec<_>>(),
+        "runTask": fit.run_task.then(|| run.spec.run_task.masked()),
+        "submittedAt": run.submitted_at,
+        "finishedAt": run.finished_at,
+    })
+}
+
+fn attempt(attempt: &Attempt, fit: &Fit) -> Value {
+    let failure = attempt.failure.as_ref();
+    json!({
+        "number": attempt.number,
+        "taskArn": attempt.task_arn,
+        "error": failure.map(|f| fit.cut(&f.error)),
+        "class": failure.map(|f| f.class),
+        "cause": failure.map(|f| fit.cut(&f.cause)),
+        "exitCode": attempt.exit_code,
+        "createdAt": attempt.created_at,
+        "startedAt": attempt.started_at,
+        "stoppedAt": attempt.stopped_at,
+        "placement": attempt.placement,
+    })
+}
+
+/// The newest tasks, oldest first.
+fn resources(run: &Run, fit: &Fit) -> Vec<String> {
+    let tasks: Vec<&String> = run.attempts.iter().filter_map(|a| a.task_arn.as_ref()).collect();
+    tasks[tasks.len().saturating_sub(fit.attempts)..].iter().map(|arn| (*arn).clone()).collect()
+}
+
+fn envelope(run: &Run, origin: &Origin, id: &str, fit: &Fit) -> Value {
+    let finished = run.finished_at.unwrap_or(run.submitted_at);
+    let detail = told(run, &origin.cell, id, fit);
+    enveloped(origin, id, RUN_CHANGED, finished, &resources(run, fit), detail)
+}
+
+/// EventBridge's envelope.
+fn enveloped(
+    origin: &Origin,
+    id: &str,
+    detail_type: &str,
+    at: Timestamp,
+    resources: &[String],
+    detail: Value,
+) -> Value {
+    json!({
+        "version": "0",
+        "id": id,
+        "detail-type": detail_type,
+        "source": "taskwatch",
+        "account": origin.account,
+        // EventBridge's own envelopes have whole seconds here.
+        "time": Timestamp::from_millis(at.millis() / 1000 * 1000).to_string().replace(".000Z", "Z"),
+        "region": origin.region,
+        "resources": resources,
+        "detail": detail,
+    })
+}
+
+fn attributes(run: &Run) -> Vec<(String, String)> {
+    let failure = run.ended_by.as_ref();
+    let class = failure.and_then(|f| serde_json::to_value(f.class).ok());
+    let cluster = run.cluster().rsplit('/').next().unwrap_or_default();
+    [
+        ("status", run.status.as_str().to_owned()),
+        ("errorName", failure.map(|f| f.error.clone()).unwrap_or_default()),
+        ("errorClass", class.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()),
+        ("cluster", cluster.to_owned()),
+        ("family", run.spec.run_task.family().to_owned()),
+        ("attempts", run.attempts.len().to_string()),
+        ("final", "true".to_owned()),
+    ]
+    .into_iter()
+    .filter_map(attribute)
+    .collect()
+}
+
+/// An attribute that SNS takes: it refuses an empty value.
+fn attribute((name, value): (&str, String)) -> Option<(String, String)> {
+    (!value.is_empty()).then(|| (name.to_owned(), value.chars().take(ATTRIBUTE_CHARS).collect()))
+}
+
+fn usual_subject(run: &Run) -> String {
+    let why = run.ended_by.as_ref().map(|f| format!(": {}", f.error)).unwrap_or_default();
+    format!("{} {}{why}", run.status.as_str(), run.name)
+}
+
+fn subject(text: &str) -> String {
+    let ascii: String = text.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect();
+    let kept: String = ascii.trim().chars().take(SUBJECT_CHARS).collect();
+    if kept.is_empty() { "taskwatch".to_owned() } else { kept }
+}

@@ -1,0 +1,184 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::core::failure;
+use crate::core::request::{Goal, Notify, RunSpec};
+use crate::core::retry::RetryPolicy;
+use crate::core::run::{Stage, Status};
+use crate::core::run_task::RunTask;
+
+fn failed_run(attempts: u32, cause: &str, notify: Notify) -> Run {
+    let run_task = json!({"taskDefinition": "arn:aws:ecs:eu-west-1:123456789012:task-definition/etl:7",
+        "cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/batch"});
+    let spec = RunSpec {
+        run_task: serde_json::from_value::<RunTask>(run_task).unwrap(),
+        until: Goal::Stopped,
+        retry: RetryPolicy::standard(),
+        start_timeout_seconds: 900,
+        timeout_seconds: None,
+        attempt_timeout_seconds: None,
+        decided_by: Vec::new(),
+        placements: Vec::new(),
+        queue: "default".into(),
+        priority: 0,
+        inject_env: false,
+        notify,
+    };
+    let at = Timestamp::from_millis(1_800_000_000_123);
+    let mut run = Run::new(Uuid::from_u128(7), "nightly".into(), 0, Arc::new(spec), at);
+    for number in 1..=attempts {
+        let mut attempt = Attempt::new(number, 0);
+        attempt.stage = Stage::Over;
+        attempt.task_arn = Some(format!("arn:aws:ecs:eu-west-1:123456789012:task/batch/{number}"));
+        attempt.failure = Some(failure::from_refusal("RESOURCE:MEMORY", None));
+        if let Some(failure) = &mut attempt.failure {
+            failure.cause = cause.to_owned();
+        }
+        run.attempts.push(attempt);
+    }
+    run.status = Status::Failed;
+    run.ended_by = run.failure().cloned();
+    run.finished_at = Some(at);
+    run
+}
+
+fn origin() -> Origin {
+    Origin { cell: "c1".into(), account: "123456789012".into(), region: "eu-west-1".into() }
+}
+
+const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:t";
+
+fn to_topic(run: &Run) -> Notification {
+    build(run, &origin(), &Outlets { topic: Some(TOPIC.into()), bus: None }).remove(0)
+}
+
+#[test]
+fn the_envelope_is_eventbridges() {
+    let run = failed_run(2, "why", Notify::default());
+    let told = to_topic(&run);
+    let message: Value = serde_json::from_str(&told.message).unwrap();
+    assert_eq!(message["source"], "taskwatch");
+    assert_eq!(message["detail-type"], "Taskwatch Run State Change");
+    assert_eq!(message["time"], "2027-01-15T08:00:00Z");
+    assert_eq!(message["id"], told.id);
+    assert_eq!(message["resources"].as_array().map(Vec::len), Some(2));
+    let detail = &message["detail"];
+    assert_eq!((&detail["status"], &detail["final"], &detail["cell"]), (&json!("FAILED"), &json!(true), &json!("c1")));
+    assert_eq!(detail["attempts"][1]["number"], 2);
+    assert_eq!(detail["submittedAt"], "2027-01-15T08:00:00.123Z");
+    assert_eq!(told.outlet, Outlet::Topic(TOPIC.into()));
+    let attribute = |name: &str| told.attributes.iter().find(|a| a.0 == name).map(|a| a.1.as_str());
+    assert_eq!((attribute("cluster"), attribute("family")), (Some("batch"), Some("etl")));
+    assert_eq!((attribute("attempts"), attribute("final")), (Some("2"), Some("true")));
+    assert!(told.attributes.iter().all(|(_, value)| !value.is_empty()));
+}
+
+#[test]
+fn the_same_end_has_the_same_id() {
+    let run = failed_run(1, "why", Notify::default());
+    assert_eq!(to_topic(&run), to_topic(&run));
+    let other = Run { status: Status::Aborted, ..run.clone() };
+    assert_ne!(to_topic(&run).id, to_topic(&other).id);
+    let again = Run { redrives: 1, ..run.clone() };
+    assert_ne!(to_topic(&run).id, to_topic(&again).id, "an end after a redrive is another");
+}
+
+#[test]
+fn a_requests_own_words_replace_the_body_for_their_status_only() {
+    let notify = Notify { messages: [(Status::Failed, "it failed".to_owned())].into(), ..Notify::default() };
+    let mut run = failed_run(1, "why", notify);
+    assert_eq!(to_topic(&run).message, "it failed");
+    run.status = Status::Aborted;
+    assert!(to_topic(&run).message.starts_with('{'));
+}
+
+#[test]
+fn a_subject_is_what_sns_takes() {
+    let subjects = [(Status::Failed, "naïve\nline ".repeat(40))].into();
+    let run = failed_run(1, "why", Notify { subjects, ..Notify::default() });
+    let subject = to_topic(&run).subject;
+    assert!(subject.is_ascii() && subject.len() < 100 && !subject.contains('\n'), "{subject:?}");
+}
+
+#[test]
+fn thousands_of_attempts_with_long_causes_still_fit_into_a_message() {
+    let run = failed_run(5_000, &"ü".repeat(10_000), Notify::default());
+    assert!(to_topic(&run).bytes() < 256 * 1024);
+    // Escaped, one character is six bytes.
+    let run = failed_run(60, &"\u{1}".repeat(2_000), Notify::default());
+    let told = to_topic(&run);
+    assert!(told.bytes() < 256 * 1024, "{}", told.bytes());
+    let message: Value = serde_json::from_str(&told.message).unwrap();
+    assert_eq!(message["detail"]["attempts"][49]["number"], 60, "only causes had to be cut");
+}
+
+#[test]
+fn a_request_as_large_as_a_message_and_a_text_that_is_larger_are_cut() {
+    let mut run = failed_run(2, "why", Notify::default());
+    let spec = Arc::make_mut(&mut run.spec);
+    spec.run_task.0.insert("referenceId".into(), "x".repeat(300_000).into());
+    let told = to_topic(&run);
+    let message: Value = serde_json::from_str(&told.message).unwrap();
+    assert!(told.bytes() < 256 * 1024 && message["detail"]["runTask"].is_null());
+    assert_eq!(message["detail"]["attempts"].as_array().map(Vec::len), Some(2));
+    Arc::make_mut(&mut run.spec).notify.messages = [(Status::Failed, "é".repeat(200_000))].into();
+    let told = to_topic(&run);
+    assert!(told.bytes() < 256 * 1024 && told.message.ends_with("é…"));
+}
+
+#[test]
+fn an_empty_text_is_none_for_sns_takes_none() {
+    let notify = Notify { messages: [(Status::Failed, String::new())].into(), ..Notify::default() };
+    assert!(to_topic(&failed_run(1, "why", notify)).message.starts_with('{'));
+}
+
+#[test]
+fn a_bus_is_told_the_same_under_the_same_id_and_never_in_the_requests_own_words() {
+    let notify = Notify { messages: [(Status::Failed, "it failed".to_owned())].into(), ..Notify::default() };
+    let run = failed_run(2, "why", notify);
+    let both = build(&run, &origin(), &Outlets { topic: Some(TOPIC.into()), bus: Some("jobs".into()) });
+    let [topic, bus] = both.as_slice() else { panic!("{both:?}") };
+    assert_eq!((&topic.outlet, &bus.outlet), (&Outlet::Topic(TOPIC.into()), &Outlet::Bus("jobs".into())));
+    assert_eq!((&topic.id, topic.message.as_str()), (&bus.id, "it failed"));
+    let detail: Value = serde_json::from_str(&bus.message).unwrap();
+    assert_eq!((&detail["status"], &detail["notificationId"]), (&json!("FAILED"), &json!(bus.id)));
+    assert_eq!((bus.detail_type.as_str(), bus.resources.len()), ("Taskwatch Run State Change", 2));
+    assert!(build(&run, &origin(), &Outlets::default()).is_empty(), "nobody to tell");
+}
+
+#[test]
+fn outlets_are_written_and_read() {
+    for outlet in
+        [Outlet::Topic(TOPIC.into()), Outlet::Bus("jobs".into()), Outlet::Bus("arn:aws:events:x:1:event-bus/b".into())]
+    {
+        assert_eq!(Outlet::from(outlet.to_string().as_str()), outlet);
+    }
+    assert!(Outlet::Topic("arn:aws:sns:x:1:t.fifo".into()).is_fifo() && !Outlet::Topic(TOPIC.into()).is_fifo());
+}
+
+fn of_size(run: u128, bytes: usize) -> Notification {
+    let mut notification = to_topic(&failed_run(1, "why", Notify::default()));
+    notification.run = Uuid::from_u128(run);
+    notification.message = "x".repeat(bytes);
+    notification
+}
+
+#[test]
+fn a_call_holds_ten_messages_and_less_than_256_kib() {
+    let sizes = |bytes: usize, count: u128| {
+        let all: Vec<_> = (0..count).map(|run| of_size(run, bytes)).collect();
+        calls(&all)
+    };
+    assert_eq!(sizes(1_000, 25), [10, 10, 5]);
+    assert_eq!(sizes(100 * 1024, 5), [2, 2, 1]);
+    assert_eq!(sizes(249 * 1024, 2), [1, 1]);
+    assert!(sizes(1, 0).is_empty());
+    // Attributes, subjects and ids count too.
+    assert_eq!(sizes(25 * 1024 - 100, 10), [9, 1]);
+}
+
+#[test]
+fn a_call_holds_one_message_of_a_run() {
+    let all: Vec<_> = [1, 2, 1, 2, 3].iter().map(|run| of_size(*run, 10)).collect();
+    assert_eq!(calls(&all), [2, 3]);
+}
