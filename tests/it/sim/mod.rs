@@ -33,6 +33,8 @@ struct Outcome {
     runs: usize,
     tasks: usize,
     commits: u64,
+    /// What was told of storms.
+    digests: usize,
     /// What must not be, with the history of the requests concerned.
     violated: Option<String>,
 }
@@ -53,6 +55,7 @@ fn live(plan: Plan) -> Outcome {
         runs: state.disk.runs.len(),
         tasks: state.ecs.tasks.len(),
         commits: state.disk.commits,
+        digests: state.disk.digests.len(),
         violated: report(&state),
     }
 }
@@ -95,10 +98,11 @@ fn judge(outcomes: &[Outcome]) {
     let bad: Vec<&Outcome> = outcomes.iter().filter(|o| o.violated.is_some()).collect();
     let total = |of: fn(&Outcome) -> usize| outcomes.iter().map(of).sum::<usize>();
     println!(
-        "{} worlds, {} runs, {} tasks, {} lines",
+        "{} worlds, {} runs, {} tasks, {} digests of storms, {} lines",
         outcomes.len(),
         total(|o| o.runs),
         total(|o| o.tasks),
+        total(|o| o.digests),
         total(|o| o.lines)
     );
     if let Some(first) = bad.first() {
