@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::clock::Clock;
 use super::pattern;
 use super::sns::Sns;
-use super::sqs::Sqs;
+use super::sqs::{Extras, Sqs};
 use super::wire::{self, ApiError, ApiResult, Call, JsonService};
 
 /// What a PutEvents may weigh (Amazon EventBridge quotas).
@@ -110,7 +110,10 @@ impl EventBus {
         let arn = target["Arn"].as_str().unwrap_or_default();
         let body = input::of(target, rule, event, self.clock.now_millis());
         let delivered = match arn.split(':').nth(2) {
-            Some("sqs") => self.sqs.deliver(arn, "events.amazonaws.com", rule, &body, Value::Null),
+            Some("sqs") => {
+                let group = target["SqsParameters"]["MessageGroupId"].as_str();
+                self.sqs.deliver(arn, "events.amazonaws.com", rule, &body, Extras { group, ..Extras::default() })
+            }
             Some("sns") => self.sns.publish_from_service(arn, &body),
             _ => Err(("NO_RESOURCE", format!("targets such as {arn} are not part of this endpoint"))),
         };
@@ -120,9 +123,8 @@ impl EventBus {
         let text = |value: &str| json!({"DataType": "String", "StringValue": value});
         let attributes = json!({"RULE_ARN": text(rule), "TARGET_ARN": text(arn), "ERROR_CODE": text(code),
             "ERROR_MESSAGE": text(&message)});
-        if dlq.is_empty()
-            || self.sqs.deliver(dlq, "events.amazonaws.com", rule, &event.to_string(), attributes).is_err()
-        {
+        let extras = Extras { attributes, ..Extras::default() };
+        if dlq.is_empty() || self.sqs.deliver(dlq, "events.amazonaws.com", rule, &event.to_string(), extras).is_err() {
             tracing::warn!(rule, target = arn, message, "an event was dropped");
         }
     }
