@@ -122,10 +122,10 @@ impl Sns {
         }
         let arn = format!("arn:aws:sns:{}:{}:{name}", call.region, call.account);
         let mut state = lock(&self.state);
-        if let Some(topic) = state.topics.get(&arn) {
-            if given.iter().any(|(name, value)| topic.attributes.get(*name).is_none_or(|set| set != value)) {
-                return Err(invalid("Attributes Reason: Topic already exists with different attributes"));
-            }
+        if let Some(topic) = state.topics.get(&arn)
+            && given.iter().any(|(name, value)| topic.attributes.get(*name).is_none_or(|set| set != value))
+        {
+            return Err(invalid("Attributes Reason: Topic already exists with different attributes"));
         }
         let topic = state.topics.entry(arn.clone()).or_default();
         topic.attributes.extend(given.into_iter().map(|(name, value)| (name.clone(), value.to_owned())));
