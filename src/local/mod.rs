@@ -106,9 +106,15 @@ impl Local {
             ("sns", _) => self.inner.sns.handle(call).await,
             ("events", _) => self.inner.bus.handle(call).await,
             ("ecs", Some(ecs)) => ecs.handle(call).await,
-            (other, _) => {
-                Err(ApiError::new("UnknownOperationException", format!("{other} is not part of this endpoint")))
-            }
+            (other, _) => Err(not_here(other)),
         }
     }
+}
+
+/// The services that are served.
+const SERVES: [&str; 5] = ["ECS", "SQS", "SNS", "EventBridge", "STS (GetCallerIdentity)"];
+
+fn not_here(service: &str) -> ApiError {
+    let message = format!("taskwatch local does not serve {service}. It serves: {}.", SERVES.join(", "));
+    ApiError::new("UnknownOperationException", message)
 }

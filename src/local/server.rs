@@ -11,11 +11,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::wire::{ApiError, ApiResult, Call};
-use super::{Local, query};
+use super::{Local, SERVES, not_here, query};
 
 /// SQS takes 1 MiB; what is around it is small.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 const SNS: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
+const SQS: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
 const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// Serves until `shutdown`.
@@ -32,7 +33,7 @@ async fn answer(State(local): State<Arc<Local>>, uri: Uri, headers: HeaderMap, b
     let request_id = uuid::Uuid::new_v4().to_string();
     let host = Some(text("host")).filter(|h| !h.is_empty()).unwrap_or("127.0.0.1");
     let mut call = Call {
-        region: region(text("authorization")).unwrap_or(&local.options().region).to_owned(),
+        region: scope(text("authorization"), 2).unwrap_or(&local.options().region).to_owned(),
         account: local.options().account.clone(),
         operation: String::new(),
         body: Value::Null,
@@ -43,7 +44,8 @@ async fn answer(State(local): State<Arc<Local>>, uri: Uri, headers: HeaderMap, b
             "AmazonSQS" => "sqs",
             "AWSEvents" => "events",
             t if t.starts_with("AmazonEC2ContainerService") => "ecs",
-            _ => target,
+            // `DynamoDB_20120810`: the service, and the date of its protocol.
+            _ => target.split('_').next().unwrap_or(target),
         };
         call.operation = operation.to_owned();
         let bytes = if body.is_empty() { &b"{}"[..] } else { &body[..] };
@@ -56,29 +58,63 @@ async fn answer(State(local): State<Arc<Local>>, uri: Uri, headers: HeaderMap, b
         };
         return json_answer(service, answered, &request_id);
     }
+    if uri.path() == "/_taskwatch/events" {
+        return replay(&local, uri.query(), &body, &request_id);
+    }
+    if uri.path() == "/_taskwatch/tasks" {
+        return reply(StatusCode::OK, "application/json", local.inspection().to_string(), &request_id);
+    }
+    let service = scope(text("authorization"), 3);
     // A form, or for a SubscribeURL that somebody visits, the URL's query.
     let asked = if body.is_empty() { uri.query().unwrap_or_default().as_bytes() } else { &body[..] };
     let mut form = query::unfold(asked);
     if let Some(Value::String(action)) = form.remove("Action") {
         call.operation = action;
-        call.body = Value::Object(form);
-        return query_answer(&local, call, &request_id).await;
+        if service == Some("sqs") {
+            call.body = query::sqs::request(form, uri.path(), &call.origin);
+        } else {
+            call.body = Value::Object(form);
+        }
+        return query_answer(&local, service.unwrap_or("sns"), call, &request_id).await;
     }
-    if uri.path() == "/_taskwatch/tasks" {
-        return reply(StatusCode::OK, "application/json", local.inspection().to_string(), &request_id);
+    match service {
+        // What a person or a health check asks.
+        None => {
+            let shown = json!({"service": "taskwatch local", "status": "ok", "serves": SERVES});
+            reply(StatusCode::OK, "application/json", shown.to_string(), &request_id)
+        }
+        Some(other) => refuse(other, &request_id),
     }
-    // What a person or a health check asks.
-    reply(
-        StatusCode::OK,
-        "application/json",
-        json!({"service": "taskwatch local", "status": "ok"}).to_string(),
-        &request_id,
-    )
 }
 
-/// `Credential=KEY/date/region/service/aws4_request`.
-fn region(authorization: &str) -> Option<&str> {
-    authorization.split("Credential=").nth(1)?.split('/').nth(2)
+/// What is told to the client of a service that is not here, in the two protocols that its error may be read by.
+fn refuse(service: &str, request_id: &str) -> Response<Body> {
+    let why = not_here(service).message;
+    if service == "s3" {
+        let xml = format!("<Error><Code>NotImplemented</Code><Message>{}</Message></Error>", query::escape(&why));
+        return reply(StatusCode::NOT_IMPLEMENTED, "application/xml", xml, request_id);
+    }
+    let body = json!({"__type": "UnknownOperationException", "message": why}).to_string();
+    let mut response = reply(StatusCode::NOT_FOUND, "application/json", body, request_id);
+    response.headers_mut().insert("x-amzn-errortype", header::HeaderValue::from_static("UnknownOperationException"));
+    response
+}
+
+/// `POST /_taskwatch/events?region=…`: recorded events, put on the default bus.
+fn replay(local: &Local, query: Option<&str>, body: &[u8], request_id: &str) -> Response<Body> {
+    let asked = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).find(|(name, _)| name == "region");
+    let region = asked.map_or_else(|| local.options().region.clone(), |(_, region)| region.into_owned());
+    let text = String::from_utf8_lossy(body);
+    let (status, answer) = match local.bus().replay(&region, &local.options().account, &text) {
+        Ok(events) => (StatusCode::OK, json!({"events": events})),
+        Err(why) => (StatusCode::BAD_REQUEST, json!({"message": why})),
+    };
+    reply(status, "application/json", answer.to_string(), request_id)
+}
+
+/// A part of `Credential=KEY/date/region/service/aws4_request`.
+fn scope(authorization: &str, part: usize) -> Option<&str> {
+    authorization.split("Credential=").nth(1)?.split([',', ' ']).next()?.split('/').nth(part)
 }
 
 fn json_answer(service: &str, answered: ApiResult, request_id: &str) -> Response<Body> {
@@ -97,41 +133,36 @@ fn json_answer(service: &str, answered: ApiResult, request_id: &str) -> Response
         body["__type"] = error.code.as_str().into();
         return reply(status, kind, body.to_string(), request_id);
     }
-    // SDKs of before the JSON protocol know SQS's errors by these names.
-    let old = match error.code.as_str() {
-        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue".to_owned(),
-        "QueueNameExists" => "QueueAlreadyExists".to_owned(),
-        code @ ("EmptyBatchRequest"
-        | "TooManyEntriesInBatchRequest"
-        | "BatchEntryIdsNotDistinct"
-        | "BatchRequestTooLong"
-        | "MessageNotInflight") => {
-            format!("AWS.SimpleQueueService.{code}")
-        }
-        code => code.to_owned(),
-    };
     body["__type"] = format!("com.amazonaws.sqs#{}", error.code).into();
     let mut response = reply(status, kind, body.to_string(), request_id);
-    if let Ok(value) = format!("{old};Sender").parse() {
+    // SDKs of before the JSON protocol know SQS's errors by their old names.
+    if let Ok(value) = format!("{};Sender", query::sqs::old_code(&error.code)).parse() {
         response.headers_mut().insert("x-amzn-query-error", value);
     }
     response
 }
 
-async fn query_answer(local: &Local, call: Call, request_id: &str) -> Response<Body> {
+async fn query_answer(local: &Local, service: &str, call: Call, request_id: &str) -> Response<Body> {
     let operation = call.operation.clone();
-    let (namespace, answered) = if operation == "GetCallerIdentity" {
-        let arn = format!("arn:aws:iam::{}:user/local", call.account);
-        (STS, Ok(json!({"Arn": arn, "UserId": "AIDATASKWATCHLOCAL", "Account": call.account})))
-    } else {
-        (SNS, local.handle("sns", call).await)
+    let (namespace, answered) = match (service, operation.as_str()) {
+        (_, "GetCallerIdentity") => {
+            let arn = format!("arn:aws:iam::{}:user/local", call.account);
+            (STS, Ok(json!({"Arn": arn, "UserId": "AIDATASKWATCHLOCAL", "Account": call.account})))
+        }
+        ("sqs", _) => (SQS, local.handle("sqs", call).await),
+        ("sns", _) => (SNS, local.handle("sns", call).await),
+        (other, _) => (SNS, Err(ApiError { code: "InvalidAction".to_owned(), ..not_here(other) })),
     };
     match answered {
         Ok(value) => {
+            let value = if service == "sqs" { query::sqs::answer(&operation, value) } else { value };
             reply(StatusCode::OK, "text/xml", query::answer(&operation, namespace, &value, request_id), request_id)
         }
         Err(error) if error.drop_connection => broken(),
-        Err(error) => {
+        Err(mut error) => {
+            if service == "sqs" {
+                error.code = query::sqs::old_code(&error.code);
+            }
             let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
             reply(status, "text/xml", query::error(&error, namespace, request_id), request_id)
         }

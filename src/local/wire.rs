@@ -52,3 +52,16 @@ pub trait JsonService: Send + Sync {
         Value::Null
     }
 }
+
+/// What an operation that is not served is told: what is.
+pub fn unknown(service: &str, operation: &str, served: &[&str]) -> ApiError {
+    let nearest =
+        served.iter().map(|known| (strsim::jaro_winkler(known, operation), known)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = nearest.filter(|(likeness, _)| *likeness > 0.93).map(|(_, known)| format!(" Did you mean {known}?"));
+    let message = format!(
+        "taskwatch local does not serve {service}'s {operation:?}.{} It serves: {}.",
+        hint.unwrap_or_default(),
+        served.join(", ")
+    );
+    ApiError::new("UnknownOperationException", message)
+}

@@ -39,14 +39,20 @@ impl State {
     /// The name of the request's cluster, if there is such a cluster.
     pub(super) fn cluster_of(&mut self, scope: &Scope, body: Body<'_>) -> Result<String, ApiError> {
         let name = name_of(body.text("cluster")?.unwrap_or("default"));
-        let known = self.account_mut(scope).clusters.get(name).is_some_and(|c| c.active);
-        if known { Ok(name.to_owned()) } else { Err(cluster_not_found()) }
+        if !super::definitions::is_name(name) {
+            return Err(invalid(format!("Cluster must match ^[a-zA-Z0-9\\-_]{{1,255}}$, but was {name}")));
+        }
+        match self.account_mut(scope).clusters.get(name) {
+            Some(cluster) if cluster.active => Ok(name.to_owned()),
+            Some(_) => Err(error(400, "ClusterNotFoundException", "The referenced cluster was inactive.")),
+            None => Err(cluster_not_found()),
+        }
     }
 
     pub(super) fn create_cluster(&mut self, scope: &Scope, body: Body<'_>) -> ApiResult {
         let name = body.text("clusterName")?.unwrap_or("default");
         if !super::definitions::is_name(name) {
-            return Err(invalid("Cluster names have 1 to 255 letters, numbers, hyphens and underscores."));
+            return Err(invalid(format!("Cluster must match ^[a-zA-Z0-9\\-_]{{1,255}}$, but was {name}")));
         }
         request::check_tags(body)?;
         let strategy = request::strategy(body.structures("defaultCapacityProviderStrategy")?)?;
@@ -61,6 +67,9 @@ impl State {
             if let Some(value) = body.get(member) {
                 shown.insert(member.to_owned(), value.clone());
             }
+        }
+        for name in body.texts("capacityProviders")? {
+            self.check_provider(scope, name)?;
         }
         let cluster = self.account_mut(scope).clusters.entry(name.to_owned()).or_default();
         cluster.active = true;
@@ -114,7 +123,7 @@ impl State {
         Ok(json!({"cluster": self.cluster_view(scope, &name)}))
     }
 
-    fn cluster_view(&self, scope: &Scope, name: &str) -> Value {
+    pub(super) fn cluster_view(&self, scope: &Scope, name: &str) -> Value {
         let Some(cluster) = self.account(scope).and_then(|a| a.clusters.get(name)) else { return Value::Null };
         let tasks = || cluster.tasks.iter().filter_map(|key| self.tasks.get(key));
         let running = tasks().filter(|t| t.status == Status::Running).count();

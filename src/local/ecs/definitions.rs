@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Scope;
 use super::body::{Body, page};
 use super::errors::{client, invalid};
+use super::sizes;
 use crate::local::wire::{ApiError, ApiResult};
 
 /// A registered revision.
@@ -151,6 +152,15 @@ impl Definitions {
         Ok(json!({"taskDefinition": gone.view()}))
     }
 
+    /// Hands the tags of a revision to `change`; `None`: there is no such revision.
+    pub(super) fn change_tags(&mut self, name: &str, change: impl FnOnce(&mut Vec<Value>)) -> Option<()> {
+        let found = self.find(name)?.clone();
+        let mut copy = found.copy();
+        change(copy.tags.as_array_mut()?);
+        self.families.get_mut(&found.family)?.insert(found.revision, Arc::new(copy));
+        Some(())
+    }
+
     pub(super) fn list_call(&self, body: Body<'_>) -> ApiResult {
         let prefix = body.text("familyPrefix")?;
         let active = body.text("status")?.unwrap_or("ACTIVE") == "ACTIVE";
@@ -252,18 +262,24 @@ fn checked(body: Body<'_>, now: i64) -> Result<Definition, ApiError> {
     }
     let requires = body.texts("requiresCompatibilities")?;
     let network_mode = body.text("networkMode")?.unwrap_or("bridge");
-    let (cpu, memory) = (body.text("cpu")?, body.text("memory")?);
-    if requires.contains(&"FARGATE") {
-        if network_mode != "awsvpc" {
-            return Err(client("Fargate only supports network mode ‘awsvpc’."));
-        }
-        if cpu.is_none() || memory.is_none() {
-            return Err(client("Fargate requires that 'cpu' and 'memory' be defined at the task level."));
-        }
+    let (cpu, memory) = (sizes::cpu(body)?, sizes::memory(body)?);
+    if requires.contains(&"FARGATE") && network_mode != "awsvpc" {
+        return Err(client("Fargate only supports network mode ‘awsvpc’."));
     }
+    sizes::check(&containers, requires.contains(&"FARGATE"), cpu, memory)?;
     let mut compatibilities = vec!["EC2"];
-    if network_mode == "awsvpc" && cpu.is_some() && memory.is_some() {
+    if network_mode == "awsvpc" && cpu.zip(memory).is_some_and(|(cpu, memory)| sizes::fargate(cpu, memory)) {
         compatibilities.push("FARGATE");
+    }
+    if network_mode != "bridge" {
+        compatibilities.push("MANAGED_INSTANCES");
+    }
+    let (cpu, memory) = (cpu.map(|n| n.to_string()), memory.map(|n| n.to_string()));
+    let mut shown = shown(body, &compatibilities, network_mode, now)?;
+    for (name, size) in [("cpu", &cpu), ("memory", &memory)] {
+        if let Some(size) = size {
+            shown.insert(name.to_owned(), json!(size));
+        }
     }
     Ok(Definition {
         arn: String::new(),
@@ -273,10 +289,10 @@ fn checked(body: Body<'_>, now: i64) -> Result<Definition, ApiError> {
         made_up: false,
         network_mode: network_mode.to_owned(),
         compatibilities: compatibilities.iter().map(|&c| c.to_owned()).collect(),
-        cpu: cpu.map(str::to_owned),
-        memory: memory.map(str::to_owned),
+        cpu,
+        memory,
         tags: Value::Array(body.list("tags")?.to_vec()),
-        body: shown(body, &compatibilities, network_mode, now)?,
+        body: shown,
         containers,
     })
 }
@@ -334,10 +350,16 @@ const MEMBERS: &[&str] = &[
 
 fn container(body: Body<'_>) -> Result<ContainerDefinition, ApiError> {
     let name = body.text("name")?.unwrap_or_default();
+    if name.is_empty() {
+        return Err(client("Container.name should not be null or empty."));
+    }
     if !is_name(name) {
         return Err(client("Container.name should be 1 to 255 letters, numbers, hyphens and underscores."));
     }
-    let image = body.text("image")?.ok_or_else(|| client("Container.image should not be null or empty."))?;
+    let image = body
+        .text("image")?
+        .filter(|image| !image.is_empty())
+        .ok_or_else(|| client("Container.image should not be null or empty."))?;
     let health = body.structure("healthCheck")?;
     let healthy_after = if health.is_absent() {
         None

@@ -6,10 +6,12 @@ mod clusters;
 mod definitions;
 mod errors;
 mod life;
+mod providers;
 mod query;
 mod quota;
 mod request;
 mod run_task;
+mod sizes;
 mod snapshot;
 mod state;
 mod task;
@@ -31,12 +33,36 @@ pub use snapshot::{Counters, EventCounters, TaskSnapshot};
 
 use super::clock::Clock;
 use super::faults::{CallFault, Script, Subject, hash_of};
-use super::wire::{ApiError, ApiResult, Call, JsonService};
+use super::wire::{self, ApiError, ApiResult, Call, JsonService};
 use body::Body;
 use state::State;
 
 /// For so long ECS remembers a stopped task: "at least one hour", here exactly.
 const FORGOTTEN_AFTER_SECONDS: f64 = 3600.0;
+
+/// What is served.
+const OPERATIONS: [&str; 20] = [
+    "RunTask",
+    "StopTask",
+    "DescribeTasks",
+    "ListTasks",
+    "RegisterTaskDefinition",
+    "DescribeTaskDefinition",
+    "DeregisterTaskDefinition",
+    "ListTaskDefinitions",
+    "ListTaskDefinitionFamilies",
+    "CreateCluster",
+    "DescribeClusters",
+    "ListClusters",
+    "DeleteCluster",
+    "PutClusterCapacityProviders",
+    "CreateCapacityProvider",
+    "DescribeCapacityProviders",
+    "DeleteCapacityProvider",
+    "TagResource",
+    "UntagResource",
+    "ListTagsForResource",
+];
 
 /// Where the events go.
 pub trait EventSink: Send + Sync {
@@ -302,13 +328,11 @@ impl State {
             "TagResource" => self.tag_resource(scope, body),
             "UntagResource" => self.untag_resource(scope, body),
             "ListTagsForResource" => self.list_tags(scope, body),
-            other => {
-                let message = format!(
-                    "taskwatch local does not know the ECS operation {other:?}. It knows RunTask, StopTask, DescribeTasks, ListTasks, \
-                     task definitions, clusters and tags."
-                );
-                Err(errors::error(400, "UnknownOperationException", message))
-            }
+            "CreateCapacityProvider" => self.create_provider(scope, body),
+            "DescribeCapacityProviders" => self.describe_providers(scope, body),
+            "DeleteCapacityProvider" => self.delete_provider(scope, body),
+            "PutClusterCapacityProviders" => self.put_providers(scope, body),
+            other => Err(wire::unknown("ECS", other, &OPERATIONS)),
         }
     }
 }

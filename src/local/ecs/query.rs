@@ -14,11 +14,12 @@ impl State {
         let cluster = self.cluster_of(scope, body)?;
         let names = body.texts("tasks")?;
         if names.is_empty() {
-            return Err(invalid("Tasks can not be empty."));
+            return Err(invalid("Tasks cannot be empty."));
         }
         if names.len() > 100 {
-            return Err(invalid("Tasks can not have more than 100 elements."));
+            return Err(invalid("taskIds can have at most 100 items."));
         }
+        names.iter().try_for_each(|name| check_name(name, &cluster))?;
         let with_tags = body.texts("include")?.contains(&"TAGS");
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for name in names {
@@ -83,6 +84,7 @@ impl State {
     pub(super) fn stop_task(&mut self, scope: &Scope, body: Body<'_>, now: i64) -> ApiResult {
         let cluster = self.cluster_of(scope, body)?;
         let name = body.needed("task")?;
+        check_name(name, &cluster)?;
         let reason = body.text("reason")?.unwrap_or("Task stopped by user").to_owned();
         let key =
             self.task_named(scope, &cluster, name).ok_or_else(|| invalid("The referenced task was not found."))?;
@@ -132,10 +134,31 @@ impl State {
             key.and_then(|key| self.tasks.get_mut(&key)).map(|task| &mut task.tags)
         } else if resource.starts_with("cluster/") {
             self.account_mut(scope).clusters.get_mut(id).map(|cluster| &mut cluster.tags)
+        } else if resource.starts_with("task-definition/") {
+            return self.account_mut(scope).definitions.change_tags(arn, change).ok_or_else(not_found);
         } else {
-            return Err(invalid("Only tasks and clusters can be tagged here."));
+            return Err(invalid("Only tasks, task definitions and clusters can be tagged here."));
         };
         change(tags.and_then(Value::as_array_mut).ok_or_else(not_found)?);
         Ok(())
     }
+}
+
+/// What ECS says of a task's name before it looks for it.
+fn check_name(name: &str, cluster: &str) -> Result<(), ApiError> {
+    let resource = if name.starts_with("arn:") { name.splitn(6, ':').nth(5).unwrap_or_default() } else { name };
+    let parts: Vec<&str> = resource.split('/').collect();
+    match parts.as_slice() {
+        ["task", own, _] if *own != cluster => {
+            return Err(invalid(format!(
+                "Invalid identifier: Identifier is for cluster {own}. Your cluster is {cluster}"
+            )));
+        }
+        [other, _, ..] if *other != "task" && name.starts_with("arn:") => {
+            return Err(invalid(format!("Unsupported resource type: {other}")));
+        }
+        _ => {}
+    }
+    let id = parts.last().copied().unwrap_or_default();
+    if matches!(id.len(), 32 | 36) { Ok(()) } else { Err(invalid("taskId length should be one of [32,36]")) }
 }

@@ -35,7 +35,10 @@ pub(super) fn check<'a>(body: Body<'a>) -> Result<Checked<'a>, ApiError> {
     }
     let started_by = body.text("startedBy")?;
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/');
-    if started_by.is_some_and(|t| t.len() > 128 || !t.bytes().all(allowed)) {
+    if started_by.is_some_and(|t| t.len() > 128) {
+        return Err(invalid("startedBy longer than 128."));
+    }
+    if started_by.is_some_and(|t| !t.bytes().all(allowed)) {
         return Err(invalid(
             "startedBy must be up to 128 letters (uppercase and lowercase), numbers, hyphens, forward slashes and underscores.",
         ));
@@ -85,6 +88,8 @@ pub(super) fn strategy(items: Vec<Body<'_>>) -> Result<Vec<(String, i64, i64)>, 
         if !(0..=1000).contains(&weight) || !(0..=100_000).contains(&base) {
             return Err(invalid("The weight must be between 0 and 1000 and the base between 0 and 100000."));
         }
+        // By name or by ARN.
+        let name = if name.starts_with("arn:") { name.rsplit('/').next().unwrap_or(name) } else { name };
         providers.push((name.to_owned(), base, weight));
     }
     let fargate = providers.iter().filter(|(name, ..)| name.starts_with("FARGATE")).count();
@@ -97,8 +102,11 @@ pub(super) fn strategy(items: Vec<Body<'_>>) -> Result<Vec<(String, i64, i64)>, 
     if providers.iter().filter(|(_, base, _)| *base > 0).count() > 1 {
         return Err(invalid("Only one capacity provider in a strategy can have a base value defined."));
     }
-    if !providers.is_empty() && providers.iter().all(|(_, _, weight)| *weight == 0) {
-        return Err(invalid("At least one capacity provider must have a weight greater than 0."));
+    // One alone needs no weight (API reference, CapacityProviderStrategyItem).
+    if providers.len() > 1 && providers.iter().all(|(_, _, weight)| *weight == 0) {
+        return Err(invalid(
+            "There are no capacity providers with a weight value greater than zero defined in the capacity provider strategy. At least one capacity provider must have a weight value greater than zero specified.",
+        ));
     }
     Ok(providers)
 }
@@ -153,6 +161,9 @@ pub(super) fn check_place(
             return Err(invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified."));
         }
         return Ok(subnets);
+    }
+    if launch_type == "MANAGED_INSTANCES" && definition.network_mode == "bridge" {
+        return Err(invalid("Task definition does not support launch_type MANAGED_INSTANCES."));
     }
     if fargate && !definition.compatibilities.iter().any(|c| c == "FARGATE") {
         return Err(invalid("Task definition does not support launch_type FARGATE."));
@@ -284,6 +295,9 @@ pub(super) fn place(strategy: &[(String, i64, i64)], launch_type: &'static str, 
             chosen = Some(name);
         }
         rest -= base;
+    }
+    if let ([(only, ..)], None) = (strategy, chosen) {
+        chosen = Some(only);
     }
     let total: i64 = strategy.iter().map(|(_, _, weight)| weight).sum();
     if chosen.is_none() && total > 0 {

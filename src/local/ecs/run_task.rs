@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::Body;
 use super::definitions::Definition;
-use super::errors::{client, throttled};
+use super::errors::{client, invalid, throttled};
 use super::request::{self, Checked};
 use super::state::State;
 use super::task::{Birth, Launch, Place, Status, Task};
@@ -25,7 +25,10 @@ impl State {
             return answer;
         }
         let strategy = self.strategy_of(scope, &cluster, &checked);
-        let launch_type = launch_type(&checked, &strategy);
+        for (provider, ..) in &strategy {
+            self.check_provider(scope, provider)?;
+        }
+        let launch_type = self.launch_type(scope, &checked, &strategy);
         let definition = self.definition_of(scope, body, now)?;
         let awsvpc = request::check_place(body, &definition, launch_type, checked.subnets.is_some())?;
         let launch = Arc::new(request::launch(body, &checked, scope, &cluster, &definition)?);
@@ -69,6 +72,16 @@ impl State {
         cluster.map(|c| c.default_strategy.clone()).unwrap_or_default()
     }
 
+    /// EC2 where nothing is said: ECS's own default.
+    fn launch_type(&self, scope: &Scope, checked: &Checked<'_>, strategy: &[(String, i64, i64)]) -> &'static str {
+        match (checked.launch_type, strategy.first()) {
+            (Some(given), _) => given,
+            (None, Some((provider, ..))) if provider.starts_with("FARGATE") => "FARGATE",
+            (None, Some((provider, ..))) if self.is_managed(scope, provider) => "MANAGED_INSTANCES",
+            _ => "EC2",
+        }
+    }
+
     fn definition_of(&mut self, scope: &Scope, body: Body<'_>, now: i64) -> Result<Arc<Definition>, ApiError> {
         let name = body.needed("taskDefinition")?;
         let containers = request::override_names(body)?;
@@ -80,7 +93,7 @@ impl State {
             definitions.find(name).cloned()
         };
         let found = found.ok_or_else(|| client("TaskDefinition not found."))?;
-        if found.active { Ok(found) } else { Err(client("TaskDefinition is inactive")) }
+        if found.active { Ok(found) } else { Err(invalid("TaskDefinition is inactive")) }
     }
 
     fn check_quotas(&mut self, scope: &Scope, launch: &Launch, places: &[Place], now: i64) -> Result<(), ApiError> {
@@ -203,15 +216,6 @@ impl State {
             }
         }
         self.sending_early = false;
-    }
-}
-
-/// EC2 where nothing is said: ECS's own default.
-fn launch_type(checked: &Checked<'_>, strategy: &[(String, i64, i64)]) -> &'static str {
-    match (checked.launch_type, strategy.first()) {
-        (Some(given), _) => given,
-        (None, Some((provider, ..))) if provider.starts_with("FARGATE") => "FARGATE",
-        _ => "EC2",
     }
 }
 

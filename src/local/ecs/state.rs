@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::clusters::{Cluster, Clusters};
 use super::definitions::Definitions;
 use super::life::Step;
+use super::providers::Providers;
 use super::quota::Buckets;
 use super::snapshot::TaskSnapshot;
 use super::task::Task;
@@ -21,6 +22,7 @@ use crate::local::faults::{Engine, Subject, hash_of};
 pub(super) struct Account {
     pub(super) clusters: Clusters,
     pub(super) definitions: Definitions,
+    pub(super) providers: Providers,
     pub(super) tokens: Tokens,
     /// Task keys by task id.
     pub(super) ids: HashMap<String, u64>,

@@ -1,6 +1,11 @@
 //! EventBridge: rules with the full pattern language, SQS and SNS targets, PutEvents, TestEventPattern.
 
+mod buses;
+mod input;
 mod rules;
+mod targets;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +17,34 @@ use serde_json::{Value, json};
 use super::clock::Clock;
 use super::pattern;
 use super::sns::Sns;
-use super::sqs::Sqs;
-use super::wire::{ApiError, ApiResult, Call, JsonService};
+use super::sqs::{Extras, Sqs};
+use super::wire::{self, ApiError, ApiResult, Call, JsonService};
+
+/// What a PutEvents may weigh (Amazon EventBridge quotas).
+const MOST_BYTES: usize = 1_048_576;
+
+/// What is served.
+const OPERATIONS: [&str; 19] = [
+    "PutEvents",
+    "TestEventPattern",
+    "PutRule",
+    "DeleteRule",
+    "DescribeRule",
+    "ListRules",
+    "EnableRule",
+    "DisableRule",
+    "PutTargets",
+    "RemoveTargets",
+    "ListTargetsByRule",
+    "ListRuleNamesByTarget",
+    "CreateEventBus",
+    "DeleteEventBus",
+    "DescribeEventBus",
+    "ListEventBuses",
+    "TagResource",
+    "UntagResource",
+    "ListTagsForResource",
+];
 
 /// Buses, rules and targets of every region and account.
 pub struct EventBus {
@@ -21,7 +52,14 @@ pub struct EventBus {
     sqs: Arc<Sqs>,
     sns: Arc<Sns>,
     rules: Mutex<BTreeMap<String, Rule>>,
-    buses: Mutex<BTreeMap<String, String>>,
+    buses: Mutex<BTreeMap<String, Bus>>,
+}
+
+/// A bus of one's own, under its ARN.
+#[derive(Default)]
+struct Bus {
+    name: String,
+    tags: BTreeMap<String, String>,
 }
 
 /// A rule, under its ARN.
@@ -70,9 +108,12 @@ impl EventBus {
 
     fn deliver(&self, rule: &str, target: &Value, event: &Value) {
         let arn = target["Arn"].as_str().unwrap_or_default();
-        let body = rules::input(target, event);
+        let body = input::of(target, rule, event, self.clock.now_millis());
         let delivered = match arn.split(':').nth(2) {
-            Some("sqs") => self.sqs.deliver(arn, "events.amazonaws.com", rule, &body, Value::Null),
+            Some("sqs") => {
+                let group = target["SqsParameters"]["MessageGroupId"].as_str();
+                self.sqs.deliver(arn, "events.amazonaws.com", rule, &body, Extras { group, ..Extras::default() })
+            }
             Some("sns") => self.sns.publish_from_service(arn, &body),
             _ => Err(("NO_RESOURCE", format!("targets such as {arn} are not part of this endpoint"))),
         };
@@ -82,9 +123,8 @@ impl EventBus {
         let text = |value: &str| json!({"DataType": "String", "StringValue": value});
         let attributes = json!({"RULE_ARN": text(rule), "TARGET_ARN": text(arn), "ERROR_CODE": text(code),
             "ERROR_MESSAGE": text(&message)});
-        if dlq.is_empty()
-            || self.sqs.deliver(dlq, "events.amazonaws.com", rule, &event.to_string(), attributes).is_err()
-        {
+        let extras = Extras { attributes, ..Extras::default() };
+        if dlq.is_empty() || self.sqs.deliver(dlq, "events.amazonaws.com", rule, &event.to_string(), extras).is_err() {
             tracing::warn!(rule, target = arn, message, "an event was dropped");
         }
     }
@@ -92,7 +132,11 @@ impl EventBus {
     fn put_events(&self, call: &Call) -> ApiResult {
         let entries = call.body["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
         if !(1..=10).contains(&entries.len()) {
-            return Err(ApiError::new("ValidationException", "Entries must have between 1 and 10 items"));
+            return Err(invalid("Entries must have between 1 and 10 items"));
+        }
+        let bytes = |entry: &Value| ["Source", "DetailType", "Detail"].map(|n| entry[n].as_str().map_or(0, str::len));
+        if entries.iter().flat_map(bytes).sum::<usize>() > MOST_BYTES {
+            return Err(invalid("Total size of the entries in the request is over the limit."));
         }
         let answers: Vec<Value> = entries.iter().map(|entry| self.put_event(call, entry)).collect();
         let failed = answers.iter().filter(|a| a["ErrorCode"].is_string()).count();
@@ -102,28 +146,70 @@ impl EventBus {
     fn put_event(&self, call: &Call, entry: &Value) -> Value {
         let text = |name: &str| entry[name].as_str().filter(|t| !t.is_empty());
         let refused = |code: &str, message: &str| json!({"ErrorCode": code, "ErrorMessage": message});
-        let (Some(source), Some(kind), Some(detail)) = (text("Source"), text("DetailType"), text("Detail")) else {
-            return refused(
-                "InvalidArgument",
-                "Parameter Source, DetailType or Detail is not valid. Reason: it is a required argument.",
-            );
-        };
+        let missing = ["Source", "DetailType", "Detail"].into_iter().find(|name| text(name).is_none());
+        if let Some(name) = missing {
+            let why = format!("Parameter {name} is not valid. Reason: {name} is a required argument.");
+            return refused("InvalidArgument", &why);
+        }
+        let [source, kind, detail] = ["Source", "DetailType", "Detail"].map(|name| text(name).unwrap_or_default());
+        // Only AWS's services send as aws.*; `POST /_taskwatch/events` is for recorded events of theirs.
         if source.starts_with("aws.") {
-            let why = format!("Not authorized for the source {source}: only AWS services send as aws.*");
-            return refused("NotAuthorizedForSourceException", &why);
+            return refused("NotAuthorizedForSourceException", "Not authorized for the source.");
         }
         let Some(detail) = serde_json::from_str::<Value>(detail).ok().filter(Value::is_object) else {
             return refused("MalformedDetail", "Detail is malformed.");
         };
-        let id = uuid::Uuid::new_v4().to_string();
-        let now = self.clock.now_millis() / 1000;
-        let time = entry["Time"].as_f64().map_or(now, |t| t as i64);
-        let time = jiff::Timestamp::from_second(time).map(|t| t.to_string()).unwrap_or_default();
-        let event = json!({"version": "0", "id": id, "detail-type": kind, "source": source, "account": call.account,
-            "time": time, "region": call.region, "resources": entry.get("Resources").cloned().unwrap_or_else(|| json!([])),
-            "detail": detail});
+        let mut event = json!({"detail-type": kind, "source": source, "detail": detail, "account": call.account,
+            "region": call.region, "resources": entry.get("Resources").cloned().unwrap_or_else(|| json!([]))});
+        if let Some(time) = entry["Time"].as_f64() {
+            event["time"] = jiff::Timestamp::from_second(time as i64).map(|t| t.to_string()).unwrap_or_default().into();
+        }
+        self.complete(&mut event, &call.region, &call.account);
         self.route(&rules::bus_arn(call, text("EventBusName")), &event);
-        json!({"EventId": id})
+        json!({"EventId": event["id"]})
+    }
+
+    /// Gives an event the members of the envelope that it lacks.
+    fn complete(&self, event: &mut Value, region: &str, account: &str) {
+        let time = jiff::Timestamp::from_second(self.clock.now_millis() / 1000).map(|t| t.to_string());
+        for (name, value) in [
+            ("version", json!("0")),
+            ("id", json!(uuid::Uuid::new_v4().to_string())),
+            ("account", json!(account)),
+            ("time", json!(time.unwrap_or_default())),
+            ("region", json!(region)),
+            ("resources", json!([])),
+        ] {
+            if event[name].is_null() {
+                event[name] = value;
+            }
+        }
+    }
+
+    /// Puts recorded events (one, a list, or one a line) on the default bus, whatever their source; says how many.
+    ///
+    /// # Errors
+    /// A text that is no event; then none is put.
+    pub fn replay(&self, region: &str, account: &str, text: &str) -> Result<usize, String> {
+        let mut events = Vec::new();
+        for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+            match value.map_err(|e| format!("not JSON: {e}"))? {
+                Value::Array(items) => events.extend(items),
+                one => events.push(one),
+            }
+        }
+        for (index, event) in events.iter_mut().enumerate() {
+            let is_text = |name: &str| event[name].as_str().is_some_and(|text| !text.is_empty());
+            if !(is_text("source") && is_text("detail-type") && event["detail"].is_object()) {
+                return Err(format!(
+                    "event {}: it needs \"source\", \"detail-type\" and an object \"detail\"",
+                    index + 1
+                ));
+            }
+            self.complete(event, region, account);
+        }
+        events.iter().for_each(|event| self.put_service_event(region, account, event));
+        Ok(events.len())
     }
 
     async fn answer(&self, call: Call) -> ApiResult {
@@ -139,12 +225,12 @@ impl EventBus {
             "RemoveTargets" => self.remove_targets(&call),
             "ListTargetsByRule" => self.list_targets(&call),
             "ListRuleNamesByTarget" => Ok(self.list_rules_of_target(&call)),
-            "CreateEventBus" | "DeleteEventBus" | "DescribeEventBus" | "ListEventBuses" => self.bus(&call),
+            "CreateEventBus" => self.create_bus(&call),
+            "DeleteEventBus" => self.delete_bus(&call),
+            "DescribeEventBus" => self.describe_bus(&call),
+            "ListEventBuses" => Ok(self.list_buses(&call)),
             "TagResource" | "UntagResource" | "ListTagsForResource" => self.tags(&call),
-            other => {
-                let why = format!("EventBridge {other} is not part of this endpoint");
-                Err(ApiError::new("UnknownOperationException", why))
-            }
+            other => Err(wire::unknown("EventBridge", other, &OPERATIONS)),
         }
     }
 }
@@ -153,4 +239,8 @@ impl JsonService for EventBus {
     fn handle<'a>(&'a self, call: Call) -> BoxFuture<'a, ApiResult> {
         self.answer(call).boxed()
     }
+}
+
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new("ValidationException", message)
 }

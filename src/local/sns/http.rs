@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::local::sqs::Sqs;
+use crate::local::sqs::{Extras, Sqs};
 
 /// Deliveries that wait for one endpoint: more than an endpoint that is down for a while gathers in a test.
 const MOST_WAITING: usize = 10_000;
@@ -77,9 +77,7 @@ async fn deliver(client: &reqwest::Client, url: &str, delivery: &Delivery, sqs: 
         wait *= 2;
     }
     let lost = match &delivery.dlq {
-        Some(dlq) => {
-            sqs.deliver(dlq, "sns.amazonaws.com", &delivery.topic, &delivery.body, serde_json::Value::Null).err()
-        }
+        Some(dlq) => sqs.deliver(dlq, "sns.amazonaws.com", &delivery.topic, &delivery.body, Extras::default()).err(),
         None => Some(("", "it has no RedrivePolicy".to_owned())),
     };
     if let Some((_, why)) = lost {

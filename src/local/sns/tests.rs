@@ -1,4 +1,4 @@
-//! HTTP subscriptions, against a real endpoint on loopback.
+//! Topics and subscriptions; HTTP ones against a real endpoint on loopback.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -106,4 +106,118 @@ async fn what_an_endpoint_never_takes_goes_to_its_dlq() {
     call(&sns, "Publish", json!({"TopicArn": topic, "Message": "lost?"})).await;
     let received = call(&*sqs, "ReceiveMessage", json!({"QueueUrl": queue, "WaitTimeSeconds": 20})).await;
     assert_eq!(received["Messages"][0]["Body"], "lost?");
+}
+
+async fn refused(service: &dyn JsonService, operation: &str, body: Value) -> String {
+    let call = Call {
+        region: "us-east-1".into(),
+        account: "123456789012".into(),
+        operation: operation.into(),
+        body,
+        origin: "http://127.0.0.1:4566".into(),
+    };
+    service.handle(call).await.unwrap_err().code
+}
+
+/// A queue that takes from topics, and its ARN.
+async fn queue(sqs: &Sqs, name: &str) -> (Value, String) {
+    let policy = json!({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage"}]}).to_string();
+    let attributes = if name.ends_with(".fifo") {
+        json!({"Policy": policy, "FifoQueue": "true"})
+    } else {
+        json!({"Policy": policy})
+    };
+    let made = call(sqs, "CreateQueue", json!({"QueueName": name, "Attributes": attributes})).await;
+    (made["QueueUrl"].clone(), format!("arn:aws:sqs:us-east-1:123456789012:{name}"))
+}
+
+async fn bodies(sqs: &Sqs, url: &Value) -> Vec<Value> {
+    let got = call(sqs, "ReceiveMessage", json!({"QueueUrl": url, "MaxNumberOfMessages": 10})).await;
+    got["Messages"].as_array().into_iter().flatten().map(|m| m["Body"].clone()).collect()
+}
+
+#[tokio::test]
+async fn a_fifo_topic_tells_a_fifo_queue_once_and_in_order() {
+    let (sqs, sns) = services();
+    let (url, arn) = queue(&sqs, "q.fifo").await;
+    let made = json!({"Name": "t.fifo", "Attributes": {"FifoTopic": "true", "ContentBasedDeduplication": "true"}});
+    let topic = call(&sns, "CreateTopic", made).await["TopicArn"].clone();
+    let raw = json!({"RawMessageDelivery": "true"});
+    call(&sns, "Subscribe", json!({"TopicArn": topic, "Protocol": "sqs", "Endpoint": arn, "Attributes": raw})).await;
+    let message = |text: &str| json!({"TopicArn": topic, "Message": text, "MessageGroupId": "g"});
+    let first = call(&sns, "Publish", message("a")).await;
+    assert_eq!(call(&sns, "Publish", message("a")).await, first, "a duplicate is the same message");
+    assert!(first["SequenceNumber"].is_string());
+    call(&sns, "Publish", message("b")).await;
+    assert_eq!(bodies(&sqs, &url).await, ["a", "b"]);
+    assert_eq!(refused(&sns, "Publish", json!({"TopicArn": topic, "Message": "c"})).await, "InvalidParameter");
+    let standard = call(&sns, "CreateTopic", json!({"Name": "t"})).await["TopicArn"].clone();
+    let wrong = json!({"TopicArn": standard, "Protocol": "sqs", "Endpoint": arn});
+    assert_eq!(refused(&sns, "Subscribe", wrong).await, "InvalidParameter");
+}
+
+#[tokio::test]
+async fn a_subscription_is_made_once_and_its_policy_is_checked() {
+    let (sqs, sns) = services();
+    let (url, arn) = queue(&sqs, "q").await;
+    let topic =
+        call(&sns, "CreateTopic", json!({"Name": "t", "Tags": [{"Key": "a", "Value": "b"}]})).await["TopicArn"].clone();
+    let subscribe =
+        |attributes: Value| json!({"TopicArn": topic, "Protocol": "sqs", "Endpoint": arn, "Attributes": attributes});
+    let first = call(&sns, "Subscribe", subscribe(json!({}))).await;
+    assert_eq!(call(&sns, "Subscribe", subscribe(json!({}))).await, first);
+    for attributes in [
+        json!({"RawMessageDelivery": "true"}),
+        json!({"RawMessageDelivery": "yes"}),
+        json!({"FilterPolicy": "{\"a\": {\"b\": [1]}}"}),
+        json!({"FilterPolicy": "{\"a\": 1}"}),
+        json!({"FilterPolicyScope": "Body"}),
+        json!({"Colour": "red"}),
+    ] {
+        assert_eq!(refused(&sns, "Subscribe", subscribe(attributes)).await, "InvalidParameter");
+    }
+    let set = |name: &str, value: &str| json!({"SubscriptionArn": first["SubscriptionArn"], "AttributeName": name, "AttributeValue": value});
+    let policy = "{\"a\": {\"b\": [{\"prefix\": \"x\"}]}}";
+    assert_eq!(refused(&sns, "SetSubscriptionAttributes", set("FilterPolicy", policy)).await, "InvalidParameter");
+    call(&sns, "SetSubscriptionAttributes", set("FilterPolicyScope", "MessageBody")).await;
+    call(&sns, "SetSubscriptionAttributes", set("FilterPolicy", policy)).await;
+    call(&sns, "SetSubscriptionAttributes", set("RawMessageDelivery", "true")).await;
+    for text in ["{\"a\": {\"b\": \"xy\"}}", "{\"a\": {\"b\": \"y\"}}", "no JSON"] {
+        call(&sns, "Publish", json!({"TargetArn": topic, "Message": text})).await;
+    }
+    assert_eq!(bodies(&sqs, &url).await, ["{\"a\": {\"b\": \"xy\"}}"]);
+    let shown = call(&sns, "GetTopicAttributes", json!({"TopicArn": topic})).await["Attributes"].clone();
+    assert_eq!((&shown["SubscriptionsConfirmed"], &shown["Owner"]), (&json!("1"), &json!("123456789012")));
+    let tags = call(&sns, "ListTagsForResource", json!({"ResourceArn": topic})).await;
+    assert_eq!(tags["Tags"], json!([{"Key": "a", "Value": "b"}]));
+}
+
+#[tokio::test]
+async fn a_batch_is_published_entry_by_entry_and_a_message_may_differ_by_protocol() {
+    let (sqs, sns) = services();
+    let (url, arn) = queue(&sqs, "q").await;
+    let topic = call(&sns, "CreateTopic", json!({"Name": "t"})).await["TopicArn"].clone();
+    let raw = json!({"RawMessageDelivery": "true"});
+    call(&sns, "Subscribe", json!({"TopicArn": topic, "Protocol": "sqs", "Endpoint": arn, "Attributes": raw})).await;
+    let batch = |entries: Value| json!({"TopicArn": topic, "PublishBatchRequestEntries": entries});
+    let json_message = json!({"default": "d", "sqs": "for a queue"}).to_string();
+    let entries = json!([{"Id": "1", "Message": "a"}, {"Id": "2", "Message": ""}, {"Id": "3", "Message": "b", "Subject": "x\ny"},
+        {"Id": "4", "Message": json_message, "MessageStructure": "json"}, {"Id": "5", "Message": "{}", "MessageStructure": "json"}]);
+    let answer = call(&sns, "PublishBatch", batch(entries)).await;
+    let ids = |list: &str| -> Vec<Value> { answer[list].as_array().unwrap().iter().map(|e| e["Id"].clone()).collect() };
+    assert_eq!(
+        (ids("Successful"), ids("Failed")),
+        (vec![json!("1"), json!("4")], vec![json!("2"), json!("3"), json!("5")])
+    );
+    assert_eq!(bodies(&sqs, &url).await, ["a", "for a queue"]);
+    let half = "x".repeat(140_000);
+    for (entries, code) in [
+        (json!([{"Id": "1", "Message": "a"}, {"Id": "1", "Message": "b"}]), "BatchEntryIdsNotDistinct"),
+        (json!([{"Id": "1", "Message": half}, {"Id": "2", "Message": half}]), "BatchRequestTooLong"),
+        (json!([]), "EmptyBatchRequest"),
+    ] {
+        assert_eq!(refused(&sns, "PublishBatch", batch(entries)).await, code);
+    }
+    let long = json!({"TopicArn": topic, "Message": "x".repeat(262_145)});
+    assert_eq!(refused(&sns, "Publish", long).await, "InvalidParameter");
 }

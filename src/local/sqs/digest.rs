@@ -33,7 +33,7 @@ pub(super) fn of_attributes(attributes: &Value) -> Option<String> {
 }
 
 /// Standard base64, as JSON has binary values; what is no base64 ends the value.
-fn base64(text: &str) -> Vec<u8> {
+pub(super) fn base64(text: &str) -> Vec<u8> {
     let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0);
     for c in text.bytes() {
         let six = match c {

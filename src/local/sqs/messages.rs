@@ -1,66 +1,20 @@
-//! Messages: sent, received, deleted, hidden for longer.
+//! Messages: received, deleted, hidden for longer.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::queue::{Handed, Message};
+use super::queue::Handed;
 use super::{Queue, Sqs, digest, invalid, lock};
 use crate::local::wire::{ApiError, ApiResult, Call};
 
 /// Messages a call may have (Amazon SQS quotas).
 const MOST_A_BATCH: usize = 10;
+/// Messages a queue may have in flight (Amazon SQS quotas).
+const MOST_IN_FLIGHT: usize = 120_000;
 
 impl Sqs {
-    /// Puts a message; `delay` in seconds, else the queue's own.
-    pub(super) fn put(&self, queue: &Queue, body: &str, attributes: Value, delay: Option<i64>) -> (String, String) {
-        let now = self.clock.now_millis();
-        let (id, md5) = (uuid::Uuid::new_v4().to_string(), digest::hex(body.as_bytes()));
-        let message = Message::new(id.clone(), Arc::from(body), md5.clone(), attributes, now);
-        let delay = delay.unwrap_or_else(|| queue.number("DelaySeconds"));
-        lock(&queue.messages).push(message, now + delay * 1000);
-        queue.arrived.notify_one();
-        (id, md5)
-    }
-
-    fn send(&self, queue: &Queue, entry: &Value) -> ApiResult {
-        let body = entry["MessageBody"].as_str().filter(|b| !b.is_empty());
-        let body = body
-            .ok_or_else(|| ApiError::new("MissingParameter", "The request must contain the parameter MessageBody."))?;
-        let most = queue.number("MaximumMessageSize");
-        if i64::try_from(body.len()).unwrap_or(i64::MAX) > most {
-            let why = format!("One or more parameters are invalid. Reason: Message must be shorter than {most} bytes.");
-            return Err(invalid(why));
-        }
-        let delay = entry["DelaySeconds"].as_i64();
-        if delay.is_some_and(|d| !(0..=900).contains(&d)) {
-            return Err(invalid("Value for parameter DelaySeconds is invalid. Reason: Must be between 0 and 900."));
-        }
-        let attributes = entry["MessageAttributes"].clone();
-        let attributes_md5 = digest::of_attributes(&attributes);
-        let (id, md5) = self.put(queue, body, attributes, delay);
-        let mut answer = json!({"MessageId": id, "MD5OfMessageBody": md5});
-        if let Some(md5) = attributes_md5 {
-            answer["MD5OfMessageAttributes"] = md5.into();
-        }
-        Ok(answer)
-    }
-
-    pub(super) fn send_message(&self, call: &Call) -> ApiResult {
-        self.send(&*self.queue(call)?, &call.body)
-    }
-
-    pub(super) fn send_message_batch(&self, call: &Call) -> ApiResult {
-        let queue = self.queue(call)?;
-        let bytes: usize = entries(&call.body).filter_map(|e| e["MessageBody"].as_str()).map(str::len).sum();
-        if bytes > 1_048_576 {
-            let why = "Batch requests cannot be longer than 1048576 bytes.";
-            return Err(ApiError::new("BatchRequestTooLong", why));
-        }
-        batch(&call.body, |entry| self.send(&queue, entry))
-    }
-
     pub(super) async fn receive_message(&self, call: &Call) -> ApiResult {
         let queue = self.queue(call)?;
         let number = |name: &str| call.body[name].as_i64();
@@ -77,6 +31,16 @@ impl Sqs {
             )));
         }
         let visibility = number("VisibilityTimeout").unwrap_or_else(|| queue.number("VisibilityTimeout"));
+        if !(0..=43_200).contains(&visibility) {
+            return Err(invalid(format!(
+                "Value {visibility} for parameter VisibilityTimeout is invalid. Reason: Must be between 0 and 43200."
+            )));
+        }
+        // "ReceiveMessage returns OverLimit" on short polls; long polls get nothing (Amazon SQS quotas).
+        if wait == 0 && lock(&queue.messages).in_flight() >= MOST_IN_FLIGHT {
+            let why = format!("Too many messages in flight: the maximum is {MOST_IN_FLIGHT}.");
+            return Err(ApiError { status: 403, ..ApiError::new("OverLimit", why) });
+        }
         let deadline = self.clock.now_millis() + wait * 1000;
         loop {
             let handed = self.take(&queue, usize::try_from(most).unwrap_or(1), visibility);
@@ -97,28 +61,28 @@ impl Sqs {
     fn take(&self, queue: &Queue, most: usize, visibility: i64) -> Vec<Handed> {
         let now = self.clock.now_millis();
         let oldest = now - queue.number("MessageRetentionPeriod") * 1000;
-        let redrive = queue.attribute("RedrivePolicy").and_then(|p| serde_json::from_str::<Value>(&p).ok());
-        let most_received = redrive.as_ref().and_then(|r| whole(&r["maxReceiveCount"]));
-        let (mut handed, mut dead, more) = (Vec::new(), Vec::new(), {
+        // Without the dead-letter queue there is nowhere to put what was received too often.
+        let redrive = queue.redrive().and_then(|(arn, most)| Some((lock(&self.queues).get(&arn).cloned()?, most)));
+        let most_received = redrive.as_ref().map(|(_, most)| *most);
+        let (mut handed, mut dead, mut mine) = (Vec::new(), Vec::new(), HashSet::new());
+        let more = {
             let mut messages = lock(&queue.messages);
             messages.advance(now, oldest);
-            messages.counts().0 > most
-        });
-        {
-            let mut messages = lock(&queue.messages);
-            while handed.len() < most {
-                match messages.take(now, now + visibility * 1000, most_received) {
+            let room = MOST_IN_FLIGHT.saturating_sub(messages.in_flight());
+            let more = messages.counts().0 > most;
+            while handed.len() < most.min(room) {
+                match messages.take(now, now + visibility * 1000, most_received, &mut mine) {
                     Some(Ok(one)) => handed.push(one),
                     Some(Err(message)) => dead.push(message),
                     None => break,
                 }
             }
-        }
-        let dlq = redrive.as_ref().and_then(|r| r["deadLetterTargetArn"].as_str());
-        let dlq = dlq.and_then(|arn| lock(&self.queues).get(arn).cloned());
-        if let Some(dlq) = dlq {
-            for message in dead {
+            more
+        };
+        if let Some((dlq, _)) = redrive {
+            for mut message in dead {
                 // On standard queues a message keeps the time it was first sent (developer guide, dead-letter queues).
+                message.source = Some(queue.arn.clone());
                 lock(&dlq.messages).push(message, i64::MIN);
                 dlq.arrived.notify_one();
             }
@@ -177,12 +141,12 @@ fn delete(queue: &Queue, entry: &Value) -> ApiResult {
     ))
 }
 
-fn entries(body: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn entries(body: &Value) -> impl Iterator<Item = &Value> {
     body["Entries"].as_array().into_iter().flatten()
 }
 
 /// Does each entry of a batch; what one of them is refused for, the others are not.
-fn batch(body: &Value, mut each: impl FnMut(&Value) -> ApiResult) -> ApiResult {
+pub(super) fn batch(body: &Value, mut each: impl FnMut(&Value) -> ApiResult) -> ApiResult {
     let ids: Vec<&str> = entries(body).map(|e| e["Id"].as_str().unwrap_or_default()).collect();
     if ids.is_empty() {
         let why = "There should be at least one entry in the request.";
@@ -191,6 +155,11 @@ fn batch(body: &Value, mut each: impl FnMut(&Value) -> ApiResult) -> ApiResult {
     if ids.len() > MOST_A_BATCH {
         let why = format!("Maximum number of entries per request are 10. You have sent {}.", ids.len());
         return Err(ApiError::new("TooManyEntriesInBatchRequest", why));
+    }
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if ids.iter().any(|id| !(1..=80).contains(&id.len()) || !id.chars().all(fits)) {
+        let why = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.";
+        return Err(ApiError::new("InvalidBatchEntryId", why));
     }
     if ids.iter().enumerate().any(|(i, id)| ids[..i].contains(id)) {
         return Err(ApiError::new(
@@ -226,12 +195,21 @@ fn shown(handed: &Handed, asked: &Value) -> Value {
         "MD5OfBody": message.body_md5,
         "Body": &*message.body,
     });
-    let system = [
+    let mut system = vec![
         ("ApproximateReceiveCount", message.received.to_string()),
         ("SentTimestamp", message.sent.to_string()),
         ("ApproximateFirstReceiveTimestamp", message.first_received.unwrap_or(message.sent).to_string()),
         ("SenderId", "AIDATASKWATCHLOCAL".to_owned()),
     ];
+    for (name, value) in [
+        ("AWSTraceHeader", message.trace.as_deref()),
+        ("MessageGroupId", message.group.as_deref()),
+        ("MessageDeduplicationId", message.deduplication.as_deref()),
+        ("SequenceNumber", message.sequence.as_deref()),
+        ("DeadLetterQueueSourceArn", message.source.as_deref()),
+    ] {
+        system.extend(value.map(|value| (name, value.to_owned())));
+    }
     let wants = |list: &str, name: &str| {
         let names = asked[list].as_array().into_iter().flatten().filter_map(Value::as_str);
         names
@@ -255,9 +233,4 @@ fn shown(handed: &Handed, asked: &Value) -> Value {
         answer["MD5OfMessageAttributes"] = md5.into();
     }
     answer
-}
-
-fn whole(value: &Value) -> Option<u32> {
-    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
-    u32::try_from(number).ok()
 }

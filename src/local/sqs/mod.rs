@@ -1,9 +1,11 @@
-//! SQS, as far as standard queues go: long polls, visibility, delays, batches, dead-letter queues.
+//! SQS: long polls, visibility, delays, batches, dead-letter queues and their redrive, FIFO queues.
 
 mod admin;
 mod digest;
 mod messages;
+mod moves;
 mod queue;
+mod send;
 #[cfg(test)]
 mod tests;
 
@@ -17,14 +19,40 @@ use tokio::sync::Notify;
 
 use super::clock::Clock;
 use super::policy;
-use super::wire::{ApiError, ApiResult, Call, JsonService};
+use super::wire::{self, ApiError, ApiResult, Call, JsonService};
 use queue::Messages;
+pub(in crate::local) use send::Extras;
+
+/// What is served.
+const OPERATIONS: [&str; 20] = [
+    "CreateQueue",
+    "GetQueueUrl",
+    "ListQueues",
+    "DeleteQueue",
+    "PurgeQueue",
+    "GetQueueAttributes",
+    "SetQueueAttributes",
+    "TagQueue",
+    "UntagQueue",
+    "ListQueueTags",
+    "SendMessage",
+    "SendMessageBatch",
+    "ReceiveMessage",
+    "DeleteMessage",
+    "DeleteMessageBatch",
+    "ChangeMessageVisibility",
+    "ChangeMessageVisibilityBatch",
+    "ListDeadLetterSourceQueues",
+    "StartMessageMoveTask",
+    "ListMessageMoveTasks",
+];
 
 /// The queues of every region and account.
 #[derive(Debug)]
 pub struct Sqs {
     clock: Arc<Clock>,
     queues: Mutex<HashMap<String, Arc<Queue>>>,
+    moves: Mutex<Vec<moves::Moved>>,
 }
 
 /// One queue.
@@ -38,6 +66,9 @@ struct Queue {
 
 #[derive(Debug, Default)]
 struct Settings {
+    /// Seconds since the epoch.
+    created: i64,
+    modified: i64,
     attributes: BTreeMap<String, String>,
     tags: BTreeMap<String, String>,
 }
@@ -61,12 +92,24 @@ impl Queue {
             _ => 0,
         })
     }
+
+    fn fifo(&self) -> bool {
+        self.arn.ends_with(".fifo")
+    }
+
+    /// The ARN of the dead-letter queue, and how often a message is received before it goes there.
+    fn redrive(&self) -> Option<(String, u32)> {
+        let policy: Value = serde_json::from_str(&self.attribute("RedrivePolicy")?).ok()?;
+        let most = &policy["maxReceiveCount"];
+        let most = most.as_u64().or_else(|| most.as_str()?.parse().ok())?;
+        Some((policy["deadLetterTargetArn"].as_str()?.to_owned(), u32::try_from(most).ok()?))
+    }
 }
 
 impl Sqs {
     /// No queues yet.
     pub fn new(clock: Arc<Clock>) -> Self {
-        Self { clock, queues: Mutex::default() }
+        Self { clock, queues: Mutex::default(), moves: Mutex::default() }
     }
 
     /// Delivers what a service sends, if the queue's policy lets it: `service` as in `events.amazonaws.com`, on behalf of
@@ -74,13 +117,13 @@ impl Sqs {
     ///
     /// # Errors
     /// What AWS would note in the target's dead-letter queue: no such queue, or no permission.
-    pub fn deliver(
+    pub(in crate::local) fn deliver(
         &self,
         queue_arn: &str,
         service: &str,
         source_arn: &str,
         body: &str,
-        attributes: Value,
+        extras: Extras<'_>,
     ) -> Result<(), (&'static str, String)> {
         let queue = lock(&self.queues).get(queue_arn).cloned();
         let Some(queue) = queue else {
@@ -93,8 +136,7 @@ impl Sqs {
                 format!("the policy of {queue_arn} does not let {service} send for {source_arn}"),
             ));
         }
-        self.put(&queue, body, attributes, None);
-        Ok(())
+        self.put(&queue, body, extras).map(drop).map_err(|e| ("SDK_CLIENT_ERROR", e.message))
     }
 
     /// How many messages a queue holds.
@@ -133,7 +175,10 @@ impl Sqs {
             "DeleteMessageBatch" => self.delete_message_batch(&call),
             "ChangeMessageVisibility" => self.change_visibility(&call),
             "ChangeMessageVisibilityBatch" => self.change_visibility_batch(&call),
-            other => Err(ApiError::new("UnsupportedOperation", format!("SQS {other} is not part of this endpoint"))),
+            "ListDeadLetterSourceQueues" => self.list_sources(&call),
+            "StartMessageMoveTask" => self.start_move(&call),
+            "ListMessageMoveTasks" => self.list_moves(&call),
+            other => Err(wire::unknown("SQS", other, &OPERATIONS)),
         }
     }
 }

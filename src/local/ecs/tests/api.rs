@@ -38,7 +38,13 @@ async fn requests_are_checked_as_aws_checks_them() {
             "container named other",
         ),
         (json!({"startedBy": "a b"}), "InvalidParameterException", "startedBy"),
-        (json!({"startedBy": "x".repeat(129)}), "InvalidParameterException", "startedBy"),
+        (json!({"startedBy": "x".repeat(129)}), "InvalidParameterException", "startedBy longer than 128."),
+        (json!({"cluster": "no spaces"}), "InvalidParameterException", "Cluster must match"),
+        (
+            json!({"launchType": null, "capacityProviderStrategy": [{"capacityProvider": "gone"}]}),
+            "InvalidParameterException",
+            "The specified capacity provider was not found.",
+        ),
         (json!({"clientToken": "x".repeat(65)}), "InvalidParameterException", "clientToken"),
         (json!({"tags": [{"key": "aws:x", "value": ""}]}), "InvalidParameterException", "reserved"),
         (json!({"propagateTags": "SERVICE"}), "InvalidParameterException", "propagateTags"),
@@ -137,13 +143,27 @@ async fn lists_are_filtered_and_paged() {
     assert_eq!(bench.err("ListTasks", json!({"nextToken": "x"})).await.0, "InvalidParameterException");
     let many: Vec<_> = (0..101).map(|i| format!("t{i}")).collect();
     assert_eq!(bench.err("DescribeTasks", json!({"tasks": many})).await.0, "InvalidParameterException");
-    assert_eq!(bench.err("StopTask", json!({"task": "nope"})).await.1, "The referenced task was not found.");
+    let gone = "0".repeat(32);
+    assert_eq!(bench.err("StopTask", json!({"task": gone})).await.1, "The referenced task was not found.");
+    for (name, part) in [
+        ("nope", "taskId length should be one of [32,36]"),
+        (
+            &*format!("arn:aws:ecs:eu-west-2:1:task/other/{gone}"),
+            "Identifier is for cluster other. Your cluster is default",
+        ),
+        ("arn:aws:ecs:eu-west-2:1:cluster/default", "Unsupported resource type: cluster"),
+    ] {
+        assert!(bench.err("StopTask", json!({"task": name})).await.1.contains(part), "{name}");
+        assert!(bench.err("DescribeTasks", json!({"tasks": [name]})).await.1.contains(part), "{name}");
+    }
+    assert_eq!(bench.err("DescribeTasks", json!({"tasks": []})).await.1, "Tasks cannot be empty.");
 }
 
 #[tokio::test(start_paused = true)]
 async fn task_definitions_and_clusters() {
     let bench = with(EcsOptions { quotas: None, ..EcsOptions::default() });
-    let body = json!({"family": "etl", "containerDefinitions": [{"name": "a", "image": "i"}], "tags": [{"key": "k", "value": "v"}]});
+    let body = json!({"family": "etl", "memory": "512",
+        "containerDefinitions": [{"name": "a", "image": "i"}], "tags": [{"key": "k", "value": "v"}]});
     assert_eq!(bench.ok("RegisterTaskDefinition", body.clone()).await["taskDefinition"]["revision"], 1);
     assert_eq!(bench.ok("RegisterTaskDefinition", body).await["taskDefinition"]["revision"], 2);
     let described = bench.ok("DescribeTaskDefinition", json!({"taskDefinition": "etl", "include": ["TAGS"]})).await;
@@ -218,4 +238,69 @@ async fn nothing_in_a_body_panics() {
             let _ = bench.call("RunTask", merged(fargate("etl"), &json!({member: value}))).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn task_definitions_are_checked_as_aws_checks_them() {
+    let bench = with(EcsOptions { quotas: None, ..EcsOptions::default() });
+    let fargate = json!({"family": "f", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256",
+        "memory": "512", "containerDefinitions": [{"name": "a", "image": "i"}]});
+    for (change, part) in [
+        (json!({"networkMode": "bridge"}), "only supports network mode"),
+        (json!({"cpu": null}), "Fargate requires that 'cpu' be defined at the task level."),
+        (json!({"memory": "4096"}), "No Fargate configuration exists for given values: 256 CPU, 4096 memory."),
+        (json!({"cpu": "much"}), "Invalid 'cpu' setting for task."),
+        (json!({"containerDefinitions": []}), "Container list cannot be empty."),
+        (json!({"containerDefinitions": [{"image": "i"}]}), "Container.name should not be null or empty."),
+        (json!({"containerDefinitions": [{"name": "a"}]}), "Container.image should not be null or empty."),
+        (
+            json!({"containerDefinitions": [{"name": "a", "image": "i", "memory": 1024}]}),
+            "'memory' setting for container 'a' is greater",
+        ),
+        (
+            json!({"requiresCompatibilities": [], "memory": null}),
+            "Invalid setting for container 'a'. At least one of 'memory' or 'memoryReservation' must be specified.",
+        ),
+    ] {
+        let (code, message) = bench.err("RegisterTaskDefinition", merged(fargate.clone(), &change)).await;
+        assert!(code == "ClientException" && message.contains(part), "{change}: {code} {message}");
+    }
+    let words = merged(fargate, &json!({"cpu": "1 vCPU", "memory": "2 GB"}));
+    let made = bench.ok("RegisterTaskDefinition", words).await["taskDefinition"].clone();
+    assert_eq!((&made["cpu"], &made["memory"]), (&json!("1024"), &json!("2048")));
+    let arn = &made["taskDefinitionArn"];
+    bench.ok("TagResource", json!({"resourceArn": arn, "tags": [{"key": "x", "value": "1"}]})).await;
+    let tags = bench.ok("ListTagsForResource", json!({"resourceArn": arn})).await;
+    assert_eq!(tags["tags"], json!([{"key": "x", "value": "1"}]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_managed_instances_provider_launches_as_such() {
+    let bench = with(EcsOptions { quotas: None, ..EcsOptions::default() });
+    let provider =
+        json!({"name": "mi", "cluster": "default", "managedInstancesProvider": {"infrastructureRoleArn": "r"}});
+    bench.ok("CreateCapacityProvider", provider).await;
+    bench
+        .ok("CreateCapacityProvider", json!({"name": "asg", "autoScalingGroupProvider": {"autoScalingGroupArn": "a"}}))
+        .await;
+    let definition = json!({"family": "etl", "networkMode": "awsvpc", "cpu": "256", "memory": "512",
+        "containerDefinitions": [{"name": "a", "image": "i"}]});
+    bench.ok("RegisterTaskDefinition", definition).await;
+    for (provider, launch_type) in [("mi", "MANAGED_INSTANCES"), ("asg", "EC2"), ("FARGATE", "FARGATE")] {
+        let run = merged(
+            fargate("etl"),
+            &json!({"launchType": null, "capacityProviderStrategy": [{"capacityProvider": provider}]}),
+        );
+        let task = bench.ok("RunTask", run).await["tasks"][0].clone();
+        assert_eq!((&task["launchType"], &task["capacityProviderName"]), (&json!(launch_type), &json!(provider)));
+    }
+    let shown = bench.ok("DescribeCapacityProviders", json!({"capacityProviders": ["mi", "gone"]})).await;
+    assert_eq!(
+        (&shown["capacityProviders"][0]["name"], &shown["failures"][0]["reason"]),
+        (&json!("mi"), &json!("MISSING"))
+    );
+    let default = json!({"cluster": "default", "capacityProviders": ["mi"], "defaultCapacityProviderStrategy": [{"capacityProvider": "mi", "weight": 1}]});
+    bench.ok("PutClusterCapacityProviders", default).await;
+    let run = merged(fargate("etl"), &json!({"launchType": null}));
+    assert_eq!(bench.ok("RunTask", run).await["tasks"][0]["launchType"], "MANAGED_INSTANCES");
 }

@@ -1,4 +1,6 @@
-//! AWS's Query protocol: forms in, XML out. SNS and STS speak it.
+//! AWS's Query protocol: forms in, XML out. SNS and STS speak it, and SQS to SDKs of before 2023.
+
+pub(super) mod sqs;
 
 use serde_json::{Map, Value};
 
@@ -68,6 +70,15 @@ fn write(xml: &mut String, value: &Value) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
+                // A flattened list: its element again and again.
+                if let (Some(name), Value::Array(items)) = (name.strip_prefix('*'), value) {
+                    for item in items {
+                        *xml += &format!("<{name}>");
+                        write(xml, item);
+                        *xml += &format!("</{name}>");
+                    }
+                    continue;
+                }
                 *xml += &format!("<{name}>");
                 match value {
                     Value::Object(map) if name == "Attributes" => {
@@ -95,7 +106,7 @@ fn write(xml: &mut String, value: &Value) {
     }
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
