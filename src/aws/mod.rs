@@ -2,7 +2,9 @@
 
 mod ecs;
 mod errors;
+mod identity;
 mod provision;
+mod setup;
 mod sns;
 mod sqs;
 
@@ -12,7 +14,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 
 pub use ecs::EcsClient;
+pub use identity::{Identity, IdentityError};
 pub use provision::{EventsPath, ProvisionError};
+pub use setup::{Action, Ask, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step, template};
 pub use sns::Publisher;
 pub use sqs::SqsQueue;
 

@@ -63,6 +63,12 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// Stop a run, or all runs of a name of many
     Stop(StopArgs),
+    /// Make or repair a cell's queues, rule, policies and topic
+    #[command(after_help = super::setup::SETUP_EXAMPLES)]
+    Setup(super::setup::SetupArgs),
+    /// Remove what setup made for a cell
+    #[command(after_help = super::setup::TEARDOWN_EXAMPLES)]
+    Teardown(super::setup::TeardownArgs),
     /// What happened to a task and what to do
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),

@@ -15,6 +15,7 @@ mod run;
 mod runs;
 mod serve;
 mod settings;
+mod setup;
 mod signals;
 mod submit;
 
@@ -59,6 +60,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Stop(arguments) => runs::stop(arguments, &global, &settings).await,
         Command::Local(arguments) => local::local(arguments).await,
         Command::Demo(arguments) => demo::demo(arguments, &global).await,
+        Command::Setup(arguments) => setup::setup(arguments, &global, &settings).await,
+        Command::Teardown(arguments) => setup::teardown(arguments, &global, &settings).await,
         Command::Explain(explain) => explain::explain(explain, &global).await,
     }
 }

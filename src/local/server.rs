@@ -105,6 +105,7 @@ fn json_answer(service: &str, answered: ApiResult, request_id: &str) -> Response
         | "TooManyEntriesInBatchRequest"
         | "BatchEntryIdsNotDistinct"
         | "BatchRequestTooLong"
+        | "QueueDeletedRecently"
         | "MessageNotInflight") => {
             format!("AWS.SimpleQueueService.{code}")
         }

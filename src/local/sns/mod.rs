@@ -34,6 +34,7 @@ struct State {
 #[derive(Default)]
 struct Topic {
     attributes: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
     subscriptions: BTreeMap<String, Subscription>,
     published: u64,
 }

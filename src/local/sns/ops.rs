@@ -34,7 +34,7 @@ impl Sns {
                 topic.attributes.insert(name.to_owned(), value.to_owned());
                 json!({})
             }),
-            "TagResource" | "UntagResource" | "ListTagsForResource" => Ok(json!({"Tags": []})),
+            "TagResource" | "UntagResource" | "ListTagsForResource" => self.tags(call),
             "Subscribe" => self.subscribe(call),
             "ConfirmSubscription" => self.confirm(call),
             "Unsubscribe" => {
@@ -74,6 +74,7 @@ impl Sns {
         let arn = format!("arn:aws:sns:{}:{}:{name}", call.region, call.account);
         let mut state = lock(&self.state);
         let topic = state.topics.entry(arn.clone()).or_default();
+        topic.tags.extend(tags(call));
         for (name, value) in call.body["Attributes"].as_object().into_iter().flatten() {
             topic.attributes.insert(name.clone(), value.as_str().unwrap_or_default().to_owned());
         }
@@ -192,6 +193,23 @@ impl Sns {
         Ok(json!({"Successful": done, "Failed": failed}))
     }
 
+    fn tags(&self, call: &Call) -> ApiResult {
+        let mut state = lock(&self.state);
+        let topic = state
+            .topics
+            .get_mut(text(call, "ResourceArn"))
+            .ok_or_else(|| ApiError { status: 404, ..ApiError::new("ResourceNotFound", "Resource does not exist") })?;
+        topic.tags.extend(tags(call));
+        for key in call.body["TagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            topic.tags.remove(key);
+        }
+        if call.operation != "ListTagsForResource" {
+            return Ok(json!({}));
+        }
+        let shown: Vec<Value> = topic.tags.iter().map(|(k, v)| json!({"Key": k, "Value": v})).collect();
+        Ok(json!({ "Tags": shown }))
+    }
+
     fn with_topic(&self, call: &Call, change: impl FnOnce(&str, &mut Topic) -> Value) -> ApiResult {
         let arn = text(call, "TopicArn");
         let mut state = lock(&self.state);
@@ -209,6 +227,13 @@ impl Sns {
         let topic = state.topics.get_mut(topic_arn).ok_or_else(|| not_found("Subscription"))?;
         change(arn, topic_arn, topic.subscriptions.get_mut(arn).ok_or_else(|| not_found("Subscription"))?)
     }
+}
+
+/// The tags that a call brings.
+fn tags(call: &Call) -> impl Iterator<Item = (String, String)> {
+    let pair =
+        |tag: &Value| Some((tag["Key"].as_str()?.to_owned(), tag["Value"].as_str().unwrap_or_default().to_owned()));
+    call.body["Tags"].as_array().into_iter().flatten().filter_map(pair)
 }
 
 /// The message that asks an HTTP endpoint to confirm: by a GET of its `SubscribeURL`, or by ConfirmSubscription.

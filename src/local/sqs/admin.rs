@@ -21,6 +21,9 @@ const SETTABLE: [(&str, Option<(i64, i64)>); 10] = [
     ("SqsManagedSseEnabled", None),
 ];
 
+/// So long a deleted queue's name cannot be taken again (API reference, DeleteQueue).
+const RECENTLY_MILLIS: i64 = 60_000;
+
 impl Sqs {
     pub(super) fn create_queue(&self, call: &Call) -> ApiResult {
         let name = call.body["QueueName"].as_str().unwrap_or_default();
@@ -36,6 +39,11 @@ impl Sqs {
         let wanted = attributes(&call.body["Attributes"])?;
         let arn = format!("arn:aws:sqs:{}:{}:{name}", call.region, call.account);
         let mut queues = lock(&self.queues);
+        if lock(&self.deleted).get(&arn).is_some_and(|at| self.clock.now_millis() - at < RECENTLY_MILLIS) {
+            let why =
+                "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
+            return Err(ApiError::new("QueueDeletedRecently", why));
+        }
         if let Some(known) = queues.get(&arn) {
             let settings = lock(&known.settings);
             let differs = wanted.iter().any(|(k, v)| settings.attributes.get(k) != Some(v));
@@ -44,7 +52,10 @@ impl Sqs {
                 return Err(ApiError::new("QueueNameExists", why));
             }
         } else {
-            let settings = Settings { attributes: wanted.into_iter().collect(), ..Settings::default() };
+            // `tags` is the one member that CreateQueue has in lower case.
+            let tags = call.body["tags"].as_object().into_iter().flatten();
+            let tags = tags.map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect();
+            let settings = Settings { attributes: wanted.into_iter().collect(), tags };
             let queue = Queue {
                 arn: arn.clone(),
                 settings: settings.into(),
@@ -75,6 +86,7 @@ impl Sqs {
     pub(super) fn delete_queue(&self, call: &Call) -> ApiResult {
         let queue = self.queue(call)?;
         lock(&self.queues).remove(&queue.arn);
+        lock(&self.deleted).insert(queue.arn.clone(), self.clock.now_millis());
         queue.arrived.notify_waiters();
         Ok(json!({}))
     }

@@ -25,6 +25,8 @@ use queue::Messages;
 pub struct Sqs {
     clock: Arc<Clock>,
     queues: Mutex<HashMap<String, Arc<Queue>>>,
+    /// When queues were deleted, by ARN.
+    deleted: Mutex<HashMap<String, i64>>,
 }
 
 /// One queue.
@@ -66,7 +68,7 @@ impl Queue {
 impl Sqs {
     /// No queues yet.
     pub fn new(clock: Arc<Clock>) -> Self {
-        Self { clock, queues: Mutex::default() }
+        Self { clock, queues: Mutex::default(), deleted: Mutex::default() }
     }
 
     /// Delivers what a service sends, if the queue's policy lets it: `service` as in `events.amazonaws.com`, on behalf of
