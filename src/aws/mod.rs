@@ -1,5 +1,6 @@
 //! The only room that knows the AWS SDK: the cell's ports, on real AWS or any endpoint that speaks its protocols.
 
+mod doctor;
 mod ecs;
 mod errors;
 mod identity;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 
+pub use doctor::{Finding, Probe, ProbeError, Seen, Status, Subject, examine};
 pub use ecs::EcsClient;
 pub use identity::{Identity, IdentityError};
 pub use provision::{EventsPath, ProvisionError};

@@ -66,6 +66,9 @@ pub(super) enum Command {
     /// Make or repair a cell's queues, rule, policies and topic
     #[command(after_help = super::setup::SETUP_EXAMPLES)]
     Setup(super::setup::SetupArgs),
+    /// Prove a cell's path: identity, permissions, rule, queues, policies, and an event from end to end
+    #[command(after_help = super::doctor::DOCTOR_EXAMPLES)]
+    Doctor(super::doctor::DoctorArgs),
     /// Remove what setup made for a cell
     #[command(after_help = super::setup::TEARDOWN_EXAMPLES)]
     Teardown(super::setup::TeardownArgs),

@@ -3,6 +3,7 @@
 mod args;
 mod client;
 mod demo;
+mod doctor;
 mod error;
 mod exit;
 mod explain;
@@ -61,6 +62,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Local(arguments) => local::local(arguments).await,
         Command::Demo(arguments) => demo::demo(arguments, &global).await,
         Command::Setup(arguments) => setup::setup(arguments, &global, &settings).await,
+        Command::Doctor(arguments) => doctor::doctor(arguments, &global, &settings).await,
         Command::Teardown(arguments) => setup::teardown(arguments, &global, &settings).await,
         Command::Explain(explain) => explain::explain(explain, &global).await,
     }

@@ -11,36 +11,36 @@ use super::{Sdk, SetupError, gone};
 
 /// A queue that is there.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FoundQueue {
-    pub(super) url: String,
-    pub(super) attributes: BTreeMap<String, String>,
+pub(in crate::aws) struct FoundQueue {
+    pub(in crate::aws) url: String,
+    pub(in crate::aws) attributes: BTreeMap<String, String>,
     /// The cell that it was made for, if `setup` made it.
-    pub(super) made_for: Option<String>,
+    pub(in crate::aws) made_for: Option<String>,
 }
 
 /// A rule that is there.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FoundRule {
-    pub(super) pattern: Value,
-    pub(super) enabled: bool,
+pub(in crate::aws) struct FoundRule {
+    pub(in crate::aws) pattern: Value,
+    pub(in crate::aws) enabled: bool,
     /// As PutTargets takes them.
-    pub(super) targets: Vec<Value>,
-    pub(super) made_for: Option<String>,
+    pub(in crate::aws) targets: Vec<Value>,
+    pub(in crate::aws) made_for: Option<String>,
 }
 
 /// A topic that is there.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FoundTopic {
-    pub(super) made_for: Option<String>,
+pub(in crate::aws) struct FoundTopic {
+    pub(in crate::aws) made_for: Option<String>,
 }
 
 /// What is there of what is wanted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Found {
-    pub(super) queues: BTreeMap<String, FoundQueue>,
-    pub(super) rule: Option<FoundRule>,
-    pub(super) topic: Option<FoundTopic>,
-    pub(super) bus: bool,
+pub(in crate::aws) struct Found {
+    pub(in crate::aws) queues: BTreeMap<String, FoundQueue>,
+    pub(in crate::aws) rule: Option<FoundRule>,
+    pub(in crate::aws) topic: Option<FoundTopic>,
+    pub(in crate::aws) bus: bool,
 }
 
 impl Found {
@@ -59,7 +59,7 @@ impl Found {
 }
 
 /// A queue by its name.
-pub(super) async fn queue(sdk: &Sdk, name: &str) -> Result<Option<FoundQueue>, SetupError> {
+pub(in crate::aws) async fn queue(sdk: &Sdk, name: &str) -> Result<Option<FoundQueue>, SetupError> {
     let about = format!("queue {name}");
     let Some(answer) = gone(&about, "sqs:GetQueueUrl", sdk.sqs.get_queue_url().queue_name(name).send().await)? else {
         return Ok(None);
@@ -72,7 +72,10 @@ pub(super) async fn queue(sdk: &Sdk, name: &str) -> Result<Option<FoundQueue>, S
 }
 
 /// A queue's attributes by its URL.
-pub(super) async fn queue_attributes(sdk: &Sdk, url: &str) -> Result<Option<BTreeMap<String, String>>, SetupError> {
+pub(in crate::aws) async fn queue_attributes(
+    sdk: &Sdk,
+    url: &str,
+) -> Result<Option<BTreeMap<String, String>>, SetupError> {
     let asked = sdk.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
     let answer = gone(&format!("queue {url}"), "sqs:GetQueueAttributes", asked.send().await)?;
     let named = |answer: aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesOutput| {
@@ -83,7 +86,7 @@ pub(super) async fn queue_attributes(sdk: &Sdk, url: &str) -> Result<Option<BTre
 }
 
 /// A rule of the default bus by its name.
-pub(super) async fn rule(sdk: &Sdk, name: &str) -> Result<Option<FoundRule>, SetupError> {
+pub(in crate::aws) async fn rule(sdk: &Sdk, name: &str) -> Result<Option<FoundRule>, SetupError> {
     let about = format!("rule {name}");
     let asked = sdk.events.describe_rule().name(name).send().await;
     let Some(rule) = gone(&about, "events:DescribeRule", asked)? else { return Ok(None) };
@@ -108,7 +111,7 @@ pub(super) async fn rule(sdk: &Sdk, name: &str) -> Result<Option<FoundRule>, Set
 }
 
 /// A topic by its ARN.
-pub(super) async fn topic(sdk: &Sdk, arn: &str) -> Result<Option<FoundTopic>, SetupError> {
+pub(in crate::aws) async fn topic(sdk: &Sdk, arn: &str) -> Result<Option<FoundTopic>, SetupError> {
     let about = format!("topic {arn}");
     let asked = sdk.sns.get_topic_attributes().topic_arn(arn).send().await;
     if gone(&about, "sns:GetTopicAttributes", asked)?.is_none() {

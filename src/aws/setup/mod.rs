@@ -47,7 +47,7 @@ impl SetupError {
     }
 
     /// What a call was refused for.
-    fn of<E, R>(about: &str, action: &str, error: &SdkError<E, R>) -> Self
+    pub(super) fn of<E, R>(about: &str, action: &str, error: &SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug + 'static,

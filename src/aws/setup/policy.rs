@@ -48,7 +48,7 @@ fn list(value: &Value) -> Vec<Value> {
 
 /// What a policy says about a rule that sends to a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It may.
     Allowed,
     /// No statement lets it.
