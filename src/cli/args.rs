@@ -48,6 +48,8 @@ pub(super) enum Command {
     /// The cell: take requests and events from their queues until SIGTERM
     #[command(after_help = SERVE_EXAMPLES)]
     Serve,
+    /// Exit code 0 while the cell that serves on this machine is alive: for a container's health check
+    Healthcheck(super::healthcheck::HealthcheckArgs),
     /// A local AWS endpoint: ECS, SQS, SNS and EventBridge, with scripted faults
     #[command(after_help = LOCAL_EXAMPLES)]
     Local(LocalArgs),

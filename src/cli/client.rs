@@ -93,7 +93,7 @@ fn refused(answer: &Value, status: reqwest::StatusCode) -> CliError {
 }
 
 /// The innermost cause: what a person can act on.
-fn root(error: &dyn std::error::Error) -> String {
+pub(super) fn root(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

@@ -69,7 +69,7 @@ pub(super) async fn doctor(arguments: DoctorArgs, global: &Global, settings: &Se
         (false, true) => Finding::skip("probe", "not sent: the path is broken above"),
         (false, false) => probe(&clients, &subject, &server, cell).await,
     });
-    print(&findings, global.output.unwrap_or(Format::Table));
+    print(&findings, global.output.unwrap_or(Format::Text));
     Ok(u8::from(broken(&findings)))
 }
 
@@ -232,7 +232,18 @@ fn print(findings: &[Finding], format: Format) {
                     if finding.todo.is_empty() { String::new() } else { format!("\n       do: {}", finding.todo) };
                 output::data(&format!("{:<5}  {}: {}{todo}", mark(finding.status), finding.check, finding.found));
             }
+            output::data(&verdict(findings));
         }
+    }
+}
+
+/// All of it in one line.
+fn verdict(findings: &[Finding]) -> String {
+    let count = |status: Status| findings.iter().filter(|finding| finding.status == status).count();
+    match (count(Status::Fail), count(Status::Warn)) {
+        (0, 0) => format!("The path works: {} checks.", findings.len()),
+        (0, warnings) => format!("The path works; of {} checks {warnings} warn.", findings.len()),
+        (broken, _) => format!("The path is broken: of {} checks {broken} failed.", findings.len()),
     }
 }
 

@@ -7,6 +7,7 @@ mod doctor;
 mod error;
 mod exit;
 mod explain;
+mod healthcheck;
 mod local;
 mod output;
 mod progress;
@@ -61,6 +62,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Stop(arguments) => runs::stop(arguments, &global, &settings).await,
         Command::Local(arguments) => local::local(arguments).await,
         Command::Demo(arguments) => demo::demo(arguments, &global).await,
+        Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments, &settings).await,
         Command::Setup(arguments) => setup::setup(arguments, &global, &settings).await,
         Command::Doctor(arguments) => doctor::doctor(arguments, &global, &settings).await,
         Command::Teardown(arguments) => setup::teardown(arguments, &global, &settings).await,

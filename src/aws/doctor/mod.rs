@@ -69,7 +69,11 @@ pub async fn examine(clients: &Clients, identity: &Identity, subject: &Subject) 
     findings.extend(queues.findings(subject, identity, &region));
     findings.extend(rule::findings(&sdk, identity, subject, &queues).await);
     findings.extend(queues.others(&sdk, subject).await);
-    findings.extend(permissions::findings(clients, identity, subject).await);
+    let mut subject = subject.clone();
+    if subject.clusters.is_empty() {
+        subject.clusters = rule::pattern_of(&sdk, &subject).await.map(|p| rule::named(&p)).unwrap_or_default();
+    }
+    findings.extend(permissions::findings(clients, identity, &subject).await);
     findings
 }
 

@@ -102,8 +102,9 @@ fn queue(check: &str, url: &str, seen: &Seen, from_eventbridge: bool) -> Vec<Fin
         return vec![Finding::fail(check, format!("{url} is a FIFO queue"), todo)];
     }
     let (waiting, out) = (number("ApproximateNumberOfMessages"), number("ApproximateNumberOfMessagesNotVisible"));
-    let age = "the oldest one's age is CloudWatch's ApproximateAgeOfOldestMessage: SQS itself does not tell";
-    let found = format!("{} with about {waiting} messages waiting, {out} in flight ({age})", has("QueueArn"));
+    // SQS does not tell how old the oldest is; only CloudWatch does.
+    let age = if waiting > 0 { "; how old: CloudWatch's ApproximateAgeOfOldestMessage" } else { "" };
+    let found = format!("{}: about {waiting} messages wait, {out} in flight{age}", has("QueueArn"));
     let mut findings = vec![match out {
         // Amazon SQS quotas: about 120,000 messages of a standard queue in flight.
         110_000.. => Finding::warn(

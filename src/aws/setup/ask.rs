@@ -76,7 +76,12 @@ impl Ask {
 
     /// The topic's name or ARN.
     pub(super) fn topic(&self) -> String {
-        self.topic.clone().unwrap_or_else(|| format!("{}-runs", self.cell))
+        self.topic.clone().unwrap_or_else(|| self.own_topic())
+    }
+
+    /// The name of the topic that is made unless another is asked for.
+    pub(super) fn own_topic(&self) -> String {
+        format!("{}-runs", self.cell)
     }
 }
 

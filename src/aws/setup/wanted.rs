@@ -155,6 +155,9 @@ fn pattern(ask: &Ask, place: &Place) -> Value {
 
 fn topic(ask: &Ask, place: &Place) -> WantedTopic {
     let given = ask.topic();
+    // The cell's own topic by its ARN, as `setup` itself prints it, is the cell's own topic.
+    let own = place.arn("sns", &ask.own_topic());
+    let given = if given == own { ask.own_topic() } else { given };
     if given.starts_with("arn:") {
         return WantedTopic { name: None, arn: given, attributes: Vec::new() };
     }
