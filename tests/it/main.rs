@@ -15,4 +15,5 @@ mod faults;
 mod fuzz;
 mod model;
 mod seed;
+mod setup;
 mod support;

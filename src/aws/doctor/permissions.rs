@@ -78,7 +78,7 @@ async fn run_task(ecs: &aws_sdk_ecs::Client, cluster: &str, subject: &Subject) -
             let _ = ecs.stop_task().cluster(cluster).task(arn).reason("taskwatch doctor").send().await;
         }
     }
-    let check = format!("ecs:RunTask in {cluster}");
+    let check = format!("ecs:RunTask in {}", short(cluster));
     let finding = judged(&check, &sent);
     match (finding.status, family) {
         (super::Status::Fail, None) if sent.as_ref().is_err_and(|e| errors::is_denied(&errors::code(e))) => {
@@ -95,8 +95,13 @@ fn family(definition: &str) -> &str {
     name.split(':').next().unwrap_or_default()
 }
 
+/// The name of a cluster's ARN or name.
+fn short(cluster: &str) -> &str {
+    cluster.rsplit('/').next().unwrap_or_default()
+}
+
 async fn tasks(ecs: &aws_sdk_ecs::Client, cluster: &str, clients: &Clients, identity: &Identity) -> Vec<Finding> {
-    let name = cluster.rsplit('/').next().unwrap_or_default();
+    let name = short(cluster);
     let region = clients.region().unwrap_or_default();
     let task = format!("arn:{}:ecs:{region}:{}:task/{name}/{NO_TASK}", identity.partition, identity.account);
     let stopped = ecs.stop_task().cluster(cluster).task(&task).send().await;
@@ -108,9 +113,9 @@ async fn tasks(ecs: &aws_sdk_ecs::Client, cluster: &str, clients: &Clients, iden
         return vec![Finding::warn(format!("cluster {cluster}"), "there is no such cluster", todo)];
     }
     vec![
-        judged(&format!("ecs:StopTask in {cluster}"), &stopped),
-        judged(&format!("ecs:DescribeTasks in {cluster}"), &described),
-        judged(&format!("ecs:ListTasks in {cluster}"), &listed),
+        judged(&format!("ecs:StopTask in {name}"), &stopped),
+        judged(&format!("ecs:DescribeTasks in {name}"), &described),
+        judged(&format!("ecs:ListTasks in {name}"), &listed),
     ]
 }
 
