@@ -47,11 +47,9 @@ mod tests {
 
     #[test]
     fn every_interface_is_asked_on_loopback() {
-        for (listen, asked) in [
-            ("0.0.0.0:7717", "127.0.0.1:7717"),
-            ("[::]:80", "[::1]:80"),
-            ("10.0.0.7:7717", "10.0.0.7:7717"),
-        ] {
+        for (listen, asked) in
+            [("0.0.0.0:7717", "127.0.0.1:7717"), ("[::]:80", "[::1]:80"), ("10.0.0.7:7717", "10.0.0.7:7717")]
+        {
             assert_eq!(near(listen.parse().unwrap()).to_string(), asked);
         }
     }

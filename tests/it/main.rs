@@ -13,6 +13,7 @@ mod docs;
 mod emulators;
 mod faults;
 mod fuzz;
+mod infra;
 mod model;
 mod seed;
 mod setup;

@@ -106,7 +106,10 @@ async fn setup_makes_mends_and_removes_a_path() {
     account.aws.events.disable_rule().name(RULE).send().await.expect("DisableRule");
     account.aws.events.remove_targets().rule(RULE).ids("taskwatch").send().await.expect("RemoveTargets");
     let mended = account.setup().await;
-    assert_eq!(mended, ["change queue blue-events", "change rule blue-events", "create target taskwatch of blue-events"]);
+    assert_eq!(
+        mended,
+        ["change queue blue-events", "change rule blue-events", "create target taskwatch of blue-events"]
+    );
     let policy = account.policy().await;
     assert_eq!(policy["Statement"][0], theirs, "other people's statements stay");
     assert_eq!(policy["Statement"].as_array().expect("statements").len(), 2);
