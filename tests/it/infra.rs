@@ -1,10 +1,12 @@
 //! `infra/`: linted, and deployed in emulators of CloudFormation that others wrote; a fleet runs through what was deployed.
 
+use std::collections::BTreeSet;
 use std::path::Path as FilePath;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use taskwatch::core::failure::Class;
 
 use super::cli::{stderr, stdout, taskwatch};
 use super::emulators::{Fleet, Path, assert_ends, request};
@@ -17,8 +19,12 @@ const CLUSTER: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/batch";
 /// A stack is made within seconds; after so many looks it hangs.
 const LOOKS: usize = 600;
 
+fn root() -> &'static FilePath {
+    FilePath::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn infra(name: &str) -> String {
-    FilePath::new(env!("CARGO_MANIFEST_DIR")).join("infra").join(name).display().to_string()
+    root().join("infra").join(name).display().to_string()
 }
 
 fn passes(what: &str, command: &mut Command) {
@@ -34,7 +40,7 @@ fn cfn_lint_has_nothing_to_say() {
     let template = dir.path().join("setup.yaml");
     std::fs::write(&template, &printed.stdout).expect("a file");
     let mut lint = python::command();
-    lint.args(["-m", "cfnlint", "--include-checks", "I", "--"]).arg(template);
+    lint.args(["-c", "from cfnlint.runner import main; main()", "--"]).arg(template);
     lint.args(["cell.yaml", "scheduled-run.yaml"].map(infra));
     passes("cfn-lint", &mut lint);
 }
@@ -53,6 +59,76 @@ fn checkov_has_nothing_to_say() {
         &infra(""),
     ]);
     passes("checkov", &mut checkov);
+}
+
+/// The names behind a prefix in a text, each once.
+fn names(text: &str, prefix: &str) -> BTreeSet<String> {
+    let rest = |part: &str| part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    text.split(prefix).skip(1).map(rest).collect()
+}
+
+/// A dashboard or an alarm about a metric that nobody sends shows green for ever.
+#[test]
+fn every_metric_that_infra_names_is_one_that_the_cell_has() {
+    let read = |name: &str| std::fs::read_to_string(infra(name)).expect("a file of infra/");
+    let source = |name: &str| std::fs::read_to_string(root().join("src/http").join(name));
+    let shown = read("dashboard.json") + &read("alerts.yaml");
+    let named: BTreeSet<String> = names(&shown, "taskwatch_");
+    assert!(named.len() > 15, "{named:?}");
+    if let Ok(source) = source("metrics.rs") {
+        // What the text format puts behind a name.
+        let ends = ["", "_total", "_seconds_bucket", "_seconds"];
+        let known = names(&source, "\"taskwatch_");
+        let has = |name: &str| ends.iter().any(|end| name.strip_suffix(end).is_some_and(|n| known.contains(n)));
+        let unknown: Vec<_> = named.iter().filter(|name| !has(name)).collect();
+        assert!(unknown.is_empty(), "no metrics: {unknown:?}");
+    }
+    let cell = read("cell.yaml");
+    let alarms = cell.split("Namespace: taskwatch\n").skip(1).map(|rest| names(rest, "MetricName: "));
+    let alarms: BTreeSet<String> = alarms.filter_map(|all| all.into_iter().next()).collect();
+    if let Ok(source) = source("emf.rs") {
+        let is_class = |class: &str| serde_json::from_value::<Class>(json!(format!("Taskwatch.{class}"))).is_ok();
+        let class = |name: &str| name.strip_prefix("AttemptsFailed").is_some_and(is_class);
+        let sends =
+            |name: &str| source.contains(&format!("(\"{name}\"")) || class(name) && source.contains("AttemptsFailed{");
+        let unknown: Vec<_> = alarms.iter().filter(|name| !sends(name)).collect();
+        assert!(unknown.is_empty(), "no metrics: {unknown:?}");
+    }
+}
+
+/// Every alert says how bad it is, what is wrong, and what to do.
+#[test]
+fn every_alert_is_whole() {
+    let script = "import sys, yaml\nfor g in yaml.safe_load(open(sys.argv[1]))['groups']:\n for r in g['rules']:\n  \
+                  assert r['expr'] and r['labels']['severity'] in ('page', 'ticket'), r\n  \
+                  assert r['annotations']['summary'] and r['annotations']['description'], r";
+    let mut python = python::command();
+    passes("alerts.yaml", python.args(["-c", script, &infra("alerts.yaml")]));
+}
+
+/// Each action that a role of ours is given stands in docs/iam.md with its reason.
+#[test]
+fn every_action_has_its_reason() {
+    let page = std::fs::read_to_string(root().join("docs/iam.md")).expect("docs/iam.md");
+    let services = ["sqs", "sns", "ecs", "events", "iam", "ecr", "logs", "secretsmanager", "elasticfilesystem", "kms"];
+    let mut sources = vec![infra("cell.yaml"), infra("scheduled-run.yaml")];
+    for room in ["setup", "doctor"] {
+        let files = std::fs::read_dir(root().join("src/aws").join(room)).expect("src/aws");
+        sources.extend(files.map(|file| file.expect("a file").path().display().to_string()));
+    }
+    let source = |file: &String| std::fs::read_to_string(file).expect("a file");
+    // What unit tests play with are no calls.
+    let text: String =
+        sources.iter().map(source).filter_map(|text| text.split("#[cfg(test)]").next().map(str::to_owned)).collect();
+    // Keys of conditions are written like actions.
+    let keys = ["AccessPointArn", "AccessedViaMountTarget", "CreateAction", "PassedToService"];
+    let is_action = |name: &str| name.starts_with(|c: char| c.is_ascii_uppercase()) && !keys.contains(&name);
+    let named = services.iter().flat_map(|service| {
+        let actions = names(&text, &format!("{service}:")).into_iter().filter(|name| is_action(name));
+        actions.map(move |action| format!("{service}:{action}"))
+    });
+    let missing: BTreeSet<String> = named.filter(|action| !page.contains(&format!("`{action}`"))).collect();
+    assert!(missing.is_empty(), "docs/iam.md says nothing of {missing:?}");
 }
 
 /// The AWS CLI in an emulator.
