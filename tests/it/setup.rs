@@ -224,3 +224,41 @@ async fn a_path_that_setup_made_in_moto_takes_the_cells_events() {
     assert_eq!(taken.len(), 1, "the cell's own and no other's");
     account.torn_down().await;
 }
+
+/// As docs/aws.md and the README have it: the settings go from `setup` into the shell, and from there to everything else.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_minutes_on_aws_from_setup_to_a_serving_cell() {
+    let local = Local::start();
+    let listen = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").to_string();
+    let dir = tempfile::tempdir().expect("a directory");
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_taskwatch")).parent().expect("its directory").display();
+    let shell = |script: &str| {
+        let mut command = std::process::Command::new("sh");
+        command.env_clear().envs(taskwatch().get_envs().filter_map(|(n, v)| Some((n, v?)))).arg("-c");
+        command.arg(format!("eval \"$(taskwatch setup --cell blue --cluster batch)\" && {script}")).current_dir(&dir);
+        command.env("PATH", format!("{binary}:{}", std::env::var("PATH").unwrap_or_default()));
+        command.envs([("AWS_ENDPOINT_URL", &local.1), ("TASKWATCH_LISTEN", &listen)]);
+        command.env("TASKWATCH_URL", format!("http://{listen}"));
+        command
+    };
+    let asked = |script: &str| shell(script).output().expect("sh");
+    let nobody = asked("taskwatch healthcheck");
+    assert_eq!(nobody.status.code(), Some(1), "{}", stderr(&nobody));
+    assert_eq!(asked("taskwatch doctor --task-definition etl").status.code(), Some(0), "before anything serves");
+
+    let mut cell = shell("exec taskwatch serve").stderr(std::process::Stdio::null()).spawn().expect("taskwatch serve");
+    // A bound that turns a hang into a failure.
+    let ready = (0..300).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        asked("taskwatch healthcheck --ready").status.success()
+    });
+    let doctor = asked("taskwatch doctor --task-definition etl");
+    let _ = cell.kill();
+    let _ = cell.wait();
+    assert!(ready, "the cell was to serve");
+    let said = stdout(&doctor);
+    assert_eq!(doctor.status.code(), Some(0), "{said}");
+    assert!(said.contains("probe: an event went through the rule into the queue"), "{said}");
+    assert!(said.trim_end().lines().last().is_some_and(|line| line.starts_with("The path works")), "{said}");
+    assert_eq!(asked("taskwatch healthcheck").status.code(), Some(1), "killed");
+}
