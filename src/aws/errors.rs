@@ -34,6 +34,31 @@ where
     }
 }
 
+/// The error's code, if the service gave one.
+pub(super) fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    error.code().unwrap_or_default().to_owned()
+}
+
+/// What the service said, or all that kept the call from it, in one line.
+pub(super) fn cause<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => in_full(error),
+    }
+}
+
+/// Whether a code means that the caller may not. Services spell it differently.
+pub(super) fn is_denied(code: &str) -> bool {
+    ["AccessDenied", "AuthorizationError", "UnauthorizedOperation", "NotAuthorized"]
+        .iter()
+        .any(|part| code.contains(part))
+}
+
 /// An error with all that caused it, in one line.
 fn in_full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -1,10 +1,13 @@
 //! The only room that knows the AWS SDK: the cell's ports, on real AWS or any endpoint that speaks its protocols.
 
+mod doctor;
 mod ecs;
 mod errors;
 mod eventbridge;
+mod identity;
 mod outlets;
 mod provision;
+mod setup;
 mod sns;
 mod sqs;
 
@@ -13,9 +16,12 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 
+pub use doctor::{Finding, Probe, ProbeError, Seen, Status, Subject, examine};
 pub use ecs::EcsClient;
+pub use identity::{Identity, IdentityError};
 pub use outlets::Publisher;
 pub use provision::{EventsPath, ProvisionError};
+pub use setup::{Action, Ask, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step, template};
 pub use sqs::SqsQueue;
 
 /// For a log that a person reads: what the SDK finds wrong with the configuration comes as a command's own error.

@@ -48,6 +48,8 @@ pub(super) enum Command {
     /// The cell: take requests and events from their queues until SIGTERM
     #[command(after_help = SERVE_EXAMPLES)]
     Serve,
+    /// Exit code 0 while the cell that serves on this machine is alive: for a container's health check
+    Healthcheck(super::healthcheck::HealthcheckArgs),
     /// A local AWS endpoint: ECS, SQS, SNS and EventBridge, with scripted faults
     #[command(after_help = LOCAL_EXAMPLES)]
     Local(LocalArgs),
@@ -71,6 +73,15 @@ pub(super) enum Command {
     Pause(HoldArgs),
     /// Launch again what was paused
     Resume(HoldArgs),
+    /// Make or repair a cell's queues, rule, policies and topic
+    #[command(after_help = super::setup::SETUP_EXAMPLES)]
+    Setup(super::setup::SetupArgs),
+    /// Prove a cell's path: identity, permissions, rule, queues, policies, and an event from end to end
+    #[command(after_help = super::doctor::DOCTOR_EXAMPLES)]
+    Doctor(super::doctor::DoctorArgs),
+    /// Remove what setup made for a cell
+    #[command(after_help = super::setup::TEARDOWN_EXAMPLES)]
+    Teardown(super::setup::TeardownArgs),
     /// What happened to a task and what to do
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),

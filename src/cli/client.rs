@@ -32,6 +32,11 @@ impl Server {
         Ok(Self { url, token: settings.api_token.clone(), client })
     }
 
+    /// Where it is.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A request to a path of literal parts; `parts` are encoded and put between slashes.
     fn request(&self, method: Method, parts: &[&str]) -> Result<RequestBuilder, CliError> {
         let wrong = || CliError::usage(format!("--server is {:?}: expected a URL such as {USUAL}", self.url));
@@ -97,7 +102,7 @@ fn refused(answer: &Value, status: reqwest::StatusCode) -> CliError {
 }
 
 /// The innermost cause: what a person can act on.
-fn root(error: &dyn std::error::Error) -> String {
+pub(super) fn root(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

@@ -3,9 +3,11 @@
 mod args;
 mod client;
 mod demo;
+mod doctor;
 mod error;
 mod exit;
 mod explain;
+mod healthcheck;
 mod limits;
 mod local;
 mod manual;
@@ -18,6 +20,7 @@ mod run;
 mod runs;
 mod serve;
 mod settings;
+mod setup;
 mod signals;
 mod submit;
 
@@ -72,6 +75,10 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Resume(arguments) => limits::hold(Order::Resume, arguments, &global, &settings).await,
         Command::Local(arguments) => local::local(arguments).await,
         Command::Demo(arguments) => demo::demo(arguments, &global).await,
+        Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments, &settings).await,
+        Command::Setup(arguments) => setup::setup(arguments, &global, &settings).await,
+        Command::Doctor(arguments) => doctor::doctor(arguments, &global, &settings).await,
+        Command::Teardown(arguments) => setup::teardown(arguments, &global, &settings).await,
         Command::Explain(explain) => explain::explain(explain, &global).await,
         Command::Completions(arguments) => Ok(manual::completions(&arguments)),
         Command::Man(arguments) => manual::man(&arguments),

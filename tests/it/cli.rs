@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-fn taskwatch() -> Command {
+pub(crate) fn taskwatch() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskwatch"));
     // Nothing of the machine's own settings may reach a test.
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -14,19 +14,19 @@ fn taskwatch() -> Command {
     command
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// `taskwatch local` on a free port, killed at the end.
-struct Local(Child, String);
+pub(crate) struct Local(Child, pub(crate) String);
 
 impl Local {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut child = taskwatch()
             .args(["local", "--listen", "127.0.0.1:0", "--time-scale", "40", "--cluster", "batch"])
             .stderr(Stdio::piped())

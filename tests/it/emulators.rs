@@ -39,28 +39,37 @@ async fn moto_lets_a_test_be_ecs_and_ministack_does_not() {
 const HANGS: Duration = Duration::from_secs(120);
 
 /// A cell on an emulator's queues and topic, with the fake ECS.
-struct Fleet {
-    cell: Cell,
-    aws: Aws,
+pub(crate) struct Fleet {
+    pub(crate) cell: Cell,
+    pub(crate) aws: Aws,
     tasks: UnboundedReceiver<Placed>,
     ecs: Arc<Ecs>,
-    requests: String,
+    pub(crate) requests: String,
     dlq: String,
-    told: String,
+    pub(crate) told: String,
+}
+
+/// The queues of a cell by URL, and the name of its topic.
+pub(crate) struct Path {
+    pub(crate) events: String,
+    pub(crate) requests: String,
+    pub(crate) dlq: String,
+    pub(crate) topic: String,
 }
 
 impl Fleet {
     async fn on(emulator: &Emulator, events_queue: impl AsyncFnOnce(&Clients, &Aws) -> String) -> Self {
-        let target = Target {
-            region: Some("us-east-1".into()),
-            endpoint_url: Some(emulator.endpoint()),
-            test_credentials: true,
-            ..Target::default()
-        };
-        let (clients, aws) = (Clients::load(&target).await, Aws::new(&emulator.sdk()));
+        let (clients, aws) = (clients(emulator).await, Aws::new(&emulator.sdk()));
         let events = events_queue(&clients, &aws).await;
         let (requests, dlq) = (aws.queue("requests").await, aws.queue("requests-dlq").await);
-        let (topic, told) = aws.topic("runs").await;
+        Self::at(emulator, Path { events, requests, dlq, topic: "runs".into() }).await
+    }
+
+    /// The cell `blue` on a path that is there.
+    pub(crate) async fn at(emulator: &Emulator, path: Path) -> Self {
+        let (clients, aws) = (clients(emulator).await, Aws::new(&emulator.sdk()));
+        let Path { events, requests, dlq, topic } = path;
+        let (topic, told) = aws.topic(&topic).await;
         let (ecs, tasks) = Ecs::new();
         let ecs = Arc::new(ecs);
         let mut config = CellConfig::new("blue");
@@ -81,13 +90,13 @@ impl Fleet {
     }
 
     /// The next task that was launched.
-    async fn next_task(&mut self) -> Placed {
+    pub(crate) async fn next_task(&mut self) -> Placed {
         let next = tokio::time::timeout(HANGS, self.tasks.recv()).await;
         next.expect("a launch, before it hangs").expect("a task")
     }
 
     /// The final statuses of these runs, by name.
-    async fn ends(&self, names: &[String]) -> BTreeMap<String, Status> {
+    pub(crate) async fn ends(&self, names: &[String]) -> BTreeMap<String, Status> {
         tokio::time::timeout(HANGS, self.all_ends(names)).await.expect("every run's end, before it hangs")
     }
 
@@ -103,14 +112,24 @@ impl Fleet {
     }
 }
 
-fn request(family: &str, name: &str) -> String {
+async fn clients(emulator: &Emulator) -> Clients {
+    let target = Target {
+        region: Some("us-east-1".into()),
+        endpoint_url: Some(emulator.endpoint()),
+        test_credentials: true,
+        ..Target::default()
+    };
+    Clients::load(&target).await
+}
+
+pub(crate) fn request(family: &str, name: &str) -> String {
     json!({ "name": name, "runTask": { "taskDefinition": family, "cluster": "batch" }, "until": "stopped",
         "retry": [{ "ErrorEquals": ["Taskwatch.Transient"], "IntervalSeconds": 1, "MaxAttempts": 2 }] })
     .to_string()
 }
 
 /// What every fleet must come to: by the family, whatever happened to its events on the way.
-fn assert_ends(ends: &BTreeMap<String, Status>) {
+pub(crate) fn assert_ends(ends: &BTreeMap<String, Status>) {
     for (name, status) in ends {
         let good = name.starts_with("exit-0") || name.starts_with("flaky");
         assert_eq!(*status, if good { Status::Succeeded } else { Status::Failed }, "{name}");

@@ -37,6 +37,9 @@ const SHOWN: [&str; 7] = [
     "QueueArn",
 ];
 
+/// So long a deleted queue's name cannot be taken again (API reference, DeleteQueue).
+const RECENTLY_MILLIS: i64 = 60_000;
+
 impl Sqs {
     pub(super) fn create_queue(&self, call: &Call) -> ApiResult {
         let name = call.body["QueueName"].as_str().unwrap_or_default();
@@ -63,6 +66,11 @@ impl Sqs {
         }
         let arn = format!("arn:aws:sqs:{}:{}:{name}", call.region, call.account);
         let mut queues = lock(&self.queues);
+        if lock(&self.deleted).get(&arn).is_some_and(|at| self.clock.now_millis() - at < RECENTLY_MILLIS) {
+            let why =
+                "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
+            return Err(ApiError::new("QueueDeletedRecently", why));
+        }
         if let Some(known) = queues.get(&arn) {
             let same = |name: &str, value: &str| match known.attribute(name) {
                 Some(set) => set == value,
@@ -109,6 +117,7 @@ impl Sqs {
     pub(super) fn delete_queue(&self, call: &Call) -> ApiResult {
         let queue = self.queue(call)?;
         lock(&self.queues).remove(&queue.arn);
+        lock(&self.deleted).insert(queue.arn.clone(), self.clock.now_millis());
         queue.arrived.notify_waiters();
         Ok(json!({}))
     }

@@ -53,6 +53,8 @@ pub struct Sqs {
     clock: Arc<Clock>,
     queues: Mutex<HashMap<String, Arc<Queue>>>,
     moves: Mutex<Vec<moves::Moved>>,
+    /// When queues were deleted, by ARN.
+    deleted: Mutex<HashMap<String, i64>>,
 }
 
 /// One queue.
@@ -109,7 +111,7 @@ impl Queue {
 impl Sqs {
     /// No queues yet.
     pub fn new(clock: Arc<Clock>) -> Self {
-        Self { clock, queues: Mutex::default(), moves: Mutex::default() }
+        Self { clock, queues: Mutex::default(), moves: Mutex::default(), deleted: Mutex::default() }
     }
 
     /// Delivers what a service sends, if the queue's policy lets it: `service` as in `events.amazonaws.com`, on behalf of

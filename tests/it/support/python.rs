@@ -15,8 +15,22 @@ pub(crate) fn venv() -> &'static Path {
     static INTERPRETER: OnceLock<PathBuf> = OnceLock::new();
     INTERPRETER.get_or_init(|| match std::env::var_os("TASKWATCH_PYTHON") {
         Some(interpreter) => interpreter.into(),
-        None => prepare(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("python")),
+        None => prepare(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("python"), &requirements()),
     })
+}
+
+/// checkov, in an environment of its own (`tests/checkov.txt`), or of the interpreter that `TASKWATCH_CHECKOV` names.
+pub(crate) fn checkov() -> Command {
+    let interpreter = std::env::var_os("TASKWATCH_CHECKOV").map_or_else(
+        || {
+            let pins = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkov.txt");
+            prepare(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("checkov"), &[pins])
+        },
+        PathBuf::from,
+    );
+    let mut command = Command::new(interpreter);
+    command.args(["-m", "checkov.main"]).stdin(Stdio::null()).env_remove("PYTHONPATH").env_remove("PYTHONHOME");
+    command
 }
 
 /// A command for the environment's interpreter, free of the settings that the caller's shell has for Python and AWS.
@@ -46,7 +60,7 @@ pub(crate) fn aws(endpoint: &str) -> Command {
 }
 
 /// Makes the environment in `home`, unless what is there was made from the same requirements.
-fn prepare(home: &Path) -> PathBuf {
+fn prepare(home: &Path, requirements: &[PathBuf]) -> PathBuf {
     fs::create_dir_all(home).expect("the build directory can be written");
     let lock = File::create(home.join("lock")).expect("the build directory can be written");
     lock.lock().expect("the lock of the virtual environment");
@@ -54,7 +68,6 @@ fn prepare(home: &Path) -> PathBuf {
     let environment = home.join("venv");
     let interpreter = environment.join("bin").join("python");
     let stamp = home.join("made-from");
-    let requirements = requirements();
     let wanted = requirements.iter().map(|file| fs::read_to_string(file).expect("requirements")).collect::<String>();
     if interpreter.exists() && fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == wanted) {
         return interpreter;
@@ -65,7 +78,7 @@ fn prepare(home: &Path) -> PathBuf {
     run("python3 -m venv", make.args(["-m", "venv", "--clear"]).arg(&environment), 1);
     let mut install = Command::new(&interpreter);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "10"]);
-    for file in &requirements {
+    for file in requirements {
         install.arg("--requirement").arg(file);
     }
     run("pip install", &mut install, 3);

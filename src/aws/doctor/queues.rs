@@ -1,0 +1,224 @@
+//! The queues, their dead-letter queues, the topic and the bus.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::super::setup::{SetupError, gone};
+use super::{Finding, Identity, Sdk, Subject, queue_attributes, unseen};
+
+/// Four days: an outage over a weekend is found on Monday. In seconds; SQS's own default.
+const LEAST_RETENTION: u64 = 345_600;
+
+/// A queue's attributes; none where it is not there, an error where it cannot be seen.
+type Seen = Result<Option<BTreeMap<String, String>>, SetupError>;
+
+/// The queues of the path as they are.
+pub(super) struct Queues {
+    pub(super) events: Seen,
+    requests: Option<Seen>,
+    requests_dlq: Option<Seen>,
+}
+
+impl Queues {
+    pub(super) async fn read(sdk: &Sdk, subject: &Subject) -> Self {
+        let events = queue_attributes(sdk, &subject.events_queue).await;
+        let requests = match &subject.requests_queue {
+            Some(url) => Some(queue_attributes(sdk, url).await),
+            None => None,
+        };
+        let requests_dlq = match &subject.requests_dlq {
+            Some(url) => Some(queue_attributes(sdk, url).await),
+            None => None,
+        };
+        Self { events, requests, requests_dlq }
+    }
+
+    /// The events queue's ARN.
+    pub(super) fn events_arn(&self) -> Option<&str> {
+        self.events.as_ref().ok()?.as_ref()?.get("QueueArn").map(String::as_str)
+    }
+
+    /// The events and requests queues.
+    pub(super) fn findings(&self, subject: &Subject, identity: &Identity, region: &str) -> Vec<Finding> {
+        let mut findings = queue("events queue", &subject.events_queue, &self.events, true);
+        if let Some(arn) = self.events_arn() {
+            let parts: Vec<&str> = arn.split(':').collect();
+            let (there, account) = (parts.get(3).copied(), parts.get(4).copied());
+            if there != Some(region) || account != Some(identity.account.as_str()) {
+                // A rule can send to a queue of another account, but its events come from its own.
+                let todo = "the queue must be in the account and region whose tasks the cell launches: see AWS_REGION and TASKWATCH_EVENTS_QUEUE_URL";
+                findings.push(Finding::fail("events queue's place", arn, todo));
+            }
+        }
+        match (&self.requests, &subject.requests_queue) {
+            (Some(seen), Some(url)) => findings.extend(queue("requests queue", url, seen, false)),
+            _ => findings.push(Finding::warn(
+                "requests queue",
+                "TASKWATCH_REQUESTS_QUEUE_URL is not set",
+                "set it: serve needs it",
+            )),
+        }
+        findings
+    }
+
+    /// Dead-letter queues, topic and bus.
+    pub(super) async fn others(&self, sdk: &Sdk, subject: &Subject) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Ok(Some(events)) = &self.events {
+            findings.push(redrive(sdk, "events dead-letter queue", events).await);
+        }
+        let redriven = match &self.requests {
+            Some(Ok(Some(requests))) => Some(redrive(sdk, "requests dead-letter queue", requests).await),
+            _ => None,
+        };
+        match (&self.requests_dlq, &subject.requests_dlq) {
+            (Some(seen), Some(url)) => findings.push(depth("requests dead-letter queue", url, seen)),
+            _ => findings.extend(redriven.map(|finding| match finding.status {
+                super::Status::Ok => Finding::warn(
+                    "requests dead-letter queue",
+                    "TASKWATCH_REQUESTS_DLQ_URL is not set: a refused request comes back until its queue's redrive policy takes it",
+                    "set it, so that a refused request goes there at once with the reason",
+                ),
+                _ => finding,
+            })),
+        }
+        findings.push(topic(sdk, subject).await);
+        findings.extend(bus(sdk, subject).await);
+        findings
+    }
+}
+
+fn queue(check: &str, url: &str, seen: &Seen, from_eventbridge: bool) -> Vec<Finding> {
+    let attributes = match seen {
+        Ok(Some(attributes)) => attributes,
+        Ok(None) => return vec![Finding::fail(check, format!("{url} does not exist"), "taskwatch setup")],
+        Err(error) => return vec![unseen(check, error)],
+    };
+    let has = |name: &str| attributes.get(name).map(String::as_str).unwrap_or_default();
+    let number = |name: &str| has(name).parse::<u64>().unwrap_or(0);
+    if has("FifoQueue") == "true" || has("QueueArn").ends_with(".fifo") {
+        let todo = "taskwatch reads standard queues; a rule can send to a FIFO queue only with a message group";
+        return vec![Finding::fail(check, format!("{url} is a FIFO queue"), todo)];
+    }
+    let (waiting, out) = (number("ApproximateNumberOfMessages"), number("ApproximateNumberOfMessagesNotVisible"));
+    // SQS does not tell how old the oldest is; only CloudWatch does.
+    let age = if waiting > 0 { "; how old: CloudWatch's ApproximateAgeOfOldestMessage" } else { "" };
+    let found = format!("{}: about {waiting} messages wait, {out} in flight{age}", has("QueueArn"));
+    let mut findings = vec![match out {
+        // Amazon SQS quotas: about 120,000 messages of a standard queue in flight.
+        110_000.. => Finding::warn(
+            check,
+            found,
+            "near SQS's 120,000 in flight, after which it hands out no more: is the cell's store slow?",
+        ),
+        _ => Finding::ok(check, found),
+    }];
+    let retention = number("MessageRetentionPeriod");
+    if retention < LEAST_RETENTION {
+        let found = format!("{retention} s: what waits longer, while no cell serves, is lost");
+        findings.push(Finding::warn(
+            format!("{check}'s retention"),
+            found,
+            "at least 345600 (4 days); taskwatch setup makes it 14 days",
+        ));
+    }
+    findings.push(encryption(&format!("{check}'s encryption"), attributes, from_eventbridge));
+    findings
+}
+
+fn encryption(check: &str, attributes: &BTreeMap<String, String>, from_eventbridge: bool) -> Finding {
+    let key = attributes.get("KmsMasterKeyId").map(String::as_str).filter(|key| !key.is_empty());
+    match key {
+        Some("alias/aws/sqs") if from_eventbridge => Finding::fail(
+            check,
+            "alias/aws/sqs: EventBridge cannot use that key, so that no event arrives",
+            "taskwatch setup (SSE-SQS), or a customer managed key that lets events.amazonaws.com kms:Decrypt and kms:GenerateDataKey",
+        ),
+        Some(key) if from_eventbridge && !key.contains("alias/aws/") => Finding::warn(
+            check,
+            format!("{key}: doctor cannot see its policy"),
+            "the key's policy must let events.amazonaws.com kms:Decrypt and kms:GenerateDataKey; the probe proves it",
+        ),
+        Some(key) => Finding::ok(check, key),
+        None if attributes.get("SqsManagedSseEnabled").is_some_and(|on| on == "true") => Finding::ok(check, "SSE-SQS"),
+        None => Finding::warn(check, "none", "taskwatch setup (SSE-SQS)"),
+    }
+}
+
+/// The dead-letter queue that a queue's redrive policy names.
+async fn redrive(sdk: &Sdk, check: &str, attributes: &BTreeMap<String, String>) -> Finding {
+    let policy: Value = attributes.get("RedrivePolicy").and_then(|p| serde_json::from_str(p).ok()).unwrap_or_default();
+    let Some(arn) = policy["deadLetterTargetArn"].as_str() else {
+        return Finding::warn(check, "the queue has no redrive policy", "taskwatch setup");
+    };
+    let name = arn.rsplit(':').next().unwrap_or_default();
+    match super::super::setup::found::queue(sdk, name).await {
+        Ok(found) => depth(check, arn, &Ok(found.map(|queue| queue.attributes))),
+        Err(error) => unseen(check, &error),
+    }
+}
+
+fn depth(check: &str, name: &str, seen: &Seen) -> Finding {
+    match seen {
+        Ok(None) => Finding::fail(check, format!("{name} does not exist"), "taskwatch setup"),
+        Err(error) => unseen(check, error),
+        Ok(Some(attributes)) => {
+            let count = attributes.get("ApproximateNumberOfMessages").and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+            let todo = "read them: events have ERROR_CODE and ERROR_MESSAGE, requests taskwatchError among their attributes; mend the cause, then redrive or purge";
+            match count {
+                0 => Finding::ok(check, format!("{name} is empty")),
+                _ => Finding::warn(check, format!("about {count} messages in {name}"), todo),
+            }
+        }
+    }
+}
+
+async fn topic(sdk: &Sdk, subject: &Subject) -> Finding {
+    let Some(arn) = &subject.topic else {
+        let todo = "set it, or give notify.topicArn in every request: without either nobody is told";
+        return Finding::warn("topic", "TASKWATCH_TOPIC_ARN is not set", todo);
+    };
+    match super::super::setup::found::topic(sdk, arn).await {
+        Ok(Some(_)) => Finding::ok("topic", arn),
+        Ok(None) => Finding::fail("topic", format!("{arn} does not exist"), "taskwatch setup"),
+        Err(error) => unseen("topic", &error),
+    }
+}
+
+async fn bus(sdk: &Sdk, subject: &Subject) -> Option<Finding> {
+    let name = subject.bus.as_deref()?;
+    let asked = sdk.events.describe_event_bus().name(name).send().await;
+    Some(match gone("event bus", "events:DescribeEventBus", asked) {
+        Ok(Some(_)) => Finding::ok("event bus", name),
+        Ok(None) => Finding::fail("event bus", format!("{name} does not exist"), "taskwatch setup --event-bus NAME"),
+        Err(error) => unseen("event bus", &error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Status;
+    use super::*;
+
+    fn judged(attributes: &[(&str, &str)]) -> BTreeMap<String, Status> {
+        let mut all: BTreeMap<String, String> = [("QueueArn", "arn:aws:sqs:x:1:q"), ("SqsManagedSseEnabled", "true")]
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .into();
+        all.insert("MessageRetentionPeriod".into(), "345600".into());
+        all.extend(attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        queue("q", "url", &Ok(Some(all)), true).into_iter().map(|f| (f.check, f.status)).collect()
+    }
+
+    #[test]
+    fn a_queue_is_judged_by_its_attributes() {
+        assert!(judged(&[]).values().all(|status| *status == Status::Ok));
+        assert_eq!(judged(&[("FifoQueue", "true")])["q"], Status::Fail);
+        assert_eq!(judged(&[("ApproximateNumberOfMessagesNotVisible", "119000")])["q"], Status::Warn);
+        assert_eq!(judged(&[("MessageRetentionPeriod", "60")])["q's retention"], Status::Warn);
+        assert_eq!(judged(&[("KmsMasterKeyId", "alias/aws/sqs")])["q's encryption"], Status::Fail);
+        assert_eq!(judged(&[("KmsMasterKeyId", "alias/mine")])["q's encryption"], Status::Warn);
+        assert_eq!(judged(&[("SqsManagedSseEnabled", "false")])["q's encryption"], Status::Warn);
+        assert_eq!(queue("q", "url", &Ok(None), true)[0].status, Status::Fail);
+    }
+}

@@ -1,0 +1,227 @@
+//! The difference between what is wanted and what is there: pure, so that `--dry-run` and the changes are one thing.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::found::{Found, FoundQueue};
+use super::policy;
+use super::wanted::{TARGET, Wanted, WantedQueue};
+
+/// What is done to a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is not there.
+    Create,
+    /// It is there, and different.
+    Change,
+    /// It is as it should be.
+    Leave,
+}
+
+/// One thing, and what is done to it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// `queue`, `rule`, `target`, `topic` or `event bus`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// What is done.
+    pub action: Action,
+    /// Each difference: what, and from what to what.
+    pub changes: Vec<String>,
+    /// Queue attributes to set, as SetQueueAttributes takes them.
+    #[serde(skip)]
+    pub(super) attributes: Vec<(String, String)>,
+}
+
+impl Step {
+    fn new(kind: &'static str, name: &str, there: bool, changes: Vec<String>) -> Self {
+        let action = match (there, changes.is_empty()) {
+            (false, _) => Action::Create,
+            (true, true) => Action::Leave,
+            (true, false) => Action::Change,
+        };
+        Self { kind, name: name.to_owned(), action, changes, attributes: Vec::new() }
+    }
+}
+
+/// Every thing that is wanted, in the order in which it must be done.
+pub(super) fn steps(wanted: &Wanted, found: &Found) -> Vec<Step> {
+    let mut steps: Vec<Step> = wanted.queues.iter().map(|q| queue(q, found.queues.get(&q.name))).collect();
+    steps.extend([rule(wanted, found), target(wanted, found)]);
+    let topic = wanted.topic.name.as_deref().unwrap_or(&wanted.topic.arn);
+    steps.push(Step::new("topic", topic, found.topic.is_some(), Vec::new()));
+    if let Some(bus) = &wanted.bus {
+        steps.push(Step::new("event bus", bus, found.bus, Vec::new()));
+    }
+    steps
+}
+
+fn queue(wanted: &WantedQueue, found: Option<&FoundQueue>) -> Step {
+    let has = |name: &str| found.and_then(|f| f.attributes.get(name)).map(String::as_str);
+    let mut attributes: Vec<(String, String)> = Vec::new();
+    let mut changes = Vec::new();
+    for (name, value) in &wanted.attributes {
+        let (old, new) = (has(name), text(value));
+        if found.is_some() && suits(name, value, old, has("KmsMasterKeyId")) {
+            continue;
+        }
+        if *name == "SqsManagedSseEnabled" && has("KmsMasterKeyId").is_some_and(|key| !key.is_empty()) {
+            changes.push("KmsMasterKeyId: alias/aws/sqs → none (EventBridge cannot use that key)".to_owned());
+            attributes.push(("KmsMasterKeyId".into(), String::new()));
+        }
+        changes.push(changed(name, old, &new));
+        attributes.push(((*name).to_owned(), new));
+    }
+    if let Some(policy) = wanted.statement.as_ref().and_then(|s| policy::with(has("Policy"), s)) {
+        changes.push("Policy: the cell's rule may send".to_owned());
+        attributes.push(("Policy".into(), policy.to_string()));
+    }
+    Step { attributes, ..Step::new("queue", &wanted.name, found.is_some(), changes) }
+}
+
+/// Whether what is there will do: longer is as good for times, and a key of one's own for encryption.
+fn suits(name: &str, wanted: &Value, has: Option<&str>, key: Option<&str>) -> bool {
+    match name {
+        "MessageRetentionPeriod" | "VisibilityTimeout" => has.and_then(|h| h.parse::<u64>().ok()) >= wanted.as_u64(),
+        "SqsManagedSseEnabled" => match key.filter(|key| !key.is_empty()) {
+            Some(key) => key != "alias/aws/sqs",
+            None => has == Some("true"),
+        },
+        "RedrivePolicy" => {
+            let has: Value = has.and_then(|h| serde_json::from_str(h).ok()).unwrap_or_default();
+            let times = |v: &Value| v.as_u64().or_else(|| v.as_str()?.parse().ok());
+            has["deadLetterTargetArn"] == wanted["deadLetterTargetArn"]
+                && times(&has["maxReceiveCount"]) >= times(&wanted["maxReceiveCount"])
+        }
+        _ => has == Some(&text(wanted)),
+    }
+}
+
+fn rule(wanted: &Wanted, found: &Found) -> Step {
+    let mut changes = Vec::new();
+    match &found.rule {
+        None => changes.push(format!("EventPattern: {}", wanted.rule.pattern)),
+        Some(rule) => {
+            if rule.pattern != wanted.rule.pattern {
+                changes.push(format!("EventPattern: {} → {}", rule.pattern, wanted.rule.pattern));
+            }
+            if !rule.enabled {
+                changes.push("State: DISABLED → ENABLED".to_owned());
+            }
+        }
+    }
+    Step::new("rule", &wanted.rule.name, found.rule.is_some(), changes)
+}
+
+fn target(wanted: &Wanted, found: &Found) -> Step {
+    let targets = found.rule.as_ref().map(|rule| rule.targets.as_slice()).unwrap_or_default();
+    let ours = targets.iter().find(|t| t["Id"] == TARGET);
+    let mut changes = Vec::new();
+    let names: std::collections::BTreeSet<&String> = [Some(&wanted.rule.target), ours]
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .flat_map(|o| o.keys())
+        .collect();
+    for name in names {
+        let (old, new) = (ours.map_or(&Value::Null, |o| &o[name]), &wanted.rule.target[name]);
+        if old != new && name != "Id" {
+            changes.push(changed(name, Some(&text(old)).filter(|o| !o.is_empty()).map(String::as_str), &text(new)));
+        }
+    }
+    Step::new("target", &format!("{} of {}", TARGET, wanted.rule.name), ours.is_some(), changes)
+}
+
+fn changed(name: &str, old: Option<&str>, new: &str) -> String {
+    let new = if new.is_empty() { "none" } else { new };
+    match old {
+        Some(old) => format!("{name}: {old} → {new}"),
+        None => format!("{name}: {new}"),
+    }
+}
+
+/// A value as an attribute has it.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ask::Ask;
+    use super::super::found::{FoundRule, FoundTopic};
+    use super::super::wanted::Place;
+    use serde_json::json;
+
+    use super::*;
+
+    fn wanted() -> Wanted {
+        let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
+        Wanted::new(&Ask { cell: "blue".into(), clusters: vec!["batch".into()], ..Ask::default() }, &place)
+    }
+
+    /// A world that is as it should be.
+    fn whole(wanted: &Wanted) -> Found {
+        let queues = wanted.queues.iter().map(|q| {
+            let mut attributes: std::collections::BTreeMap<String, String> =
+                q.attributes.iter().map(|(n, v)| ((*n).to_owned(), text(v))).collect();
+            if let Some(statement) = &q.statement {
+                attributes.insert("Policy".into(), policy::with(None, statement).unwrap().to_string());
+            }
+            (q.name.clone(), FoundQueue { attributes, ..FoundQueue::default() })
+        });
+        let rule = FoundRule {
+            pattern: wanted.rule.pattern.clone(),
+            enabled: true,
+            targets: vec![wanted.rule.target.clone()],
+            made_for: None,
+        };
+        Found { queues: queues.collect(), rule: Some(rule), topic: Some(FoundTopic::default()), bus: true }
+    }
+
+    fn only_changes(wanted: &Wanted, found: &Found) -> Vec<String> {
+        let steps = steps(wanted, found);
+        steps.iter().filter(|s| s.action != Action::Leave).flat_map(|s| s.changes.clone()).collect()
+    }
+
+    #[test]
+    fn nothing_is_there_so_all_is_made_and_what_is_made_is_left() {
+        let wanted = wanted();
+        assert!(steps(&wanted, &Found::default()).iter().all(|step| step.action == Action::Create));
+        assert!(steps(&wanted, &whole(&wanted)).iter().all(|step| step.action == Action::Leave));
+    }
+
+    #[test]
+    fn each_thing_that_is_wrong_is_mended_alone() {
+        let wanted = wanted();
+        let queue = |name: &str, value: &str| {
+            let mut found = whole(&wanted);
+            let queue = found.queues.get_mut("blue-events").unwrap();
+            queue.attributes.insert(name.into(), value.into());
+            only_changes(&wanted, &found)
+        };
+        assert_eq!(queue("VisibilityTimeout", "30"), ["VisibilityTimeout: 30 → 60"]);
+        assert!(queue("VisibilityTimeout", "300").is_empty(), "longer will do");
+        assert_eq!(queue("MessageRetentionPeriod", "345600"), ["MessageRetentionPeriod: 345600 → 1209600"]);
+        assert_eq!(queue("Policy", "{}"), ["Policy: the cell's rule may send"]);
+        assert!(queue("KmsMasterKeyId", "alias/mine").is_empty(), "a key of one's own will do");
+        assert_eq!(queue("KmsMasterKeyId", "alias/aws/sqs").len(), 2);
+        assert_eq!(queue("RedrivePolicy", "{}").len(), 1);
+        let rule = |change: fn(&mut FoundRule)| {
+            let mut found = whole(&wanted);
+            change(found.rule.as_mut().unwrap());
+            only_changes(&wanted, &found)
+        };
+        assert_eq!(rule(|r| r.enabled = false), ["State: DISABLED → ENABLED"]);
+        assert!(rule(|r| r.pattern = json!({"source": ["aws.ecs"]}))[0].contains("\"prefix\":\"blue/\""));
+        assert!(rule(|r| r.targets[0]["InputPath"] = "$.detail".into())[0].starts_with("InputPath: $.detail → none"));
+        assert_eq!(rule(|r| r.targets.clear()).len(), 3);
+        let other = |r: &mut FoundRule| r.targets.push(json!({"Id": "other", "Arn": "arn:x"}));
+        assert!(rule(other).is_empty(), "other people's targets are theirs");
+    }
+}

@@ -1,0 +1,167 @@
+//! The desired state of a cell's path as plain data: SDK calls, difference and CloudFormation are all derived from it.
+
+use serde_json::{Value, json};
+
+use super::ask::Ask;
+
+/// The id of our target in the rule.
+pub(super) const TARGET: &str = "taskwatch";
+/// The statement that is ours in a queue's policy.
+pub(super) const SID: &str = "TaskwatchEvents";
+/// The tag that says which cell a thing was made for.
+pub(super) const TAG: &str = "taskwatch:cell";
+/// The source of `taskwatch doctor`'s probe. A cell counts what comes from it as foreign, whatever it says.
+pub const PROBE_SOURCE: &str = "taskwatch.doctor";
+/// SQS's longest retention, in seconds: an outage of the cell over a long weekend loses nothing.
+const RETENTION_SECONDS: u32 = 1_209_600;
+/// Longer than any commit takes; a message of a cell that died comes again after it.
+const VISIBILITY_SECONDS: u32 = 60;
+/// No message is bounced on purpose: this only takes away what would kill its reader again and again.
+const MOST_RECEIVES: u32 = 100;
+
+/// Where things are. In a template the parts are CloudFormation's pseudo parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `aws`, `aws-cn`, …
+    pub partition: String,
+    /// As in `eu-west-1`.
+    pub region: String,
+    /// Twelve digits.
+    pub account: String,
+}
+
+impl Place {
+    fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.region, self.account)
+    }
+}
+
+/// What a queue is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    EventsDlq,
+    Events,
+    RequestsDlq,
+    Requests,
+}
+
+/// One queue.
+#[derive(Clone, Debug)]
+pub(super) struct WantedQueue {
+    pub(super) role: Role,
+    pub(super) name: String,
+    pub(super) arn: String,
+    /// By their names in SetQueueAttributes and in AWS::SQS::Queue, which are the same.
+    pub(super) attributes: Vec<(&'static str, Value)>,
+    /// The statement that its policy must have.
+    pub(super) statement: Option<Value>,
+}
+
+/// The rule on the default bus, the only one to which AWS services send their events.
+#[derive(Clone, Debug)]
+pub(super) struct WantedRule {
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) pattern: Value,
+    /// As PutTargets takes it.
+    pub(super) target: Value,
+}
+
+/// The topic of notifications.
+#[derive(Clone, Debug)]
+pub(super) struct WantedTopic {
+    /// None: it was given by its ARN, and is not ours.
+    pub(super) name: Option<String>,
+    pub(super) arn: String,
+    /// For a topic that is made; one that is there keeps its own.
+    pub(super) attributes: Vec<(&'static str, Value)>,
+}
+
+/// Everything that a cell needs.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) cell: String,
+    /// In the order in which they must be made.
+    pub(super) queues: Vec<WantedQueue>,
+    pub(super) rule: WantedRule,
+    pub(super) topic: WantedTopic,
+    pub(super) bus: Option<String>,
+}
+
+impl Wanted {
+    /// The path of a cell at a place.
+    pub(super) fn new(ask: &Ask, place: &Place) -> Self {
+        let (events, requests) = (ask.events(), ask.requests());
+        let rule_arn = place.arn("events", &format!("rule/{}", ask.rule()));
+        let queue = |role: Role, name: String| {
+            let arn = place.arn("sqs", &name);
+            let dlq = place.arn("sqs", &format!("{name}-dlq"));
+            let statement = matches!(role, Role::Events | Role::EventsDlq).then(|| statement(&arn, &rule_arn));
+            WantedQueue { role, name, attributes: attributes(role, &dlq), statement, arn }
+        };
+        let queues = vec![
+            queue(Role::EventsDlq, format!("{events}-dlq")),
+            queue(Role::Events, events),
+            queue(Role::RequestsDlq, format!("{requests}-dlq")),
+            queue(Role::Requests, requests),
+        ];
+        let rule = WantedRule {
+            name: ask.rule(),
+            description: format!("Task events of the taskwatch cell {}", ask.cell),
+            pattern: pattern(ask, place),
+            // A day of tries, EventBridge's most; what cannot be delivered goes to the dead-letter queue, not away.
+            target: json!({"Id": TARGET, "Arn": queues[1].arn, "DeadLetterConfig": {"Arn": queues[0].arn},
+                "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}}),
+        };
+        Self { cell: ask.cell.clone(), queues, rule, topic: topic(ask, place), bus: ask.event_bus.clone() }
+    }
+
+    pub(super) fn queue(&self, role: Role) -> &WantedQueue {
+        // Four roles, four queues, in the order of `Role`.
+        &self.queues[role as usize]
+    }
+}
+
+fn attributes(role: Role, dlq: &str) -> Vec<(&'static str, Value)> {
+    let mut all = vec![("MessageRetentionPeriod", RETENTION_SECONDS.into()), ("SqsManagedSseEnabled", true.into())];
+    if matches!(role, Role::Events | Role::Requests) {
+        all.extend([
+            ("ReceiveMessageWaitTimeSeconds", 20.into()),
+            ("VisibilityTimeout", VISIBILITY_SECONDS.into()),
+            ("RedrivePolicy", json!({"deadLetterTargetArn": dlq, "maxReceiveCount": MOST_RECEIVES})),
+        ]);
+    }
+    all
+}
+
+/// Lets one rule send to one queue (EventBridge user guide, "Using resource-based policies", Amazon SQS permissions).
+fn statement(queue: &str, rule: &str) -> Value {
+    json!({"Sid": SID, "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
+        "Resource": queue, "Condition": {"ArnEquals": {"aws:SourceArn": rule}}})
+}
+
+/// The cell's own events by their mark, and doctor's probe by its source: nobody else's.
+fn pattern(ask: &Ask, place: &Place) -> Value {
+    let mut detail = json!({"startedBy": [{"prefix": format!("{}/", ask.cell)}]});
+    if !ask.clusters.is_empty() {
+        let arn = |cluster: &String| match cluster.starts_with("arn:") {
+            true => cluster.clone(),
+            false => place.arn("ecs", &format!("cluster/{cluster}")),
+        };
+        detail["clusterArn"] = ask.clusters.iter().map(arn).collect();
+    }
+    json!({"source": ["aws.ecs", PROBE_SOURCE], "detail-type": ["ECS Task State Change"], "detail": detail})
+}
+
+fn topic(ask: &Ask, place: &Place) -> WantedTopic {
+    let given = ask.topic();
+    // The cell's own topic by its ARN, as `setup` itself prints it, is the cell's own topic.
+    let own = place.arn("sns", &ask.own_topic());
+    let given = if given == own { ask.own_topic() } else { given };
+    if given.starts_with("arn:") {
+        return WantedTopic { name: None, arn: given, attributes: Vec::new() };
+    }
+    let arn = place.arn("sns", &given);
+    // The key that AWS keeps for SNS: whoever may publish from this account may use it.
+    WantedTopic { name: Some(given), arn, attributes: vec![("KmsMasterKeyId", "alias/aws/sns".into())] }
+}

@@ -1,0 +1,264 @@
+//! `taskwatch doctor`: proves a cell's path, and says for each finding what to do.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::args::{Format, Global, ServerArgs};
+use super::client::Server;
+use super::error::CliError;
+use super::output;
+use super::settings::{Settings, StoreSetting, target};
+use crate::aws::{Clients, Finding, Probe, Seen, Status, Subject, examine};
+
+/// How long the probe may take; EventBridge delivers within a second or two.
+const PROBE: Duration = Duration::from_secs(20);
+const BETWEEN: Duration = Duration::from_millis(500);
+
+/// `taskwatch doctor`.
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Name of the cell [default: TASKWATCH_CELL]
+    #[arg(long)]
+    cell: Option<String>,
+    /// Clusters that the cell launches into
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    cluster: Vec<String>,
+    /// A task definition that it launches: to ask for RunTask and show the roles that are passed
+    #[arg(long)]
+    task_definition: Option<String>,
+    /// The rule, where setup did not name it [default: CELL-events, or one that sends to the events queue]
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// Send no event through the path
+    #[arg(long)]
+    no_probe: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  taskwatch doctor --cluster batch --task-definition etl
+  taskwatch doctor --output json | jq '.findings[] | select(.status == \"fail\")'
+
+Takes the settings of `taskwatch serve`. It changes nothing, launches nothing and takes no message away from a cell; its probe is one
+event that a serving cell counts and deletes. Permissions are the caller's: run it with the cell's role to prove the cell's.
+Exit codes: 0 the path works, maybe with warnings; 1 it is broken; 2 usage.";
+
+pub(super) async fn doctor(arguments: DoctorArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    let subject = subject(&arguments, settings)?;
+    let clients = Clients::load(&target(global)).await;
+    if clients.region().is_none() {
+        return Err(CliError::usage("no AWS region is set: use --region or AWS_REGION"));
+    }
+    let mut findings = match clients.identity().await {
+        Ok(identity) => examine(&clients, &identity, &subject).await,
+        // Nothing else can be asked without knowing who asks.
+        Err(error) => vec![Finding::fail("identity", error.cause, error.todo)],
+    };
+    findings.push(store(&settings.store()?));
+    let server = Server::at(arguments.server.server.as_deref(), settings)?;
+    let cell = Serving::ask(&server, &subject).await;
+    findings.push(cell.finding(&server));
+    let broken = |findings: &[Finding]| findings.iter().any(|finding| finding.status == Status::Fail);
+    findings.push(match (arguments.no_probe, broken(&findings)) {
+        (true, _) => Finding::skip("probe", "--no-probe"),
+        (false, true) => Finding::skip("probe", "not sent: the path is broken above"),
+        (false, false) => probe(&clients, &subject, &server, cell).await,
+    });
+    print(&findings, global.output.unwrap_or(Format::Text));
+    Ok(u8::from(broken(&findings)))
+}
+
+fn subject(arguments: &DoctorArgs, settings: &Settings) -> Result<Subject, CliError> {
+    let missing = |what: &str| CliError::usage(format!("{what}; `taskwatch setup` prints every setting"));
+    let cell = arguments.cell.clone().or_else(|| settings.cell.clone());
+    let events = settings.events_queue_url.clone();
+    Ok(Subject {
+        cell: cell.ok_or_else(|| missing("no cell is named: give --cell, or set TASKWATCH_CELL"))?,
+        events_queue: events.ok_or_else(|| missing("TASKWATCH_EVENTS_QUEUE_URL is not set"))?,
+        requests_queue: settings.requests_queue_url.clone(),
+        requests_dlq: settings.requests_dlq_url.clone(),
+        topic: settings.topic_arn.clone(),
+        bus: settings.event_bus.clone(),
+        clusters: arguments.cluster.clone(),
+        task_definition: arguments.task_definition.clone(),
+        rule: arguments.rule.clone(),
+    })
+}
+
+/// Whether runs can be kept where they are to be kept.
+fn store(setting: &StoreSetting) -> Finding {
+    let StoreSetting::File(dir) = setting else {
+        return Finding::warn(
+            "store",
+            "memory: forgets its runs when the process ends",
+            "TASKWATCH_STORE=file:DIR on a disk that outlives it",
+        );
+    };
+    // A directory that is still to be made is made in the nearest one that is there.
+    let here = dir.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
+    match tempfile_in(here) {
+        Ok(()) if dir.is_dir() => Finding::ok("store", format!("{} can be written", dir.display())),
+        Ok(()) => Finding::ok("store", format!("{} is not there yet; it can be made", dir.display())),
+        Err(error) => Finding::fail(
+            "store",
+            format!("{}: {error}", dir.display()),
+            "TASKWATCH_STORE=file:DIR where this user may write",
+        ),
+    }
+}
+
+fn tempfile_in(dir: &Path) -> std::io::Result<()> {
+    let path = dir.join(format!(".taskwatch-doctor-{}", std::process::id()));
+    std::fs::write(&path, b"")?;
+    std::fs::remove_file(&path)
+}
+
+/// The cell that serves, if one can be reached.
+enum Serving {
+    /// Events that it has counted as foreign, the probes among them.
+    Here(u64),
+    /// Another cell's.
+    Other(String),
+    None(String),
+}
+
+impl Serving {
+    async fn ask(server: &Server, subject: &Subject) -> Self {
+        match server.get(&["summary"], &[]).await {
+            Ok(summary) if summary["cell"].as_str().is_some_and(|cell| cell != subject.cell) => {
+                Self::Other(summary["cell"].as_str().unwrap_or_default().to_owned())
+            }
+            Ok(summary) => Self::Here(summary["counters"]["foreignEvents"].as_u64().unwrap_or(0)),
+            Err(error) => Self::None(error.to_string()),
+        }
+    }
+
+    fn finding(&self, server: &Server) -> Finding {
+        match self {
+            Self::Here(_) => Finding::ok("serving cell", format!("answers at {}", server.url())),
+            Self::Other(name) => {
+                Finding::skip("serving cell", format!("the one at {} is the cell {name}", server.url()))
+            }
+            Self::None(why) => Finding::skip("serving cell", why),
+        }
+    }
+}
+
+/// Sends an event through the path and waits for it at the end.
+async fn probe(clients: &Clients, subject: &Subject, server: &Server, cell: Serving) -> Finding {
+    let probe = match Probe::send(clients, subject).await {
+        Ok(probe) => probe,
+        Err(error) if error.denied => {
+            return Finding::warn(
+                "probe",
+                error.to_string(),
+                "give the caller events:PutEvents on the default bus, or --no-probe",
+            );
+        }
+        Err(error) => return Finding::warn("probe", error.to_string(), "see above"),
+    };
+    let waited = tokio::time::timeout(PROBE, async {
+        loop {
+            if let Serving::Here(before) = cell
+                && let Serving::Here(now) = Serving::ask(server, subject).await
+                && now > before
+            {
+                return Ok(Ok("an event went through the rule into the queue and the serving cell"));
+            }
+            match probe.look().await {
+                Ok(Seen::Arrived) => return Ok(Ok("an event went through the rule into the queue")),
+                Ok(Seen::NotYet) => {}
+                Ok(Seen::TooMany(count)) if !matches!(cell, Serving::Here(_)) => return Ok(Err(count)),
+                Ok(Seen::TooMany(_)) => {}
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+    });
+    match waited.await {
+        Ok(Ok(Ok(found))) => Finding::ok("probe", found),
+        Ok(Ok(Err(count))) => Finding::warn(
+            "probe",
+            format!("sent; about {count} messages wait in the queue, too many to look for it among them"),
+            "start the cell, or give --server, and ask again",
+        ),
+        Ok(Err(error)) => {
+            Finding::warn("probe", format!("sent, but not looked for: {error}"), "give the caller sqs:ReceiveMessage")
+        }
+        Err(_) if matches!(cell, Serving::Here(_)) => lost(),
+        Err(_) => {
+            let finding = lost();
+            let todo = format!(
+                "if a cell serves somewhere else, it may have taken it: give --server URL; else {}",
+                finding.todo
+            );
+            Finding::warn("probe", finding.found, todo)
+        }
+    }
+}
+
+fn lost() -> Finding {
+    let found = format!("an event was sent and did not arrive within {} s", PROBE.as_secs());
+    Finding::fail(
+        "probe",
+        found,
+        "look at the target's dead-letter queue (ERROR_CODE), the rule's FailedInvocations metric, and the key's policy",
+    )
+}
+
+fn print(findings: &[Finding], format: Format) {
+    let mark = |status: Status| match status {
+        Status::Ok => "ok",
+        Status::Warn => "WARN",
+        Status::Fail => "FAIL",
+        Status::Skip => "-",
+    };
+    match format {
+        Format::Json => {
+            let healthy = findings.iter().all(|finding| finding.status != Status::Fail);
+            output::json(&json!({ "healthy": healthy, "findings": findings }));
+        }
+        Format::Table => output::table(&["", "CHECK", "FOUND", "DO"], findings, |f| {
+            vec![mark(f.status).to_owned(), f.check.clone(), f.found.clone(), f.todo.clone()]
+        }),
+        Format::Text => {
+            for finding in findings {
+                let todo =
+                    if finding.todo.is_empty() { String::new() } else { format!("\n       do: {}", finding.todo) };
+                output::data(&format!("{:<5}  {}: {}{todo}", mark(finding.status), finding.check, finding.found));
+            }
+            output::data(&verdict(findings));
+        }
+    }
+}
+
+/// All of it in one line.
+fn verdict(findings: &[Finding]) -> String {
+    let count = |status: Status| findings.iter().filter(|finding| finding.status == status).count();
+    match (count(Status::Fail), count(Status::Warn)) {
+        (0, 0) => format!("The path works: {} checks.", findings.len()),
+        (0, warnings) => format!("The path works; of {} checks {warnings} warn.", findings.len()),
+        (broken, _) => format!("The path is broken: of {} checks {broken} failed.", findings.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_must_be_where_this_user_may_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, b"").unwrap();
+        assert_eq!(store(&StoreSetting::File(dir.path().join("data"))).status, Status::Ok);
+        assert!(std::fs::read_dir(dir.path()).unwrap().count() == 1, "nothing is left behind");
+        assert_eq!(store(&StoreSetting::File("/proc/none/data".into())).status, Status::Fail);
+        assert_eq!(store(&StoreSetting::Memory).status, Status::Warn);
+    }
+}

@@ -1,0 +1,56 @@
+//! `taskwatch healthcheck`: asks the cell on this machine, so that an image needs no curl.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::settings::Settings;
+
+/// Less than the 5 s that ECS and Docker give a health check by default.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// `taskwatch healthcheck`.
+#[derive(Debug, Args)]
+pub(super) struct HealthcheckArgs {
+    /// Ask whether it receives from its queues and its store takes changes, not only whether it is alive
+    #[arg(long)]
+    ready: bool,
+}
+
+pub(super) async fn healthcheck(arguments: HealthcheckArgs, settings: &Settings) -> Result<u8, CliError> {
+    let path = if arguments.ready { "readyz" } else { "healthz" };
+    let url = format!("http://{}/{path}", near(settings.listen()?));
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
+    let client = client.map_err(|e| CliError::other(format!("cannot make an HTTP client: {e}")))?;
+    match client.get(&url).send().await {
+        Ok(answer) if answer.status().is_success() => Ok(0),
+        Ok(answer) => Err(CliError::other(format!("{url}: {}", answer.status()))),
+        Err(error) => Err(CliError::other(format!("{url}: {}", super::client::root(&error)))),
+    }
+}
+
+/// The address to ask: a cell that listens on every interface is asked on loopback.
+fn near(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_interface_is_asked_on_loopback() {
+        for (listen, asked) in
+            [("0.0.0.0:7717", "127.0.0.1:7717"), ("[::]:80", "[::1]:80"), ("10.0.0.7:7717", "10.0.0.7:7717")]
+        {
+            assert_eq!(near(listen.parse().unwrap()).to_string(), asked);
+        }
+    }
+}

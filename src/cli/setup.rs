@@ -1,0 +1,190 @@
+//! `taskwatch setup` and `taskwatch teardown`: a cell's path in the account.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::args::{Format, Global};
+use super::error::CliError;
+use super::output;
+use super::settings::{Settings, target};
+use crate::aws::{Action, Ask, Clients, Identity, Removal, Setup, SetupError, Step, template};
+
+/// Which path.
+#[derive(Debug, Default, Args)]
+pub(super) struct PathArgs {
+    /// Name of the cell [default: TASKWATCH_CELL]
+    #[arg(long)]
+    cell: Option<String>,
+    /// Clusters, by name or ARN, whose tasks alone the rule lets in [default: every cluster]
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    cluster: Vec<String>,
+    /// Name of the requests queue, which cells may share [default: CELL-requests]
+    #[arg(long, value_name = "NAME")]
+    requests_queue: Option<String>,
+    /// Topic of notifications: a name, or the ARN of one that is there [default: TASKWATCH_TOPIC_ARN, or CELL-runs]
+    #[arg(long, value_name = "NAME|ARN")]
+    topic: Option<String>,
+    /// A bus that gets the notifications too [default: TASKWATCH_EVENT_BUS]
+    #[arg(long, value_name = "NAME")]
+    event_bus: Option<String>,
+}
+
+/// `taskwatch setup`.
+#[derive(Debug, Args)]
+pub(super) struct SetupArgs {
+    #[command(flatten)]
+    path: PathArgs,
+    /// Show what would be made or changed, and change nothing; exit code 0 either way
+    #[arg(long, conflicts_with = "print")]
+    dry_run: bool,
+    /// Print it as a CloudFormation template; needs no AWS access
+    #[arg(long)]
+    print: bool,
+}
+
+/// `taskwatch teardown`.
+#[derive(Debug, Args)]
+pub(super) struct TeardownArgs {
+    #[command(flatten)]
+    path: PathArgs,
+    /// Remove it; without this it is only shown
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) const SETUP_EXAMPLES: &str = "\
+Examples:
+  taskwatch setup --cell blue --cluster batch --dry-run
+  eval \"$(taskwatch setup --cell blue --cluster batch)\" && taskwatch doctor && taskwatch serve
+  taskwatch setup --cell blue --print > blue.yaml
+
+What it does goes to stderr, the settings for `taskwatch serve` to stdout. Saying it again repairs what is wrong and leaves the rest.";
+
+pub(super) const TEARDOWN_EXAMPLES: &str = "\
+Examples:
+  taskwatch teardown --cell blue
+  taskwatch teardown --cell blue --yes
+
+Only what setup made for this cell (by its tag) is removed. Exit code 2 where something would go and --yes is missing.";
+
+impl PathArgs {
+    fn ask(&self, settings: &Settings) -> Result<Ask, CliError> {
+        let cell = self.cell.clone().or_else(|| settings.cell.clone());
+        Ok(Ask {
+            cell: cell.ok_or_else(|| CliError::usage("no cell is named: give --cell, or set TASKWATCH_CELL"))?,
+            clusters: self.cluster.clone(),
+            requests_queue: self.requests_queue.clone(),
+            topic: self.topic.clone().or_else(|| settings.topic_arn.clone()),
+            event_bus: self.event_bus.clone().or_else(|| settings.event_bus.clone()),
+        })
+    }
+}
+
+pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    let ask = arguments.path.ask(settings)?;
+    if arguments.print {
+        output::data(&template(&ask).map_err(said)?);
+        return Ok(0);
+    }
+    let (clients, identity) = caller(global).await?;
+    let plan = Setup::plan(&clients, &identity, &ask).await.map_err(said)?;
+    let steps = plan.steps.clone();
+    let environment = if arguments.dry_run { plan.environment() } else { plan.apply().await.map_err(said)? };
+    let environment: Vec<(String, String)> =
+        environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    match (global.output.unwrap_or(Format::Text), arguments.dry_run) {
+        (Format::Json, dry) => {
+            let map: Map<String, Value> = environment.into_iter().map(|(name, value)| (name, value.into())).collect();
+            output::json(&json!({"account": identity.account, "dryRun": dry, "steps": steps, "environment": map}));
+        }
+        (Format::Table, dry) => {
+            table(&steps, dry);
+            exports(&environment);
+        }
+        (Format::Text, true) => lines(&steps, true, output::data),
+        (Format::Text, false) => {
+            lines(&steps, false, output::problem);
+            exports(&environment);
+        }
+    }
+    Ok(0)
+}
+
+pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    let ask = arguments.path.ask(settings)?;
+    let (clients, identity) = caller(global).await?;
+    let removal = Removal::plan(&clients, &identity, &ask).await.map_err(said)?;
+    let goes = removal.things.iter().any(|thing| thing.remove);
+    if arguments.yes {
+        removal.apply().await.map_err(said)?;
+    }
+    if global.output == Some(Format::Json) {
+        output::json(&json!({"account": identity.account, "removed": arguments.yes, "things": removal.things}));
+    } else {
+        for thing in &removal.things {
+            let what = match (thing.remove, arguments.yes) {
+                (true, true) => "removed",
+                (true, false) => "would remove",
+                (false, _) => "leaves",
+            };
+            let note = if thing.note.is_empty() { String::new() } else { format!(": {}", thing.note) };
+            output::data(&format!("{what:<12} {} {}{note}", thing.kind, thing.name));
+        }
+    }
+    match (goes, arguments.yes) {
+        (true, false) => Err(CliError::usage("nothing was removed: say it again with --yes")),
+        (false, _) => {
+            output::problem(&format!("there is nothing of the cell {} that setup made", ask.cell));
+            Ok(0)
+        }
+        _ => Ok(0),
+    }
+}
+
+/// Clients, and who they call as.
+pub(super) async fn caller(global: &Global) -> Result<(Clients, Identity), CliError> {
+    let clients = Clients::load(&target(global)).await;
+    if clients.region().is_none() {
+        return Err(CliError::usage("no AWS region is set: use --region or AWS_REGION"));
+    }
+    let identity = clients.identity().await.map_err(|e| CliError::other(format!("sts:GetCallerIdentity: {e}")))?;
+    Ok((clients, identity))
+}
+
+fn said(error: SetupError) -> CliError {
+    if error.is_usage() { CliError::usage(error.to_string()) } else { CliError::other(error.to_string()) }
+}
+
+/// What was done, or in a dry run what would be.
+fn verb(action: Action, dry: bool) -> &'static str {
+    match (action, dry) {
+        (Action::Create, false) => "made",
+        (Action::Change, false) => "changed",
+        (Action::Leave, false) => "left",
+        (Action::Create, true) => "would make",
+        (Action::Change, true) => "would change",
+        (Action::Leave, true) => "would leave",
+    }
+}
+
+fn lines(steps: &[Step], dry: bool, write: impl Fn(&str)) {
+    for step in steps {
+        write(&format!("{:<12} {} {}", verb(step.action, dry), step.kind, step.name));
+        step.changes.iter().for_each(|change| write(&format!("             {change}")));
+    }
+}
+
+fn table(steps: &[Step], dry: bool) {
+    output::table(&["KIND", "NAME", "ACTION", "WHAT"], steps, |step| {
+        vec![step.kind.to_owned(), step.name.clone(), verb(step.action, dry).to_owned(), step.changes.join("\n")]
+    });
+}
+
+/// Lines that a shell takes.
+fn exports(environment: &[(String, String)]) {
+    for (name, value) in environment {
+        let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/@".contains(c));
+        let value = if plain { value.clone() } else { format!("'{}'", value.replace('\'', "'\\''")) };
+        output::data(&format!("export {name}={value}"));
+    }
+}

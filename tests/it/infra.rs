@@ -1,0 +1,315 @@
+//! `infra/`: linted, and deployed in emulators of CloudFormation that others wrote; a fleet runs through what was deployed.
+
+use std::collections::BTreeSet;
+use std::path::Path as FilePath;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use taskwatch::core::failure::Class;
+
+use super::cli::{stderr, stdout, taskwatch};
+use super::emulators::{Fleet, Path, assert_ends, request};
+use super::support::ecs::envelope;
+use super::support::emulator::Emulator;
+use super::support::python;
+
+/// What the templates are given.
+const CLUSTER: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/batch";
+/// A stack is made within seconds; after so many looks it hangs.
+const LOOKS: usize = 600;
+
+fn root() -> &'static FilePath {
+    FilePath::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn infra(name: &str) -> String {
+    root().join("infra").join(name).display().to_string()
+}
+
+fn passes(what: &str, command: &mut Command) {
+    let output = command.output().unwrap_or_else(|e| panic!("{what}: {e}"));
+    assert!(output.status.success(), "{what}:\n{}{}", stdout(&output), stderr(&output));
+}
+
+#[test]
+fn cfn_lint_has_nothing_to_say() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let printed =
+        taskwatch().args(["setup", "--print", "--cell", "blue", "--cluster", "batch"]).output().expect("setup");
+    let template = dir.path().join("setup.yaml");
+    std::fs::write(&template, &printed.stdout).expect("a file");
+    let mut lint = python::command();
+    lint.args(["-c", "from cfnlint.runner import main; main()", "--"]).arg(template);
+    lint.args(["cell.yaml", "scheduled-run.yaml"].map(infra));
+    passes("cfn-lint", &mut lint);
+}
+
+/// What is skipped stands in the templates with its reason.
+#[test]
+fn checkov_has_nothing_to_say() {
+    let mut checkov = python::checkov();
+    checkov.args([
+        "--framework",
+        "cloudformation",
+        "--skip-download",
+        "--quiet",
+        "--compact",
+        "--directory",
+        &infra(""),
+    ]);
+    passes("checkov", &mut checkov);
+}
+
+/// The names behind a prefix in a text, each once.
+fn names(text: &str, prefix: &str) -> BTreeSet<String> {
+    let rest = |part: &str| part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    text.split(prefix).skip(1).map(rest).collect()
+}
+
+/// A dashboard or an alarm about a metric that nobody sends shows green for ever.
+#[test]
+fn every_metric_that_infra_names_is_one_that_the_cell_has() {
+    let read = |name: &str| std::fs::read_to_string(infra(name)).expect("a file of infra/");
+    let source = |name: &str| std::fs::read_to_string(root().join("src/http").join(name));
+    let shown = read("dashboard.json") + &read("alerts.yaml");
+    let named: BTreeSet<String> = names(&shown, "taskwatch_");
+    assert!(named.len() > 15, "{named:?}");
+    if let Ok(source) = source("metrics.rs") {
+        // What the text format puts behind a name.
+        let ends = ["", "_total", "_info", "_seconds_bucket", "_seconds"];
+        let known = names(&source, "\"taskwatch_");
+        let has = |name: &str| ends.iter().any(|end| name.strip_suffix(end).is_some_and(|n| known.contains(n)));
+        let unknown: Vec<_> = named.iter().filter(|name| !has(name)).collect();
+        assert!(unknown.is_empty(), "no metrics: {unknown:?}");
+    }
+    let cell = read("cell.yaml");
+    let alarms = cell.split("Namespace: taskwatch\n").skip(1).map(|rest| names(rest, "MetricName: "));
+    let alarms: BTreeSet<String> = alarms.filter_map(|all| all.into_iter().next()).collect();
+    if let Ok(source) = source("emf.rs") {
+        let is_class = |class: &str| serde_json::from_value::<Class>(json!(format!("Taskwatch.{class}"))).is_ok();
+        let class = |name: &str| name.strip_prefix("AttemptsFailed").is_some_and(is_class);
+        let sends =
+            |name: &str| source.contains(&format!("(\"{name}\"")) || class(name) && source.contains("AttemptsFailed{");
+        let unknown: Vec<_> = alarms.iter().filter(|name| !sends(name)).collect();
+        assert!(unknown.is_empty(), "no metrics: {unknown:?}");
+    }
+}
+
+/// Every alert says how bad it is, what is wrong, and what to do.
+#[test]
+fn every_alert_is_whole() {
+    let script = "import sys, yaml\nfor g in yaml.safe_load(open(sys.argv[1]))['groups']:\n for r in g['rules']:\n  \
+                  assert r['expr'] and r['labels']['severity'] in ('page', 'ticket'), r\n  \
+                  assert r['annotations']['summary'] and r['annotations']['description'], r";
+    let mut python = python::command();
+    passes("alerts.yaml", python.args(["-c", script, &infra("alerts.yaml")]));
+}
+
+/// Each action that a role of ours is given stands in docs/iam.md with its reason.
+#[test]
+fn every_action_has_its_reason() {
+    let page = std::fs::read_to_string(root().join("docs/iam.md")).expect("docs/iam.md");
+    let services = ["sqs", "sns", "ecs", "events", "iam", "ecr", "logs", "secretsmanager", "elasticfilesystem", "kms"];
+    let mut sources = vec![infra("cell.yaml"), infra("scheduled-run.yaml")];
+    for room in ["setup", "doctor"] {
+        let files = std::fs::read_dir(root().join("src/aws").join(room)).expect("src/aws");
+        sources.extend(files.map(|file| file.expect("a file").path().display().to_string()));
+    }
+    let source = |file: &String| std::fs::read_to_string(file).expect("a file");
+    // What unit tests play with are no calls.
+    let text: String =
+        sources.iter().map(source).filter_map(|text| text.split("#[cfg(test)]").next().map(str::to_owned)).collect();
+    // Keys of conditions are written like actions.
+    let keys = ["AccessPointArn", "AccessedViaMountTarget", "CreateAction", "PassedToService"];
+    let is_action = |name: &str| name.starts_with(|c: char| c.is_ascii_uppercase()) && !keys.contains(&name);
+    let named = services.iter().flat_map(|service| {
+        let actions = names(&text, &format!("{service}:")).into_iter().filter(|name| is_action(name));
+        actions.map(move |action| format!("{service}:{action}"))
+    });
+    let missing: BTreeSet<String> = named.filter(|action| !page.contains(&format!("`{action}`"))).collect();
+    assert!(missing.is_empty(), "docs/iam.md says nothing of {missing:?}");
+}
+
+/// The AWS CLI in an emulator.
+struct Account<'e>(&'e Emulator);
+
+impl Account<'_> {
+    fn aws(&self, arguments: &[&str]) -> Value {
+        let output = python::aws(&self.0.endpoint()).args(arguments).output().expect("the AWS CLI");
+        assert!(output.status.success(), "aws {arguments:?}: {}", stderr(&output));
+        serde_json::from_str(&stdout(&output)).unwrap_or_default()
+    }
+
+    /// Makes a stack, and gives its outputs.
+    async fn deploy(&self, stack: &str, template: &str, parameters: &[(&str, &str)]) -> Value {
+        let body = format!("file://{}", infra(template));
+        let pair = |(key, value): &(&str, &str)| json!({"ParameterKey": key, "ParameterValue": value});
+        let parameters = parameters.iter().map(pair).collect::<Value>().to_string();
+        self.aws(&[
+            "cloudformation",
+            "create-stack",
+            "--stack-name",
+            stack,
+            "--template-body",
+            &body,
+            "--capabilities",
+            "CAPABILITY_IAM",
+            "--parameters",
+            &parameters,
+        ]);
+        for _ in 0..LOOKS {
+            let answer = self.aws(&["cloudformation", "describe-stacks", "--stack-name", stack]);
+            let made = &answer["Stacks"][0];
+            match made["StackStatus"].as_str() {
+                Some("CREATE_COMPLETE") => return made["Outputs"].clone(),
+                Some("CREATE_IN_PROGRESS") => tokio::time::sleep(Duration::from_millis(100)).await,
+                other => panic!(
+                    "{stack} is {other:?}: {:#}",
+                    self.aws(&["cloudformation", "describe-stack-events", "--stack-name", stack])
+                ),
+            }
+        }
+        panic!("{stack} was not made");
+    }
+
+    /// `infra/cell.yaml` for the cell `blue` in a new VPC: its path.
+    async fn deploy_cell(&self) -> (Path, Value) {
+        let vpc = self.aws(&["ec2", "create-vpc", "--cidr-block", "10.0.0.0/16"])["Vpc"]["VpcId"].clone();
+        let vpc = vpc.as_str().expect("a VPC");
+        let subnet = |block: &str, zone: &str| {
+            let made = self.aws(&[
+                "ec2",
+                "create-subnet",
+                "--vpc-id",
+                vpc,
+                "--cidr-block",
+                block,
+                "--availability-zone",
+                zone,
+            ]);
+            made["Subnet"]["SubnetId"].as_str().expect("a subnet").to_owned()
+        };
+        let (a, b) = (subnet("10.0.1.0/24", "us-east-1a"), subnet("10.0.2.0/24", "us-east-1b"));
+        let outputs = self
+            .deploy(
+                "cell",
+                "cell.yaml",
+                &[
+                    ("CellName", "blue"),
+                    ("TaskClusters", CLUSTER),
+                    ("Image", "taskwatch:test"),
+                    ("TaskDefinitions", "arn:aws:ecs:us-east-1:123456789012:task-definition/etl:*"),
+                    ("TaskRoles", "arn:aws:iam::123456789012:role/etl"),
+                    ("VpcId", vpc),
+                    ("SubnetA", &a),
+                    ("SubnetB", &b),
+                ],
+            )
+            .await;
+        // An emulator's CloudFormation may give URLs of a host that is not there; names are the same everywhere.
+        let url = |name: &str| {
+            let answer = self.aws(&["sqs", "get-queue-url", "--queue-name", name]);
+            answer["QueueUrl"].as_str().expect("a URL").to_owned()
+        };
+        let path = Path {
+            events: url("blue-events"),
+            requests: url("blue-requests"),
+            dlq: url("blue-requests-dlq"),
+            topic: "blue-runs".into(),
+        };
+        (path, outputs)
+    }
+}
+
+fn output(outputs: &Value, name: &str) -> String {
+    let found = outputs.as_array().into_iter().flatten().find(|output| output["OutputKey"] == name);
+    found.and_then(|output| output["OutputValue"].as_str()).expect("an output").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_runs_through_the_cell_that_was_deployed_in_moto() {
+    let emulator = Emulator::moto();
+    let (path, _) = Account(&emulator).deploy_cell().await;
+    let mut fleet = Fleet::at(&emulator, path).await;
+    let families = ["exit-0", "exit-3", "flaky"];
+    let bodies: Vec<String> = families.iter().map(|family| request(family, family)).collect();
+    fleet.aws.send(&fleet.requests, &bodies).await;
+    for _ in 0..4 {
+        let placed = fleet.next_task().await;
+        // Through the rule that the template made.
+        fleet.aws.put_events(&placed.life()).await;
+    }
+    assert_ends(&fleet.ends(&families.map(str::to_owned)).await);
+    assert_eq!(fleet.aws.take(&fleet.told, 4, 3).await.len(), 3);
+    fleet.cell.drain(Duration::from_secs(5)).await;
+}
+
+/// Nobody may send as `aws.ecs` there, so that doctor's probe goes through the rule, and the fleet's events into the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedules_request_runs_through_the_cell_that_was_deployed_in_ministack() {
+    let emulator = Emulator::ministack();
+    let account = Account(&emulator);
+    let (path, outputs) = account.deploy_cell().await;
+    let service =
+        account.aws(&["ecs", "describe-services", "--cluster", "taskwatch-blue", "--services", "taskwatch-blue"]);
+    let (service, deployment) = (&service["services"][0], &service["services"][0]["deploymentConfiguration"]);
+    assert_eq!((&service["desiredCount"], &deployment["maximumPercent"]), (&1.into(), &100.into()), "never two tasks");
+    assert_eq!(deployment["minimumHealthyPercent"], 0, "else no deployment of one task could ever begin");
+    let alarms = account.aws(&["cloudwatch", "describe-alarms"]);
+    assert_eq!(alarms["MetricAlarms"].as_array().map(Vec::len), Some(15));
+
+    // The template and `setup` are of one mind, and doctor finds the path whole.
+    let asked = |arguments: &[&str]| {
+        let mut command = taskwatch();
+        command.env("AWS_ENDPOINT_URL", emulator.endpoint()).env("TASKWATCH_URL", "http://127.0.0.1:9").args(arguments);
+        command.envs([
+            ("TASKWATCH_CELL", "blue"),
+            ("TASKWATCH_EVENTS_QUEUE_URL", &path.events),
+            ("TASKWATCH_STORE", "memory:"),
+        ]);
+        command.envs([("TASKWATCH_REQUESTS_QUEUE_URL", &path.requests), ("TASKWATCH_REQUESTS_DLQ_URL", &path.dlq)]);
+        command.env("TASKWATCH_TOPIC_ARN", output(&outputs, "TopicArn")).output().expect("taskwatch")
+    };
+    let dry = asked(&["setup", "--dry-run", "--cluster", CLUSTER, "--output", "json"]);
+    let dry: Value = serde_json::from_str(&stdout(&dry)).expect("JSON");
+    let differs: Vec<&Value> =
+        dry["steps"].as_array().expect("steps").iter().filter(|s| s["action"] != "leave").collect();
+    assert!(differs.is_empty(), "infra/cell.yaml and setup differ: {differs:#?}");
+    let doctor = asked(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(0), "{}", stdout(&doctor));
+    assert!(stdout(&doctor).contains("probe: an event went through the rule into the queue"), "{}", stdout(&doctor));
+
+    // EventBridge Scheduler puts the scheduled time in; the emulator keeps the schedule and is not waited for.
+    let queue = output(&outputs, "RequestsQueueArn");
+    account
+        .deploy(
+            "nightly",
+            "scheduled-run.yaml",
+            &[
+                ("RequestsQueueArn", &queue),
+                ("Cluster", "batch"),
+                ("TaskDefinition", "flaky"),
+                ("Subnets", "subnet-a,subnet-b"),
+            ],
+        )
+        .await;
+    let schedule = account.aws(&["scheduler", "get-schedule", "--name", "nightly"]);
+    assert_eq!(schedule["Target"]["Arn"], queue.as_str());
+    let input = schedule["Target"]["Input"].as_str().expect("a request");
+    let sent = input
+        .replace("<aws.scheduler.scheduled-time>", "2026-11-22T03:00:00Z")
+        .replace("\"IntervalSeconds\": 10", "\"IntervalSeconds\": 1");
+    let events = path.events.clone();
+    let mut fleet = Fleet::at(&emulator, path).await;
+    fleet.aws.send(&fleet.requests, &[sent.clone(), sent]).await;
+    for _ in 0..2 {
+        let placed = fleet.next_task().await;
+        fleet.aws.send(&events, &placed.life().iter().map(envelope).collect::<Vec<_>>()).await;
+    }
+    let name = "nightly-2026-11-22T03:00:00Z".to_owned();
+    let ends = fleet.ends(std::slice::from_ref(&name)).await;
+    assert_eq!(ends[&name], taskwatch::core::run::Status::Succeeded, "retried, and told about");
+    assert_eq!(fleet.aws.take(&fleet.told, 2, 3).await.len(), 1, "sent twice, it is one run");
+    fleet.cell.drain(Duration::from_secs(5)).await;
+}
