@@ -273,13 +273,10 @@ impl Registry {
     pub(super) fn forget(&self, id: Uuid) -> bool {
         let Some((_, entry)) = self.runs.remove_if(&id, |_, entry| entry.run.status.is_final()) else { return false };
         self.statuses[entry.run.status as usize].fetch_sub(1, Ordering::Relaxed);
-        for attempt in &entry.run.attempts {
-            if let Some(arn) = &attempt.task_arn {
-                self.by_task.remove(arn);
-            }
-            if let Some(token) = &attempt.token {
-                self.unlink(token, id);
-            }
+        // Tokens first: whoever finds a task unknown must also see that not all of its call are here any more.
+        entry.run.attempts.iter().filter_map(|a| a.token.as_ref()).for_each(|token| self.unlink(token, id));
+        for arn in entry.run.attempts.iter().filter_map(|a| a.task_arn.as_ref()) {
+            self.by_task.remove(arn);
         }
         self.by_name.remove_if_mut(entry.run.request_name(), |_, named| {
             named.1.retain(|other| *other != id);

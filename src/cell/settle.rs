@@ -141,7 +141,7 @@ impl Inner {
                 continue;
             }
             let Some(id) = members.iter().copied().find(|id| self.is_launching(*id, token)) else { return };
-            if self.had_by_sibling(id, &task_arn).await == Some(false) {
+            if self.had_by_sibling(id, token, &task_arn).await == Some(false) {
                 self.advance(id, Input::Placed { task_arn, created_at }).await;
             }
         }
@@ -156,10 +156,12 @@ impl Inner {
 
     /// Whether a run of the same call had this task, and has ended and left the memory since: only the store knows.
     /// `None`: the cell ended before the store answered.
-    pub(super) async fn had_by_sibling(&self, id: Uuid, task_arn: &str) -> Option<bool> {
+    pub(super) async fn had_by_sibling(&self, id: Uuid, token: &str, task_arn: &str) -> Option<bool> {
         let of_run = |run: &Run| (run.attempt().map_or(0, |a| a.group_size), run.request_name().to_owned());
         let Some((group_size, name)) = self.registry.read(id, of_run) else { return Some(false) };
-        if group_size < 2 || !self.ports.store.is_durable() {
+        // While all of its call are in memory, so is whoever has the task: the usual case, and reading thousands of
+        // siblings for each task would cost more than all else.
+        if self.registry.of_token(token).len() >= group_size as usize || !self.ports.store.is_durable() {
             return Some(false);
         }
         let mut wait = FIRST_WAIT;

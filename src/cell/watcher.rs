@@ -71,7 +71,7 @@ impl Inner {
             None => {
                 let open = members.into_iter().find(|id| self.is_launching(*id, known));
                 let Some(open) = open else { return Seen::Foreign };
-                match self.had_by_sibling(open, &task.task_arn).await {
+                match self.had_by_sibling(open, known, &task.task_arn).await {
                     Some(false) => open,
                     Some(true) => return Seen::Known { new: false },
                     None => return Seen::CutOff,

@@ -140,3 +140,17 @@ async fn a_run_that_is_asked_to_stop_ends_when_its_task_has() {
     assert_eq!(cell.finished(run.id).await.expect("known").status, Status::Aborted);
     assert_eq!(world.ecs.tasks().len(), 1);
 }
+
+/// Reading a request of thousands for each of its tasks once took half of what a cell can do.
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_runs_are_all_in_memory_asks_the_store_for_none() {
+    let world = World::new();
+    world.store.keeps_final_runs();
+    let cell = world.start().await;
+    let runs = submit(&cell, json!({"name": "many", "runTask": {"taskDefinition": "app:1", "count": 30}})).await;
+    eventually("all have tasks", || world.ecs.tasks().len() == 30).await;
+    eventually("all are known", || runs.iter().all(|run| status(&cell, run) == Status::Starting)).await;
+    let finds = world.journal.of("Find");
+    // Once: whether there was a request of that name before.
+    assert_eq!(finds.len(), 1, "{finds:?}");
+}

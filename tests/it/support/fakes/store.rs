@@ -1,5 +1,7 @@
 //! A memory store behind a gate: while it is shut, nothing becomes durable.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures::future::{BoxFuture, FutureExt as _};
 use taskwatch::core::notification::Outlet;
 use taskwatch::core::run::Run;
@@ -13,15 +15,21 @@ pub(crate) struct FakeStore {
     journal: Journal,
     kept: MemoryStore,
     gate: watch::Sender<bool>,
+    durable: AtomicBool,
 }
 
 impl FakeStore {
     pub(crate) fn new(journal: Journal) -> Self {
-        Self { journal, kept: MemoryStore::default(), gate: watch::Sender::new(true) }
+        Self { journal, kept: MemoryStore::default(), gate: watch::Sender::new(true), durable: AtomicBool::new(false) }
     }
 
     pub(crate) fn shut(&self) {
         self.gate.send_replace(false);
+    }
+
+    /// From now on the cell may forget final runs, as it does with a store on a disk.
+    pub(crate) fn keeps_final_runs(&self) {
+        self.durable.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn open(&self) {
@@ -60,6 +68,7 @@ impl Store for FakeStore {
     }
 
     fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+        self.journal.note(format!("Find {key:?}"));
         self.kept.find(key)
     }
 
@@ -72,6 +81,6 @@ impl Store for FakeStore {
     }
 
     fn is_durable(&self) -> bool {
-        self.kept.is_durable()
+        self.durable.load(Ordering::Relaxed)
     }
 }

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""A fleet at the full quota, measured from outside: `taskwatch local` with AWS's default Fargate quotas, and a serving cell, each a process of its own.
+
+    cargo build --release --locked
+    python3 benches/fleet.py --runs 5000                # once: how much of the quota is used, how much is throttled
+    python3 benches/fleet.py --minutes 30               # a soak: does memory stay flat?
+
+Needs Python's standard library only. Exit code 1: a run is unaccounted for.
+"""
+import argparse, collections, datetime, json, os, pathlib, subprocess, sys, tempfile, time, urllib.request
+
+RATE, BURST = 20.0, 100.0  # Fargate on demand, tasks launched: a second, and at once (FACTS: Fargate throttling quotas)
+FAULTS = """
+[task]
+seconds = [5, 60]
+[[fault]]
+do = "image-pull"
+probability = 0.02
+[[fault]]
+do = "eni-timeout"
+probability = 0.02
+[[fault]]
+do = "exit-code"
+exit_code = 3
+probability = 0.02
+[[fault]]
+do = "answer-lost"
+probability = 0.005
+[fault.match]
+operation = "RunTask"
+[[fault]]
+do = "duplicate"
+probability = 0.05
+[[fault]]
+do = "reorder"
+probability = 0.02
+[[fault]]
+do = "drop"
+probability = 0.01
+"""
+
+
+def call(url, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def ready(url, process, log):
+    for _ in range(600):
+        if process.poll() is not None:
+            sys.exit(f"it ended at once: {log.read_text()}")
+        try:
+            return urllib.request.urlopen(url, timeout=5).read()
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"{url} never answered")
+
+
+def memory(pid):
+    """Resident, in MB."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def cpu(pid):
+    """Seconds on a processor so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def submit(cell, name, count):
+    run_task = {"taskDefinition": "etl:7", "cluster": "batch", "launchType": "FARGATE", "count": count,
+                "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a"]}}}
+    retry = [{"ErrorEquals": ["Taskwatch.Transient"], "IntervalSeconds": 10, "MaxAttempts": 5}]
+    call(f"{cell}/v1/runs", {"name": name, "runTask": run_task, "until": "stopped", "retry": retry})
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", default="target/release/taskwatch")
+    parser.add_argument("--runs", type=int, default=5000)
+    parser.add_argument("--minutes", type=float, help="a soak of so long, at nine tenths of the quota: the rest is retries")
+    parser.add_argument("--faults", action="store_true", help="with faults also in the fleet; a soak always has them")
+    parser.add_argument("--ports", type=int, default=4610, help="the first of two")
+    o = parser.parse_args()
+    endpoint, cell = f"http://127.0.0.1:{o.ports}", f"http://127.0.0.1:{o.ports + 1}"
+    home = pathlib.Path(tempfile.mkdtemp(prefix="fleet-"))
+    (home / "faults.toml").write_text(FAULTS if o.faults or o.minutes else "[task]\nseconds = [5, 60]\n")
+    env = {**os.environ, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
+           "AWS_SECRET_ACCESS_KEY": "test", "TASKWATCH_LISTEN": cell[7:], "TASKWATCH_STORE": f"file:{home}/store", "TASKWATCH_LOG": "warn"}
+    binary = str(pathlib.Path(o.binary).resolve())
+    local = subprocess.Popen([binary, "local", "--listen", endpoint[7:], "--cluster", "batch", "--seed", "1",
+                              "--faults", str(home / "faults.toml")], stdout=subprocess.DEVNULL, stderr=open(home / "local.log", "w"))
+    serve = None
+    try:
+        ready(f"{endpoint}/_taskwatch/tasks", local, home / "local.log")
+        made = subprocess.run([binary, "setup", "--cell", "fleet", "--cluster", "batch"], env=env, check=True, capture_output=True, text=True)
+        env.update(line.removeprefix("export ").split("=", 1) for line in made.stdout.split("\n") if line.startswith("export "))
+        serve = subprocess.Popen([binary, "serve"], env=env, stdout=subprocess.DEVNULL, stderr=open(home / "serve.log", "w"))
+        ready(f"{cell}/readyz", serve, home / "serve.log")
+        print(f"memory at rest: {memory(serve.pid):.0f} MB; logs in {home}", flush=True)
+        measure(o, endpoint, cell, serve.pid)
+    finally:
+        for process in filter(None, [serve, local]):
+            process.terminate()
+            process.wait(30)
+
+
+def measure(o, endpoint, cell, pid):
+    began, asked, samples, step = time.time(), 0, [], 30
+    used = cpu(pid)
+    while True:
+        now = time.time() - began
+        if not o.minutes and not asked:
+            submit(cell, "fleet", o.runs)
+            asked = o.runs
+        elif o.minutes and now < o.minutes * 60 and asked < 0.9 * RATE * (now + step):
+            count = int(0.9 * RATE * step)
+            submit(cell, f"fleet-{asked}", count)
+            asked += count
+        summary = call(f"{cell}/v1/summary")
+        samples.append((now, memory(pid), summary))
+        if int(now) // 60 != int(samples[-2][0] if len(samples) > 1 else -1) // 60:
+            statuses = {k: v for k, v in summary["statuses"].items() if v}
+            print(f"{now / 60:4.1f} min  {memory(pid):5.0f} MB  {summary['launchesPerSecond']:5.1f} launches/s  {statuses}", flush=True)
+        over = not o.minutes or now >= o.minutes * 60
+        counters = summary["counters"]
+        if over and sum(counters["ended"].values()) >= asked:
+            break
+        time.sleep(2)
+    report(o, endpoint, cell, asked, samples, cpu(pid) - used)
+
+
+def report(o, endpoint, cell, asked, samples, used):
+    books = call(f"{endpoint}/_taskwatch/tasks")
+    counters, last = books["counters"], samples[-1][2]
+    calls, throttled = counters["calls"].get("RunTask", 0), counters["throttled"].get("RunTask", 0)
+    began = samples[0][0]
+    print(f"{asked} runs in {samples[-1][0] - began:.0f} s: {last['counters']['ended']}")
+    at = sorted(instant(task["createdAt"]) for task in books["tasks"] if task.get("createdAt"))
+    if not o.minutes and at:
+        span = at[-1] - at[0]
+        print(f"{len(at)} tasks placed within {span:.1f} s: {(len(at) - BURST) / (RATE * span):.1%} of the quota of {RATE:.0f} a second (burst {BURST:.0f})")
+    print(f"RunTask: {calls} calls, {throttled} throttled ({throttled / max(calls, 1):.2%})")
+    minutes = collections.defaultdict(list)
+    for when, size, _ in samples:
+        minutes[int(when // 60)].append(size)
+    middle = {minute: sorted(sizes)[len(sizes) // 2] for minute, sizes in minutes.items()}
+    print("memory, median of the minute: " + ", ".join(f"{m}: {middle[m]:.0f}" for m in sorted(middle) if m % 5 == 0) + f" MB; most {max(s for _, s, _ in samples):.0f} MB")
+    print(f"processor: {used:.0f} s, {used / max(asked, 1) * 1000:.1f} ms a run")
+    print(f"corrections {last['counters'].get('corrections')}, events {last['counters'].get('events')}, event lag p99 {last['eventLag']['p99']:.3f} s")
+    ended = sum(last["counters"]["ended"].values())
+    if ended != asked or last["outbox"]:
+        sys.exit(f"unaccounted for: {asked - ended} runs, {last['outbox']} notifications")
+    print("every run is accounted for")
+
+
+main()
