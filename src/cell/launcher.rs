@@ -240,10 +240,14 @@ fn env(run: &Run) -> Vec<(String, String)> {
     ]
 }
 
-/// Runs may share a call if they share the request and the placement, and nothing tells one from another.
+/// Runs may share a call if they are of one request and one placement, and nothing tells one from another. Equal requests
+/// under other names do not, though they may share their spec after a restart: who of a call has which task is known by
+/// the request's name ([`Inner::had_by_sibling`]).
 fn group_key(run: &Run) -> Option<GroupKey> {
     let placement = run.attempt().map_or(0, |a| a.placement);
-    (!run.spec.inject_env).then_some((Arc::as_ptr(&run.spec) as usize, placement))
+    let of_many = run.name.len() > run.request_name().len();
+    let spec = Arc::as_ptr(&run.spec) as usize;
+    (of_many && !run.spec.inject_env).then(|| (spec, placement, run.request_name().into()))
 }
 
 /// `clientToken`: a function of the cell, and of each run, attempt and call that it stands for. 40 hex digits; ECS takes

@@ -13,7 +13,7 @@ use super::place::{Kind, Place};
 use crate::core::storm::Gate;
 
 /// Runs with equal keys may go in one RunTask call: one request, one placement, no environment of their own.
-pub(super) type GroupKey = (usize, usize);
+pub(super) type GroupKey = (usize, usize, Box<str>);
 
 /// Highest priority first, then the order of arrival.
 type Turn = (Reverse<i64>, u64);
@@ -263,7 +263,7 @@ mod tests {
     fn equal_runs_go_ten_a_call_and_others_alone() {
         let mut queue = LaunchQueue::default();
         for n in 0..12 {
-            queue.push("q", 0, usual(), id(n), Some((1, 0)));
+            queue.push("q", 0, usual(), id(n), Some((1, 0, "r".into())));
         }
         queue.push("q", 0, usual(), id(20), None);
         queue.push("q", 0, usual(), id(21), None);
@@ -275,7 +275,7 @@ mod tests {
     fn runs_of_two_requests_that_came_in_turns_still_share_calls() {
         let mut queue = LaunchQueue::default();
         for n in 0..20 {
-            queue.push("q", 0, usual(), id(n), Some((n as usize % 2, 0)));
+            queue.push("q", 0, usual(), id(n), Some((n as usize % 2, 0, "r".into())));
         }
         let sizes: Vec<_> = std::iter::from_fn(|| queue.take(10, all, |_| true)).map(|g| g.runs.len()).collect();
         assert_eq!(sizes, [10, 10]);
@@ -285,7 +285,7 @@ mod tests {
     fn shares_are_fair_in_tasks_not_in_calls() {
         let mut queue = LaunchQueue::default();
         for n in 0..100 {
-            queue.push("tens", 0, usual(), id(n), Some((1, 0)));
+            queue.push("tens", 0, usual(), id(n), Some((1, 0, "r".into())));
             queue.push("ones", 0, usual(), id(1000 + n), None);
         }
         let (mut tens, mut ones) = (0, 0);
@@ -334,7 +334,7 @@ mod tests {
     fn what_ended_while_it_waited_is_passed_over_at_no_cost() {
         let mut queue = LaunchQueue::default();
         for n in 0..30 {
-            queue.push("q", 0, usual(), id(n), Some((1, 0)));
+            queue.push("q", 0, usual(), id(n), Some((1, 0, "r".into())));
         }
         let mut asked = 0;
         let group = queue.take(

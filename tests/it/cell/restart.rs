@@ -142,3 +142,28 @@ async fn a_name_stands_for_its_run_after_it_ended_and_the_cell_began_anew() {
     assert_eq!(second.find("nightly").await.expect("readable").len(), 1);
     assert_eq!(world.ecs.tasks().len(), 1, "it ran again");
 }
+
+/// The store keeps equal requests once. If that made them share a call, a run whose sibling has ended could be given that
+/// one's task after a crash: siblings are looked for by their request's name.
+#[tokio::test]
+async fn equal_requests_under_other_names_share_no_call_after_a_restart_either() {
+    let mut world = World::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = || FileStore::open(dir.path());
+    world.config.max_in_flight = 0;
+    let first = world.start_on(Arc::new(store().expect("a store"))).await;
+    for name in ["a", "b"] {
+        submit(&first, json!({"name": name})).await;
+        submit(&first, json!({"name": format!("many-{name}"), "count": 2})).await;
+    }
+    first.drain(Duration::from_secs(5)).await;
+    drop(first);
+
+    eventually("the store is free", || store().is_ok()).await;
+    world.config.max_in_flight = 100;
+    let _second = world.start_on(Arc::new(store().expect("a store"))).await;
+    eventually("all are launched", || world.ecs.tasks().len() == 6).await;
+    let mut counts: Vec<_> = world.journal.of("RunTask ").iter().filter_map(|line| line.chars().last()).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, ['1', '1', '2', '2']);
+}

@@ -1,6 +1,7 @@
 //! The store's contents, which outlive a process: a commit is there or not, and what a reader sees is the last one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use taskwatch::core::notification::{Notification, Outlet};
 use taskwatch::core::run::{Run, Stage};
@@ -28,7 +29,13 @@ pub(super) struct Disk {
 
 impl Disk {
     pub(super) fn load(&self) -> Contents {
-        let open = self.open.iter().filter_map(|id| self.runs.get(id)).cloned();
+        // As the real store has it: equal requests are kept once, whatever their names.
+        let mut specs = BTreeMap::new();
+        let open = self.open.iter().filter_map(|id| self.runs.get(id)).map(|run| {
+            let text = serde_json::to_string(&run.spec).expect("a spec is JSON");
+            let spec = Arc::clone(specs.entry(text).or_insert_with(|| Arc::clone(&run.spec)));
+            Run { spec, ..run.clone() }
+        });
         let mut undelivered = BTreeMap::new();
         self.outbox.values().for_each(|n| *undelivered.entry(n.outlet.clone()).or_default() += 1);
         Contents { runs: open.collect(), undelivered, notes: self.notes.clone() }
