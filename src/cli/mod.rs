@@ -7,6 +7,8 @@ mod doctor;
 mod error;
 mod exit;
 mod explain;
+#[cfg(debug_assertions)]
+mod failpoints;
 mod healthcheck;
 mod limits;
 mod local;
@@ -33,6 +35,9 @@ use error::CliError;
 use limits::Order;
 use settings::Settings;
 
+/// For threads that wait for the system when the command has ended.
+const LAST_THREADS: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     // clap ends the process itself: 0 for --help and --version, 2 for usage.
@@ -41,7 +46,10 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&CliError::other(format!("cannot start: {error}"))),
     };
-    match runtime.block_on(dispatch(arguments)) {
+    let ended = runtime.block_on(dispatch(arguments));
+    // A name that is being looked up, say, keeps a thread for longer than anybody should wait.
+    runtime.shutdown_timeout(LAST_THREADS);
+    match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => fail(&error),
     }

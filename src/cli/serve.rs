@@ -19,8 +19,9 @@ use crate::store::{FileStore, MemoryStore, Store};
 
 /// CloudWatch keeps metrics by the minute.
 const EMF: Duration = Duration::from_secs(60);
-/// ECS sends SIGKILL 30 s after SIGTERM; a drain leaves room.
-const DRAIN: Duration = Duration::from_secs(8);
+/// With the last commits (2 s) and the last answers it ends within 10 s of SIGTERM; ECS sends SIGKILL after 30.
+const DRAIN: Duration = Duration::from_secs(6);
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let missing = |name: &str| CliError::usage(format!("TASKWATCH_{name} is not set: serve needs it"));
@@ -28,7 +29,17 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     let events = settings.events_queue_url.clone().ok_or_else(|| missing("EVENTS_QUEUE_URL"))?;
     let requests = settings.requests_queue_url.clone().ok_or_else(|| missing("REQUESTS_QUEUE_URL"))?;
     let address = settings.listen()?;
-    let store = store(&settings.store()?)?;
+    #[cfg(debug_assertions)]
+    let failpoints = super::failpoints::Failpoints::from_env()?;
+    let store = match settings.store()? {
+        StoreSetting::Memory => Arc::new(MemoryStore::default()) as Arc<dyn Store>,
+        StoreSetting::File(dir) => {
+            let store = FileStore::open(&dir).map_err(|e| CliError::other(e.to_string()))?;
+            #[cfg(debug_assertions)]
+            let store = failpoints.around_store(store);
+            Arc::new(store)
+        }
+    };
     let mut signals = Signals::listen()?;
     let clients = Clients::load(&target(global)).await;
     let region = clients.region().ok_or_else(|| CliError::usage("no AWS region is set: use --region or AWS_REGION"))?;
@@ -47,8 +58,12 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
         clock: Clock::system(),
         ids: Ids::default(),
     };
+    #[cfg(debug_assertions)]
+    let ports = failpoints.around(ports);
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|e| CliError::other(format!("TASKWATCH_LISTEN is {address}: {e}")))?;
+    // Port 0 is any port.
+    let address = listener.local_addr().unwrap_or(address);
     let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
     let shutdown = CancellationToken::new();
     let http = tokio::spawn(http::serve(listener, cell.clone(), settings.api_token.clone(), shutdown.clone()));
@@ -60,7 +75,8 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     tracing::info!("draining");
     cell.drain(DRAIN).await;
     shutdown.cancel();
-    let _ = http.await;
+    let _ = tokio::time::timeout(LAST_ANSWERS, http).await;
+    tracing::info!("ended");
     Ok(0)
 }
 
@@ -71,11 +87,4 @@ async fn tell_cloudwatch(cell: &Cell) {
         tokio::time::sleep(EMF).await;
         output::data(&emf.line());
     }
-}
-
-fn store(setting: &StoreSetting) -> Result<Arc<dyn Store>, CliError> {
-    Ok(match setting {
-        StoreSetting::Memory => Arc::new(MemoryStore::default()),
-        StoreSetting::File(dir) => Arc::new(FileStore::open(dir).map_err(|e| CliError::other(e.to_string()))?),
-    })
 }

@@ -216,7 +216,7 @@ impl Task {
                 self.winding_down(Status::Stopped, now);
                 self.stopped = Some(now);
                 self.steps.clear();
-                self.steps.push_back((super::FORGOTTEN_AFTER_SECONDS, Step::Forgotten));
+                self.steps.push_back((self.forgotten_after, Step::Forgotten));
             }
             Step::Forgotten => return false,
         }

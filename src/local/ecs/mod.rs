@@ -91,6 +91,8 @@ pub struct EcsOptions {
     pub clusters: Vec<String>,
     /// Whether [`Ecs::tasks_snapshot`] also shows tasks that ECS has forgotten.
     pub archive: bool,
+    /// How long ECS knows a stopped task, and its `clientToken`, in seconds of AWS's time: an hour on AWS.
+    pub forgotten_after: f64,
 }
 
 impl Default for EcsOptions {
@@ -105,6 +107,7 @@ impl Default for EcsOptions {
             max_vcpus: None,
             clusters: Vec::new(),
             archive: false,
+            forgotten_after: FORGOTTEN_AFTER_SECONDS,
         }
     }
 }

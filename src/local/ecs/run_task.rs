@@ -179,6 +179,7 @@ impl State {
                 fault: decision.life,
                 work: (decision.seconds.unwrap_or(seconds), decision.exit_code.unwrap_or(exit_code)),
                 seed: self.engine.seed(),
+                forgotten_after: self.options.forgotten_after,
             },
         );
         if let Some(span) = decision.missing {

@@ -159,6 +159,8 @@ pub(super) struct Task {
     /// Rises when the plan changes, so that timers of the old plan mean nothing.
     pub(super) epoch: u32,
     pub(super) held: Option<Value>,
+    /// Seconds of AWS's time after which ECS no longer knows it, once it has stopped.
+    pub(super) forgotten_after: f64,
     pub(super) rng: SmallRng,
     pub(super) tags: Value,
 }
@@ -175,6 +177,7 @@ pub(super) struct Birth {
     pub(super) fault: Option<Life>,
     pub(super) work: (Span, i64),
     pub(super) seed: u64,
+    pub(super) forgotten_after: f64,
 }
 
 impl Task {
@@ -236,6 +239,7 @@ impl Task {
             invisible_until: i64::MIN,
             fault: birth.fault,
             attempt: birth.attempt,
+            forgotten_after: birth.forgotten_after,
             key: birth.key,
             steps: VecDeque::new(),
             epoch: 0,

@@ -141,6 +141,11 @@ impl Sqs {
         self.put(&queue, body, extras).map(drop).map_err(|e| ("SDK_CLIENT_ERROR", e.message))
     }
 
+    /// Lets the names of deleted queues be taken again at once, for those who cannot wait a minute.
+    pub fn forget_deleted(&self) {
+        lock(&self.deleted).clear();
+    }
+
     /// How many messages a queue holds.
     pub fn depth(&self, queue_arn: &str) -> usize {
         let queue = lock(&self.queues).get(queue_arn).cloned();

@@ -45,7 +45,9 @@ impl FileStore {
     /// The directory cannot be written, another process has it (named), or the database is of a later version or broken.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let unavailable = |e: &dyn std::fmt::Display| StoreError::Unavailable(format!("file:{}: {e}", dir.display()));
-        std::fs::create_dir_all(dir).map_err(|e| unavailable(&e))?;
+        let cannot_make =
+            |e| unavailable(&format!("the directory cannot be made ({e}); name one that this user may write"));
+        std::fs::create_dir_all(dir).map_err(cannot_make)?;
         let lock = Lock::take(dir).map_err(|e| unavailable(&e))?;
         let path = dir.join(FILE);
         let wrong = |e: rusqlite::Error| said(dir, &e);
@@ -63,6 +65,13 @@ impl FileStore {
         let (reader, lister) = (read_only().map_err(wrong)?, read_only().map_err(wrong)?);
         let writer = Writer::start(connection, dir.to_owned()).map_err(|e| unavailable(&e))?;
         Ok(Self { writer, reader, lister, dir: dir.to_owned(), _lock: lock })
+    }
+
+    /// Sets one of SQLite's limits, as in `max_page_count=10`: a full or a read-only disk for tests.
+    #[cfg(any(test, debug_assertions))]
+    #[doc(hidden)]
+    pub async fn pragma(&self, pragma: &str) {
+        self.writer.pragma(pragma).await;
     }
 
     /// Reads, off the runtime's threads.

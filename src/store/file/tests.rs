@@ -241,11 +241,11 @@ async fn a_full_disk_loses_nothing_and_the_store_goes_on_when_there_is_room() {
     let all = runs(2_000);
     store.commit(puts(&all[..10])).await.unwrap();
     // SQLite's own bound on the database's size fails exactly as a full disk does: SQLITE_FULL.
-    store.writer.bound_pages(40).await;
+    store.writer.pragma("max_page_count=40").await;
     let error = store.commit(puts(&all[10..])).await.unwrap_err().to_string();
     assert!(error.contains("the disk is full"), "{error}");
     assert_eq!(store.load().await.unwrap().runs.len(), 10, "a refused batch left something behind");
-    store.writer.bound_pages(1_000_000).await;
+    store.writer.pragma("max_page_count=1000000").await;
     store.commit(puts(&all[10..])).await.unwrap();
     assert_eq!(store.load().await.unwrap().runs.len(), 2_000);
 }

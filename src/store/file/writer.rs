@@ -24,8 +24,8 @@ const SPECS: usize = 10_000;
 enum Job {
     Commit(Vec<Change>, oneshot::Sender<Result<(), StoreError>>),
     Expire(Timestamp, usize, oneshot::Sender<Result<usize, StoreError>>),
-    #[cfg(test)]
-    Bound(u32, oneshot::Sender<Result<(), StoreError>>),
+    #[cfg(any(test, debug_assertions))]
+    Pragma(String, oneshot::Sender<Result<(), StoreError>>),
 }
 
 /// The way to the writing thread. It ends, with its last job done, when this is dropped.
@@ -50,11 +50,11 @@ impl Writer {
         self.ask(Job::Expire(ended_before, limit, done), expired).await
     }
 
-    /// Lets the database grow to so many pages and no further.
-    #[cfg(test)]
-    pub(super) async fn bound_pages(&self, pages: u32) {
-        let (done, bounded) = oneshot::channel();
-        self.ask(Job::Bound(pages, done), bounded).await.unwrap();
+    /// Sets one of SQLite's limits, as in `max_page_count=10`.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) async fn pragma(&self, pragma: &str) {
+        let (done, set) = oneshot::channel();
+        let _ = self.ask(Job::Pragma(pragma.to_owned(), done), set).await;
     }
 
     async fn ask<T>(&self, job: Job, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -79,10 +79,10 @@ impl Thread {
                 // Nobody waiting for the answer any more is no error.
                 Ok(Job::Commit(changes, done)) => drop(done.send(self.commit(&changes))),
                 Ok(Job::Expire(before, limit, done)) => drop(done.send(self.expire(before, limit))),
-                #[cfg(test)]
-                Ok(Job::Bound(pages, done)) => {
-                    self.connection.pragma_update(None, "max_page_count", pages).unwrap_or(());
-                    drop(done.send(Ok(())));
+                #[cfg(any(test, debug_assertions))]
+                Ok(Job::Pragma(pragma, done)) => {
+                    let set = self.connection.execute_batch(&format!("PRAGMA {pragma}"));
+                    drop(done.send(set.map_err(|e| said(&self.dir, &e))));
                 }
                 Err(RecvTimeoutError::Timeout) => self.checkpoint(),
                 Err(RecvTimeoutError::Disconnected) => return,

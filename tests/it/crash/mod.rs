@@ -1,0 +1,160 @@
+//! The real process, killed again and again while fleets run through it, under faults: SIGKILL at random instants and at
+//! every failpoint (`src/cli/failpoints.rs`), several cells side by side on one endpoint.
+//!
+//! `TASKWATCH_KILLS=3000` kills so often, in campaigns of some 300 with a fleet of their own, after each of which every
+//! book is read. `TASKWATCH_KILLS_SEED=n` begins with the n-th.
+
+mod books;
+mod cell;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
+use taskwatch::local::ecs::{EcsOptions, Quotas};
+use taskwatch::local::faults::Script;
+use taskwatch::local::{LocalOptions, Options, RunningLocal, start};
+
+use cell::{Death, KilledCell};
+
+/// Cells side by side.
+const CELLS: usize = 4;
+/// Lives of each in one campaign.
+const LIVES: usize = 75;
+
+/// Every instant at which a crash makes a difference outside: before and after a commit, and before and after what follows.
+const FAILPOINTS: [&str; 18] = [
+    "commit:before",
+    "commit:after",
+    "run-task:before",
+    "run-task:after",
+    "stop-task:before",
+    "stop-task:after",
+    "describe-tasks:before",
+    "describe-tasks:after",
+    "receive-events:after",
+    "receive-requests:after",
+    "delete-events:before",
+    "delete-events:after",
+    "delete-requests:before",
+    "delete-requests:after",
+    "send-dlq:before",
+    "send-dlq:after",
+    "publish:before",
+    "publish:after",
+];
+
+/// A life passes these once or twice.
+const RARE: [&str; 3] = ["stop-task", "send-dlq", "describe-tasks"];
+
+/// A tenth of the tasks fail; events come twice, late, out of order, early or never; answers get lost after the effect.
+const FAULTS: &str = r#"
+[task]
+seconds = [20, 200]
+[[fault]]
+do = "exit-code"
+probability = 0.1
+[[fault]]
+do = "eni-timeout"
+probability = 0.05
+[[fault]]
+do = "answer-lost"
+probability = 0.1
+[fault.match]
+operation = "RunTask"
+[[fault]]
+do = "throttle"
+probability = 0.05
+[fault.match]
+operation = "RunTask"
+[[fault]]
+do = "early-event"
+probability = 0.1
+[[fault]]
+do = "duplicate"
+probability = 0.2
+[[fault]]
+do = "reorder"
+probability = 0.2
+[[fault]]
+do = "drop"
+probability = 0.2
+"#;
+
+async fn endpoint(seed: u64) -> RunningLocal {
+    let ecs = EcsOptions {
+        time_scale: 60.0,
+        seed,
+        script: Script::parse(FAULTS).expect("a script"),
+        quotas: Some(Quotas::default()),
+        auto_register: true,
+        archive: true,
+        // An hour of AWS's would be a minute here, and a campaign on a busy machine is longer: no cell may know of such a task.
+        forgotten_after: 7.0 * 86_400.0,
+        ..EcsOptions::default()
+    };
+    let listen = ([127, 0, 0, 1], 0).into();
+    start(LocalOptions { listen, identity: Options::default(), ecs }).await.expect("a free port")
+}
+
+fn pick(dice: &mut StdRng) -> &'static u32 {
+    [1, 1, 2, 3, 5, 9].choose(dice).unwrap_or(&1)
+}
+
+/// How the lives of one cell are to end.
+fn deaths(seed: u64) -> Vec<Death> {
+    let mut dice = StdRng::seed_from_u64(seed);
+    let mut deaths: Vec<Death> = (0..LIVES)
+        .map(|life| match FAILPOINTS.get(life % (FAILPOINTS.len() + 6)) {
+            // The first passings are the ones that every life has; later ones find it in the middle of its work.
+            Some(point) if !RARE.iter().any(|rare| point.starts_with(rare)) => Death::At(point, *pick(&mut dice)),
+            Some(point) => Death::At(point, 1),
+            None => Death::After(Duration::from_millis(dice.random_range(5..700))),
+        })
+        .collect();
+    deaths.shuffle(&mut dice);
+    deaths
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_every_run_ends_once_and_no_task_runs_twice() {
+    let kills: usize = std::env::var("TASKWATCH_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(CELLS * LIVES);
+    let struck: Arc<Vec<AtomicUsize>> = Arc::new(FAILPOINTS.iter().map(|_| AtomicUsize::new(0)).collect());
+    let (mut killed, mut runs, mut tasks) = (0, 0, 0);
+    let first: u64 = std::env::var("TASKWATCH_KILLS_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    for campaign in first..first + kills.div_ceil(CELLS * LIVES) as u64 {
+        let local = endpoint(campaign).await;
+        let cells = (0..CELLS as u64).map(|n| {
+            let (struck, url) = (Arc::clone(&struck), local.url());
+            async move {
+                let mut cell = KilledCell::new(&format!("crash-{n}"), &url).await;
+                for (life, death) in deaths(campaign * 100 + n).into_iter().enumerate() {
+                    cell.order(life, &death).await;
+                    if let Some(point) = cell.live_and_die(&death).await {
+                        let place = FAILPOINTS.iter().position(|known| *known == point).expect("a failpoint");
+                        struck[place].fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                cell.live_to_the_end(LIVES).await;
+                cell
+            }
+        });
+        let cells = futures::future::join_all(cells).await;
+        let books = local.ecs.tasks_snapshot();
+        for cell in &cells {
+            books::check(cell, LIVES, &books).await;
+            runs += cell.runs(LIVES);
+        }
+        killed += CELLS * LIVES;
+        tasks += books.len();
+        println!("{killed} kills so far: {runs} runs, {tasks} tasks, every one accounted for");
+    }
+    let struck = FAILPOINTS.iter().zip(struck.iter()).map(|(point, count)| (*point, count.load(Ordering::Relaxed)));
+    let struck: Vec<(&str, usize)> = struck.collect();
+    println!("of {killed} kills at failpoints: {struck:?}");
+    let never: Vec<_> = struck.iter().filter(|(_, count)| *count == 0).collect();
+    assert!(never.is_empty() || !cfg!(debug_assertions), "never passed: {never:?}");
+}
