@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageAttributeValue,
@@ -22,6 +23,15 @@ pub struct SqsQueue {
     url: String,
 }
 
+/// A poll, and the SDK's retries of it, end so long after it should: whoever waits for it learns that nobody answers.
+const GRACE: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(5);
+
+fn within(longest: Duration) -> aws_sdk_sqs::config::Builder {
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(longest).build();
+    aws_sdk_sqs::Config::builder().timeout_config(timeouts)
+}
+
 fn unbuildable(error: BuildError) -> CallError {
     CallError::Unknown(error.to_string())
 }
@@ -35,7 +45,8 @@ impl SqsQueue {
         let seconds = i32::try_from(wait.as_secs().min(20)).unwrap_or(20);
         let request = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
         let request = request.message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
-        let answer = request.wait_time_seconds(seconds).send().await.map_err(|e| errors::read(&e))?;
+        let request = request.wait_time_seconds(seconds).customize().config_override(within(wait + GRACE));
+        let answer = request.send().await.map_err(|e| errors::read(&e))?;
         let message = |m: aws_sdk_sqs::types::Message| {
             let sent = m.attributes.as_ref().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
             let sent_at = sent.and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis);

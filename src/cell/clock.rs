@@ -4,7 +4,8 @@ use tokio::time::Instant;
 
 use crate::core::time::Timestamp;
 
-/// Wall-clock time that moves with tokio's clock, so that tests on paused time see it move as timers fire.
+/// Wall-clock time that moves with tokio's clock, so that tests on paused time see it move as timers fire. The machine's is
+/// read once: setting it while the cell works moves no deadline.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     wall: Timestamp,
@@ -22,6 +23,12 @@ impl Clock {
     /// A clock that shows `wall` now.
     pub fn starting_at(wall: Timestamp) -> Self {
         Self { wall, begun: Instant::now() }
+    }
+
+    /// This clock, set forward to `at` if it shows less; how much that was.
+    pub(super) fn not_before(self, at: Timestamp) -> (Self, std::time::Duration) {
+        let behind = at.since(self.now());
+        (Self { wall: self.wall.plus(behind), ..self }, behind)
     }
 
     /// The time now.

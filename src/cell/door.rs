@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Inner;
@@ -136,12 +135,10 @@ impl Inner {
             let changes: Vec<Change> = batch.iter_mut().flat_map(|c| std::mem::take(&mut c.changes)).collect();
             // Nothing is acknowledged and nothing is done until it is durable: a store that fails stops the cell's
             // work, not its memory of it.
-            let (mut said, began) = (false, Instant::now());
             while !changes.is_empty()
                 && let Err(error) = self.ports.store.commit(changes.clone()).await
             {
-                self.store_fails.store(true, Ordering::Relaxed);
-                if !std::mem::replace(&mut said, true) {
+                if self.storing.ill(&error) == 1 {
                     tracing::error!(%error, "the store does not take changes; nothing goes on until it does");
                 }
                 if self.ended.is_cancelled() {
@@ -150,15 +147,19 @@ impl Inner {
                 }
                 tokio::time::sleep(RETRY_STORE).await;
             }
-            if said {
-                self.listens_anew(began.elapsed());
-                self.store_fails.store(false, Ordering::Relaxed);
+            if let Some(ill) = self.storing.well() {
+                self.listens_anew(ill);
                 tracing::info!("the store takes changes again");
             }
             for commit in batch.drain(..) {
                 self.follow(commit);
             }
         }
+    }
+
+    /// Whether the store refused the last commit.
+    pub(super) fn store_fails(&self) -> bool {
+        self.storing.trouble(1).is_some()
     }
 
     /// The next transitions to commit; none once the cell has ended and what had come before is done.

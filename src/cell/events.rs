@@ -97,6 +97,8 @@ pub struct Counters {
     pub events: Count,
     /// Task events that are not this cell's, and other events: deleted.
     pub foreign: Count,
+    /// Of those, events of tasks that bear this cell's name and that it did not launch: another cell has its name.
+    pub strangers: Count,
     /// Messages that are no events: deleted.
     pub malformed: Count,
     /// Requests accepted.

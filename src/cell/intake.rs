@@ -96,6 +96,9 @@ impl Inner {
         if self.draining.is_cancelled() {
             return Err(SubmitError::Closed);
         }
+        if let Some(why) = self.storing.trouble(1) {
+            return Err(SubmitError::Store(format!("{why}; send the request again then")));
+        }
         let digest = request.digest();
         let now = self.ports.clock.now();
         let id = || self.ports.ids.next(now);
@@ -159,7 +162,12 @@ impl Inner {
     pub(super) async fn take_requests(&self, messages: Vec<Message>) -> (Vec<String>, Vec<String>) {
         let (mut done, mut left) = (Vec::with_capacity(messages.len()), Vec::new());
         for message in messages {
-            match self.take_request(&message).await {
+            let taken = tokio::select! {
+                biased;
+                taken = self.take_request(&message) => taken,
+                () = self.cut_off() => false,
+            };
+            match taken {
                 true => done.push(message.receipt),
                 false if self.draining.is_cancelled() => left.push(message.receipt),
                 // Its queue's own redrive policy counts how often it comes.

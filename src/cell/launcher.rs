@@ -153,7 +153,9 @@ impl Inner {
             }
             self.counters.launches.add(1);
             slot.grant.sent(members.len());
-            match self.ports.ecs.run_task(&call).await {
+            let answer = self.ports.ecs.run_task(&call).await;
+            self.note_launching(&answer, token);
+            match answer {
                 Ok(answer) => {
                     self.governor.succeeded(place);
                     return self.settle(members, token, answer, place, slot).await;
@@ -171,8 +173,7 @@ impl Inner {
                     tracing::debug!(why, token, "RunTask was throttled");
                     throttled += 1;
                 }
-                Err(CallError::Unknown(why)) => {
-                    tracing::warn!(why, token, "RunTask gave no answer; it is sent again with the same token");
+                Err(CallError::Unknown(_)) => {
                     throttled = 0;
                     tokio::select! {
                         biased;
@@ -197,6 +198,21 @@ impl Inner {
             if let Some((number, queued)) = waited.flatten() {
                 let waits = if number > 1 { &self.counters.retry_wait } else { &self.counters.first_wait };
                 waits.record(now.since(queued));
+            }
+        }
+    }
+
+    /// Says that ECS does not answer when it begins and when it ends, not for each of thousands of calls.
+    fn note_launching(&self, answer: &Result<RunTaskAnswer, CallError>, token: &str) {
+        match answer {
+            Err(CallError::Unknown(why)) if self.launching.ill(why) == 1 => {
+                tracing::warn!(why, token, "RunTask gave no answer; it is sent again with the same token");
+            }
+            Err(CallError::Unknown(why)) => tracing::debug!(why, token, "RunTask gave no answer"),
+            _ => {
+                if self.launching.well().is_some() {
+                    tracing::info!("RunTask is answered again");
+                }
             }
         }
     }

@@ -17,6 +17,7 @@ mod intake;
 mod launcher;
 mod limits;
 mod list;
+mod neighbour;
 mod outbox;
 mod place;
 pub mod ports;
@@ -37,7 +38,7 @@ mod vitals;
 mod watcher;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,6 +70,7 @@ use crate::core::storm::{StormRules, Storms};
 use crate::store::{Change, Key, Store, StoreError};
 use feed::Feed;
 use governor::Governor;
+use neighbour::Neighbour;
 use outbox::Outbox;
 use ports::{Ecs, Notifier, Queue};
 use queue::LaunchQueue;
@@ -236,9 +238,11 @@ struct Inner {
     definitions: DashMap<String, definitions::Known>,
     finished: Mutex<VecDeque<Uuid>>,
     /// By `receive::From`.
-    receiving: [receive::Receiving; 2],
-    /// The store refused the last commit: nothing goes on until it takes one.
-    store_fails: AtomicBool,
+    receiving: [Neighbour; 2],
+    /// Ill: it refused the last commit, and nothing goes on until it takes one.
+    storing: Neighbour,
+    /// Ill: RunTask was not answered, neither yes nor no.
+    launching: Neighbour,
     counters: Counters,
     listens_since: Mutex<Instant>,
     began_at: crate::core::time::Timestamp,
@@ -392,7 +396,9 @@ impl Cell {
         self.flush(until.duration_since(Instant::now())).await;
         inner.ended.cancel();
         inner.tasks.close();
-        let _ = tokio::time::timeout(LAST_COMMITS, inner.tasks.wait()).await;
+        // Receivers that were cut off give back what they have in hand.
+        let last = async { tokio::join!(inner.tasks.wait(), inner.receivers.wait()) };
+        let _ = tokio::time::timeout(LAST_COMMITS, last).await;
     }
 }
 

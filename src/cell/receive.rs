@@ -1,7 +1,6 @@
 //! Long-polling receivers: several a queue; deletes in batches, only for what is durable.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -31,40 +30,6 @@ impl From {
     }
 }
 
-/// How receiving from one queue goes, over all its receivers: said when it changes, not by each of them.
-#[derive(Default)]
-pub(super) struct Receiving {
-    is: AtomicU8,
-    ill_since: Mutex<Option<Instant>>,
-}
-
-const WELL: u8 = 1;
-const ILL: u8 = 2;
-
-impl Receiving {
-    /// How long it did not go before, if it did not.
-    fn well(&self, from: From) -> Option<Duration> {
-        if self.is.swap(WELL, Ordering::Relaxed) != ILL {
-            return None;
-        }
-        tracing::info!("receiving from {} again", from.queue());
-        self.ill_since.lock().unwrap_or_else(PoisonError::into_inner).take().map(|since| since.elapsed())
-    }
-
-    fn ill(&self, from: From, error: &CallError) {
-        if self.is.swap(ILL, Ordering::Relaxed) != ILL {
-            *self.ill_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-            tracing::warn!(%error, "cannot receive from {}; trying again until it goes", from.queue());
-        } else {
-            tracing::debug!(%error, "cannot receive from {}", from.queue());
-        }
-    }
-
-    pub(super) fn is_well(&self) -> bool {
-        self.is.load(Ordering::Relaxed) == WELL
-    }
-}
-
 impl Inner {
     /// Receives from one queue until the cell drains. Never gives up: errors wait longer and longer.
     pub(super) async fn receive_all(self: Arc<Self>, queue: Arc<dyn Queue>, from: From) {
@@ -74,7 +39,9 @@ impl Inner {
                 return;
             }
             // Until it is known that it goes, the answer should not take as long as a poll may.
-            let poll = if self.receiving[from as usize].is_well() { POLL } else { FIRST_POLL };
+            let neighbour = &self.receiving[from as usize];
+            let poll = if neighbour.is_well() { POLL } else { FIRST_POLL };
+            let began = Instant::now();
             let received = tokio::select! {
                 biased;
                 () = self.draining.cancelled() => return,
@@ -83,15 +50,16 @@ impl Inner {
             match received {
                 Ok(messages) => {
                     wait = FIRST_WAIT;
-                    if let Some(broken) = self.receiving[from as usize].well(from)
-                        && matches!(from, From::Events)
-                    {
-                        self.listens_anew(broken);
+                    if let Some(broken) = neighbour.well_since(began) {
+                        tracing::info!("receiving from {} again", from.queue());
+                        if matches!(from, From::Events) {
+                            self.listens_anew(broken);
+                        }
                     }
                     self.take(&*queue, messages, from).await;
                 }
                 Err(error) => {
-                    self.receiving[from as usize].ill(from, &error);
+                    cannot_receive(from, neighbour.ill(&error), &error);
                     tokio::select! {
                         biased;
                         () = self.draining.cancelled() => return,
@@ -103,9 +71,9 @@ impl Inner {
         }
     }
 
-    /// Waits while as many runs are queued as may be; false once the cell drains.
+    /// Waits while as many runs are queued as may be, or the store takes none; false once the cell drains.
     async fn has_room(&self) -> bool {
-        while self.is_full() {
+        while self.is_full() || self.store_fails() {
             tokio::select! {
                 biased;
                 () = self.draining.cancelled() => return false,
@@ -137,5 +105,13 @@ impl Inner {
             Ok(left) => tracing::warn!(count = left.len(), "messages were not deleted; they will come again"),
             Err(error) => tracing::warn!(%error, "messages were not deleted; they will come again"),
         }
+    }
+}
+
+fn cannot_receive(from: From, times: u32, error: &CallError) {
+    if times == 1 {
+        tracing::warn!(%error, "cannot receive from {}; trying again until it goes", from.queue());
+    } else {
+        tracing::debug!(%error, "cannot receive from {}", from.queue());
     }
 }

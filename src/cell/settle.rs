@@ -1,7 +1,6 @@
 //! Which task is whose: what a RunTask answer, or a search for the tasks of a call, says to its members.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -88,7 +87,7 @@ impl Inner {
     /// How long until then, at least.
     pub(super) fn until_events_were_heard(&self) -> Option<Duration> {
         self.ports.events.as_ref()?;
-        if self.store_fails.load(Ordering::Relaxed) {
+        if self.store_fails() {
             // What is heard cannot be taken in.
             return Some(EVENTS_FIRST);
         }

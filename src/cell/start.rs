@@ -1,7 +1,7 @@
 //! Begins a cell: reads the store, takes up what was not done, and starts its loops.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::receive::From;
 use super::registry::Rearm;
 use super::silence::Silence;
 use super::stats::Stats;
-use super::{Cell, CellConfig, CellError, Counters, Inner, Ports, limits, storm};
+use super::{Cell, CellConfig, CellError, Clock, Counters, Inner, Ports, limits, storm};
 use crate::core::machine::{self, Effect, Input};
 use crate::core::notification::Origin;
 use crate::core::run::{Run, Stage};
@@ -32,13 +32,14 @@ impl Cell {
     ///
     /// # Errors
     /// A store that cannot be read; a name that `startedBy` cannot carry.
-    pub async fn start(config: CellConfig, ports: Ports) -> Result<Self, CellError> {
+    pub async fn start(config: CellConfig, mut ports: Ports) -> Result<Self, CellError> {
         // startedBy takes letters, digits, hyphen, underscore and slash (API reference, RunTask).
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         if !(1..=64).contains(&config.name.len()) || !config.name.chars().all(fits) {
             return Err(CellError::Name(config.name));
         }
         let contents = ports.store.load().await?;
+        ports.clock = set_forward(ports.clock, &contents);
         let (commits, to_commit) = mpsc::channel(COMMITS);
         let inner = Arc::new(Inner::new(config, ports, commits));
         *inner.standing() = limits::Standing::read(contents.notes.get(limits::NOTE));
@@ -95,7 +96,8 @@ impl Inner {
             definitions: dashmap::DashMap::new(),
             finished: Mutex::default(),
             receiving: Default::default(),
-            store_fails: AtomicBool::new(false),
+            storing: Default::default(),
+            launching: Default::default(),
             counters: Counters::default(),
             listens_since: Mutex::new(tokio::time::Instant::now()),
             draining: CancellationToken::new(),
@@ -193,6 +195,18 @@ impl Inner {
         };
         self.registry.read(id, before)?.then(|| now.plus(wait))
     }
+}
+
+/// A clock that was set back since the store was written would put off every deadline by as much: the cell counts on from
+/// the last instant that the store has seen.
+fn set_forward(clock: Clock, contents: &Contents) -> Clock {
+    let Some(seen) = contents.runs.iter().map(Run::noted_at).max() else { return clock };
+    let (clock, behind) = clock.not_before(seen);
+    if !behind.is_zero() {
+        let behind = behind.as_secs_f64();
+        tracing::warn!(%seen, behind, "this machine's clock is behind what the store has seen; the cell counts on from there: set the clock");
+    }
+    clock
 }
 
 /// The token of a run whose RunTask may have been sent and not answered.

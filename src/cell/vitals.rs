@@ -13,6 +13,8 @@ use crate::core::time::Timestamp;
 
 /// How often what only rises is read, to know what rose in which minute.
 const SAMPLE: Duration = Duration::from_secs(1);
+/// One broken connection among many calls is everyday life; so many in a row are not.
+const UNANSWERED: u32 = 3;
 
 /// A cell in numbers.
 #[derive(Clone, Debug)]
@@ -70,12 +72,17 @@ impl Cell {
         let ports = &self.inner.ports;
         let mut reasons = Vec::new();
         for (there, from) in [(ports.events.is_some(), From::Events), (ports.requests.is_some(), From::Requests)] {
-            if there && !self.inner.receiving[from as usize].is_well() {
-                reasons.push(format!("it does not receive from {}", from.queue()));
+            let neighbour = &self.inner.receiving[from as usize];
+            if there && !neighbour.is_well() {
+                let why = neighbour.trouble(1).map(|why| format!(": {why}")).unwrap_or_default();
+                reasons.push(format!("it does not receive from {}{why}", from.queue()));
             }
         }
-        if self.inner.store_fails.load(Ordering::Relaxed) {
-            reasons.push("its store does not take changes".to_owned());
+        if let Some(why) = self.inner.storing.trouble(1) {
+            reasons.push(format!("its store does not take changes: {why}"));
+        }
+        if let Some(why) = self.inner.launching.trouble(UNANSWERED) {
+            reasons.push(format!("ECS does not answer RunTask, so launches wait: {why}"));
         }
         if self.inner.draining.is_cancelled() {
             reasons.push("it is shutting down".to_owned());

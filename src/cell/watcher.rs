@@ -1,6 +1,7 @@
 //! Takes ECS events from the events queue, finds their runs, and deletes them once what they caused is durable.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -8,6 +9,12 @@ use super::Inner;
 use super::ports::Message;
 use crate::core::machine::{Input, Observation};
 use crate::core::task::{Deciders, Notice, Task, parse_notice};
+
+/// After the cell's end, for what is being made durable.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// ECS's clock and ours may differ, and a killed process's last calls be answered, by so much.
+const OF_ANOTHER_LIFE: Duration = Duration::from_secs(60);
 
 /// What became of a word about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +30,25 @@ pub(super) enum Seen {
 impl Inner {
     /// What the messages cause, durably. Answers those that may be deleted, and those that were cut off by the cell's end.
     pub(super) async fn watch(&self, messages: Vec<Message>) -> (Vec<String>, Vec<String>) {
-        let handled = messages.into_iter().map(|message| async move { (self.notice(&message).await, message.receipt) });
+        let handled = messages.into_iter().map(|message| async move {
+            let done = tokio::select! {
+                biased;
+                done = self.notice(&message) => done,
+                () = self.cut_off() => false,
+            };
+            (done, message.receipt)
+        });
         let handled = futures::future::join_all(handled).await;
         let (done, left): (Vec<_>, Vec<_>) = handled.into_iter().partition(|(done, _)| *done);
         let receipts = |all: Vec<(bool, String)>| all.into_iter().map(|(_, receipt)| receipt).collect();
         (receipts(done), receipts(left))
+    }
+
+    /// Resolves when the cell has ended and its last commits had their time: what waits for ECS or a store
+    /// that hangs is left to the next process, and given back.
+    pub(super) async fn cut_off(&self) {
+        self.ended.cancelled().await;
+        tokio::time::sleep(LAST_WORDS).await;
     }
 
     /// Whether the message is done with.
@@ -70,7 +91,10 @@ impl Inner {
             Some(id) => id,
             None => {
                 let open = members.into_iter().find(|id| self.is_launching(*id, known));
-                let Some(open) = open else { return Seen::Foreign };
+                let Some(open) = open else {
+                    self.note_stranger(task, known);
+                    return Seen::Foreign;
+                };
                 match self.had_by_sibling(open, known, &task.task_arn).await {
                     Some(false) => open,
                     Some(true) => return Seen::Known { new: false },
@@ -80,6 +104,27 @@ impl Inner {
         };
         let observation = self.observation(id, task, token.clone()).await;
         self.seen(id, observation).await
+    }
+
+    /// Counts a task that bears this cell's name and that this cell did not launch: another one works under its name, with
+    /// a store of its own. One that ended, or was launched before this process began, may be of a run that has left the memory.
+    fn note_stranger(&self, task: &Task<'_>, token: &str) {
+        let young = task.created_at.is_some_and(|at| at > self.began_at.plus(OF_ANOTHER_LIFE));
+        let lives = ["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"].contains(&&*task.last_status);
+        if !young || !lives || !self.registry.of_token(token).is_empty() {
+            return;
+        }
+        self.counters.strangers.add(1);
+        if self.counters.strangers.get().is_power_of_two() {
+            let (cell, task, count) = (&self.config.name, &task.task_arn, self.counters.strangers.get());
+            tracing::warn!(
+                cell,
+                %task,
+                count,
+                "tasks bear this cell's name that it did not launch: another cell has the same name and takes its events; \
+                 give each its own TASKWATCH_CELL"
+            );
+        }
     }
 
     async fn seen(&self, id: Uuid, observation: Observation) -> Seen {

@@ -256,6 +256,14 @@ impl Run {
         self.spec.placements.get(placement)?.get(member)?.as_str()
     }
 
+    /// The latest instant that this cell has noted of it as past; instants that ECS gave do not count.
+    pub fn noted_at(&self) -> Timestamp {
+        let of_attempt =
+            |a: &Attempt| [a.launched_at, a.placed_at, a.stop_sent_at, a.heard_at].into_iter().flatten().max();
+        let noted = self.attempts.iter().filter_map(of_attempt).chain(self.redriven_at).chain(self.finished_at).max();
+        noted.map_or(self.submitted_at, |noted| noted.max(self.submitted_at))
+    }
+
     /// The newest attempt.
     pub fn attempt(&self) -> Option<&Attempt> {
         self.attempts.last()

@@ -81,7 +81,8 @@ impl ApiError {
     }
 
     pub(super) fn not_ready(reasons: &[String]) -> Self {
-        let message = format!("{}: see its log, or wait if it has just begun", reasons.join("; "));
+        let message =
+            format!("{}. See its log, or wait if it has just begun", reasons.join("; ").trim_end_matches('.'));
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "NotReady", message)
     }
 

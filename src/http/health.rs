@@ -22,7 +22,7 @@ pub(super) async fn alive() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Answers 200 while the cell receives from its queues and its store takes changes.
+/// Answers 200 while the cell receives from its queues, its store takes changes and ECS answers RunTask; else why not.
 #[utoipa::path(get, path = "/readyz", tag = "cell", operation_id = "readyz", security(()),
     responses(
         (status = 200, description = "Consuming", body = Health),

@@ -62,7 +62,12 @@ fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
     let info = to.encode_descriptor("taskwatch_build", "The program and the cell", None, MetricType::Info)?;
     info_of(info, &build)?;
     let ready = usize::from(vitals.not_ready.is_empty());
-    gauge(to, "taskwatch_ready", "1 when the cell receives from its queues and its store takes changes", ready as f64)?;
+    gauge(
+        to,
+        "taskwatch_ready",
+        "1 when the cell receives, its store takes changes and ECS answers: as /readyz",
+        ready as f64,
+    )?;
     let by_status =
         Status::ALL.map(|status| (status.as_str(), vitals.statuses.get(&status).copied().unwrap_or(0) as f64));
     gauges(to, "taskwatch_runs", "Runs in memory by status", "status", by_status)?;
@@ -95,6 +100,11 @@ fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
         ("taskwatch_run_task_throttles", "RunTask calls throttled", &c.throttles),
         ("taskwatch_events", "Task events of this cell", &c.events),
         ("taskwatch_events_foreign", "Events that are not this cell's", &c.foreign),
+        (
+            "taskwatch_events_of_strangers",
+            "Events of tasks under this cell's name that it did not launch",
+            &c.strangers,
+        ),
         ("taskwatch_events_malformed", "Messages of the events queue that are no events", &c.malformed),
         ("taskwatch_corrections", "DescribeTasks answers that told what an event should have", &c.corrections),
         ("taskwatch_notifications", "Notifications delivered", &c.notified),

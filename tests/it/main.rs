@@ -23,3 +23,4 @@ mod setup;
 mod sim;
 mod storms;
 mod support;
+mod trouble;

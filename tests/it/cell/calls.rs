@@ -154,3 +154,22 @@ async fn a_call_whose_runs_are_all_in_memory_asks_the_store_for_none() {
     // Once: whether there was a request of that name before.
     assert_eq!(finds.len(), 1, "{finds:?}");
 }
+
+/// A call every 30 s, at last.
+#[tokio::test(start_paused = true)]
+async fn credentials_that_are_expired_for_ten_minutes_cost_no_attempt() {
+    let world = World::new();
+    let expired =
+        || Answer::Exception("ExpiredTokenException", "The security token included in the request is expired");
+    world.ecs.then(std::iter::repeat_with(expired).take(24));
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({"retry": []})).await[0];
+    eventually("it says so", || cell.not_ready().iter().any(|why| why.contains("ECS does not answer RunTask"))).await;
+    let began = tokio::time::Instant::now();
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    assert!(began.elapsed().as_secs() > 540, "{:?}", began.elapsed());
+    let tokens = world.ecs.tokens();
+    assert!(tokens.len() == 25 && tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+    let run = cell.run(run.id).expect("known");
+    assert_eq!((run.attempts.len(), cell.not_ready()), (1, Vec::new()));
+}

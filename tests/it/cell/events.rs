@@ -134,3 +134,26 @@ async fn a_hundred_silent_tasks_are_one_call() {
     calls.sort();
     assert_eq!(calls, ["DescribeTasks 100", "DescribeTasks 50"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn tasks_under_this_cells_name_that_it_did_not_launch_are_counted() {
+    let world = World::new();
+    let cell = world.start().await;
+    let ended = &submit(&cell, json!({})).await[0];
+    eventually("a task", || !world.ecs.tasks().is_empty()).await;
+    let own = world.ecs.tasks()[0].clone();
+    world.ended(&own, 0);
+    eventually("it has ended", || status(&cell, ended) == Status::Succeeded).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    // The clock began at 08:00:00.
+    let put = |arn: &str, status: &str, by: &str, created: &str| {
+        world.event(arn, 1, status, json!({"startedBy": by, "createdAt": created}));
+    };
+    put("arn:other-cell", "PENDING", "d/0a", "2027-01-15T08:09:00Z");
+    put("arn:of-an-earlier-process", "RUNNING", "c/0b", "2027-01-15T07:59:00Z");
+    put("arn:ended", "STOPPED", "c/0c", "2027-01-15T08:09:00Z");
+    put("arn:of-a-known-call", "RUNNING", &world.ecs.started_by(&own), "2027-01-15T08:09:00Z");
+    put("arn:stranger", "PENDING", "c/0d", "2027-01-15T08:09:00Z");
+    eventually("all were looked at", || cell.counters().foreign.get() == 5).await;
+    assert_eq!(cell.counters().strangers.get(), 1);
+}

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod calls;
+mod clock;
 mod events;
 mod limits;
 mod outbox;

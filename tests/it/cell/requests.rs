@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::fakes::{World, eventually, request, settle};
+use crate::support::fakes::{World, eventually, request, settle, submit};
 
 #[tokio::test(start_paused = true)]
 async fn a_request_is_deleted_only_when_it_is_durable() {
@@ -95,4 +95,25 @@ async fn a_draining_cell_releases_what_it_has_not_taken() {
     assert_eq!(deleted + released, 10, "{deleted} deleted, {released} released");
     assert!(released > 0);
     assert_eq!(cell.runs().len(), deleted);
+}
+
+/// A network file system that does not answer: a commit that is under way has no end.
+#[tokio::test(start_paused = true)]
+async fn a_cell_that_ends_while_its_store_hangs_gives_back_all_it_has_in_hand() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({})).await[0];
+    eventually("a task", || !world.ecs.tasks().is_empty()).await;
+    world.store.shut();
+    world.event(&world.ecs.tasks()[0], 2, "PENDING", json!({}));
+    (0..10).for_each(|_| drop(world.requests.put(&request(json!({})).to_string())));
+    settle().await;
+    assert_eq!((world.requests.waiting(), world.events.waiting()), (0, 0), "in hand");
+    let began = tokio::time::Instant::now();
+    cell.drain(Duration::from_secs(6)).await;
+    assert!(began.elapsed() <= Duration::from_secs(8), "{:?}", began.elapsed());
+    let released = |queue: &str| world.journal.of(&format!("Release {queue}-")).len();
+    assert_eq!((released("requests"), released("events")), (10, 1));
+    assert_eq!((world.requests.deleted(), world.events.deleted()), (0, 0));
+    assert!(cell.run(run.id).is_some());
 }

@@ -4,5 +4,7 @@ pub(crate) mod aws;
 pub(crate) mod ecs;
 pub(crate) mod emulator;
 pub(crate) mod fakes;
+pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod site;
 pub(crate) mod whole;

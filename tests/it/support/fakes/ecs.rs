@@ -23,7 +23,9 @@ pub(crate) enum Answer {
     Silent,
     /// The token was used before, for this many tasks.
     Conflict(usize),
-    /// An exception.
+    /// An exception that the cell has to make sense of.
+    Exception(&'static str, &'static str),
+    /// AWS said no.
     Refused(&'static str, &'static str),
 }
 
@@ -176,6 +178,7 @@ impl ports::Ecs for FakeEcs {
                     std::future::pending().await
                 }
                 Some(Answer::Conflict(count)) => Err(CallError::Conflict(self.books().place(call, count))),
+                Some(Answer::Exception(name, message)) => Err(CallError::from_exception(name, message)),
                 Some(Answer::Refused(name, message)) => {
                     Err(CallError::Refused(Box::new(failure::from_exception(name, message))))
                 }

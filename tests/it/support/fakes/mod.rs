@@ -48,7 +48,7 @@ pub(crate) struct World {
     pub(crate) topic: Arc<FakeTopic>,
     pub(crate) store: Arc<FakeStore>,
     pub(crate) config: CellConfig,
-    clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 impl World {

@@ -1,0 +1,59 @@
+//! A disk that takes nothing more.
+
+use crate::support::site::{Site, eventually};
+
+use super::names;
+
+/// The store falls ill under way, as SQLite has it, and recovers.
+async fn ill(limit: &str, advice: &str) {
+    let site = Site::new("disk").await;
+    let sick = site.dir.path().join("sick");
+    let serving = site.serve(&[("TASKWATCH_SICK_DISK", "sick")]);
+    site.order(names(0..5)).await;
+    serving.is_ready().await;
+    site.all_end_well(5).await;
+
+    std::fs::write(&sick, limit).expect("a file");
+    // As many as the free pages of the database do not hold.
+    site.order(names(5..205)).await;
+    let line = serving.says("the store does not take changes; nothing goes on until it does").await;
+    assert!(line.contains("ERROR") && line.contains("file:data: ") && line.contains(advice), "{line}");
+    serving.is_not_ready(&format!("its store does not take changes: file:data: {advice}")).await;
+    assert_eq!(serving.metric("taskwatch_ready").await, 0.0);
+    let (status, answer) = serving.submit("refused").await;
+    assert!(status == 503 && answer.contains("StoreUnavailable") && answer.contains(advice), "{status} {answer}");
+    // What comes now stays where it is, but for what receivers had asked for already: 10 each of 4.
+    site.order(names(205..305)).await;
+    assert!(site.aws.depth(&site.requests).await >= 100);
+
+    std::fs::remove_file(&sick).expect("it is there");
+    serving.says("the store takes changes again").await;
+    serving.is_ready().await;
+    site.all_end_well_after(5, 305).await;
+    eventually("the queue is empty", async || site.aws.depth(&site.requests).await == 0).await;
+    let said = serving.log().iter().filter(|line| line.contains("the store does not take changes")).count();
+    assert_eq!(said, 1, "it says so once");
+}
+
+#[cfg(debug_assertions)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_stops_the_cell_which_says_so_and_goes_on_when_there_is_room() {
+    ill("max_page_count=1", "the disk is full; make room, and it goes on by itself").await;
+}
+
+#[cfg(debug_assertions)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_made_read_only_stops_the_cell_until_it_can_be_written_again() {
+    ill("query_only=1", "the directory or the database cannot be written; give this user the right to").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_cannot_be_written_refuses_the_start_in_one_line() {
+    let site = Site::new("disk").await;
+    // Nobody, not even root, makes directories there.
+    let mut serving = site.serve(&[("TASKWATCH_STORE", "file:/proc/taskwatch")]);
+    assert_eq!(serving.end().await.code(), Some(1));
+    let line = serving.says("error: ").await;
+    assert!(line.starts_with("error: file:/proc/taskwatch: ") && line.contains("cannot be made"), "{line}");
+    assert_eq!(serving.log().len(), 1);
+}
