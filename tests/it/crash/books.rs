@@ -8,8 +8,8 @@ use taskwatch::store::{FileStore, Key, Store};
 use super::cell::{KilledCell, RETRIES};
 
 /// Reads every book of a cell; `tasks` is what ECS knows.
-pub(super) async fn check(cell: &KilledCell, lives: usize, tasks: &[TaskSnapshot]) {
-    let (name, runs) = (&cell.name, cell.runs(lives));
+pub(super) async fn check(cell: &KilledCell, tasks: &[TaskSnapshot]) {
+    let (name, runs) = (&cell.name, cell.runs());
     let store = FileStore::open(&cell.dir.path().join("data")).expect("the store");
     let contents = store.load().await.expect("readable");
     if cell.told_of.len() < runs {

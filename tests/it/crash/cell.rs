@@ -27,6 +27,8 @@ pub(super) enum Death {
     After(Duration),
     /// By its own hand, when it passes this failpoint for the n-th time.
     At(&'static str, u32),
+    /// The same, the first time, however long that takes.
+    Surely(&'static str),
 }
 
 pub(super) struct KilledCell {
@@ -39,6 +41,8 @@ pub(super) struct KilledCell {
     topic: String,
     told: String,
     pub(super) dir: tempfile::TempDir,
+    /// Lives so far, but for the last.
+    pub(super) lives: usize,
     /// What was ordered and is no request.
     pub(super) malformed: BTreeSet<String>,
     /// The ids and the statuses under which each run was told of.
@@ -68,16 +72,18 @@ impl KilledCell {
         let dir = tempfile::tempdir().expect("a directory");
         let (name, url) = (name.to_owned(), url.to_owned());
         let (malformed, told_of) = Default::default();
-        Self { name, url, aws, events, requests, dlq, topic, told, dir, malformed, told_of }
+        Self { name, url, aws, events, requests, dlq, topic, told, dir, lives: 0, malformed, told_of }
     }
 
-    /// How many runs so many lives ordered.
-    pub(super) fn runs(&self, lives: usize) -> usize {
-        lives * EACH_LIFE
+    /// How many runs were ordered.
+    pub(super) fn runs(&self) -> usize {
+        self.lives * EACH_LIFE
     }
 
     /// What users ask for at the beginning of a life; also something that is no request, if refusing is to kill it.
-    pub(super) async fn order(&mut self, life: usize, death: &Death) {
+    pub(super) async fn order(&mut self, death: &Death) {
+        let life = self.lives;
+        self.lives += 1;
         let request = |n: usize| {
             let mut request = json!({"name": format!("run-{n}"), "until": if n.is_multiple_of(3) { "running" } else { "stopped" },
                 "runTask": {"taskDefinition": format!("family-{}", n % 7), "launchType": "FARGATE",
@@ -89,7 +95,7 @@ impl KilledCell {
             request.to_string()
         };
         let mut bodies: Vec<String> = (life * EACH_LIFE..(life + 1) * EACH_LIFE).map(request).collect();
-        if matches!(death, Death::At(point, _) if point.starts_with("send-dlq")) {
+        if matches!(death, Death::At(point, _) | Death::Surely(point) if point.starts_with("send-dlq")) {
             let malformed = format!("no request {life}");
             bodies.push(malformed.clone());
             self.malformed.insert(malformed);
@@ -127,6 +133,7 @@ impl KilledCell {
     pub(super) async fn live_and_die(&self, death: &Death) -> Option<&'static str> {
         let (mut child, longest, point) = match death {
             Death::After(wait) => (self.serve(None), *wait, None),
+            Death::Surely(point) => (self.serve(Some(format!("{point}:1"))), STOPPING_LIFE, Some(*point)),
             Death::At(point, passing) => {
                 let longest = if point.starts_with("stop-task") { STOPPING_LIFE } else { LONGEST_LIFE };
                 (self.serve(Some(format!("{point}:{passing}"))), longest, Some(*point))
@@ -147,9 +154,9 @@ impl KilledCell {
     }
 
     /// A life in which everything comes to its end.
-    pub(super) async fn live_to_the_end(&mut self, lives: usize) {
+    pub(super) async fn live_to_the_end(&mut self) {
         let mut child = self.serve(None);
-        let runs = self.runs(lives);
+        let runs = self.runs();
         let until = Instant::now() + HANGS;
         while self.told_of.len() < runs && Instant::now() < until {
             for message in self.aws.take(&self.told, 10, 1).await {
