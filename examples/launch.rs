@@ -1,6 +1,6 @@
 //! Launches tasks from a program of one's own, against an AWS endpoint in the same process: `cargo run --example launch`.
 //!
-//! The first attempt of each task cannot pull its image; the second one can. On AWS leave `local` away and say
+//! The first launch cannot pull its image and is tried again. On AWS leave `local` away and say
 //! `Taskwatch::builder().connect()`.
 
 use std::time::Duration;

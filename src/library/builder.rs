@@ -25,7 +25,8 @@ pub enum Events {
     /// Nobody else may read that queue.
     Queue(String),
     /// By a queue and a rule that [`Builder::connect`] makes and [`Taskwatch::shutdown`] takes away. For endpoints such as
-    /// `taskwatch local`; on AWS it takes the rights of `taskwatch setup`, and leaves both behind when the process is killed.
+    /// `taskwatch local`. On AWS it takes the rights of `taskwatch setup`, leaves both behind when the process is killed, and
+    /// SQS gives a queue's name again only 60 s after its deletion: leave the cell's name to chance.
     Own,
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::LaunchError;
@@ -17,6 +18,7 @@ pub(super) struct Ends {
     cell: Cell,
     waiting: Mutex<HashMap<Uuid, Vec<oneshot::Sender<Run>>>>,
     closed: CancellationToken,
+    listener: TaskTracker,
 }
 
 /// The end of one run, to wait for.
@@ -36,8 +38,13 @@ impl End {
 impl Ends {
     /// Begins to listen to a cell.
     pub(super) fn follow(cell: &Cell) -> Arc<Self> {
-        let ends = Arc::new(Self { cell: cell.clone(), waiting: Mutex::default(), closed: CancellationToken::new() });
-        tokio::spawn(Arc::clone(&ends).listen(cell.subscribe()));
+        let ends = Arc::new(Self {
+            cell: cell.clone(),
+            waiting: Mutex::default(),
+            closed: CancellationToken::new(),
+            listener: TaskTracker::new(),
+        });
+        ends.listener.spawn(Arc::clone(&ends).listen(cell.subscribe()));
         ends
     }
 
@@ -45,6 +52,12 @@ impl Ends {
     pub(super) fn close(&self) {
         self.closed.cancel();
         self.waiting().clear();
+    }
+
+    /// Waits until it no longer holds the cell.
+    pub(super) async fn closed(&self) {
+        self.listener.close();
+        self.listener.wait().await;
     }
 
     /// The end of a run, which may have come already.

@@ -196,10 +196,12 @@ impl Taskwatch {
     }
 
     /// Ends well, in `longest` at most: takes and launches nothing more, waits for the calls that are out, and delivers the
-    /// notifications that are due. Tasks go on. All clones have ended with it.
+    /// notifications that are due. Tasks go on. All clones have ended with it; once they are dropped too, a store's directory is
+    /// free for another.
     pub async fn shutdown(self, longest: Duration) {
         self.inner.cell.drain(longest).await;
         self.inner.ends.close();
+        self.inner.ends.closed().await;
         if let Some((clients, path)) = &self.inner.path {
             path.remove(clients).await;
         }

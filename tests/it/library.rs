@@ -44,10 +44,10 @@ async fn a_launch_that_fails_and_then_succeeds_tells_both_attempts() {
     let other = watcher.launch(request(json!({"name": "nightly", "priority": 1}))).await;
     assert!(other.expect_err("a conflict").to_string().contains("NameConflict"));
 
-    // Queue and rule go with it.
+    // Queue and rule go with it: SQS says so when the name is asked for again at once.
     soon(watcher.shutdown(Duration::from_secs(5))).await;
-    let gone = Taskwatch::builder().cell("lib").local(local.url()).connect().await;
-    assert!(gone.is_ok(), "the path is made anew");
+    let gone = Taskwatch::builder().cell("lib").local(local.url()).connect().await.err().expect("deleted").to_string();
+    assert!(gone.contains("QueueDeletedRecently"), "{gone}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
