@@ -8,6 +8,7 @@ mod cell;
 mod cli;
 mod clients;
 mod conformance;
+mod cost;
 mod crash;
 mod docs;
 mod emulators;
