@@ -103,7 +103,8 @@ impl Stage {
             assert!(made.success());
         };
         link("taskwatch", env!("CARGO_BIN_EXE_taskwatch"));
-        link("aws", &format!("{} -m awscli", python::venv().display()));
+        // Version 1 of the AWS CLI asks SQS at its old name, whatever AWS_ENDPOINT_URL says.
+        link("aws", &format!("{} -m awscli --endpoint-url $AWS_ENDPOINT_URL", python::venv().display()));
         for name in ["run.json", "my-task.json", "fleet.ndjson"] {
             let text = match name {
                 "my-task.json" => r#"{"cluster": "batch", "taskDefinition": "etl"}"#,
@@ -121,12 +122,13 @@ impl Stage {
     }
 
     fn shell(&self, script: &str) -> Command {
-        let mut command = Command::new("sh");
+        // A bound that turns a hang into a failure.
+        let mut command = Command::new("timeout");
         let path = format!("{}:{}", self.binaries.display(), std::env::var("PATH").unwrap_or_default());
         command.env_clear().envs(taskwatch().get_envs().filter_map(|(n, v)| Some((n, v?))));
         command.env("PATH", path).env("AWS_ENDPOINT_URL", &self.local.1).env("AWS_DEFAULT_REGION", "us-east-1");
         command.env("TASKWATCH_LISTEN", &self.listen).env("TASKWATCH_URL", format!("http://{}", self.listen));
-        command.args(["-euc", script]).current_dir(&self.dir).stdin(Stdio::null());
+        command.args(["120", "sh", "-euc", script]).current_dir(&self.dir).stdin(Stdio::null());
         command
     }
 
