@@ -32,27 +32,48 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
 /// Lines of a block that go on until they are stopped: what they start, this test has started.
 const SERVING: [&str; 2] = ["taskwatch serve", "taskwatch local"];
 
+/// A block of commands, and the `text` that stands right behind it as what they print; `…` stands for anything.
+struct Block {
+    commands: String,
+    prints: Option<String>,
+}
+
+impl Block {
+    /// Whether this was printed.
+    fn is_as_told(&self, printed: &str) -> bool {
+        let Some(told) = &self.prints else { return true };
+        let pieces: Vec<String> = told.trim_end().split('…').map(regex::escape).collect();
+        let pattern = format!("^(?s:{})$", pieces.join(".*"));
+        regex::Regex::new(&pattern).expect("a pattern").is_match(printed.trim_end())
+    }
+}
+
 /// The blocks of commands of a page.
-fn blocks(page: &str) -> Vec<String> {
-    let (mut blocks, mut block, mut fence) = (Vec::new(), String::new(), None);
-    for line in page.lines().chain([""]) {
-        match (line.strip_prefix("```"), &fence) {
-            (Some(kind), None) => fence = Some(kind.to_owned()),
-            (Some(_), Some(_)) => fence = None,
-            (None, Some(kind)) if kind == "sh" => {
-                block += &format!("{line}\n");
-                continue;
+fn blocks(page: &str) -> Vec<Block> {
+    let lines: Vec<&str> = page.lines().collect();
+    let (mut blocks, mut commands, mut fence) = (Vec::new(), String::new(), None);
+    for (n, line) in lines.iter().copied().chain([""]).enumerate() {
+        let command = match (line.strip_prefix("```"), fence) {
+            (Some(kind), None) => {
+                fence = Some(kind);
+                None
             }
-            (None, Some(_)) => {}
-            (None, None) => {
-                if let Some(command) = line.strip_prefix("    ") {
-                    block += &format!("{command}\n");
-                    continue;
-                }
+            (Some(_), Some(_)) => {
+                fence = None;
+                None
             }
-        }
-        if !block.is_empty() {
-            blocks.push(std::mem::take(&mut block));
+            (None, Some("sh")) => Some(line),
+            (None, Some(_)) => None,
+            (None, None) => line.strip_prefix("    "),
+        };
+        if let Some(command) = command {
+            commands += &format!("{command}\n");
+        } else if !commands.is_empty() {
+            let behind = lines[n..].iter().skip_while(|line| line.is_empty() || **line == "```");
+            let mut behind = behind.copied();
+            let prints = (behind.next() == Some("```text"))
+                .then(|| behind.take_while(|line| !line.starts_with("```")).map(|line| format!("{line}\n")).collect());
+            blocks.push(Block { commands: std::mem::take(&mut commands), prints });
         }
     }
     blocks
@@ -150,7 +171,8 @@ impl Stage {
 
     /// The ARN of a task that the endpoint has.
     fn task(&self) -> String {
-        let launch = "taskwatch run --cluster batch --task-definition etl --no-wait 2>/dev/null";
+        let launch =
+            "taskwatch run --server $TASKWATCH_URL --cluster batch --task-definition etl --no-wait 2>/dev/null";
         let output = self.shell(launch).output().expect("sh");
         let run: Value = serde_json::from_str(&stdout(&output)).expect("a run");
         run["attempts"][0]["taskArn"].as_str().expect("a task").to_owned()
@@ -174,23 +196,35 @@ fn every_command_in_the_documents_works_or_has_its_reason() {
         for (file, text) in files(&page) {
             std::fs::write(stage.dir.path().join(file), text).expect("a file");
         }
-        for block in blocks(&page).iter().filter(|block| reason(&name, block).is_none()) {
-            let output = stage.run(block);
+        for block in blocks(&page).iter().filter(|block| reason(&name, &block.commands).is_none()) {
+            let output = stage.run(&block.commands);
             ran += 1;
-            if !output.status.success() {
-                wrong.push(format!("{name}, exit {:?}:\n{block}{}", output.status.code(), stderr(&output)));
+            if !output.status.success() || !block.is_as_told(&stdout(&output)) {
+                let (code, commands) = (output.status.code(), &block.commands);
+                wrong.push(format!("{name}, exit {code:?}:\n{commands}{}{}", stdout(&output), stderr(&output)));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(ran >= 10, "only {ran} blocks were found");
+    assert!(ran >= 15, "only {ran} blocks were found");
+}
+
+#[test]
+fn what_a_command_is_said_to_print_is_compared() {
+    let block = |page: &str| blocks(page).remove(0);
+    let told = block("Look:\n\n    echo a\n\n```text\na…c\nd\n```\n");
+    assert_eq!(told.commands, "echo a\n");
+    assert!(told.is_as_told("abc\nd\n") && !told.is_as_told("abc\ne\n") && !told.is_as_told("abc\nd\ne\n"));
+    assert!(block("```sh\necho a\n```\n\n```text\nb\n```\n").prints.is_some());
+    assert!(block("    echo a\n\nand\n\n```text\nb\n```\n").prints.is_none());
 }
 
 #[test]
 fn every_reason_is_for_a_block_that_is_there() {
     let pages = pages();
     for (page, begin, _) in NOT_RUN {
-        let found = pages.iter().any(|(name, text)| name == page && blocks(text).iter().any(|b| b.starts_with(begin)));
+        let found =
+            pages.iter().any(|(name, text)| name == page && blocks(text).iter().any(|b| b.commands.starts_with(begin)));
         assert!(found, "{page} has no block that begins with {begin:?}");
     }
 }
