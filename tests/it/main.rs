@@ -26,3 +26,5 @@ mod setup;
 mod sim;
 mod storms;
 mod support;
+#[cfg(feature = "otlp")]
+mod traces;
