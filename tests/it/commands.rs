@@ -48,6 +48,9 @@ impl Block {
     }
 }
 
+/// Turns a hang into a failure.
+const BOUND: [&str; 2] = ["timeout", "300"];
+
 /// The blocks of commands of a page.
 fn blocks(page: &str) -> Vec<Block> {
     let lines: Vec<&str> = page.lines().collect();
@@ -135,21 +138,24 @@ impl Stage {
             std::fs::write(dir.path().join(name), text).expect("a file");
         }
         let mut stage = Self { local: Local::start(), serve: None, dir, listen, binaries };
-        let mut serve = stage.shell("eval \"$(taskwatch setup --cell blue --cluster batch)\" && exec taskwatch serve");
+        // Not under a `timeout`, so that killing it kills the cell.
+        let mut serve =
+            stage.shell(&[], "eval \"$(taskwatch setup --cell blue --cluster batch)\" && exec taskwatch serve");
         stage.serve = Some(serve.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a cell"));
-        let ready = stage.shell("until taskwatch healthcheck --ready; do sleep 0.1; done").output().expect("sh");
+        let ready =
+            stage.shell(&BOUND, "until taskwatch healthcheck --ready; do sleep 0.1; done").output().expect("sh");
         assert!(ready.status.success(), "the cell was to serve");
         stage
     }
 
-    fn shell(&self, script: &str) -> Command {
-        // A bound that turns a hang into a failure.
-        let mut command = Command::new("timeout");
+    fn shell(&self, bound: &[&str], script: &str) -> Command {
+        let line = [bound, &["sh", "-euc", script]].concat();
+        let mut command = Command::new(line[0]);
         let path = format!("{}:{}", self.binaries.display(), std::env::var("PATH").unwrap_or_default());
         command.env_clear().envs(taskwatch().get_envs().filter_map(|(n, v)| Some((n, v?))));
         command.env("PATH", path).env("AWS_ENDPOINT_URL", &self.local.1).env("AWS_DEFAULT_REGION", "us-east-1");
         command.env("TASKWATCH_LISTEN", &self.listen).env("TASKWATCH_URL", format!("http://{}", self.listen));
-        command.args(["120", "sh", "-euc", script]).current_dir(&self.dir).stdin(Stdio::null());
+        command.args(&line[1..]).current_dir(&self.dir).stdin(Stdio::null());
         command
     }
 
@@ -166,14 +172,14 @@ impl Stage {
         ] {
             script = script.replace(said, meant);
         }
-        self.shell(&script).output().expect("sh")
+        self.shell(&BOUND, &script).output().expect("sh")
     }
 
     /// The ARN of a task that the endpoint has.
     fn task(&self) -> String {
         let launch =
             "taskwatch run --server $TASKWATCH_URL --cluster batch --task-definition etl --no-wait 2>/dev/null";
-        let output = self.shell(launch).output().expect("sh");
+        let output = self.shell(&BOUND, launch).output().expect("sh");
         let run: Value = serde_json::from_str(&stdout(&output)).expect("a run");
         run["attempts"][0]["taskArn"].as_str().expect("a task").to_owned()
     }
