@@ -168,11 +168,11 @@ impl Inner {
                 Err(CallError::Throttled(why)) => {
                     self.counters.throttles.add(1);
                     self.governor.throttled(place, &slot.grant, &why);
-                    tracing::debug!(why, token, "RunTask was throttled");
+                    tracing::debug!(runs = ?members, why, token, "RunTask was throttled");
                     throttled += 1;
                 }
                 Err(CallError::Unknown(why)) => {
-                    tracing::warn!(why, token, "RunTask gave no answer; it is sent again with the same token");
+                    tracing::warn!(runs = ?members, why, token, "RunTask gave no answer; it is sent again with the same token");
                     throttled = 0;
                     tokio::select! {
                         biased;

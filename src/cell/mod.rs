@@ -394,6 +394,17 @@ impl Cell {
         inner.tasks.close();
         let _ = tokio::time::timeout(LAST_COMMITS, inner.tasks.wait()).await;
     }
+
+    /// Ends at once and waits for nothing, as a process does that is killed: tasks go on, and a durable store has what the
+    /// next start needs.
+    pub fn abandon(&self) {
+        let inner = &self.inner;
+        inner.draining.cancel();
+        inner.ended.cancel();
+        for loops in [&inner.receivers, &inner.launches, &inner.tasks] {
+            loops.close();
+        }
+    }
 }
 
 impl Inner {

@@ -23,6 +23,8 @@ mod settings;
 mod setup;
 mod signals;
 mod submit;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::process::ExitCode;
 

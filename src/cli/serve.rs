@@ -49,7 +49,11 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     };
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|e| CliError::other(format!("TASKWATCH_LISTEN is {address}: {e}")))?;
+    #[cfg(feature = "otlp")]
+    let traces = super::traces::Target::from_env(&|name| std::env::var(name).ok())?;
     let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
+    #[cfg(feature = "otlp")]
+    let traces = traces.map(|target| super::traces::Traces::begin(target, &cell)).transpose()?;
     let shutdown = CancellationToken::new();
     let http = tokio::spawn(http::serve(listener, cell.clone(), settings.api_token.clone(), shutdown.clone()));
     tracing::info!(cell = name, %address, "serving");
@@ -59,6 +63,10 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     }
     tracing::info!("draining");
     cell.drain(DRAIN).await;
+    #[cfg(feature = "otlp")]
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     shutdown.cancel();
     let _ = http.await;
     Ok(0)

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod description;
+mod documented;
 mod ended;
 mod metrics;
 mod stream;
