@@ -408,4 +408,7 @@ pub(super) struct DemoArgs {
     /// Decides all chances
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(super) seed: u64,
+    /// Leave the page up at the end, until Ctrl-C
+    #[arg(long)]
+    pub(super) stay: bool,
 }

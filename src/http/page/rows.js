@@ -5,7 +5,7 @@ import { ago, between, duration, instant, plain } from "./format.js";
 import { badge } from "./statuses.js";
 
 const COLUMNS = [
-  ["status", "Status"], ["name", "Run"], ["definition", "Task definition"], ["queue", "Queue"],
+  ["state", "Status"], ["name", "Run"], ["definition", "Task definition"], ["queue", "Queue"],
   ["tries", "Attempts"], ["failure", "Newest failure"], ["age", "Submitted"], ["took", "Took"],
 ];
 
@@ -21,7 +21,7 @@ export const address = (run) => `#/runs/${encodeURIComponent(run.run)}`;
 function make(run) {
   const cells = COLUMNS.map(([name]) => el("td", { role: "cell", class: name }));
   const of = (name) => cells[COLUMNS.findIndex(([column]) => column === name)];
-  of("status").append(badge(run.status));
+  of("state").append(badge(run.status));
   of("name").append(el("a", { href: address(run), title: run.run }, run.name));
   of("failure").append(el("b"), el("span"));
   of("definition").append(el("span"));

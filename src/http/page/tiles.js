@@ -42,7 +42,7 @@ const TILES = [
   {
     title: "Corrections",
     value: (s) => brief(s.counters.corrections),
-    note: (s) => `lost events made good · ${whole(lastHour(s, "corrections"))} last hour`,
+    note: (s) => `of lost events · ${whole(lastHour(s, "corrections"))} last hour`,
   },
   {
     title: "Notifications due",
@@ -51,7 +51,7 @@ const TILES = [
   },
 ];
 
-const queues = (n) => (n === 1 ? "in 1 queue" : `in ${whole(n)} queues`);
+const queues = (n) => (n === 0 ? "nothing waits" : n === 1 ? "in 1 queue" : `in ${whole(n)} queues`);
 
 function make(tile) {
   const value = el("p", { class: "value" });

@@ -58,7 +58,7 @@ function row(attempt, parts, percent) {
   }, svg("title", {}, `${NAMES[phase]} ${duration((to - from) / 1000)}`)));
   const said = parts.map(({ phase, from, to }) => `${NAMES[phase]} ${duration((to - from) / 1000)}`).join(", ");
   const outcome = attempt.class ? plain(attempt.class) : outcomeOf(attempt);
-  return el("li", { "data-bad": Boolean(attempt.class) },
+  return el("li", { "data-bad": String(Boolean(attempt.class)) },
     el("span", { class: "number" }, attempt.number),
     svg("svg", { height: HEIGHT, role: "img", "aria-label": said }, bars),
     el("span", { class: "outcome" }, outcome));
