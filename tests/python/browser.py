@@ -95,7 +95,7 @@ def main():
                     answer = {"value": getattr(browser, command.pop("do"))(**command)}
                 except Exception as error:
                     answer = {"error": f"{type(error).__name__}: {error}".strip()}
-                print(json.dumps(answer), flush=True)
+                print(json.dumps(answer, default=str), flush=True)
         finally:
             driver.quit()
 

@@ -37,9 +37,9 @@ export class List {
     parts.on = el("button", { type: "button", onclick: () => this.#turn(1) }, "Older");
     this.#parts = parts;
     root.append(form.node,
-      el("p", { class: "above" }, el("label", {}, follow, " Show new runs as they come"), parts.newer),
-      rows.table(body), parts.note,
-      el("nav", { class: "pages", "aria-label": "Pages of runs" }, parts.back, parts.on));
+      el("div", { class: "above" }, el("label", {}, follow, " Show new runs as they come"), parts.newer, parts.note,
+        el("nav", { class: "pages", "aria-label": "Pages of runs" }, parts.back, parts.on)),
+      rows.table(body));
   }
 
   /** The list is seen, narrowed as the page's address says; `run` is where the reader comes back from. */
@@ -118,7 +118,8 @@ export class List {
 
   #first() {
     this.#pages = [null];
-    this.#load().then(() => this.#focusFirst());
+    this.#load();
+    this.#parts.on.focus();
   }
 
   async #turn(by) {
@@ -126,7 +127,8 @@ export class List {
     if (by > 0 && this.#next) this.#pages.push(this.#next);
     if (by < 0 && this.#pages.length > 1) this.#pages.pop();
     await this.#load();
-    this.#focusFirst();
+    // The first page has no newer one, the last no older one: the focus goes to the button that still leads somewhere.
+    if (document.activeElement === document.body) (by > 0 ? this.#parts.back : this.#parts.on).focus();
   }
 
   /** Asks for this page anew; an answer that is still on its way no longer counts. */

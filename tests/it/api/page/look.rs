@@ -33,7 +33,7 @@ const FAINT: &str = "(() => {
 })()";
 
 /// What reaches beyond the right edge.
-const WIDE: &str = "[...document.querySelectorAll('body *')].filter((node) => node.checkVisibility() && !node.closest('.unseen, .scroll, thead, .skip')
+const WIDE: &str = "[...document.querySelectorAll('body *')].filter((node) => node.checkVisibility() && !node.closest('.unseen, .scroll, thead, .skip, td > *')
     && node.getBoundingClientRect().right > innerWidth + 0.5).map((node) => node.outerHTML.slice(0, 120))
     .concat(document.documentElement.scrollWidth > innerWidth ? ['it scrolls sideways'] : [])";
 
