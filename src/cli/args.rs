@@ -103,6 +103,7 @@ Examples:
 const DEMO_EXAMPLES: &str = "\
 Examples:
   taskwatch demo
+  taskwatch demo --stay                    # its page stays up until Ctrl-C
   taskwatch demo --runs 1000 --seed 7 --output json";
 
 const SUBMIT_EXAMPLES: &str = "\

@@ -30,7 +30,7 @@ function failure(one) {
   return [
     el("p", { class: "cause" }, el("b", {}, "Cause"), el("span", {}, one.cause || "ECS gave none.")),
     one.hint && el("p", { class: "hint" }, el("b", {}, "What to do"), el("span", {}, one.hint)),
-    el("p", { class: "quiet" }, `${plain(one.class)} · ${plain(one.transience)}`),
+    el("p", { class: "quiet" }, [...new Set([plain(one.class), plain(one.transience)])].join(" · ")),
     el("details", {}, el("summary", {}, "Names that ErrorEquals matches"), el("p", {}, el("code", {}, one.names.join("  ")))),
   ].filter(Boolean);
 }

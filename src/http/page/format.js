@@ -38,7 +38,10 @@ const two = (a, big, b, small) => (b ? `${a} ${big} ${b} ${small}` : `${a} ${big
 /** Seconds between two instants; the second one is now where it is missing. */
 export const between = (from, to) => ((to ? Date.parse(to) : now()) - Date.parse(from)) / 1000;
 
-export const ago = (at) => `${duration(Math.max(0, Math.round(between(at))))} ago`;
+export function ago(at) {
+  const seconds = Math.round(between(at));
+  return seconds < 1 ? "now" : `${duration(seconds)} ago`;
+}
 
 /** An instant in the reader's own time. */
 export function instant(at) {

@@ -100,7 +100,16 @@ mod tests {
         for (name, _, text) in FILES.iter().chain([&index]) {
             let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
             let code = code.join("\n").replace("http://www.w3.org/2000/svg", "");
-            for never in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "://", " style=", "onclick="] {
+            for never in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "://",
+                " style=",
+                "onclick=",
+            ] {
                 assert!(!code.contains(never), "{name}: {never}");
             }
             assert!(text.lines().count() < 300, "{name} is long");

@@ -69,7 +69,7 @@ function draw(minutes, classes) {
   const bars = minutes.map((minute, at) => bar(minute, at * width, width, classes, y));
   const every = minutes.length > 30 ? 15 : 5;
   const times = minutes.map((minute, at) => (minute.at / MINUTE) % every === 0
-    && at * width > 3 && at * width < 94
+    && (at + 0.5) * width > 5 && (at + 0.5) * width < 95
     && svg("text", { x: `${(at + 0.5) * width}%`, y: HEIGHT + 13, class: "axis", "text-anchor": "middle" }, clock(minute.at)));
   picture.replaceChildren(...[grid, bars, times].flat(2).filter(Boolean));
   const sums = classes.map((name) => [name, minutes.reduce((sum, minute) => sum + (minute.failures[name] ?? 0), 0)]);

@@ -14,7 +14,8 @@ use crate::support::browser::Browser;
 use crate::support::fakes::{World, eventually, request};
 
 /// A reason as an attacker would write it.
-const HOSTILE: &str = "CannotPullContainerError: <script>document.title='taken'</script><img src=x onerror=alert(1)> no";
+const HOSTILE: &str =
+    "CannotPullContainerError: <script>document.title='taken'</script><img src=x onerror=alert(1)> no";
 
 async fn submit(served: &Served, more: Value) {
     let (status, taken) = served.post("/v1/runs", "application/json", request(more).to_string()).await;
@@ -63,7 +64,10 @@ async fn lived_in(token: Option<&str>) -> Served {
 
 /// A selector of the row of a run by its name.
 fn row(name: &str) -> String {
-    format!("[...document.querySelectorAll('.runs tbody tr')].find(row => row.children[1].textContent === {})", json!(name))
+    format!(
+        "[...document.querySelectorAll('.runs tbody tr')].find(row => row.children[1].textContent === {})",
+        json!(name)
+    )
 }
 
 const NAMES: &str = "[...document.querySelectorAll('.runs tbody td.name')].map(cell => cell.textContent).join(' ')";

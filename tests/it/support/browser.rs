@@ -23,7 +23,8 @@ pub(crate) struct Browser {
 impl Browser {
     /// `None` where there is no Chromium, unless `TASKWATCH_BROWSER=required`.
     pub(crate) async fn start() -> Option<Self> {
-        let (Some(chromium), Some(driver)) = (found(&["chromium", "chromium-browser"]), found(&["chromedriver"])) else {
+        let (Some(chromium), Some(driver)) = (found(&["chromium", "chromium-browser"]), found(&["chromedriver"]))
+        else {
             skipped();
             return None;
         };
@@ -102,7 +103,8 @@ impl Browser {
         let lines = |name: &str| log[name].as_array().cloned().unwrap_or_default();
         let asked = lines("asked");
         assert!(asked.len() > 10, "what the page asked for was not seen: {log}");
-        let elsewhere: Vec<_> = asked.iter().filter(|asked| !asked.as_str().is_some_and(|a| a.starts_with(url))).collect();
+        let elsewhere: Vec<_> =
+            asked.iter().filter(|asked| !asked.as_str().is_some_and(|a| a.starts_with(url))).collect();
         assert!(elsewhere.is_empty(), "asked of others: {elsewhere:?}");
         let console: Vec<Value> = lines("console");
         let said: Vec<_> =
@@ -122,7 +124,9 @@ impl Drop for Browser {
 /// The first of these programs on the path.
 fn found(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).flat_map(|dir| names.iter().map(move |name| dir.join(name))).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .flat_map(|dir| names.iter().map(move |name| dir.join(name)))
+        .find(|file| file.is_file())
 }
 
 fn skipped() {

@@ -44,7 +44,8 @@ async fn a_hundred_thousand_runs_are_a_page_of_them() {
     browser.open(&served.url("/"));
     browser.until(&format!("{NAMES}.startsWith('old-99999 old-99998 ')"));
     browser.sees("Live");
-    let button = |text: &str| format!("[...document.querySelectorAll('.pages button')].find(b => b.textContent === '{text}')");
+    let button =
+        |text: &str| format!("[...document.querySelectorAll('.pages button')].find(b => b.textContent === '{text}')");
     browser.value(&format!("{}.click()", button("Older")));
     browser.until(&format!("{NAMES}.startsWith('old-99949 ')"));
     browser.value(&format!("{}.click()", button("Newer")));

@@ -12,11 +12,13 @@ async fn a_run_shows_its_attempts_causes_and_hints_and_no_text_becomes_code() {
     browser.sees("Attempt 2");
     let text = browser.value("document.getElementById('run').innerText");
     let text = text.as_str().expect("text");
-    for part in ["FAILED", "What to do", "Exit code\n4", "Exit code\n3", "team-b", "Essential container in task exited"] {
+    for part in ["FAILED", "What to do", "Exit code\n4", "Exit code\n3", "team-b", "Essential container in task exited"]
+    {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     assert_eq!(browser.value("document.querySelectorAll('.timeline ol li').length"), 2);
-    let bars = "[...document.querySelectorAll('.timeline ol li')].every(row => row.querySelectorAll('rect').length > 0)";
+    let bars =
+        "[...document.querySelectorAll('.timeline ol li')].every(row => row.querySelectorAll('rect').length > 0)";
     assert_eq!(browser.value(bars), true);
 
     browser.value("history.back()");
@@ -38,7 +40,9 @@ async fn a_run_shows_its_attempts_causes_and_hints_and_no_text_becomes_code() {
 async fn stop_redrive_pause_and_resume_ask_first() {
     let Some(mut browser) = Browser::start().await else { return };
     let served = lived_in(None).await;
-    let button = |text: &str| format!("[...document.querySelectorAll('button')].find(b => b.textContent === '{text}' && b.checkVisibility())");
+    let button = |text: &str| {
+        format!("[...document.querySelectorAll('button')].find(b => b.textContent === '{text}' && b.checkVisibility())")
+    };
     browser.open(&served.url("/"));
     browser.until(&row("runs"));
     browser.value(&format!("{}.querySelector('a').click()", row("runs")));
