@@ -38,9 +38,14 @@ const two = (a, big, b, small) => (b ? `${a} ${big} ${b} ${small}` : `${a} ${big
 /** Seconds between two instants; the second one is now where it is missing. */
 export const between = (from, to) => ((to ? Date.parse(to) : now()) - Date.parse(from)) / 1000;
 
+const UNITS = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+
+/** How long ago, roughly. */
 export function ago(at) {
   const seconds = Math.round(between(at));
-  return seconds < 1 ? "now" : `${duration(seconds)} ago`;
+  if (seconds < 1) return "now";
+  const [size, unit] = UNITS.find(([size]) => seconds >= size);
+  return `${Math.floor(seconds / size)} ${unit} ago`;
 }
 
 /** An instant in the reader's own time. */

@@ -35,9 +35,9 @@ const TILES = [
     note: (s) => (s.eventLag.count ? `p95 ${duration(s.eventLag.p95)} · p99 ${duration(s.eventLag.p99)}` : "no event in the last hour"),
   },
   {
-    title: "RunTask throttled",
+    title: "Throttled calls",
     value: (s) => brief(s.counters.throttles),
-    note: (s) => `of ${brief(s.counters.launches)} calls · ${whole(lastHour(s, "throttles"))} last hour`,
+    note: (s) => `of ${brief(s.counters.launches)} · ${whole(lastHour(s, "throttles"))} last hour`,
   },
   {
     title: "Corrections",

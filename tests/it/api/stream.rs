@@ -155,7 +155,8 @@ async fn a_client_that_does_not_keep_up_is_told_that_it_missed_some() {
     // Long events: more than the connection's buffers and the feed hold together.
     let name = |n: usize| format!("{n:0>100}");
     let runs = 40_000;
-    let line = move |n| format!("{}\n", request(json!({"name": name(n), "queue": "q".repeat(128), "until": "stopped"})));
+    let line =
+        move |n| format!("{}\n", request(json!({"name": name(n), "queue": "q".repeat(128), "until": "stopped"})));
     let lines = futures::stream::iter((0..runs).map(move |n| Ok::<_, std::io::Error>(line(n))));
     let (status, taken) = served.post("/v1/runs", "application/x-ndjson", reqwest::Body::wrap_stream(lines)).await;
     assert_eq!((status, taken["runs"].as_array().map(Vec::len)), (202, Some(runs)));
@@ -168,7 +169,9 @@ async fn a_client_that_does_not_keep_up_is_told_that_it_missed_some() {
                 told += 1;
                 newest = event.id.expect("an id");
             }
-            "resync" => missed += event.data["missed"].as_u64().and_then(|n| usize::try_from(n).ok()).expect("how many"),
+            "resync" => {
+                missed += event.data["missed"].as_u64().and_then(|n| usize::try_from(n).ok()).expect("how many")
+            }
             _ => {}
         }
     }
