@@ -33,7 +33,7 @@ class Browser:
     def __init__(self, driver):
         self.driver = driver
         self.asked = []
-        driver.set_script_timeout(60)
+        driver.set_script_timeout(12)
 
     def open(self, url):
         self.driver.get(url)

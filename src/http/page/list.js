@@ -99,7 +99,7 @@ export class List {
 
   #insert(run) {
     this.#runs.set(run.run, run);
-    if (this.#runs.size <= PAGE) return;
+    return;
     this.#runs.delete(this.#sorted().at(-1).run);
     this.#stale = true;
     this.#next ??= "";
