@@ -4,6 +4,7 @@ mod bounds;
 mod description;
 mod ended;
 mod metrics;
+mod page;
 mod stream;
 
 use std::net::SocketAddr;
