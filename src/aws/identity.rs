@@ -77,7 +77,7 @@ impl Clients {
 
 fn todo(code: &str, cause: &str) -> &'static str {
     let said = |part: &str| code.contains(part) || cause.contains(part);
-    if said("Expired") && said("Signature") || said("RequestTimeTooSkewed") || said("Signature not yet current") {
+    if said("Signature expired") || said("RequestTimeTooSkewed") || said("Signature not yet current") {
         "set this machine's clock: AWS takes signatures of the last 5 minutes"
     } else if said("ExpiredToken") {
         "the session's credentials have run out: log in again"

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cell::Cell;
+use crate::core::failure::Class;
 use crate::core::run::Status;
 
 const NAMESPACE: &str = "taskwatch";
@@ -63,7 +64,7 @@ fn counts(cell: &Cell) -> Map<String, Value> {
     let c = cell.counters();
     let totals = cell.vitals().totals;
     let ended = |status: Status| totals.ended.get(&status).copied().unwrap_or(0);
-    [
+    let usual = [
         ("Accepted", c.accepted.get()),
         ("Refused", c.refused.get()),
         ("RunTaskCalls", c.launches.get()),
@@ -76,8 +77,10 @@ fn counts(cell: &Cell) -> Map<String, Value> {
         ("TimedOut", ended(Status::TimedOut)),
         ("Aborted", ended(Status::Aborted)),
         ("AttemptsFailed", totals.failures.values().sum()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.into()))
-    .collect()
+    ];
+    let by_class = Class::ALL.map(|class| {
+        let name = class.as_str().trim_start_matches("Taskwatch.");
+        (format!("AttemptsFailed{name}"), totals.failures.get(&class).copied().unwrap_or(0).into())
+    });
+    usual.into_iter().map(|(name, value)| (name.to_owned(), value.into())).chain(by_class).collect()
 }

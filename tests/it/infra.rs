@@ -6,7 +6,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskwatch::core::failure::Class;
 
 use super::cli::{stderr, stdout, taskwatch};
 use super::emulators::{Fleet, Path, assert_ends, request};
@@ -23,7 +22,7 @@ fn root() -> &'static FilePath {
     FilePath::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn infra(name: &str) -> String {
+pub(crate) fn infra(name: &str) -> String {
     root().join("infra").join(name).display().to_string()
 }
 
@@ -62,38 +61,9 @@ fn checkov_has_nothing_to_say() {
 }
 
 /// The names behind a prefix in a text, each once.
-fn names(text: &str, prefix: &str) -> BTreeSet<String> {
+pub(crate) fn names(text: &str, prefix: &str) -> BTreeSet<String> {
     let rest = |part: &str| part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
     text.split(prefix).skip(1).map(rest).collect()
-}
-
-/// A dashboard or an alarm about a metric that nobody sends shows green for ever.
-#[test]
-fn every_metric_that_infra_names_is_one_that_the_cell_has() {
-    let read = |name: &str| std::fs::read_to_string(infra(name)).expect("a file of infra/");
-    let source = |name: &str| std::fs::read_to_string(root().join("src/http").join(name));
-    let shown = read("dashboard.json") + &read("alerts.yaml");
-    let named: BTreeSet<String> = names(&shown, "taskwatch_");
-    assert!(named.len() > 15, "{named:?}");
-    if let Ok(source) = source("metrics.rs") {
-        // What the text format puts behind a name.
-        let ends = ["", "_total", "_info", "_seconds_bucket", "_seconds"];
-        let known = names(&source, "\"taskwatch_");
-        let has = |name: &str| ends.iter().any(|end| name.strip_suffix(end).is_some_and(|n| known.contains(n)));
-        let unknown: Vec<_> = named.iter().filter(|name| !has(name)).collect();
-        assert!(unknown.is_empty(), "no metrics: {unknown:?}");
-    }
-    let cell = read("cell.yaml");
-    let alarms = cell.split("Namespace: taskwatch\n").skip(1).map(|rest| names(rest, "MetricName: "));
-    let alarms: BTreeSet<String> = alarms.filter_map(|all| all.into_iter().next()).collect();
-    if let Ok(source) = source("emf.rs") {
-        let is_class = |class: &str| serde_json::from_value::<Class>(json!(format!("Taskwatch.{class}"))).is_ok();
-        let class = |name: &str| name.strip_prefix("AttemptsFailed").is_some_and(is_class);
-        let sends =
-            |name: &str| source.contains(&format!("(\"{name}\"")) || class(name) && source.contains("AttemptsFailed{");
-        let unknown: Vec<_> = alarms.iter().filter(|name| !sends(name)).collect();
-        assert!(unknown.is_empty(), "no metrics: {unknown:?}");
-    }
 }
 
 /// Every alert says how bad it is, what is wrong, and what to do.

@@ -87,6 +87,22 @@ pub struct Failure {
 }
 
 impl Class {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Throttled,
+        Self::Capacity,
+        Self::Network,
+        Self::Image,
+        Self::Storage,
+        Self::Secrets,
+        Self::Host,
+        Self::Spot,
+        Self::Service,
+        Self::Application,
+        Self::Configuration,
+        Self::Stopped,
+    ];
+
     /// As written everywhere outside: `Taskwatch.Capacity`, ….
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,11 +1,13 @@
 //! `/metrics` through Prometheus's own parser, the summary, and that no secret is in any answer.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use super::{Served, serve};
+use crate::infra::{infra, names};
 use crate::support::fakes::{World, eventually, request};
 use crate::support::python;
 
@@ -164,4 +166,29 @@ async fn cloudwatch_is_told_what_happened_since_the_last_line() {
     served.post("/v1/runs", "application/json", request(json!({"name": "later"})).to_string()).await;
     let line: Value = serde_json::from_str(&emf.line()).expect("JSON");
     assert_eq!((&line["Accepted"], line["StartP50"].as_f64() > Some(50.0)), (&json!(1), true), "{line}");
+}
+
+/// A dashboard or an alarm about a metric that nobody sends shows green for ever.
+#[tokio::test]
+async fn every_metric_that_infra_names_is_one_that_the_cell_has() {
+    let read = |name: &str| std::fs::read_to_string(infra(name)).expect("a file of infra/");
+    let served = lived_in().await;
+    let shown = read("dashboard.json") + &read("alerts.yaml");
+    let named = names(&shown, "taskwatch_");
+    assert!(named.len() > 15, "{named:?}");
+    let response = served.client.get(served.url("/metrics")).send().await.expect("an answer");
+    let known = names(&response.text().await.expect("text"), "# TYPE taskwatch_");
+    // What the text format puts behind a family's name.
+    let ends = ["", "_total", "_info", "_bucket", "_sum", "_count"];
+    let has = |name: &str| ends.iter().any(|end| name.strip_suffix(end).is_some_and(|n| known.contains(n)));
+    let unknown: Vec<_> = named.iter().filter(|name| !has(name)).collect();
+    assert!(unknown.is_empty(), "no metrics: {unknown:?}");
+
+    let cell = read("cell.yaml");
+    let alarms = cell.split("Namespace: taskwatch\n").skip(1).map(|rest| names(rest, "MetricName: "));
+    let alarms: BTreeSet<String> = alarms.filter_map(|all| all.into_iter().next()).collect();
+    assert!(alarms.len() > 5, "{alarms:?}");
+    let line: Value = serde_json::from_str(&taskwatch::http::Emf::new(served.cell.clone()).line()).expect("JSON");
+    let unknown: Vec<_> = alarms.iter().filter(|name| !line[name.as_str()].is_number()).collect();
+    assert!(unknown.is_empty(), "no metrics: {unknown:?}");
 }
