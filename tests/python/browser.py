@@ -2,10 +2,15 @@
 
 Commands: {"do": "open", "url"} · {"do": "script", "code"} · {"do": "until", "code"} (waits) · {"do": "keys", "keys": [...]} ·
 {"do": "size", "width", "height"} · {"do": "dark", "is"} · {"do": "shot", "path"} · {"do": "log"} (what the page asked for, and what its console says).
+Nothing waits for longer than `ANSWER` seconds; what fails tells what the page looked like.
 """
 
 import base64
 import json
+import os
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
 
@@ -17,6 +22,11 @@ from selenium.webdriver.common.keys import Keys
 
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync --disable-default-apps --disable-dev-shm-usage --force-device-scale-factor=1 --hide-scrollbars""".split()
+
+
+# A condition of the page may take so many seconds, and any answer of the browser so many.
+CONDITION = 25
+ANSWER = 40
 
 
 def start(chromium, driver, profile):
@@ -33,7 +43,9 @@ class Browser:
     def __init__(self, driver):
         self.driver = driver
         self.asked = []
-        driver.set_script_timeout(12)
+        self.stuck = False
+        driver.set_script_timeout(CONDITION)
+        driver.set_page_load_timeout(CONDITION)
 
     def open(self, url):
         self.driver.get(url)
@@ -72,6 +84,24 @@ class Browser:
         with open(path, "wb") as file:
             file.write(base64.b64decode(taken["data"]))
 
+    def looks(self):
+        """What the page looks like, for whoever has to find out what is wrong with it."""
+        try:
+            return self.driver.execute_script("return `${location.href}\\n${document.body?.innerText}`")[:6000]
+        except Exception as error:
+            self.stuck = True
+            return f"the page does not answer, so its own scripts must be busy: {type(error).__name__}"
+
+    def end(self):
+        """Closes the browser; one that does not answer is not asked."""
+        if not self.stuck:
+            return self.driver.quit()
+        for process in descendants(self.driver.service.process.pid):
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
     def log(self):
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
@@ -82,22 +112,33 @@ class Browser:
         return {"asked": self.asked, "console": console}
 
 
+def descendants(root):
+    """A process and all that it started, the youngest first."""
+    table = [line.split() for line in subprocess.check_output(["ps", "-eo", "pid=,ppid="], text=True).splitlines()]
+    found = [root]
+    for parent in found:
+        found += [int(process) for process, of in table if int(of) == parent]
+    return reversed(found)
+
+
 def main():
     chromium, driver_path = sys.argv[1:]
+    # Selenium's own connections keep to it.
+    socket.setdefaulttimeout(ANSWER)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        driver = start(chromium, driver_path, profile)
+        browser = Browser(start(chromium, driver_path, profile))
         try:
-            browser = Browser(driver)
-            print(json.dumps({"ready": driver.capabilities["browserVersion"]}), flush=True)
+            print(json.dumps({"ready": browser.driver.capabilities["browserVersion"]}), flush=True)
             for line in sys.stdin:
                 command = json.loads(line)
                 try:
                     answer = {"value": getattr(browser, command.pop("do"))(**command)}
                 except Exception as error:
-                    answer = {"error": f"{type(error).__name__}: {error}".strip()}
+                    said = str(error).split("Stacktrace:")[0].strip()
+                    answer = {"error": f"{type(error).__name__}: {said}\nThe page: {browser.looks()}"}
                 print(json.dumps(answer, default=str), flush=True)
         finally:
-            driver.quit()
+            browser.end()
 
 
 main()

@@ -9,10 +9,15 @@ import * as rows from "./rows.js";
 const PAGE = 50;
 /** Newer runs are counted no further. */
 const MOST_NEWER = 1000;
+/** Changes that wait for the next look; of more the newest matter, and the cell is asked anew. */
+const MOST_CAME = 2000;
 
 export class List {
   #filter = from(new URLSearchParams());
   #runs = new Map();
+  #oldest = "";
+  /** What the stream told since the last look, by run. */
+  #came = new Map();
   /** Where the pages begin, as far as they were seen; this page is the last. */
   #pages = [null];
   #next = null;
@@ -24,7 +29,10 @@ export class List {
   #shown = false;
   #entered = false;
   #parts = {};
-  #render = throttled(250, () => this.#draw());
+  #render = throttled(250, () => {
+    this.#take();
+    this.#draw();
+  });
   reload = throttled(2000, () => this.#shown && this.#load());
 
   constructor(root) {
@@ -64,20 +72,38 @@ export class List {
     this.#shown = false;
   }
 
-  /** A run is now as the stream says. */
+  /** A run is now as the stream says. It waits for the next look: thousands may come between two. */
   change(run) {
     if (!this.#shown) return;
-    const fit = fits(this.#filter, run);
-    if (this.#runs.has(run.run)) {
-      if (fit !== false) this.#runs.set(run.run, run);
-      else if (this.#runs.delete(run.run) && this.#next !== null) this.reload();
-      this.#render();
-    } else if (fit === null) {
+    this.#came.delete(run.run);
+    this.#came.set(run.run, run);
+    if (this.#came.size > MOST_CAME) {
+      this.#came.delete(this.#came.keys().next().value);
       this.reload();
-    } else if (fit && this.#belongsHere(run)) {
-      if (this.#follows()) this.#insert(run);
-      else if (this.#newer.size < MOST_NEWER) this.#newer.add(run.run);
-      this.#render();
+    }
+    this.#render();
+  }
+
+  /** Takes in what came since the last look. */
+  #take() {
+    const follows = this.#follows();
+    for (const run of this.#came.values()) {
+      const fit = fits(this.#filter, run);
+      if (this.#runs.has(run.run)) {
+        if (fit !== false) this.#runs.set(run.run, run);
+        else if (this.#runs.delete(run.run) && this.#next !== null) this.reload();
+      } else if (fit === null) {
+        this.reload();
+      } else if (fit && this.#belongsHere(run)) {
+        if (follows) this.#runs.set(run.run, run);
+        else if (this.#newer.size < MOST_NEWER) this.#newer.add(run.run);
+      }
+    }
+    this.#came.clear();
+    if (this.#runs.size > PAGE) {
+      this.#runs = new Map(this.#sorted().slice(0, PAGE).map((run) => [run.run, run]));
+      this.#stale = true;
+      this.#next ??= "";
     }
   }
 
@@ -88,21 +114,12 @@ export class List {
 
   /** Ids are UUIDv7: newer ones are greater. */
   #belongsHere(run) {
-    if (this.#pages.length > 1) return false;
-    return this.#next === null || run.run > [...this.#runs.keys()].reduce((a, b) => (a < b ? a : b), "~");
+    return this.#pages.length === 1 && (this.#next === null || run.run > this.#oldest);
   }
 
   /** Rows do not move under the reader's hands. */
   #follows() {
     return this.#parts.follow.checked && !this.#parts.body.contains(document.activeElement);
-  }
-
-  #insert(run) {
-    this.#runs.set(run.run, run);
-    return;
-    this.#runs.delete(this.#sorted().at(-1).run);
-    this.#stale = true;
-    this.#next ??= "";
   }
 
   #sorted() {
@@ -160,7 +177,9 @@ export class List {
   #draw() {
     const { body, note, newer, back, on } = this.#parts;
     const focused = this.#links().indexOf(document.activeElement);
-    rows.show(body, this.#sorted());
+    const runs = this.#sorted();
+    this.#oldest = runs.at(-1)?.run ?? "";
+    rows.show(body, runs);
     // The run that had the focus is no longer here: the one in its place has it.
     if (focused >= 0 && !body.contains(document.activeElement)) this.#links().at(Math.min(focused, this.#runs.size - 1))?.focus();
     const page = this.#pages.length;

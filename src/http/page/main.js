@@ -12,7 +12,6 @@ import { Stream } from "./stream.js";
 import * as tiles from "./tiles.js";
 import { setNow } from "./format.js";
 
-const stream = new Stream();
 const list = new List($("list"));
 const run = new RunView($("run"));
 let came = false;
@@ -40,22 +39,24 @@ function route() {
   }
 }
 
-stream.addEventListener("summary", ({ detail }) => summary(detail));
-stream.addEventListener("run", ({ detail }) => {
-  list.change(detail);
-  run.change(detail);
+const stream = new Stream({
+  summary,
+  run: (change) => {
+    list.change(change);
+    run.change(change);
+  },
+  resync: () => {
+    list.reload();
+    run.reload();
+  },
+  hello: head.hello,
+  up: () => {
+    head.up();
+    if (came) say("Connected again.");
+    came = true;
+  },
+  down: head.down,
 });
-stream.addEventListener("resync", () => {
-  list.reload();
-  run.reload();
-});
-stream.addEventListener("hello", ({ detail }) => head.hello(detail));
-stream.addEventListener("up", () => {
-  head.up();
-  if (came) say("Connected again.");
-  came = true;
-});
-stream.addEventListener("down", ({ detail }) => head.down(detail));
 $("again").addEventListener("click", () => stream.retry());
 // A hash of its own would be taken for an address of the page.
 $("skip").addEventListener("click", (event) => {

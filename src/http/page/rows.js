@@ -40,6 +40,7 @@ function update(row, run) {
   setText(failure.firstChild, plain(run.error));
   setText(failure.lastChild, run.cause ? ` ${run.cause}` : "");
   setAttribute(failure, "title", run.cause);
+  setAttribute(row.children[6], "title", instant(run.submittedAt));
   age(row, run);
 }
 
@@ -47,7 +48,6 @@ function update(row, run) {
 function age(row, run) {
   const [age, took] = [row.children[6], row.children[7]];
   setText(age, ago(run.submittedAt));
-  setAttribute(age, "title", instant(run.submittedAt));
   setText(took, duration(between(run.submittedAt, run.finishedAt)));
 }
 

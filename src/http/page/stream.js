@@ -10,13 +10,22 @@ const LONGEST_PAUSE = 15_000;
 const SILENCE = 20_000;
 /** A tab that nobody has looked at for so long gives its place on the cell away. */
 const UNSEEN = 60_000;
+/** However much comes, the reader's own keys and clicks are seen to so often. */
+const TURN = 12;
 
-/** Events: `up`, `down` (`detail.again`: when it is tried next), and the cell's own: `hello`, `summary`, `run`, `resync`. */
-export class Stream extends EventTarget {
+const aTurn = () => new Promise((resolve) => setTimeout(resolve));
+
+/** Calls what listens: `up`, `down` (`again`: when it is tried next), and the cell's own: `hello`, `summary`, `run`, `resync`. */
+export class Stream {
+  #listeners;
   #last = null;
   #pause = FIRST_PAUSE;
   #wake = () => {};
   #abort = new AbortController();
+
+  constructor(listeners) {
+    this.#listeners = listeners;
+  }
 
   /** Runs as long as the page. */
   async run() {
@@ -53,7 +62,7 @@ export class Stream extends EventTarget {
   }
 
   #tell(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
+    this.#listeners[name]?.(detail);
   }
 
   async #once() {
@@ -71,10 +80,14 @@ export class Stream extends EventTarget {
         this.#tell(name, JSON.parse(data));
       });
       const pieces = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      let since = performance.now();
       for (let piece = await pieces.read(); !piece.done; piece = await pieces.read()) {
         clearTimeout(watchdog);
         watchdog = setTimeout(() => this.#abort.abort(), SILENCE);
         read(piece.value);
+        if (performance.now() - since < TURN) continue;
+        await aTurn();
+        since = performance.now();
       }
     } finally {
       clearTimeout(watchdog);

@@ -2,13 +2,20 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::Once;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::python;
+
+/// The driver fails by itself before that, and says what the page looked like.
+const ANSWER: Duration = Duration::from_secs(150);
+/// For the browser to close.
+const CLOSING: Duration = Duration::from_secs(20);
 
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
@@ -16,7 +23,8 @@ static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 pub(crate) struct Browser {
     child: Child,
     stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    /// The lines of its stdout.
+    answers: Receiver<String>,
     _turn: SemaphorePermit<'static>,
 }
 
@@ -35,7 +43,9 @@ impl Browser {
         let mut child = command.spawn().expect("the browser's driver");
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().expect("stdout"));
-        let mut browser = Self { child, stdin, stdout, _turn: turn };
+        let (says, answers) = channel();
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| says.send(line)));
+        let mut browser = Self { child, stdin, answers, _turn: turn };
         let ready = browser.answer();
         assert!(ready["ready"].is_string(), "the browser did not start: {ready}");
         browser.command(json!({"do": "dark", "is": false}));
@@ -44,16 +54,20 @@ impl Browser {
     }
 
     fn answer(&mut self) -> Value {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("an answer");
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("the browser's driver ended: {line:?}"))
+        match self.answers.recv_timeout(ANSWER) {
+            Ok(line) => serde_json::from_str(&line).unwrap_or_else(|_| panic!("no answer of the driver's: {line:?}")),
+            Err(RecvTimeoutError::Disconnected) => panic!("the browser's driver ended"),
+            Err(RecvTimeoutError::Timeout) => panic!("the browser's driver did not answer for {ANSWER:?}"),
+        }
     }
 
     fn command(&mut self, command: Value) -> Value {
         let stdin = self.stdin.as_mut().expect("stdin");
         writeln!(stdin, "{command}").expect("a command");
         let mut answer = self.answer();
-        assert!(answer["error"].is_null(), "{command}: {}", answer["error"]);
+        if let Some(error) = answer["error"].as_str() {
+            panic!("{command}: {error}");
+        }
         answer["value"].take()
     }
 
@@ -117,7 +131,13 @@ impl Drop for Browser {
     fn drop(&mut self) {
         // The end of its input is its sign to close the browser.
         drop(self.stdin.take());
-        let _ = self.child.wait();
+        let until = Instant::now() + CLOSING;
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > until {
+                let _ = self.child.kill();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
