@@ -13,6 +13,7 @@ use crate::http;
 
 /// What is served.
 pub(super) struct Beside {
+    wanted: SocketAddr,
     address: SocketAddr,
     shutdown: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
@@ -32,12 +33,17 @@ impl Beside {
         let shutdown = CancellationToken::new();
         let token = settings.api_token.clone();
         let serving = tokio::spawn(http::serve(listener, cell.clone(), token, shutdown.clone()));
-        Ok(Self { address, shutdown, serving })
+        Ok(Self { wanted, address, shutdown, serving })
     }
 
     /// Where the page is.
     pub(super) fn url(&self) -> String {
         format!("http://{}/", self.address)
+    }
+
+    /// The address that was wished for, where another program has it.
+    pub(super) fn taken(&self) -> Option<SocketAddr> {
+        Some(self.wanted).filter(|wanted| wanted.port() != 0 && *wanted != self.address)
     }
 
     /// Ends what is being answered, and then all of it.

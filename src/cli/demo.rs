@@ -60,8 +60,11 @@ pub(super) async fn demo(arguments: DemoArgs, global: &Global, settings: &Settin
     let (topic, told) = clients.create_subscribed_topic("demo-told").await.map_err(|e| other(&e))?;
     let cell = cell(&arguments, &clients, &path, &requests, &topic).await?;
     let page = Beside::serve(&cell, settings).await?;
-    output::problem(&format!("{} runs against {} (time ×{})", arguments.runs, running.url(), arguments.time_scale));
+    if let Some(taken) = page.taken() {
+        output::problem(&format!("{taken} is in use by another program (TASKWATCH_LISTEN names another address)"));
+    }
     output::problem(&format!("watch them at {}", page.url()));
+    output::problem(&format!("{} runs against {} (time ×{})", arguments.runs, running.url(), arguments.time_scale));
     let fleet = async {
         submit(&clients.queue(requests.clone()), arguments.runs).await?;
         watch(&cell, arguments.runs as usize).await

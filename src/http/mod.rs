@@ -13,6 +13,7 @@ mod page;
 mod requests;
 mod runs;
 mod serve;
+mod storms;
 mod stream;
 mod submit;
 mod summary;

@@ -5,6 +5,7 @@ mod description;
 mod ended;
 mod metrics;
 mod page;
+mod storms;
 mod stream;
 
 use std::net::SocketAddr;

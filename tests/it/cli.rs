@@ -177,7 +177,10 @@ fn the_demo_shows_the_page_and_leaves_it_up_where_asked_to() {
         .spawn()
         .expect("demo");
     let mut lines = BufReader::new(demo.stderr.take().expect("stderr")).lines().map_while(Result::ok);
-    let shown = lines.find_map(|line| line.strip_prefix("watch them at http://").map(str::to_owned)).expect("a URL");
+    let said = lines.next().expect("its first line");
+    assert!(said.contains(&wished) && said.contains("in use"), "{said}");
+    let shown = lines.next().expect("its second line");
+    let shown = shown.strip_prefix("watch them at http://").expect("a URL").to_owned();
     let address = shown.trim_end_matches('/');
     assert_ne!(address, wished);
     assert!(lines.any(|line| line.contains(&format!("stays at http://{shown}"))), "it stays");

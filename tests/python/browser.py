@@ -9,7 +9,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,14 @@ FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run -
 # A condition of the page may take so many seconds, and any answer of the browser so many.
 CONDITION = 25
 ANSWER = 40
+
+
+class Stuck(Exception):
+    """No answer. None of the errors that urllib3 takes for its own."""
+
+
+def too_long(_signal, _frame):
+    raise Stuck(f"the browser did not answer for {ANSWER} s")
 
 
 def start(chromium, driver, profile):
@@ -86,11 +93,14 @@ class Browser:
 
     def looks(self):
         """What the page looks like, for whoever has to find out what is wrong with it."""
+        signal.alarm(5)
         try:
             return self.driver.execute_script("return `${location.href}\\n${document.body?.innerText}`")[:6000]
         except Exception as error:
             self.stuck = True
-            return f"the page does not answer, so its own scripts must be busy: {type(error).__name__}"
+            return f"it does not answer, so its own scripts must be busy ({type(error).__name__})"
+        finally:
+            signal.alarm(0)
 
     def end(self):
         """Closes the browser; one that does not answer is not asked."""
@@ -123,19 +133,22 @@ def descendants(root):
 
 def main():
     chromium, driver_path = sys.argv[1:]
-    # Selenium's own connections keep to it.
-    socket.setdefaulttimeout(ANSWER)
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(ANSWER)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(start(chromium, driver_path, profile))
+        signal.alarm(0)
         try:
             print(json.dumps({"ready": browser.driver.capabilities["browserVersion"]}), flush=True)
             for line in sys.stdin:
                 command = json.loads(line)
+                signal.alarm(ANSWER)
                 try:
                     answer = {"value": getattr(browser, command.pop("do"))(**command)}
                 except Exception as error:
                     said = str(error).split("Stacktrace:")[0].strip()
                     answer = {"error": f"{type(error).__name__}: {said}\nThe page: {browser.looks()}"}
+                signal.alarm(0)
                 print(json.dumps(answer, default=str), flush=True)
         finally:
             browser.end()

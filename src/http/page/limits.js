@@ -15,7 +15,7 @@ const KINDS = [["queue", "Queue"], ["taskDefinition", "Task definition"]];
 
 const figures = el("dl", { class: "facts tight" });
 const holds = el("ul", { class: "holds" });
-const none = el("p", { class: "quiet" }, "Nothing is paused.");
+const none = el("p", { class: "quiet" }, "Nothing is paused by hand.");
 const wrong = el("p", { class: "wrong", role: "alert" });
 
 function mount() {
@@ -37,9 +37,10 @@ function mount() {
 }
 
 const key = (hold) => JSON.stringify(hold);
-const title = (hold) => KINDS.filter(([kind]) => hold[kind]).map(([kind, name]) => `${name.toLowerCase()} ${hold[kind]}`).join(" ");
+export const title = (hold) => KINDS.filter(([kind]) => hold[kind]).map(([kind, name]) => `${name.toLowerCase()} ${hold[kind]}`).join(" ");
 
-async function change(body, done) {
+/** Whether it was done. */
+export async function change(body, done) {
   try {
     show({ limits: await send("PATCH", "/v1/limits", body) });
     setText(wrong, "");

@@ -1,5 +1,6 @@
 // Puts the page together: the stream feeds the parts, the address decides which of them is seen.
 
+import * as attention from "./attention.js";
 import { $, say } from "./dom.js";
 import * as head from "./head.js";
 import * as limits from "./limits.js";
@@ -18,7 +19,7 @@ let came = false;
 
 function summary(data) {
   setNow(data.at);
-  for (const part of [head, tiles, statuses, plot, phases, limits]) part.show(data);
+  for (const part of [head, tiles, attention, statuses, plot, phases, limits]) part.show(data);
   list.tick(data);
   run.tick();
 }

@@ -30,6 +30,7 @@ const FILES: &[File] = &[
     ("list.css", CSS, include_str!("list.css")),
     ("run.css", CSS, include_str!("run.css")),
     ("icon.svg", PICTURE, include_str!("icon.svg")),
+    ("attention.js", SCRIPT, include_str!("attention.js")),
     ("api.js", SCRIPT, include_str!("api.js")),
     ("ask.js", SCRIPT, include_str!("ask.js")),
     ("attempts.js", SCRIPT, include_str!("attempts.js")),

@@ -1,5 +1,6 @@
 //! The page, in a real browser.
 
+mod attention;
 mod files;
 mod live;
 mod look;
@@ -9,6 +10,7 @@ mod operate;
 use serde_json::{Value, json};
 use taskwatch::cell::Cell;
 
+use self::look::{FAINT, WIDE};
 use super::{Served, serve, serve_cell};
 use crate::support::browser::Browser;
 use crate::support::fakes::{World, eventually, request};

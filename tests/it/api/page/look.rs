@@ -3,7 +3,7 @@
 use super::*;
 
 /// Texts whose colour is too near to what is behind them: WCAG 2.2, 1.4.3.
-const FAINT: &str = "(() => {
+pub(super) const FAINT: &str = "(() => {
     const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
     const light = (colour) => {
         const [r, g, b] = parts(colour).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
@@ -33,7 +33,7 @@ const FAINT: &str = "(() => {
 })()";
 
 /// What reaches beyond the right edge.
-const WIDE: &str = "[...document.querySelectorAll('body *')].filter((node) => node.checkVisibility() && !node.closest('.unseen, .scroll, thead, .skip, td > *')
+pub(super) const WIDE: &str = "[...document.querySelectorAll('body *')].filter((node) => node.checkVisibility() && !node.closest('.unseen, .scroll, thead, .skip, td > *')
     && node.getBoundingClientRect().right > innerWidth + 0.5).map((node) => node.outerHTML.slice(0, 120))
     .concat(document.documentElement.scrollWidth > innerWidth ? ['it scrolls sideways'] : [])";
 
