@@ -15,7 +15,7 @@ pub(super) async fn stormy() -> Served {
     world.config.storm.failures = 3;
     world
         .topic
-        .judge_by(|_| Some(CallError::Refused("AuthorizationError: not authorized to perform SNS:Publish".into())));
+        .judge_by(|_| Some(CallError::from_exception("AuthorizationError", "not authorized to perform SNS:Publish")));
     world.ecs.then([Answer::Refused("ClientException", INACTIVE), Answer::Refused("ClientException", INACTIVE)]);
     world.ecs.then([Answer::Refused("ClientException", INACTIVE)]);
     let served = serve(world, None).await;
