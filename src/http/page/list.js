@@ -40,6 +40,7 @@ export class List {
     const body = el("tbody", { role: "rowgroup", onkeydown: (event) => this.#key(event) });
     const follow = el("input", { type: "checkbox", id: "follow", checked: true });
     const parts = { form, body, follow, note: el("p", { class: "quiet", role: "status" }) };
+    parts.empty = el("p", { class: "empty", hidden: true });
     parts.newer = el("button", { type: "button", class: "newer", hidden: true, onclick: () => this.#first() });
     parts.back = el("button", { type: "button", onclick: () => this.#turn(-1) }, "Newer");
     parts.on = el("button", { type: "button", onclick: () => this.#turn(1) }, "Older");
@@ -47,7 +48,7 @@ export class List {
     root.append(form.node,
       el("div", { class: "above" }, el("label", {}, follow, " Show new runs as they come"), parts.newer, parts.note,
         el("nav", { class: "pages", "aria-label": "Pages of runs" }, parts.back, parts.on)),
-      rows.table(body));
+      rows.table(body), parts.empty);
   }
 
   /** The list is seen, narrowed as the page's address says; `run` is where the reader comes back from. */
@@ -175,7 +176,7 @@ export class List {
   }
 
   #draw() {
-    const { body, note, newer, back, on } = this.#parts;
+    const { body, note, newer, back, on, empty } = this.#parts;
     const focused = this.#links().indexOf(document.activeElement);
     const runs = this.#sorted();
     this.#oldest = runs.at(-1)?.run ?? "";
@@ -183,8 +184,9 @@ export class List {
     // The run that had the focus is no longer here: the one in its place has it.
     if (focused >= 0 && !body.contains(document.activeElement)) this.#links().at(Math.min(focused, this.#runs.size - 1))?.focus();
     const page = this.#pages.length;
-    const none = query(this.#filter).size ? "No run fits." : "There is no run yet.";
-    setText(note, this.#runs.size ? `Page ${whole(page)}, newest first` : none);
+    setText(note, this.#runs.size ? `Page ${whole(page)}, newest first` : "");
+    empty.hidden = this.#runs.size > 0;
+    setText(empty, query(this.#filter).size ? "No run fits." : "There is no run yet. One comes by the requests queue, by POST /v1/runs, or by taskwatch submit.");
     newer.hidden = this.#newer.size === 0;
     setText(newer, this.#newer.size === 1 ? "Show 1 newer run" : `Show ${whole(this.#newer.size)} newer runs`);
     back.disabled = page === 1;

@@ -5,7 +5,9 @@ import { clock, plain, whole } from "./format.js";
 import { CLASSES } from "./words.js";
 
 const MINUTE = 60_000;
-const HEIGHT = 150;
+/** Of the bars; above them is room for half a label. */
+const HEIGHT = 156;
+const HEAD = 8;
 const FOOT = 18;
 /** A young cell's bars are not drawn thinner than this. */
 const FEWEST_MINUTES = 15;
@@ -13,6 +15,7 @@ const MOST_MINUTES = 60;
 
 const picture = svg("svg", { class: "plot", height: HEIGHT + FOOT, role: "img" });
 const legend = el("ul", { class: "legend" });
+const none = el("p", { class: "quiet" }, "No attempt has failed in the last hour.");
 const head = el("tr");
 const body = el("tbody");
 let drawn = "";
@@ -32,7 +35,7 @@ export function show(summary) {
 function mount() {
   const table = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Failures a minute" },
     el("table", { class: "figures" }, el("thead", {}, head), body));
-  $("plot").append(picture, legend, el("details", {}, el("summary", {}, "As a table"), table));
+  $("plot").append(picture, legend, none, el("details", {}, el("summary", {}, "As a table"), table));
 }
 
 /** Every minute that is to be drawn, those without a failure too. */
@@ -57,13 +60,13 @@ function ceiling(highest) {
 
 function draw(minutes, classes) {
   const top = ceiling(Math.max(...minutes.map(total)));
-  const y = (value) => HEIGHT - (value / top) * (HEIGHT - 14);
+  const y = (value) => HEIGHT - (value / top) * (HEIGHT - HEAD);
   const width = 100 / minutes.length;
   const grid = [0, 0.5, 1].map((share) => {
     const at = y(top * share);
     return [
       svg("line", { x1: 0, x2: "100%", y1: at, y2: at, class: "grid" }),
-      share > 0 && svg("text", { x: 0, y: at - 3, class: "axis" }, whole(top * share)),
+      svg("text", { x: -8, y: at + 4, class: "axis", "text-anchor": "end" }, whole(top * share)),
     ];
   });
   const bars = minutes.map((minute, at) => bar(minute, at * width, width, classes, y));
@@ -76,7 +79,7 @@ function draw(minutes, classes) {
   const said = sums.map(([name, n]) => `${plain(name)} ${whole(n)}`).join(", ");
   picture.setAttribute("aria-label", `Failed attempts of the last ${minutes.length} minutes: ${said || "none"}`);
   reconcile(legend, sums, ([name]) => name, makeKey, (item, [, n]) => setText(item.querySelector(".number"), whole(n)));
-  legend.dataset.empty = sums.length ? "" : "No attempt has failed.";
+  none.hidden = sums.length > 0;
 }
 
 function makeKey([name]) {

@@ -19,7 +19,7 @@ export function show(summary) {
     setText(item.querySelector(".number"), brief(n));
     item.querySelector(".filled").setAttribute("width", `${((100 * n) / most).toFixed(1)}%`);
   });
-  setText(note, `Ended ones since ${instant(summary.beganAt)}.`);
+  setText(note, `Ended runs are counted since ${instant(summary.beganAt)}.`);
 }
 
 function make([status]) {

@@ -31,18 +31,21 @@ const TILES = [
   },
   {
     title: "Event lag, p50",
+    what: "From an event's arrival in its queue to its decision being durable, over the last hour",
     value: (s) => (s.eventLag.count ? duration(s.eventLag.p50) : "–"),
-    note: (s) => (s.eventLag.count ? `p95 ${duration(s.eventLag.p95)} · p99 ${duration(s.eventLag.p99)}` : "no event in the last hour"),
+    note: (s) => (s.eventLag.count ? `p95 ${duration(s.eventLag.p95)}, p99 ${duration(s.eventLag.p99)}` : "none in the last hour"),
   },
   {
     title: "Throttled calls",
+    what: "RunTask calls refused for their rate since the process began: they cost no attempt",
     value: (s) => brief(s.counters.throttles),
-    note: (s) => `of ${brief(s.counters.launches)} · ${whole(lastHour(s, "throttles"))} last hour`,
+    note: (s) => `${brief(lastHour(s, "throttles"))} in the last hour`,
   },
   {
-    title: "Corrections",
+    title: "Lost events found",
+    what: "Corrections: what no event told, and DescribeTasks did, since the process began",
     value: (s) => brief(s.counters.corrections),
-    note: (s) => `of lost events · ${whole(lastHour(s, "corrections"))} last hour`,
+    note: (s) => `${brief(lastHour(s, "corrections"))} in the last hour`,
   },
   {
     title: "Notifications due",
@@ -55,11 +58,11 @@ const queues = (n) => (n === 0 ? "nothing waits" : n === 1 ? "in 1 queue" : `in 
 
 function make(tile) {
   const value = el("p", { class: "value" });
-  const note = el("p", { class: "quiet" });
+  const note = el("p", { class: "quiet note" });
   const bar = tile.share && svg("rect", { height: 4, width: "0%", rx: 2, class: "filled" });
   const line = tile.spark && svg("polyline", { class: "spark-line", "vector-effect": "non-scaling-stroke" });
   const node = el("div", { class: tile.spark ? "tile panel broad" : "tile panel" },
-    el("h2", {}, tile.title), value,
+    el("h2", { title: tile.what }, tile.title), value,
     line && svg("svg", { class: "spark", viewBox: `0 0 ${SPARK - 1} 20`, preserveAspectRatio: "none", "aria-hidden": "true" }, line),
     bar && svg("svg", { class: "meter", height: 4, "aria-hidden": "true" }, svg("rect", { width: "100%", height: 4, rx: 2, class: "track" }), bar),
     note);

@@ -42,6 +42,7 @@ async fn a_restart_of_the_cell_is_said_and_got_over() {
     cell.drain(std::time::Duration::from_secs(1)).await;
     browser.sees("The connection to the cell is lost");
     browser.until("!document.getElementById('again').hidden");
+    browser.shot("disconnected");
     // Meanwhile something happens that no stream tells.
     let cell = world.start().await;
     crate::support::fakes::submit(&cell, json!({"name": "between"})).await;

@@ -58,7 +58,7 @@ async fn every_text_stands_out_in_both_themes_and_fits_a_phone() {
             assert_eq!(browser.value(FAINT), json!([]), "{path} dark: {dark}");
             assert_eq!(browser.value(WIDE), json!([]), "{path} on a desk");
             browser.shot(&format!("{name}-{}", if dark { "dark" } else { "light" }));
-            for width in [360, 700] {
+            for width in [390, 700] {
                 browser.size(width, 1400);
                 assert_eq!(browser.value(WIDE), json!([]), "{path} at {width} px");
                 assert_eq!(browser.value(FAINT), json!([]), "{path} at {width} px, dark: {dark}");
@@ -66,6 +66,24 @@ async fn every_text_stands_out_in_both_themes_and_fits_a_phone() {
             }
         }
     }
+    browser.was_quiet(&served.url(""), &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_cell_says_how_runs_come() {
+    let Some(mut browser) = Browser::start().await else { return };
+    let served = serve(World::new(), None).await;
+    browser.open(&served.url("/"));
+    browser.sees("There is no run yet.");
+    browser.sees("No attempt has failed in the last hour.");
+    for width in [1280, 390] {
+        browser.size(width, 1300);
+        assert_eq!((browser.value(FAINT), browser.value(WIDE)), (json!([]), json!([])), "{width} px");
+        browser.shot(&format!("empty-{width}"));
+    }
+    assert_eq!(browser.value("/NaN|undefined|null|Infinity/.test(document.body.innerText)"), false);
+    browser.value("location.hash = '#/?status=FAILED'");
+    browser.sees("No run fits.");
     browser.was_quiet(&served.url(""), &[]);
 }
 

@@ -58,6 +58,7 @@ async fn a_hundred_thousand_runs_are_a_page_of_them() {
     browser.until("document.querySelectorAll('.runs tbody tr').length === 50");
     let elements = browser.value(COUNT).as_u64().expect("a number");
     assert!(elements < ELEMENTS, "{elements} elements");
+    browser.shot("hundred-thousand");
     // The next page goes on where this one ends, though its rows came by themselves.
     browser.value(&format!("{}.click()", button("Older")));
     browser.until(&format!("{NAMES}.startsWith('new-19949 ')"));
