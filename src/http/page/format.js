@@ -17,8 +17,11 @@ export function setNow(at) {
 export const whole = (number) => count.format(number ?? 0);
 export const brief = (number) => (number < 100_000 ? whole(number) : rough.format(number));
 
-/** A rate: one decimal below ten. */
-export const rate = (number) => (number < 10 ? String(Math.round(number * 10) / 10) : whole(Math.round(number)));
+/** A rate: one decimal below ten, two digits below one. */
+export function rate(number) {
+  if (number < 1) return String(Number(number.toPrecision(2)));
+  return number < 10 ? String(Math.round(number * 10) / 10) : whole(Math.round(number));
+}
 
 /** A duration in its two largest units. */
 export function duration(seconds) {

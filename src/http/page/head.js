@@ -1,13 +1,15 @@
 // The head of the page: which cell, whether it is ready, and whether what is shown is live.
 
 import { $, say, setAttribute, setText } from "./dom.js";
-import { instant } from "./format.js";
+import { clock, instant } from "./format.js";
 
 let began = null;
 let again = null;
 let restarted = "";
+let shown = null;
 
 export function show(summary) {
+  shown = summary.at;
   setText($("cell"), summary.cell);
   document.title = `${summary.cell} · taskwatch`;
   if (began !== null && began !== summary.beganAt) restarted = ` · restarted ${instant(summary.beganAt)}`;
@@ -31,6 +33,8 @@ export function hello({ cell }) {
 
 export function up() {
   again = null;
+  $("ready").hidden = false;
+  document.body.classList.remove("stale");
   if ($("trouble").dataset.is === "down") trouble(null);
   delete $("trouble").dataset.is;
   link("Live", "good");
@@ -39,8 +43,11 @@ export function up() {
 export function down(detail) {
   if (again === null) {
     say("The connection to the cell is lost.");
-    trouble("The connection to the cell is lost: it may be restarting. What is shown is old; this page comes back by itself.");
+    const old = shown === null ? "" : ` What is shown is of ${clock(shown, true)}.`;
+    trouble(`The connection to the cell is lost: it may be restarting.${old} This page comes back by itself.`);
     $("trouble").dataset.is = "down";
+    $("ready").hidden = true;
+    document.body.classList.add("stale");
   }
   again = detail.again;
   count();

@@ -48,7 +48,9 @@ function update(row, run) {
 function age(row, run) {
   const [age, took] = [row.children[6], row.children[7]];
   setText(age, ago(run.submittedAt));
-  setText(took, duration(between(run.submittedAt, run.finishedAt)));
+  // What goes on is told in whole seconds, as it is drawn anew once in each.
+  const seconds = between(run.submittedAt, run.finishedAt);
+  setText(took, duration(run.final ? seconds : Math.max(0, Math.round(seconds))));
 }
 
 export function show(body, runs) {

@@ -33,7 +33,7 @@ const TILES = [
     title: "Event lag, p50",
     what: "From an event's arrival in its queue to its decision being durable, over the last hour",
     value: (s) => (s.eventLag.count ? duration(s.eventLag.p50) : "–"),
-    note: (s) => (s.eventLag.count ? `p95 ${duration(s.eventLag.p95)}, p99 ${duration(s.eventLag.p99)}` : "none in the last hour"),
+    note: (s) => (s.eventLag.count ? `p99 ${duration(s.eventLag.p99)}` : "none in an hour"),
   },
   {
     title: "Throttled calls",

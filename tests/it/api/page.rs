@@ -1,6 +1,7 @@
 //! The page, in a real browser.
 
 mod attention;
+mod demo;
 mod files;
 mod live;
 mod look;
