@@ -52,9 +52,10 @@ async fn the_demo_shows_its_fleet_and_a_run_of_it() {
     assert!(browser.value("document.querySelectorAll('.part').length").as_u64() > Some(2), "failures are drawn");
     browser.shot("page-overview");
     ended(&mut browser, &[70, 80, 90, 95, 100]);
-    browser.value("location.hash = '#/?status=FAILED&error=EssentialContainerExited'");
-    browser.until("document.querySelector('.runs tbody td.failure b')?.textContent === 'EssentialContainerExited'");
-    browser.value("document.querySelector('.runs tbody a').click()");
+    browser.value("location.hash = '#/?status=FAILED&error=Taskwatch.Application'");
+    let bad = "[...document.querySelectorAll('.runs tbody a')].find(a => a.textContent.startsWith('bad-program'))";
+    browser.until(&format!("document.querySelector('.runs tbody td.failure b')?.textContent && {bad}"));
+    browser.value(&format!("{bad}.click()"));
     browser.sees("Attempt 3");
     assert_eq!(browser.value("document.querySelectorAll('.timeline ol li').length"), 3);
     browser.size(1280, 860);

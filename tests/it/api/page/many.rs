@@ -51,17 +51,17 @@ async fn a_hundred_thousand_runs_are_a_page_of_them() {
     browser.value(&format!("{}.click()", button("Newer")));
     browser.until(&format!("{NAMES}.startsWith('old-99999 ')"));
 
-    // Twenty thousand more while it looks on.
-    let lines: String = (0..20_000).map(|n| format!("{}\n", request(json!({"name": format!("new-{n}")})))).collect();
+    // More while it looks on than the stream keeps for a slow reader.
+    let lines: String = (0..6_000).map(|n| format!("{}\n", request(json!({"name": format!("new-{n}")})))).collect();
     assert_eq!(served.post("/v1/runs", "application/x-ndjson", lines).await.0, 202);
-    browser.until(&format!("{NAMES}.includes('new-19999 ')"));
+    browser.until(&format!("{NAMES}.includes('new-5999 ')"));
     browser.until("document.querySelectorAll('.runs tbody tr').length === 50");
     let elements = browser.value(COUNT).as_u64().expect("a number");
     assert!(elements < ELEMENTS, "{elements} elements");
     browser.shot("hundred-thousand");
     // The next page goes on where this one ends, though its rows came by themselves.
     browser.value(&format!("{}.click()", button("Older")));
-    browser.until(&format!("{NAMES}.startsWith('new-19949 ')"));
+    browser.until(&format!("{NAMES}.startsWith('new-5949 ')"));
 
     browser.value("location.hash = '#/?status=ABORTED'");
     browser.until(&format!("{NAMES}.startsWith('old-99900 old-99800 ')"));
