@@ -5,6 +5,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
+/// How far what is seen moved while the page was loaded: <https://web.dev/articles/cls>; up to 0.1 is good.
+const SHIFTS: &str = "(window.shifts = 0, new PerformanceObserver((list) => list.getEntries().forEach((shift) => (window.shifts += shift.value)))
+    .observe({ type: 'layout-shift', buffered: true }))";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_shows_without_a_reload() {
     let Some(mut browser) = Browser::start().await else { return };
@@ -18,6 +22,10 @@ async fn what_happens_shows_without_a_reload() {
     browser.until("document.querySelector('.statuses [data-status=FAILED] .number').textContent === '2'");
     browser.until("document.querySelector('.plot .part[data-class=Application]') !== null");
     browser.until("document.querySelector('#phases tbody tr').children[4].textContent !== '0'");
+    browser.value(SHIFTS);
+    browser.until("(window.looks = (window.looks ?? 0) + 1) > 10");
+    let shifts = browser.value("window.shifts").as_f64().expect("a number");
+    assert!(shifts < 0.1, "what is seen jumped by {shifts}");
     browser.value("window.same = true");
 
     submit(&served, json!({"name": "fresh"})).await;
