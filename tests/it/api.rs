@@ -5,6 +5,8 @@ mod description;
 mod documented;
 mod ended;
 mod metrics;
+mod page;
+mod storms;
 mod stream;
 
 use std::net::SocketAddr;
