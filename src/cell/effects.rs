@@ -116,12 +116,12 @@ impl Inner {
             match self.ports.ecs.stop_task(&cluster, &task_arn, &reason).await {
                 Ok(()) => return self.governor.stopped(cuts, false),
                 Err(CallError::Throttled(why)) => {
-                    tracing::debug!(task = task_arn, why, "StopTask was throttled");
+                    tracing::debug!(run = %id, task_arn, why, "StopTask was throttled");
                     self.governor.stopped(cuts, true);
                     return self.stop_task(id);
                 }
                 Err(CallError::Unknown(why)) => {
-                    tracing::debug!(task = task_arn, why, "StopTask gave no answer");
+                    tracing::debug!(run = %id, task_arn, why, "StopTask gave no answer");
                     tokio::select! {
                         biased;
                         () = self.ended.cancelled() => return,
@@ -129,7 +129,7 @@ impl Inner {
                     }
                 }
                 // The task is gone, or we may not: its end comes as an event, or the machine asks again.
-                Err(error) => return tracing::warn!(task = task_arn, %error, "StopTask was refused"),
+                Err(error) => return tracing::warn!(run = %id, task_arn, %error, "StopTask was refused"),
             }
             if tried < TRIES {
                 let Some(next) = self.stop_slot().await else { return };

@@ -75,17 +75,20 @@ impl RunChange {
 impl RunChange {
     /// Tells the log of an attempt that failed and of a run that ended.
     pub(super) fn log(&self) {
-        let Self { run, name, attempt, error, cause, .. } = self;
+        let Self { run, name, attempt, task_arn, error, cause, .. } = self;
         let status = self.status.as_str();
         match (self.status, error) {
-            (Status::Succeeded, _) => tracing::info!(%run, name, attempt, status, "a run ended"),
+            (Status::Succeeded, _) => tracing::info!(%run, name, attempt, task_arn, status, "a run ended"),
             (Status::PendingRetry, Some(error)) => {
-                tracing::info!(%run, name, attempt, error, cause, "an attempt failed")
+                tracing::info!(%run, name, attempt, task_arn, error, cause, "an attempt failed")
             }
             (_, Some(error)) if self.is_final => {
-                tracing::warn!(%run, name, attempt, status, error, cause, "a run ended")
+                tracing::warn!(%run, name, attempt, task_arn, status, error, cause, "a run ended")
             }
-            _ => tracing::debug!(%run, name, attempt, status, task = self.last_status, "a run changed"),
+            _ => {
+                let last_status = &self.last_status;
+                tracing::debug!(%run, name, attempt, task_arn, status, last_status, "a run changed")
+            }
         }
     }
 }

@@ -154,7 +154,7 @@ impl Inner {
             self.counters.launches.add(1);
             slot.grant.sent(members.len());
             let answer = self.ports.ecs.run_task(&call).await;
-            self.note_launching(&answer, token);
+            self.note_launching(&answer, members, token);
             match answer {
                 Ok(answer) => {
                     self.governor.succeeded(place);
@@ -170,7 +170,7 @@ impl Inner {
                 Err(CallError::Throttled(why)) => {
                     self.counters.throttles.add(1);
                     self.governor.throttled(place, &slot.grant, &why);
-                    tracing::debug!(why, token, "RunTask was throttled");
+                    tracing::debug!(runs = ?members, why, token, "RunTask was throttled");
                     throttled += 1;
                 }
                 Err(CallError::Unknown(_)) => {
@@ -203,12 +203,12 @@ impl Inner {
     }
 
     /// Says that ECS does not answer when it begins and when it ends, not for each of thousands of calls.
-    fn note_launching(&self, answer: &Result<RunTaskAnswer, CallError>, token: &str) {
+    fn note_launching(&self, answer: &Result<RunTaskAnswer, CallError>, members: &[Uuid], token: &str) {
         match answer {
             Err(CallError::Unknown(why)) if self.launching.ill(why) == 1 => {
-                tracing::warn!(why, token, "RunTask gave no answer; it is sent again with the same token");
+                tracing::warn!(runs = ?members, why, token, "RunTask gave no answer; it is sent again with the same token");
             }
-            Err(CallError::Unknown(why)) => tracing::debug!(why, token, "RunTask gave no answer"),
+            Err(CallError::Unknown(why)) => tracing::debug!(runs = ?members, why, token, "RunTask gave no answer"),
             _ => {
                 if self.launching.well().is_some() {
                     tracing::info!("RunTask is answered again");

@@ -400,6 +400,17 @@ impl Cell {
         let last = async { tokio::join!(inner.tasks.wait(), inner.receivers.wait()) };
         let _ = tokio::time::timeout(LAST_COMMITS, last).await;
     }
+
+    /// Ends at once and waits for nothing, as a process does that is killed: tasks go on, and a durable store has what the
+    /// next start needs.
+    pub fn abandon(&self) {
+        let inner = &self.inner;
+        inner.draining.cancel();
+        inner.ended.cancel();
+        for loops in [&inner.receivers, &inner.launches, &inner.tasks] {
+            loops.close();
+        }
+    }
 }
 
 impl Inner {

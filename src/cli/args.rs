@@ -114,6 +114,7 @@ Examples:
 const DEMO_EXAMPLES: &str = "\
 Examples:
   taskwatch demo
+  taskwatch demo --stay                    # its page stays up until Ctrl-C
   taskwatch demo --runs 1000 --seed 7 --output json";
 
 const SUBMIT_EXAMPLES: &str = "\
@@ -419,4 +420,7 @@ pub(super) struct DemoArgs {
     /// Decides all chances
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(super) seed: u64,
+    /// Leave the page up at the end, until Ctrl-C
+    #[arg(long)]
+    pub(super) stay: bool,
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::args::{DemoArgs, Format, Global};
+use super::beside::Beside;
 use super::error::CliError;
 use super::output;
+use super::settings::Settings;
 use super::signals::Signals;
 use crate::aws::{Clients, EventsPath, Target};
 use crate::cell::ports::Queue;
@@ -38,7 +40,7 @@ const CELL: &str = "demo";
 /// Longer than this nobody watches a demo.
 const LONGEST: Duration = Duration::from_secs(170);
 
-pub(super) async fn demo(arguments: DemoArgs, global: &Global) -> Result<u8, CliError> {
+pub(super) async fn demo(arguments: DemoArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let fast = arguments.time_scale.is_finite() && arguments.time_scale >= 1.0;
     if !fast || !(1..=100_000).contains(&arguments.runs) {
         return Err(CliError::usage("--runs: 1 to 100000; --time-scale: a number of at least 1"));
@@ -57,6 +59,11 @@ pub(super) async fn demo(arguments: DemoArgs, global: &Global) -> Result<u8, Cli
     let requests = clients.create_queue("demo-requests").await.map_err(|e| other(&e))?;
     let (topic, told) = clients.create_subscribed_topic("demo-told").await.map_err(|e| other(&e))?;
     let cell = cell(&arguments, &clients, &path, &requests, &topic).await?;
+    let page = Beside::serve(&cell, settings).await?;
+    if let Some(taken) = page.taken() {
+        output::problem(&format!("{taken} is in use by another program (TASKWATCH_LISTEN names another address)"));
+    }
+    output::problem(&format!("watch them at {}", page.url()));
     output::problem(&format!("{} runs against {} (time ×{})", arguments.runs, running.url(), arguments.time_scale));
     let fleet = async {
         submit(&clients.queue(requests.clone()), arguments.runs).await?;
@@ -69,11 +76,16 @@ pub(super) async fn demo(arguments: DemoArgs, global: &Global) -> Result<u8, Cli
     cell.flush(Duration::from_secs(20)).await;
     let received = receive(&clients.queue(told), arguments.runs as usize).await;
     let report = Report::of(&cell, &running, received, arguments.runs as usize);
-    cell.drain(Duration::from_secs(5)).await;
     match global.output {
         Some(Format::Json) => output::data(&serde_json::to_string_pretty(&report.json()).unwrap_or_default()),
         _ => output::data(&report.text()),
     }
+    if arguments.stay {
+        output::problem(&format!("the page stays at {} until Ctrl-C", page.url()));
+        signals.next().await;
+    }
+    cell.drain(Duration::from_secs(5)).await;
+    page.end().await;
     Ok(u8::from(!report.accounted()))
 }
 

@@ -30,19 +30,22 @@ pub(super) async fn hold(
         Order::Resume => json!({"resume": holds}),
     };
     let limits = server.patch(&["limits"], &body).await?;
-    let paused = limits["holds"].as_array().map_or(&[][..], Vec::as_slice);
+    let listed = |name: &str| limits[name].as_array().cloned().unwrap_or_default();
+    let paused: Vec<Value> = [listed("holds"), listed("storms")].concat();
     match global.output.unwrap_or(Format::Table) {
         Format::Json => output::json(&limits),
         Format::Table if paused.is_empty() => output::problem("nothing is paused"),
-        Format::Table => output::table(&["PAUSED", "NAME"], paused, |hold| named(hold).into()),
+        Format::Table => output::table(&["PAUSED", "NAME", "WHY"], &paused, |hold| named(hold).into()),
         Format::Text => paused.iter().for_each(|hold| output::data(&named(hold).join("\t"))),
     }
     Ok(0)
 }
 
-fn named(hold: &Value) -> [String; 2] {
+/// What kind, its name, and who or what paused it.
+fn named(hold: &Value) -> [String; 3] {
+    let why = hold["error"].as_str().map_or("by hand".to_owned(), |error| format!("failed again and again: {error}"));
     match hold["queue"].as_str() {
-        Some(queue) => ["queue".to_owned(), queue.to_owned()],
-        None => ["task definition".to_owned(), cell(&hold["taskDefinition"])],
+        Some(queue) => ["queue".to_owned(), queue.to_owned(), why],
+        None => ["task definition".to_owned(), cell(&hold["taskDefinition"]), why],
     }
 }

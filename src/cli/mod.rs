@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod args;
+mod beside;
 mod client;
 mod demo;
 mod doctor;
@@ -25,6 +26,8 @@ mod settings;
 mod setup;
 mod signals;
 mod submit;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::process::ExitCode;
 
@@ -82,7 +85,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Pause(arguments) => limits::hold(Order::Pause, arguments, &global, &settings).await,
         Command::Resume(arguments) => limits::hold(Order::Resume, arguments, &global, &settings).await,
         Command::Local(arguments) => local::local(arguments).await,
-        Command::Demo(arguments) => demo::demo(arguments, &global).await,
+        Command::Demo(arguments) => demo::demo(arguments, &global, &settings).await,
         Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments, &settings).await,
         Command::Setup(arguments) => setup::setup(arguments, &global, &settings).await,
         Command::Doctor(arguments) => doctor::doctor(arguments, &global, &settings).await,

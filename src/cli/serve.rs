@@ -64,7 +64,11 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     let listener = listener.map_err(|e| CliError::other(format!("TASKWATCH_LISTEN is {address}: {e}")))?;
     // Port 0 is any port.
     let address = listener.local_addr().unwrap_or(address);
+    #[cfg(feature = "otlp")]
+    let traces = super::traces::Target::from_env(&|name| std::env::var(name).ok())?;
     let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
+    #[cfg(feature = "otlp")]
+    let traces = traces.map(|target| super::traces::Traces::begin(target, &cell)).transpose()?;
     let shutdown = CancellationToken::new();
     let http = tokio::spawn(http::serve(listener, cell.clone(), settings.api_token.clone(), shutdown.clone()));
     tracing::info!(cell = name, %address, "serving");
@@ -75,7 +79,16 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     tracing::info!("draining");
     cell.drain(DRAIN).await;
     shutdown.cancel();
-    let _ = tokio::time::timeout(LAST_ANSWERS, http).await;
+    let answers = tokio::time::timeout(LAST_ANSWERS, http);
+    #[cfg(feature = "otlp")]
+    let answers = async {
+        tokio::join!(answers, async {
+            if let Some(traces) = traces {
+                traces.finish().await
+            }
+        })
+    };
+    let _ = answers.await;
     tracing::info!("ended");
     Ok(0)
 }

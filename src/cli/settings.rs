@@ -255,6 +255,9 @@ pub(super) fn target(global: &Global) -> Target {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn with(name: &'static str, value: &'static str) -> Result<Settings, String> {
@@ -302,5 +305,67 @@ mod tests {
         std::fs::write(file.path(), "cell = \"blue\"\nrun_task_rat = 5\n").unwrap();
         let error = Settings::file(file.path()).unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("run_task_rat"), "{error}");
+    }
+
+    /// The names of all settings: what the file takes, by its own word.
+    fn keys() -> BTreeSet<String> {
+        let error = toml::from_str::<Settings>("zzz = 1").unwrap_err().message().to_owned();
+        error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_key_of_the_file_has_its_variable_and_the_other_way_about() {
+        let asked = RefCell::new(BTreeSet::new());
+        let note = |name: &str| {
+            asked.borrow_mut().insert(name.to_lowercase());
+            None
+        };
+        Settings::default().overlay(&note).unwrap();
+        assert!(keys().len() > 20, "{:?}", keys());
+        assert_eq!(keys(), asked.into_inner());
+    }
+
+    #[test]
+    fn settings_md_has_every_setting_with_its_default() {
+        let page = include_str!("../../docs/settings.md");
+        let rows: Vec<Vec<&str>> = page
+            .lines()
+            .filter(|line| line.starts_with("| `TASKWATCH_"))
+            .map(|line| line.split(" | ").map(|cell| cell.trim_matches(['|', ' ', '`'])).collect())
+            .collect();
+        let documented: BTreeSet<String> = rows.iter().map(|row| row[1].to_owned()).filter(|key| key != "–").collect();
+        assert_eq!(documented, keys(), "docs/settings.md and the settings differ");
+        assert!(
+            rows.iter().all(
+                |row| row.len() == 5 && (row[1] == "–" || row[0] == format!("TASKWATCH_{}", row[1].to_uppercase()))
+            )
+        );
+        let config = Settings::default().cell_config("c");
+        for (key, default) in [
+            ("store", USUAL_STORE.to_owned()),
+            ("keep", format!("{} days", config.keep.as_secs() / 86_400)),
+            ("listen", Settings::default().listen().unwrap().to_string()),
+            ("run_task_rate", config.run_task_rate.to_string()),
+            ("run_task_burst", config.run_task_burst.to_string()),
+            ("max_in_flight", config.max_in_flight.to_string()),
+            ("max_provisioning", config.max_provisioning.to_string()),
+            ("describe_share", config.describe_share.to_string()),
+            ("reconcile_after_seconds", config.reconcile_after.as_secs().to_string()),
+            ("storm_failures", config.storm.failures.to_string()),
+            ("storm_window_seconds", config.storm.window.as_secs().to_string()),
+            ("storm_probe_seconds", config.storm.probe.as_secs().to_string()),
+        ] {
+            let row = rows.iter().find(|row| row[1] == key).unwrap();
+            assert_eq!(row[2], default, "docs/settings.md: the default of {key}");
+        }
+    }
+
+    #[test]
+    fn the_file_in_settings_md_is_taken() {
+        let page = include_str!("../../docs/settings.md");
+        let text = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let settings: Settings = toml::from_str(text).unwrap();
+        settings.check().unwrap();
+        assert_eq!(settings.run_task_rate, Some(20.0));
     }
 }

@@ -6,17 +6,18 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 
 use super::error::{ApiError, ErrorBody};
+use super::storms::{InForce, in_force};
 use super::{Api, body};
-use crate::cell::{Limits, LimitsChange};
+use crate::cell::LimitsChange;
 
 /// Queues and task definitions paused at once: they are kept in one note of the store.
 const MOST_HOLDS: usize = 1_000;
 
 /// Shows the limits and pauses in force.
 #[utoipa::path(get, path = "/v1/limits", tag = "limits", operation_id = "limits",
-    responses((status = 200, description = "The limits in force", body = Limits)))]
-pub(super) async fn show(State(api): State<Api>) -> Json<Limits> {
-    Json(api.cell.limits())
+    responses((status = 200, description = "The limits in force", body = InForce)))]
+pub(super) async fn show(State(api): State<Api>) -> Json<InForce> {
+    Json(in_force(&api.cell, api.cell.limits()))
 }
 
 /// Changes limits, pauses and resumes: durable, and in force, when this answers. What is left out stays.
@@ -25,16 +26,17 @@ pub(super) async fn show(State(api): State<Api>) -> Json<Limits> {
 #[utoipa::path(patch, path = "/v1/limits", tag = "limits", operation_id = "changeLimits",
     request_body(content = LimitsChange, content_type = "application/json"),
     responses(
-        (status = 200, description = "The limits in force now", body = Limits),
+        (status = 200, description = "The limits in force now", body = InForce),
         (status = 413, description = "RequestTooLarge", body = ErrorBody),
         (status = 415, description = "UnsupportedMediaType", body = ErrorBody),
     ))]
-pub(super) async fn change(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Json<Limits>, ApiError> {
+pub(super) async fn change(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Json<InForce>, ApiError> {
     let missing =
         || ApiError::invalid("there is no body: say what is to change, such as {\"pause\": [{\"queue\": \"team-a\"}]}");
     let change: LimitsChange = body::order(&headers, body).await?.ok_or_else(missing)?;
     if api.cell.limits().holds.len() + change.pause.len() > MOST_HOLDS {
         return Err(ApiError::invalid(format!("pause: at most {MOST_HOLDS} queues and task definitions at once")));
     }
-    Ok(Json(api.cell.change_limits(change).await?))
+    let limits = api.cell.change_limits(change).await?;
+    Ok(Json(in_force(&api.cell, limits)))
 }

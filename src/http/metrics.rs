@@ -18,6 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::Api;
 use super::summary::longest;
 use crate::cell::{Cell, STEPS, Times};
+use crate::core::failure::Class;
 use crate::core::run::Status;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -85,6 +86,13 @@ fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
     gauge(to, "taskwatch_in_flight_runs_limit", "Most runs that may have a task", limits.max_in_flight as f64)?;
     gauge(to, "taskwatch_launch_rate_limit", "Tasks that may be placed a second", limits.run_task_rate)?;
     gauge(to, "taskwatch_holds", "Queues and task definitions that are paused", limits.holds.len() as f64)?;
+    // Every class, so that a storm is a rise from 0 and not the first sight of a series.
+    let storms = cell.storms();
+    let by_class =
+        Class::ALL.map(|class| (class.as_str(), storms.iter().filter(|storm| storm.class == class).count() as f64));
+    gauges(to, "taskwatch_storms", "Reasons for which task definitions are paused by themselves", "class", by_class)?;
+    let troubles = cell.troubles().len() as f64;
+    gauge(to, "taskwatch_outlets_in_trouble", "Topics and buses that do not take notifications", troubles)?;
     gauge(to, "taskwatch_outbox_notifications", "Notifications that nobody has taken yet", vitals.outbox as f64)?;
     let began = cell.began_at().millis() as f64 / 1000.0;
     gauge_in(to, "taskwatch_start_time", "When the cell began, since the epoch", Some(&Unit::Seconds), began)
@@ -108,6 +116,8 @@ fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
         ("taskwatch_events_malformed", "Messages of the events queue that are no events", &c.malformed),
         ("taskwatch_corrections", "DescribeTasks answers that told what an event should have", &c.corrections),
         ("taskwatch_notifications", "Notifications delivered", &c.notified),
+        ("taskwatch_notifications_refused", "Times that a notification was refused for what it is", &c.untaken),
+        ("taskwatch_storms_begun", "Times that a task definition was paused by itself", &c.storms),
     ] {
         let counter = ConstCounter::new(count.get());
         counter.encode(to.encode_descriptor(name, help, None, MetricType::Counter)?)?;

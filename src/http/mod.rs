@@ -1,4 +1,4 @@
-//! The HTTP API of a serving cell: submit, look, follow, stop, redrive, limits, metrics, and its health.
+//! The HTTP API of a serving cell: submit, look, follow, stop, redrive, limits, metrics, its health, and the page that shows it.
 
 mod body;
 mod emf;
@@ -9,9 +9,11 @@ mod health;
 mod limits;
 mod metrics;
 mod openapi;
+mod page;
 mod requests;
 mod runs;
 mod serve;
+mod storms;
 mod stream;
 mod submit;
 mod summary;
@@ -69,6 +71,7 @@ fn router(cell: Cell, token: Option<&str>, shutdown: CancellationToken) -> Route
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/openapi.json", get(openapi::describe))
+        .merge(page::routes())
         .merge(guarded)
         .fallback(|| async { ApiError::not_found("no such path: /openapi.json tells which there are") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })

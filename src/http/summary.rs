@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
+use super::storms::{self, Storms, Untaken};
 use super::{Api, stream};
 use crate::cell::{Bucket, Cell, Counters, Limits, Phases, Quantiles, Times};
 use crate::core::time::Timestamp;
@@ -48,8 +49,14 @@ pub(super) struct Summary {
     launches_per_second: f64,
     /// What is in force.
     limits: Limits,
+    #[serde(flatten)]
+    storms: Storms,
     /// Notifications that nobody has taken yet.
     outbox: usize,
+    /// Outlets that do not take them, 100 at most.
+    troubles: Vec<Untaken>,
+    /// Those that are not among them.
+    troubles_left_out: usize,
     /// From the launch queue to RUNNING, by phase, over the last hour.
     phases: PhaseTimes,
     /// From an event's arrival in its queue to its decision being durable, over the last hour.
@@ -175,6 +182,7 @@ fn of(cell: &Cell) -> Summary {
     let counters = cell.counters();
     let Counters { events, foreign, malformed, accepted, refused, launches, throttles, .. } = counters;
     let queues = vitals.waiting.len();
+    let (troubles, troubles_left_out) = storms::troubles(cell);
     Summary {
         cell: cell.name().to_owned(),
         version: env!("CARGO_PKG_VERSION"),
@@ -189,7 +197,10 @@ fn of(cell: &Cell) -> Summary {
         in_flight: vitals.in_flight,
         launches_per_second: vitals.launch_rate,
         limits: cell.limits(),
+        storms: storms::storms(cell),
         outbox: vitals.outbox,
+        troubles,
+        troubles_left_out,
         phases: cell.phases().into(),
         event_lag: (&counters.event_lag).into(),
         first_wait: (&counters.first_wait).into(),

@@ -15,7 +15,8 @@ pub mod sqs;
 mod start;
 pub mod wire;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use server::serve;
 pub use start::{LocalOptions, RunningLocal, start};
@@ -53,6 +54,7 @@ struct Inner {
     sns: Arc<Sns>,
     bus: Arc<EventBus>,
     ecs: OnceLock<Arc<dyn JsonService>>,
+    calls: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Local {
@@ -61,7 +63,7 @@ impl Local {
         let sqs = Arc::new(Sqs::new(Arc::clone(clock)));
         let sns = Arc::new(Sns::new(Arc::clone(clock), Arc::clone(&sqs)));
         let bus = Arc::new(EventBus::new(Arc::clone(clock), Arc::clone(&sqs), Arc::clone(&sns)));
-        Self { inner: Arc::new(Inner { options, sqs, sns, bus, ecs: OnceLock::new() }) }
+        Self { inner: Arc::new(Inner { options, sqs, sns, bus, ecs: OnceLock::new(), calls: Mutex::default() }) }
     }
 
     /// Gives the endpoint its ECS, once.
@@ -96,11 +98,18 @@ impl Local {
         self.inner.ecs.get().map_or(serde_json::Value::Null, |ecs| ecs.inspection())
     }
 
+    /// How many calls there were, by service and operation (`sqs.ReceiveMessage`), answered well or not.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Answers one call without a socket: `ecs`, `sqs`, `sns` or `events`.
     ///
     /// # Errors
     /// What AWS would answer, and an error that names a service that is not here.
     pub async fn handle(&self, service: &str, call: Call) -> ApiResult {
+        let name = format!("{service}.{}", call.operation);
+        *self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
         match (service, self.inner.ecs.get()) {
             ("sqs", _) => self.inner.sqs.handle(call).await,
             ("sns", _) => self.inner.sns.handle(call).await,

@@ -64,6 +64,9 @@ async fn answer(State(local): State<Arc<Local>>, uri: Uri, headers: HeaderMap, b
     if uri.path() == "/_taskwatch/tasks" {
         return reply(StatusCode::OK, "application/json", local.inspection().to_string(), &request_id);
     }
+    if uri.path() == "/_taskwatch/calls" {
+        return reply(StatusCode::OK, "application/json", json!(local.calls()).to_string(), &request_id);
+    }
     let service = scope(text("authorization"), 3);
     // A form, or for a SubscribeURL that somebody visits, the URL's query.
     let asked = if body.is_empty() { uri.query().unwrap_or_default().as_bytes() } else { &body[..] };

@@ -25,6 +25,13 @@ pub struct LocalOptions {
     pub ecs: EcsOptions,
 }
 
+impl Default for LocalOptions {
+    /// On any free port of loopback.
+    fn default() -> Self {
+        Self { listen: ([127, 0, 0, 1], 0).into(), identity: Options::default(), ecs: EcsOptions::default() }
+    }
+}
+
 /// An endpoint that serves until it is stopped or dropped.
 pub struct RunningLocal {
     /// Where it listens.

@@ -2,8 +2,11 @@
 
 mod bounds;
 mod description;
+mod documented;
 mod ended;
 mod metrics;
+mod page;
+mod storms;
 mod stream;
 
 use std::net::SocketAddr;

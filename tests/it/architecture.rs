@@ -11,6 +11,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("store", &["core"]),
     ("cell", &["core", "store"]),
     ("aws", &["core", "cell"]),
+    ("library", &["core", "store", "cell", "aws"]),
     ("http", &["core", "store", "cell"]),
     ("cli", &["core", "store", "cell", "aws", "http", "local"]),
 ];

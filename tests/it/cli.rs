@@ -1,6 +1,6 @@
 //! The real binary, as a user runs it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -162,6 +162,43 @@ fn the_demo_accounts_for_every_run() {
     assert_eq!(output.status.code(), Some(0), "{report:#}\n{}", stderr(&output));
     assert_eq!((&report["accounted"], &report["distinctNotifications"]), (&true.into(), &60.into()));
     assert!(report["retries"].as_u64() > Some(0) && report["statuses"]["FAILED"].as_u64() > Some(0), "{report:#}");
+}
+
+#[test]
+fn the_demo_shows_the_page_and_leaves_it_up_where_asked_to() {
+    // The port that is wished for is taken: another one does.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let wished = taken.local_addr().expect("an address").to_string();
+    let mut demo = taskwatch()
+        .args(["demo", "--runs", "10", "--time-scale", "60", "--output", "json", "--stay"])
+        .env("TASKWATCH_LISTEN", &wished)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("demo");
+    let mut lines = BufReader::new(demo.stderr.take().expect("stderr")).lines().map_while(Result::ok);
+    let said = lines.next().expect("its first line");
+    assert!(said.contains(&wished) && said.contains("in use"), "{said}");
+    let shown = lines.next().expect("its second line");
+    let shown = shown.strip_prefix("watch them at http://").expect("a URL").to_owned();
+    let address = shown.trim_end_matches('/');
+    assert_ne!(address, wished);
+    assert!(lines.any(|line| line.contains(&format!("stays at http://{shown}"))), "it stays");
+    let get = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    assert!(get("/").contains("<title>taskwatch</title>"));
+    assert!(get("/v1/summary").contains("\"cell\":\"demo\""));
+    let killed = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().expect("kill");
+    assert!(killed.success());
+    let output = demo.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(0));
+    let report: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(report["accounted"], true, "{report:#}");
 }
 
 #[test]

@@ -135,3 +135,77 @@ fn the_documented_request_has_every_member() {
         assert!(page.contains(&format!("| `{member}`")), "docs/requests.md does not explain {member}");
     }
 }
+
+/// The pages of `docs/` and what each says.
+fn pages() -> Vec<(String, String)> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let paths = std::fs::read_dir(docs).expect("docs/").map(|entry| entry.expect("docs/").path());
+    let pages = paths.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let named = |path: std::path::PathBuf| {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(path).expect("a page"))
+    };
+    pages.map(named).collect()
+}
+
+/// As GitHub makes them of headings.
+fn anchors(page: &str) -> Vec<String> {
+    let headings =
+        page.lines().filter_map(|line| line.strip_prefix('#')).map(|rest| rest.trim_start_matches('#').trim());
+    let kept = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
+    headings.map(|text| text.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
+}
+
+#[test]
+fn the_readme_leads_to_every_page_and_no_link_leads_nowhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = include_str!("../../README.md");
+    let mut wrong = Vec::new();
+    for (name, page) in pages() {
+        let linked = readme.contains(&format!("](docs/{name})"));
+        wrong.extend((!linked).then(|| format!("README.md does not lead to docs/{name}")));
+        for link in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { name.clone() } else { file.to_owned() };
+            match std::fs::read_to_string(root.join("docs").join(&target)) {
+                Ok(text) if !anchor.is_empty() && !anchors(&text).iter().any(|a| a == anchor) => {
+                    wrong.push(format!("docs/{name}: there is no #{anchor} in {target}"));
+                }
+                Ok(_) => {}
+                Err(_) => wrong.push(format!("docs/{name}: there is no {target}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Names of variables that a text speaks of.
+fn variables(text: &str) -> Vec<String> {
+    let name =
+        |rest: &str| rest.split(|c: char| !(c.is_ascii_uppercase() || c == '_')).next().unwrap_or_default().to_owned();
+    text.split("TASKWATCH_").skip(1).map(name).filter(|name| !name.is_empty() && !name.ends_with('_')).collect()
+}
+
+#[test]
+fn every_variable_that_is_spoken_of_is_in_settings_md() {
+    let page = include_str!("../../docs/settings.md");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts: Vec<(String, String)> = pages();
+    for file in ["README.md", "infra/cell.yaml", "infra/Dockerfile", "src/cli/args.rs", "src/cli/setup.rs"] {
+        texts.push((file.to_owned(), std::fs::read_to_string(root.join(file)).expect("a file")));
+    }
+    // Those of the tests are for who works on it: CONTRIBUTING.md.
+    let of_tests =
+        |name: &str| ["SIM_", "KILLS", "PYTHON", "CHECKOV", "COST_"].iter().any(|begin| name.starts_with(begin));
+    let mut unknown = Vec::new();
+    for (file, text) in texts {
+        let names = variables(&text).into_iter().filter(|name| !of_tests(name));
+        unknown.extend(
+            names.filter(|name| !page.contains(&format!("`TASKWATCH_{name}`"))).map(|name| format!("{file}: {name}")),
+        );
+    }
+    assert!(unknown.is_empty(), "docs/settings.md does not tell of {unknown:?}");
+}

@@ -84,6 +84,20 @@ pub struct RunSpec {
 }
 
 /// A checked request: one run, or `count` of them.
+///
+/// From JSON in any of its forms, checked as it is read; what is in it can then be changed by type:
+///
+/// ```
+/// use taskwatch::{Goal, RunRequest};
+///
+/// let mut request: RunRequest = r#"{"cluster": "batch", "taskDefinition": "etl:7"}"#.parse()?;
+/// request.spec.until = Goal::Stopped;
+/// request.spec.timeout_seconds = Some(3600);
+///
+/// let wrong = r#"{"clustr": "batch", "taskDefinition": "etl:7"}"#.parse::<RunRequest>();
+/// assert!(wrong.unwrap_err().message.contains("did you mean cluster"));
+/// # Ok::<(), taskwatch::RequestError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRequest {
     /// The idempotency key, if given.
@@ -160,6 +174,30 @@ impl RunRequest {
         // serde_json's maps are sorted, so equal values have equal texts.
         let canonical = serde_json::json!([self.count, self.spec]).to_string();
         Sha256::digest(canonical.as_bytes()).into()
+    }
+}
+
+impl TryFrom<Value> for RunRequest {
+    type Error = RequestError;
+
+    fn try_from(value: Value) -> Result<Self, RequestError> {
+        Self::from_value(value)
+    }
+}
+
+impl TryFrom<&str> for RunRequest {
+    type Error = RequestError;
+
+    fn try_from(text: &str) -> Result<Self, RequestError> {
+        Self::parse(text)
+    }
+}
+
+impl std::str::FromStr for RunRequest {
+    type Err = RequestError;
+
+    fn from_str(text: &str) -> Result<Self, RequestError> {
+        Self::parse(text)
     }
 }
 

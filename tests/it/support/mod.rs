@@ -1,6 +1,7 @@
 //! What several tests need.
 
 pub(crate) mod aws;
+pub(crate) mod browser;
 pub(crate) mod ecs;
 pub(crate) mod emulator;
 pub(crate) mod fakes;

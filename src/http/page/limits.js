@@ -1,0 +1,67 @@
+// What is in force, and what is paused: queues and task definitions can be held and let go.
+
+import { send, told } from "./api.js";
+import { confirm } from "./ask.js";
+import { $, el, reconcile, say, setText } from "./dom.js";
+import { brief, rate } from "./format.js";
+
+const FIGURES = [
+  ["runTaskRate", "Tasks a second", rate],
+  ["runTaskBurst", "Burst", brief],
+  ["maxInFlight", "In flight at most", brief],
+  ["maxProvisioning", "In PROVISIONING at most", brief],
+];
+const KINDS = [["queue", "Queue"], ["taskDefinition", "Task definition"]];
+
+const figures = el("dl", { class: "facts tight" });
+const holds = el("ul", { class: "holds" });
+const none = el("p", { class: "quiet" }, "Nothing is paused by hand.");
+const wrong = el("p", { class: "wrong", role: "alert" });
+
+function mount() {
+  const kind = el("select", { id: "hold-kind" }, KINDS.map(([value, title]) => el("option", { value }, title)));
+  const name = el("input", { id: "hold-name", required: true, autocomplete: "off", maxlength: 255, spellcheck: "false" });
+  const pause = async (event) => {
+    event.preventDefault();
+    const hold = { [kind.value]: name.value.trim() };
+    const text = `Nothing more of it is launched until somebody resumes it. Tasks that run go on.`;
+    if ((await confirm({ title: `Pause ${title(hold)}?`, text, action: "Pause" })) === null) return;
+    if (await change({ pause: [hold] }, `Paused ${title(hold)}.`)) name.value = "";
+  };
+  $("limits").append(figures, holds, none,
+    el("form", { class: "pause", onsubmit: pause },
+      el("label", { for: "hold-kind" }, "Pause a"), kind,
+      el("label", { for: "hold-name" }, "named"), name,
+      el("button", { type: "submit" }, "Pause…")),
+    wrong);
+}
+
+const key = (hold) => JSON.stringify(hold);
+export const title = (hold) => KINDS.filter(([kind]) => hold[kind]).map(([kind, name]) => `${name.toLowerCase()} ${hold[kind]}`).join(" ");
+
+/** Whether it was done. */
+export async function change(body, done) {
+  try {
+    show({ limits: await send("PATCH", "/v1/limits", body) });
+    setText(wrong, "");
+    say(done);
+    return true;
+  } catch (error) {
+    setText(wrong, told(error));
+    return false;
+  }
+}
+
+export function show({ limits }) {
+  if (!figures.isConnected) mount();
+  const known = FIGURES.filter(([name]) => limits[name] !== undefined);
+  reconcile(figures, known, ([name]) => name,
+    ([, label]) => el("div", {}, el("dt", {}, label), el("dd", { class: "number" })),
+    (row, [name, , format]) => setText(row.lastElementChild, format(limits[name])));
+  reconcile(holds, limits.holds, key, (hold) => {
+    const resume = () => change({ resume: [hold] }, `Resumed ${title(hold)}.`);
+    return el("li", {}, el("span", { class: "held" }, `Paused: ${title(hold)}`),
+      el("button", { type: "button", onclick: resume, "aria-label": `Resume ${title(hold)}` }, "Resume"));
+  });
+  none.hidden = limits.holds.length > 0;
+}

@@ -1,0 +1,126 @@
+//! What the cell pauses by itself, and outlets that do not take what they are given: as the API shows them.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::cell::{Cell, Limits, Trouble};
+use crate::core::failure::Class;
+use crate::core::storm::Storm;
+use crate::core::time::Timestamp;
+
+/// Shown at once; how many more there are is told beside them.
+const MOST: usize = 100;
+/// What is shown of a cause or an error.
+const TEXT_CHARS: usize = 1_000;
+
+/// A task definition that is not launched, because it failed for one reason again and again. Its runs wait as QUEUED and burn
+/// no attempt; now and then one is let through as a probe, and when that one starts the others follow.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Storm)]
+pub(super) struct Paused {
+    /// As requests name it: `family:revision` or `family`. `resume` of the limits lets it go.
+    task_definition: String,
+    /// The failures' most specific name.
+    error: String,
+    class: Class,
+    /// What ECS said, the last time, cut.
+    cause: String,
+    /// What to do about it.
+    hint: String,
+    /// How many attempts failed so.
+    failures: u64,
+    /// Runs that were last seen to fail so, by name.
+    examples: Vec<String>,
+    /// The first of the failures that were counted.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// When launches were paused.
+    #[schema(value_type = String, format = DateTime)]
+    paused_at: Timestamp,
+    failed_probes: u32,
+    /// When the next probe may go; none while one is out or may leave at any moment.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_probe_at: Option<Timestamp>,
+}
+
+impl From<Storm> for Paused {
+    fn from(storm: Storm) -> Self {
+        Self {
+            task_definition: storm.task_definition,
+            error: storm.error,
+            class: storm.class,
+            cause: cut(&storm.cause),
+            hint: storm.hint,
+            failures: storm.failures,
+            examples: storm.examples.into(),
+            since: storm.since,
+            paused_at: storm.paused_at,
+            failed_probes: storm.failed_probes,
+            next_probe_at: storm.next_probe_at,
+        }
+    }
+}
+
+/// The task definitions that are paused so.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Storms {
+    /// The newest first, 100 at most.
+    storms: Vec<Paused>,
+    /// Those that are not among them.
+    storms_left_out: usize,
+}
+
+/// As the cell has them now.
+pub(super) fn storms(cell: &Cell) -> Storms {
+    let mut storms = cell.storms();
+    storms.sort_by(|a, b| b.paused_at.cmp(&a.paused_at).then_with(|| a.task_definition.cmp(&b.task_definition)));
+    let storms_left_out = storms.len().saturating_sub(MOST);
+    Storms { storms: storms.into_iter().take(MOST).map(Paused::from).collect(), storms_left_out }
+}
+
+/// Limits, and all that is paused: by hand and by itself.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InForce {
+    #[serde(flatten)]
+    limits: Limits,
+    #[serde(flatten)]
+    storms: Storms,
+}
+
+/// What is in force now.
+pub(super) fn in_force(cell: &Cell, limits: Limits) -> InForce {
+    InForce { limits, storms: storms(cell) }
+}
+
+/// An outlet of notifications that does not take what it is given. They are kept and sent again.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OutletTrouble)]
+pub(super) struct Untaken {
+    /// The topic's ARN, or `event-bus:` and the bus's name.
+    outlet: String,
+    /// Notifications that it refuses for what they are; 0: it cannot be reached, and they wait.
+    refused: usize,
+    /// What it said last, cut.
+    error: String,
+}
+
+impl From<Trouble> for Untaken {
+    fn from(trouble: Trouble) -> Self {
+        Self { outlet: trouble.outlet, refused: trouble.refused, error: cut(&trouble.error) }
+    }
+}
+
+/// The outlets in trouble, 100 at most, and how many more there are.
+pub(super) fn troubles(cell: &Cell) -> (Vec<Untaken>, usize) {
+    let troubles = cell.troubles();
+    let left_out = troubles.len().saturating_sub(MOST);
+    (troubles.into_iter().take(MOST).map(Untaken::from).collect(), left_out)
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(TEXT_CHARS).collect()
+}

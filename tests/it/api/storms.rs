@@ -1,0 +1,72 @@
+//! What the cell pauses by itself, and outlets that take nothing: in the summary, the limits, the metrics and the commands.
+
+use serde_json::json;
+use taskwatch::cell::ports::CallError;
+
+use super::{Served, serve};
+use crate::support::fakes::{Answer, World, eventually, request};
+
+/// What ECS says of a task definition, as an attacker would name it.
+pub(super) const INACTIVE: &str = "TaskDefinition is inactive: <script>document.title='taken'</script>";
+
+/// A cell that paused `etl:7` after three failures, so that `waits` waits; its topic takes nothing.
+pub(super) async fn stormy() -> Served {
+    let mut world = World::new();
+    world.config.storm.failures = 3;
+    world
+        .topic
+        .judge_by(|_| Some(CallError::from_exception("AuthorizationError", "not authorized to perform SNS:Publish")));
+    world.ecs.then([Answer::Refused("ClientException", INACTIVE), Answer::Refused("ClientException", INACTIVE)]);
+    world.ecs.then([Answer::Refused("ClientException", INACTIVE)]);
+    let served = serve(world, None).await;
+    for name in ["a", "b", "c", "waits"] {
+        let body = request(json!({"name": name, "runTask": {"taskDefinition": "etl:7"}}));
+        let (status, taken) = served.post("/v1/runs", "application/json", body.to_string()).await;
+        assert_eq!(status, 202, "{taken}");
+        let failed = |n: usize| served.cell.runs().iter().filter(|run| run.status.is_final()).count() == n;
+        let wanted = served.cell.runs().len().min(3);
+        eventually("its failure", || failed(wanted)).await;
+    }
+    eventually("a storm", || served.cell.storms().len() == 1).await;
+    eventually("a refusal", || served.cell.troubles().len() == 1).await;
+    served
+}
+
+#[tokio::test]
+async fn a_storm_and_an_outlet_in_trouble_are_told_wherever_an_operator_looks() {
+    let served = stormy().await;
+    let (_, limits) = served.get("/v1/limits").await;
+    assert_eq!((&limits["holds"], &limits["stormsLeftOut"]), (&json!([]), &json!(0)), "{limits:#}");
+    let storm = &limits["storms"][0];
+    assert_eq!((&storm["taskDefinition"], &storm["failures"]), (&json!("etl:7"), &json!(3)), "{storm:#}");
+    assert_eq!((&storm["examples"], &storm["failedProbes"]), (&json!(["a", "b", "c"]), &json!(0)));
+    assert!(storm["cause"].as_str().is_some_and(|cause| cause.contains("inactive")), "{storm:#}");
+    assert!(storm["hint"].as_str().is_some_and(|hint| hint.len() > 10), "{storm:#}");
+    assert!(storm["nextProbeAt"].is_string() && storm["pausedAt"].is_string(), "{storm:#}");
+    let (_, summary) = served.get("/v1/summary").await;
+    assert_eq!((&summary["storms"], &summary["waiting"]), (&limits["storms"], &json!(1)), "{summary:#}");
+    let trouble = &summary["troubles"][0];
+    assert!(trouble["error"].as_str().is_some_and(|error| error.contains("SNS:Publish")), "{trouble:#}");
+    assert!(trouble["refused"].as_u64() > Some(0) && trouble["outlet"].as_str().is_some_and(|o| o.starts_with("arn:")));
+
+    let metrics =
+        served.client.get(served.url("/metrics")).send().await.expect("an answer").text().await.expect("text");
+    let class = storm["class"].as_str().expect("a class");
+    for line in [
+        format!("taskwatch_storms{{class=\"{class}\"}} 1.0"),
+        "taskwatch_storms{class=\"Taskwatch.Spot\"} 0.0".to_owned(),
+        "taskwatch_storms_begun_total 1".to_owned(),
+        "taskwatch_outlets_in_trouble 1.0".to_owned(),
+    ] {
+        assert!(metrics.lines().any(|known| known == line), "{line} is not in\n{metrics}");
+    }
+
+    let output = served.command(&["pause", "--queue", "team-a"], "").await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("team-a") && said.contains("by hand") && said.contains("etl:7"), "{output:?}");
+    let output = served.command(&["resume", "--task-definition", "etl:7"], "").await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("team-a") && !said.contains("etl:7"), "{output:?}");
+    eventually("the run that waited", || served.world.ecs.tasks().len() == 1).await;
+    assert_eq!(served.get("/v1/limits").await.1["storms"], json!([]));
+}
