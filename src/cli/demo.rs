@@ -71,7 +71,7 @@ pub(super) async fn demo(arguments: DemoArgs, global: &Global) -> Result<u8, Cli
     let report = Report::of(&cell, &running, received, arguments.runs as usize);
     cell.drain(Duration::from_secs(5)).await;
     match global.output {
-        Some(Format::Json) => output::data(&serde_json::to_string_pretty(&report.json()).unwrap_or_default()),
+        Some(Format::Json) => output::json(&report.json()),
         _ => output::data(&report.text()),
     }
     Ok(u8::from(!report.accounted()))
