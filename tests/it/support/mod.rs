@@ -5,4 +5,5 @@ pub(crate) mod ecs;
 pub(crate) mod emulator;
 pub(crate) mod fakes;
 pub(crate) mod python;
+pub(crate) mod terminal;
 pub(crate) mod whole;
