@@ -63,6 +63,9 @@ pub(super) enum Command {
     List(ListArgs),
     /// One run with every attempt, or all runs of a name of many
     Show(ShowArgs),
+    /// The cell, live in this terminal: figures, runs, causes
+    #[command(after_help = super::watch::WATCH_EXAMPLES)]
+    Watch(super::watch::WatchArgs),
     /// Stop a run, or all runs of a name of many
     Stop(StopArgs),
     /// Begin runs again that ended short of their goal

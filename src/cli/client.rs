@@ -6,6 +6,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
 use super::error::CliError;
+use super::output;
 use super::settings::Settings;
 
 /// Where a cell listens unless told otherwise.
@@ -13,6 +14,7 @@ const USUAL: &str = "http://127.0.0.1:7717";
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// A serving cell.
+#[derive(Clone)]
 pub(super) struct Server {
     url: String,
     token: Option<String>,
@@ -73,22 +75,38 @@ impl Server {
         if status.is_success() || answer["refused"].is_array() { Ok(answer) } else { Err(refused(&answer, status)) }
     }
 
+    /// The cell's server-sent events, behind the one with the id `last`.
+    pub(super) async fn stream(&self, query: &[(&str, String)], last: Option<&str>) -> Result<Response, CliError> {
+        let mut request = self.request(Method::GET, &["stream"])?.query(query);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = request.send().await.map_err(|e| self.no_answer(&e))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let text = response.text().await.unwrap_or_default();
+        Err(refused(&serde_json::from_str(&text).unwrap_or_default(), status))
+    }
+
     async fn send(&self, request: RequestBuilder) -> Result<Value, CliError> {
         let (status, answer) = self.answer(request).await?;
         if status.is_success() { Ok(answer) } else { Err(refused(&answer, status)) }
     }
 
     async fn answer(&self, request: RequestBuilder) -> Result<(reqwest::StatusCode, Value), CliError> {
-        let no_answer = |e: reqwest::Error| {
-            let why = if e.is_connect() { "cannot connect; is `taskwatch serve` running there?" } else { "no answer" };
-            CliError::other(format!("{}: {why} ({})", self.url, root(&e)))
-        };
-        let response: Response = request.send().await.map_err(no_answer)?;
+        let response: Response = request.send().await.map_err(|e| self.no_answer(&e))?;
         let status = response.status();
-        let text = response.text().await.map_err(no_answer)?;
+        let text = response.text().await.map_err(|e| self.no_answer(&e))?;
         let answer = serde_json::from_str(&text)
             .map_err(|_| CliError::other(format!("{}: not a taskwatch cell: it answered {status}", self.url)))?;
         Ok((status, answer))
+    }
+
+    fn no_answer(&self, error: &reqwest::Error) -> CliError {
+        let why = if error.is_connect() { "cannot connect; is `taskwatch serve` running there?" } else { "no answer" };
+        CliError::other(format!("{}: {why} ({})", self.url, root(error)))
     }
 }
 
@@ -96,7 +114,7 @@ fn refused(answer: &Value, status: reqwest::StatusCode) -> CliError {
     let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
     let message = match (text("error"), text("message")) {
         (name, _) if name.is_empty() => status.to_string(),
-        (name, message) => format!("{name}: {message}"),
+        (name, message) => output::plain(&format!("{name}: {message}")).into_owned(),
     };
     if status == reqwest::StatusCode::BAD_REQUEST { CliError::usage(message) } else { CliError::other(message) }
 }

@@ -77,7 +77,7 @@ pub(super) async fn demo(arguments: DemoArgs, global: &Global, settings: &Settin
     let received = receive(&clients.queue(told), arguments.runs as usize).await;
     let report = Report::of(&cell, &running, received, arguments.runs as usize);
     match global.output {
-        Some(Format::Json) => output::data(&serde_json::to_string_pretty(&report.json()).unwrap_or_default()),
+        Some(Format::Json) => output::json(&report.json()),
         _ => output::data(&report.text()),
     }
     if arguments.stay {

@@ -26,14 +26,14 @@ pub(super) async fn explain(arguments: ExplainArgs, global: &Global) -> Result<u
     }
     let format = global.output.unwrap_or(Format::Text);
     match format {
-        Format::Json => output::data(&serde_json::to_string_pretty(&all.tasks).unwrap_or_default()),
+        Format::Json => output::json(&all.tasks),
         Format::Table if all.tasks.is_empty() => {}
         Format::Table => output::data(&table(&all.tasks)),
         Format::Text => all.tasks.iter().for_each(|task| output::data(&text(task))),
     }
     // JSON and tables are for tasks; what else there was is said beside them.
     for other in &all.others {
-        let line = format!("not a task: {other}");
+        let line = format!("not a task: {}", output::plain(other));
         if matches!(format, Format::Text) { output::data(&line) } else { output::problem(&line) }
     }
     match all.skipped.saturating_sub(all.others.len()) {
@@ -88,14 +88,17 @@ async fn described(arn: &str, decided_by: &[String], global: &Global) -> Result<
 }
 
 fn text(task: &Explanation) -> String {
-    let mut lines = vec![format!("{:<9} {}", task.status, task.task_arn.as_deref().unwrap_or("(no task)"))];
+    let mut lines =
+        vec![format!("{:<9} {}", task.status, output::plain(task.task_arn.as_deref().unwrap_or("(no task)")))];
     let class = task.class.map(|c| c.as_str()).unwrap_or_default();
     let transience = task.transience.map(|t| t.as_str()).unwrap_or_default();
     if let Some(error) = &task.error {
-        lines.push(format!("  error   {error} ({class}, {transience})"));
+        lines.push(format!("  error   {} ({class}, {transience})", output::plain(error)));
     }
     let rest = [("cause", &task.cause), ("do", &task.hint)];
-    lines.extend(rest.into_iter().filter_map(|(name, text)| Some(format!("  {name:<7} {}", text.as_ref()?))));
+    lines.extend(
+        rest.into_iter().filter_map(|(name, text)| Some(format!("  {name:<7} {}", output::plain(text.as_ref()?)))),
+    );
     lines.join("\n") + "\n"
 }
 
@@ -103,9 +106,9 @@ fn table(tasks: &[Explanation]) -> String {
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING).set_header(["STATUS", "ERROR", "CLASS", "TASK"]);
     for task in tasks {
-        let id = task.task_arn.as_deref().and_then(|arn| arn.rsplit('/').next()).unwrap_or("-");
-        let error = task.error.as_deref().unwrap_or("-");
-        table.add_row([task.status, error, task.class.map_or("-", |c| c.as_str()), id]);
+        let id = output::plain(task.task_arn.as_deref().and_then(|arn| arn.rsplit('/').next()).unwrap_or("-"));
+        let error = output::plain(task.error.as_deref().unwrap_or("-"));
+        table.add_row([task.status, &error, task.class.map_or("-", |c| c.as_str()), &id]);
     }
     table.to_string()
 }

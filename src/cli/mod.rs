@@ -28,6 +28,7 @@ mod signals;
 mod submit;
 #[cfg(feature = "otlp")]
 mod traces;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -70,6 +71,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
     let usual = match &arguments.command {
         Command::Demo(_) => "error",
         Command::Serve => "warn,taskwatch=info",
+        // A log line would tear the screen.
+        Command::Watch(_) => "off",
         _ => "warn",
     };
     settings.init_log(&format!("{usual},{}", crate::aws::QUIET))?;
@@ -80,6 +83,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Submit(arguments) => submit::submit(arguments, &global, &settings).await,
         Command::List(arguments) => runs::list(arguments, &global, &settings).await,
         Command::Show(arguments) => runs::show(arguments, &global, &settings).await,
+        Command::Watch(arguments) => watch::watch(arguments, &global, &settings).await,
         Command::Stop(arguments) => runs::stop(arguments, &global, &settings).await,
         Command::Redrive(arguments) => redrive::redrive(arguments, &global, &settings).await,
         Command::Pause(arguments) => limits::hold(Order::Pause, arguments, &global, &settings).await,

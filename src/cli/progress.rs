@@ -83,13 +83,17 @@ impl Progress {
 }
 
 fn phase(change: &RunChange) -> String {
-    let task =
-        change.last_status.as_deref().filter(|_| !change.is_final).map(|s| format!(" (task {s})")).unwrap_or_default();
+    let task = change
+        .last_status
+        .as_deref()
+        .filter(|_| !change.is_final)
+        .map(|s| format!(" (task {})", output::plain(s)))
+        .unwrap_or_default();
     let why = change
         .error
         .as_deref()
         .filter(|_| change.status != Status::Succeeded)
-        .map(|e| format!(": {e}: {}", cut(change.cause.as_deref().unwrap_or("no cause given"))))
+        .map(|e| format!(": {}: {}", output::plain(e), cut(change.cause.as_deref().unwrap_or("no cause given"))))
         .unwrap_or_default();
     let attempt = if change.attempt > 1 { format!(", attempt {}", change.attempt) } else { String::new() };
     format!("{}{task}{attempt}{why}", change.status.as_str())
@@ -97,6 +101,6 @@ fn phase(change: &RunChange) -> String {
 
 /// The beginning of a cause; the whole of it is in the result.
 fn cut(cause: &str) -> String {
-    let line: String = cause.chars().take(CAUSE_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = output::plain(cause).chars().take(CAUSE_CHARS).collect();
     if cause.chars().nth(CAUSE_CHARS).is_some() { format!("{line}…") } else { line }
 }

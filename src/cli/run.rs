@@ -212,7 +212,7 @@ fn print(runs: &[Run], cell: &str, format: Format) {
         (Format::Text, _) => {
             runs.iter().for_each(|run| output::data(&format!("{}\t{}", run.name, run.status.as_str())))
         }
-        (Format::Json, many) => output::json(&many.iter().map(result).collect()),
+        (Format::Json, many) => output::json(&many.iter().map(result).collect::<Vec<_>>()),
         _ => {
             output::table(&["NAME", "STATUS", "ATTEMPTS", "EXIT", "ERROR"], runs, |run| {
                 let exit = run.attempt().and_then(|a| a.exit_code).map_or("-".into(), |code| code.to_string());

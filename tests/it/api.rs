@@ -8,6 +8,7 @@ mod metrics;
 mod page;
 mod storms;
 mod stream;
+mod watch;
 
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
@@ -36,6 +37,10 @@ async fn serve(world: World, token: Option<&str>) -> Served {
 
 async fn serve_cell(world: World, cell: Cell, token: Option<&str>) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    serve_on(listener, world, cell, token)
+}
+
+fn serve_on(listener: TcpListener, world: World, cell: Cell, token: Option<&str>) -> Served {
     let address = listener.local_addr().expect("an address");
     let shutdown = CancellationToken::new();
     tokio::spawn(http::serve(listener, cell.clone(), token.map(str::to_owned), shutdown.clone()));

@@ -64,6 +64,23 @@ fn explain_tells_what_happened_and_what_to_do() {
 }
 
 #[test]
+fn explain_lets_no_escape_sequence_reach_the_terminal() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("event.json");
+    let event = std::fs::read_to_string("tests/fixtures/events/03-fargate-missing-secret-v7.json").expect("an event");
+    let hostile =
+        event.replacen("ResourceInitializationError:", "ResourceInitializationError: \\u001b[2J\\u0007\\u009b2J\\n", 1);
+    assert_ne!(event, hostile);
+    std::fs::write(&file, hostile).expect("a file");
+    for format in ["text", "table", "json"] {
+        let output = taskwatch().args(["explain", "--output", format]).arg(&file).output().expect("explain");
+        let text = stdout(&output);
+        assert!(text.contains("ResourceInitializationError"), "{text}");
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{format}: {text:?}");
+    }
+}
+
+#[test]
 fn wrong_input_is_one_line_and_exit_code_2() {
     for (arguments, part) in [
         (&["explain", "/nowhere.json"][..], "/nowhere.json"),

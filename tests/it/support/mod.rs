@@ -8,4 +8,5 @@ pub(crate) mod fakes;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod site;
+pub(crate) mod terminal;
 pub(crate) mod whole;

@@ -19,6 +19,11 @@ pub(crate) fn venv() -> &'static Path {
     })
 }
 
+/// An interpreter that need not have anything but what comes with Python.
+pub(crate) fn plain() -> Command {
+    Command::new(std::env::var_os("TASKWATCH_PYTHON").unwrap_or_else(|| "python3".into()))
+}
+
 /// checkov, in an environment of its own (`tests/checkov.txt`), or of the interpreter that `TASKWATCH_CHECKOV` names.
 pub(crate) fn checkov() -> Command {
     let interpreter = std::env::var_os("TASKWATCH_CHECKOV").map_or_else(

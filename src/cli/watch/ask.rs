@@ -1,0 +1,82 @@
+//! Does what the state wants done, by the cell's API; the answers come as messages.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc::Sender;
+use tokio::time::timeout;
+
+use super::data::{self, Hold, Page};
+use super::list::Question;
+use super::order::Order;
+use super::state::{Effect, Message};
+use crate::cli::client::Server;
+use crate::cli::error::CliError;
+
+/// No answer takes longer.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// Begins to do it.
+pub(super) fn perform(server: &Server, effect: Effect, tell: &Sender<Message>) {
+    let (server, tell) = (server.clone(), tell.clone());
+    tokio::spawn(async move {
+        if let Some(message) = done(&server, effect).await {
+            // Nobody listens: the view has ended.
+            let _ = tell.send(message).await;
+        }
+    });
+}
+
+async fn done(server: &Server, effect: Effect) -> Option<Message> {
+    Some(match effect {
+        Effect::List(question) => Message::Listed(question.number, list(server, &question).await),
+        Effect::Show(id) => {
+            let answer = in_time(server, server.get(&["runs", &id], &[])).await;
+            let full = answer.and_then(|run| data::read(run).ok_or_else(|| strange(server)));
+            Message::Shown(id, full.map(Box::new))
+        }
+        Effect::Do(order) => {
+            let answer = obey(server, &order).await.map(drop);
+            Message::Obeyed(order, answer)
+        }
+        Effect::Quit(_) => return None,
+    })
+}
+
+/// The runs that a question is for.
+pub(super) async fn list(server: &Server, question: &Question) -> Result<Page, String> {
+    let mut query = question.filter.query();
+    query.push(("limit", question.limit.to_string()));
+    let answer = in_time(server, server.get(&["runs"], &query)).await?;
+    data::read(answer).ok_or_else(|| strange(server))
+}
+
+async fn obey(server: &Server, order: &Order) -> Result<Value, String> {
+    match order {
+        Order::Stop(id, _) => {
+            let reason = json!({"reason": "stopped by an operator (taskwatch watch)"});
+            in_time(server, server.post(&["runs", id, "stop"], Some(&reason))).await
+        }
+        Order::Redrive(id, _) => in_time(server, server.post(&["runs", id, "redrive"], None)).await,
+        Order::Pause(hold) => in_time(server, server.patch(&["limits"], &json!({"pause": [body(hold)]}))).await,
+        Order::Resume(hold) => in_time(server, server.patch(&["limits"], &json!({"resume": [body(hold)]}))).await,
+    }
+}
+
+fn body(hold: &Hold) -> Value {
+    match hold {
+        Hold::Queue(name) => json!({"queue": name}),
+        Hold::TaskDefinition(name) => json!({"taskDefinition": name}),
+    }
+}
+
+async fn in_time(server: &Server, answer: impl Future<Output = Result<Value, CliError>>) -> Result<Value, String> {
+    match timeout(ANSWER, answer).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("{}: no answer for {} s", server.url(), ANSWER.as_secs())),
+    }
+}
+
+fn strange(server: &Server) -> String {
+    format!("{}: an answer that cannot be read", server.url())
+}

@@ -1,0 +1,180 @@
+//! The state by plain values: what it asks for, what it says, what the keys do.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use serde_json::{Value, json};
+
+use super::data::{Full, Page, Row, Summary, read};
+use super::filter::Filter;
+use super::order::Order;
+use super::state::{Effect, Line, Message, Prompt, State};
+use crate::core::time::Timestamp;
+
+const BEGAN: &str = "2026-11-26T02:00:00Z";
+
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_795_658_400_000 + seconds * 1000)
+}
+
+pub(super) fn summary(more: Value) -> Summary {
+    let mut summary = json!({"cell": "blue", "version": "0.1.0", "beganAt": BEGAN, "at": at(0).to_string()});
+    if let (Some(members), Value::Object(more)) = (summary.as_object_mut(), more) {
+        members.extend(more);
+    }
+    read(summary).expect("a summary")
+}
+
+pub(super) fn row(run: &str, status: &str) -> Row {
+    let ended = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"].contains(&status);
+    let value = json!({"run": run, "name": format!("nightly-{run}"), "status": status, "final": ended, "queue": "team-a",
+        "taskDefinition": "etl:7", "attempts": 1, "submittedAt": at(-90).to_string()});
+    read(value).expect("a row")
+}
+
+/// A state that shows these runs.
+pub(super) fn showing(rows: Vec<Row>, more: Value) -> State {
+    let mut state = State::new("http://cell:7717", Filter::default(), summary(more), at(0));
+    let effects = state.wants();
+    let [Effect::List(question)] = effects.as_slice() else { panic!("{effects:?}") };
+    state.apply(Message::Listed(question.number, Ok(Page { runs: rows, next_token: None })));
+    state
+}
+
+pub(super) fn press(state: &mut State, code: KeyCode) -> Vec<Effect> {
+    state.apply(Message::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+pub(super) fn typed(state: &mut State, text: &str) -> Vec<Effect> {
+    text.chars().flat_map(|c| press(state, KeyCode::Char(c))).collect()
+}
+
+fn said(state: &State) -> &str {
+    state.notice.as_ref().map_or("", |notice| &notice.text)
+}
+
+#[test]
+fn a_lost_connection_is_said_and_what_was_under_way_is_asked_again() {
+    let mut state = showing(vec![row("1", "RUNNING")], json!({}));
+    state.apply(Message::Tick(at(5)));
+    assert_eq!(state.apply(Message::Lost("gone".into())), [], "nobody is there to be asked");
+    state.apply(Message::Tick(at(8)));
+    state.apply(Message::Lost("still gone".into()));
+    assert_eq!(state.line, Line::Lost(at(5), "still gone".into()));
+    let effects = state.apply(Message::Open);
+    assert!(matches!(effects.as_slice(), [Effect::List(_)]), "{effects:?}");
+    assert_eq!((&state.line, said(&state)), (&Line::Live, "connected again"));
+    state.apply(Message::Tick(at(60)));
+    assert_eq!(said(&state), "", "it has been read");
+}
+
+#[test]
+fn a_restart_of_the_cell_is_said() {
+    let mut state = showing(vec![], json!({}));
+    state.apply(Message::Summary(Box::new(summary(json!({"launchesPerSecond": 2.0})))));
+    assert_eq!((said(&state), state.rates.len()), ("", 2));
+    state.apply(Message::Summary(Box::new(summary(json!({"beganAt": "2026-11-26T03:04:05Z"})))));
+    assert_eq!((said(&state), state.rates.len()), ("the cell restarted at 03:04:05: connected again", 1));
+}
+
+#[test]
+fn the_cell_is_asked_for_the_list_at_most_once_a_second() {
+    let mut state = showing(vec![row("1", "RUNNING")], json!({}));
+    state.apply(Message::Tick(at(1)));
+    let asked: Vec<Effect> =
+        (0..100).flat_map(|n| state.apply(Message::Change(Box::new(row(&format!("2{n}"), "QUEUED"))))).collect();
+    let [Effect::List(question)] = asked.as_slice() else { panic!("{asked:?}") };
+    state.apply(Message::Listed(question.number, Ok(Page::default())));
+    state.apply(Message::Change(Box::new(row("3", "QUEUED"))));
+    assert_eq!(state.apply(Message::Tick(at(1))), []);
+    assert!(matches!(state.apply(Message::Tick(at(2))).as_slice(), [Effect::List(_)]));
+}
+
+#[test]
+fn a_list_that_did_not_come_is_asked_for_again_a_second_later() {
+    let mut state = State::new("u", Filter::default(), summary(json!({})), at(0));
+    let effects = state.wants();
+    let [Effect::List(question)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(state.apply(Message::Listed(question.number, Err("no answer".into()))), []);
+    assert_eq!(said(&state), "no answer");
+    assert!(matches!(state.apply(Message::Tick(at(1))).as_slice(), [Effect::List(_)]));
+}
+
+#[test]
+fn the_run_that_is_looked_at_is_asked_for_again_when_it_changes() {
+    let mut state = showing(vec![row("2", "RUNNING"), row("1", "RUNNING")], json!({}));
+    press(&mut state, KeyCode::Down);
+    assert_eq!(press(&mut state, KeyCode::Enter), [Effect::Show("1".into())]);
+    let full = || Ok(Box::new(Full { run: "1".into(), ..Full::default() }));
+    assert_eq!(state.apply(Message::Change(Box::new(row("1", "FAILED")))), [], "one question at a time");
+    assert_eq!(state.apply(Message::Shown("1".into(), full())), [Effect::Show("1".into())]);
+    assert_eq!(state.apply(Message::Shown("1".into(), full())), []);
+    assert_eq!(state.apply(Message::Change(Box::new(row("2", "FAILED")))), []);
+    state.apply(Message::Shown("9".into(), Err("of another run".into())));
+    assert_eq!(state.looked.as_ref().and_then(|looked| looked.problem.clone()), None);
+    press(&mut state, KeyCode::Esc);
+    assert!(state.looked.is_none());
+}
+
+#[test]
+fn stop_and_redrive_ask_first_and_only_y_is_yes() {
+    let mut state = showing(vec![row("2", "RUNNING"), row("1", "FAILED")], json!({}));
+    assert_eq!(typed(&mut state, "s"), []);
+    let stop = Order::Stop("2".into(), "nightly-2".into());
+    assert_eq!(state.prompt, Prompt::Confirm(stop.clone()));
+    assert_eq!(press(&mut state, KeyCode::Enter), []);
+    assert_eq!(typed(&mut state, "n"), []);
+    assert_eq!(state.prompt, Prompt::None);
+    assert_eq!(typed(&mut state, "sy"), [Effect::Do(stop.clone())]);
+    state.apply(Message::Obeyed(stop, Err("NotFound: no such run".into())));
+    assert_eq!(said(&state), "NotFound: no such run");
+    assert_eq!(typed(&mut state, "ry"), [], "it runs");
+    assert!(said(&state).contains("RUNNING"), "{}", said(&state));
+    assert_eq!(typed(&mut state, "js"), [], "it has ended");
+    assert_eq!(typed(&mut state, "ry"), [Effect::Do(Order::Redrive("1".into(), "nightly-1".into()))]);
+}
+
+#[test]
+fn what_is_paused_and_resumed_is_chosen() {
+    let mut state = showing(vec![row("1", "QUEUED")], json!({"limits": {"holds": [{"queue": "team-a"}]}}));
+    typed(&mut state, "p");
+    let Prompt::Choose(orders, 0) = &state.prompt else { panic!("{:?}", state.prompt) };
+    let questions: Vec<String> = orders.iter().map(Order::question).collect();
+    assert_eq!(questions, ["Pause task definition etl:7?", "Resume queue team-a?"]);
+    typed(&mut state, "jjj");
+    let effects = press(&mut state, KeyCode::Enter);
+    let [Effect::Do(order)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(order.question(), "Resume queue team-a?");
+}
+
+#[test]
+fn a_filter_is_typed_mended_and_put_away() {
+    let mut state = showing(vec![row("1", "QUEUED")], json!({}));
+    typed(&mut state, "/kind=q");
+    assert_eq!(press(&mut state, KeyCode::Enter), []);
+    assert!(matches!(&state.prompt, Prompt::Filter(text, Some(_)) if text == "kind=q"), "{:?}", state.prompt);
+    state.apply(Message::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+    typed(&mut state, "failed queue=qs");
+    press(&mut state, KeyCode::Backspace);
+    let effects = press(&mut state, KeyCode::Enter);
+    let [Effect::List(question)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(question.filter.text(), "status=FAILED queue=q");
+    assert!(matches!(press(&mut state, KeyCode::Esc).as_slice(), [] | [Effect::List(_)]));
+    assert_eq!(state.list.filter, Filter::default());
+}
+
+#[test]
+fn q_quits_but_not_where_it_is_typed_and_control_c_always() {
+    let mut state = showing(vec![], json!({}));
+    assert_eq!(typed(&mut state, "/q"), []);
+    let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(state.apply(Message::Key(control_c)), [Effect::Quit(130)]);
+    press(&mut state, KeyCode::Esc);
+    assert_eq!(typed(&mut state, "q"), [Effect::Quit(0)]);
+}
+
+#[test]
+fn ages_are_told_by_the_cells_clock() {
+    let mut state = State::new("u", Filter::default(), summary(json!({})), at(-3600));
+    assert_eq!(state.now(), at(0));
+    state.apply(Message::Tick(at(-3590)));
+    assert_eq!(state.now(), at(10));
+}

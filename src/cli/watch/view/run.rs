@@ -1,0 +1,129 @@
+//! One run: what was asked, and every attempt with its times, its cause and what to do, the newest first.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::super::data::{Attempt, Full};
+use super::super::state::{Looked, State};
+use super::figures::heading;
+use super::look::Look;
+use super::words::{age, between, fit, flow, whole, wrap};
+use crate::core::time::Timestamp;
+
+pub(super) fn lines(looked: &Looked, state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let Some(full) = &looked.full else {
+        let text = looked.problem.as_deref().unwrap_or("asking the cell …");
+        let mut lines = vec![Line::styled(looked.name.clone(), look.strong())];
+        lines.extend(wrap("", text, cells, if looked.problem.is_some() { look.bad() } else { look.quiet() }));
+        return lines;
+    };
+    let mut lines = about(full, state, look, cells);
+    if let Some(problem) = &looked.problem {
+        lines.extend(wrap("", &format!("this may be old: {problem}"), cells, look.bad()));
+    }
+    for attempt in full.attempts.iter().rev() {
+        lines.push(Line::default());
+        lines.extend(tried(attempt, state.now(), look, cells));
+    }
+    lines
+}
+
+fn about(full: &Full, state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let now = state.now();
+    let mut lines = wrap("", &full.name, cells, look.strong());
+    let mut head = vec![vec![Span::styled(full.status.clone(), look.status(&full.status).patch(look.strong()))]];
+    let ago = |at: Timestamp| format!("{} ({} ago)", second(at), age(at, now));
+    let ended = full.finished_at.map(|at| format!("ended {}, after {}", second(at), between(full.submitted_at, at)));
+    let again = full.retry_at.filter(|_| !full.is_final).map(|at| format!("again in {}", whole(at.since(now))));
+    let redrives = (full.redrives > 0).then(|| format!("redriven {} times", full.redrives));
+    let task = &full.run_task;
+    let asked = [
+        Some(format!("task definition {}", task.task_definition)),
+        task.cluster.as_ref().map(|cluster| format!("cluster {cluster}")),
+        task.launch_type.clone(),
+        Some(format!("until {}", full.until)),
+        Some(format!("queue {}", full.queue)),
+        Some(format!("run {}", full.run)),
+    ];
+    let told = [Some(format!("submitted {}", ago(full.submitted_at))), ended, again, redrives];
+    let plain = |text: String| vec![Span::raw(text)];
+    head.extend(told.into_iter().flatten().map(plain));
+    lines.extend(flow(head, cells));
+    lines.extend(flow(asked.into_iter().flatten().map(plain).collect(), cells));
+    if let Some(reason) = &full.stop_reason {
+        lines.extend(wrap("asked to stop: ", reason, cells, look.warn()));
+    }
+    lines
+}
+
+fn tried(attempt: &Attempt, now: Timestamp, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let mut head = format!("attempt {}  {}", attempt.number, stage(attempt));
+    if let Some(code) = attempt.exit_code {
+        head += &format!("  exit code {code}");
+    }
+    if attempt.placement > 0 {
+        head += &format!("  placement {}", attempt.placement);
+    }
+    let mut lines = vec![heading(look, &fit(&head, cells))];
+    let times = times(attempt, now);
+    if !times.is_empty() {
+        lines.extend(wrap("  times  ", &times, cells, Style::new()));
+    }
+    if let Some(task) = &attempt.task_arn {
+        lines.extend(wrap("  task   ", task, cells, look.quiet()));
+    }
+    if let Some(error) = &attempt.error {
+        let mut kind: Vec<&str> =
+            [&attempt.class, &attempt.transience].into_iter().filter_map(Option::as_deref).collect();
+        // A program's own end is both.
+        kind.dedup();
+        lines.extend(wrap("  error  ", &format!("{error} ({})", kind.join(", ")), cells, look.bad()));
+    }
+    let cause = attempt.cause.as_deref().filter(|cause| !cause.is_empty());
+    lines.extend(cause.into_iter().flat_map(|cause| wrap("  cause  ", cause, cells, Style::new())));
+    let hint = attempt.hint.as_deref().filter(|hint| !hint.is_empty());
+    lines.extend(hint.into_iter().flat_map(|hint| wrap("  do     ", hint, cells, look.good())));
+    lines
+}
+
+/// Where it is, in ECS's word for its task where there is one.
+fn stage(attempt: &Attempt) -> &str {
+    match (attempt.stage.as_str(), attempt.error.is_some()) {
+        ("Over", true) => "failed",
+        ("Over", false) => "ended",
+        ("Waiting", _) => "waits for a launch slot",
+        ("Launching", _) => "RunTask is called",
+        ("Stopping", _) => "is being stopped",
+        (stage, _) => attempt.last_status.as_deref().unwrap_or(stage),
+    }
+}
+
+/// How long each phase took; the one that goes on, so far.
+fn times(attempt: &Attempt, now: Timestamp) -> String {
+    let marks = [
+        ("", attempt.queued_at),
+        ("in the queue", attempt.launched_at),
+        ("to be created", attempt.created_at),
+        ("provisioning", attempt.pull_started_at),
+        ("pull", attempt.pull_stopped_at),
+        ("start", attempt.started_at),
+        ("ran", attempt.stopped_at),
+    ];
+    let mut told: Vec<String> = Vec::new();
+    let mut last = None;
+    for (name, at) in marks {
+        let Some(at) = at else { continue };
+        if let Some(before) = last {
+            told.push(format!("{name} {}", between(before, at)));
+        }
+        last = Some(at);
+    }
+    let running = attempt.started_at.filter(|_| attempt.stopped_at.is_none() && attempt.stage == "Placed");
+    told.extend(running.map(|at| format!("running for {}", between(at, now))));
+    told.join(" · ")
+}
+
+/// To the second, in UTC.
+fn second(at: Timestamp) -> String {
+    at.to_string().get(..19).map_or_else(String::new, |text| text.replace('T', " ") + "Z")
+}
