@@ -43,6 +43,15 @@ pub(super) struct ContainerDefinition {
     /// Seconds until a health check can have passed.
     pub(super) healthy_after: Option<f64>,
     pub(super) stop_timeout: f64,
+    pub(super) ports: Vec<Port>,
+}
+
+/// One of `portMappings`. Host port 0: any.
+#[derive(Clone, Debug)]
+pub(super) struct Port {
+    pub(super) container: i64,
+    pub(super) host: i64,
+    pub(super) protocol: String,
 }
 
 /// All task definitions of an account in a Region.
@@ -199,6 +208,17 @@ impl Definitions {
 }
 
 impl Definition {
+    /// `Windows-Server-2019-Core` for WINDOWS_SERVER_2019_CORE, as `platformFamily` has it.
+    pub(super) fn windows_family(&self) -> Option<String> {
+        let system = self.body.get("runtimePlatform")?["operatingSystemFamily"].as_str()?;
+        let word = |word: &str| match word.split_at_checked(1) {
+            Some((first, rest)) => first.to_owned() + &rest.to_lowercase(),
+            None => word.to_owned(),
+        };
+        let words = system.split('_').map(word).collect::<Vec<_>>();
+        system.starts_with("WINDOWS").then(|| words.join("-"))
+    }
+
     /// As the API shows it.
     pub(super) fn view(&self) -> Value {
         let mut body = self.body.clone();
@@ -379,6 +399,15 @@ fn container(body: Body<'_>) -> Result<ContainerDefinition, ApiError> {
         environment: pairs(body, "environment")?,
         healthy_after,
         stop_timeout: body.integer("stopTimeout")?.unwrap_or(30).clamp(0, 120) as f64,
+        ports: body.structures("portMappings")?.into_iter().map(port).collect::<Result<_, _>>()?,
+    })
+}
+
+fn port(body: Body<'_>) -> Result<Port, ApiError> {
+    Ok(Port {
+        container: body.integer("containerPort")?.unwrap_or(0),
+        host: body.integer("hostPort")?.unwrap_or(0),
+        protocol: body.text("protocol")?.unwrap_or("tcp").to_owned(),
     })
 }
 
