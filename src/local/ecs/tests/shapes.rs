@@ -99,7 +99,9 @@ async fn fleet() -> Bench {
         for more in [json!({}), on("FARGATE"), on("FARGATE_SPOT"), on("asg")] {
             bench.run(merged(merged(fargate(family), &override_), &more)).await;
         }
-        bench.run(merged(json!({"taskDefinition": format!("{family}-bridge"), "launchType": "EC2"}), &override_)).await;
+        let bridge = merged(json!({"taskDefinition": format!("{family}-bridge")}), &override_);
+        bench.run(merged(bridge.clone(), &json!({"launchType": "EC2"}))).await;
+        bench.run(merged(bridge, &on("asg"))).await;
     }
     bench.pass(1000).await;
     bench
