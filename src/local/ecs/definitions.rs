@@ -208,6 +208,11 @@ impl Definitions {
 }
 
 impl Definition {
+    /// `family:revision`.
+    pub(super) fn name(&self) -> &str {
+        self.arn.rsplit('/').next().unwrap_or_default()
+    }
+
     /// `Windows-Server-2019-Core` for WINDOWS_SERVER_2019_CORE, as `platformFamily` has it.
     pub(super) fn windows_family(&self) -> Option<String> {
         let system = self.body.get("runtimePlatform")?["operatingSystemFamily"].as_str()?;

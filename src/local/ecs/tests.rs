@@ -3,5 +3,6 @@
 mod api;
 mod faults;
 mod lives;
+mod seed;
 mod shapes;
 mod support;

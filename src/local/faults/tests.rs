@@ -28,6 +28,17 @@ fn mistakes_are_told_with_place_and_nearest_name() {
         ("[[faults]]\ndo = \"throttle\"", ["unknown key `faults`", "did you mean `fault`?"]),
         ("[fault]\ndo = \"throttle\"", ["[[fault]]", "two brackets"]),
         ("[task]\nexit_code = 300", ["[task]", "from 0 to 255"]),
+        ("[[fault]]\ndo = \"drop\"\nexit_code = 1", ["`exit_code` does nothing here", "known: name, match, do"]),
+        ("[[fault]]\ndo = \"latency\"\nmessage = \"x\"", ["`message` does nothing here", "seconds"]),
+        ("[[fault]]\ndo = \"capacity\"\nseconds = 1", ["`seconds` does nothing here", "reason"]),
+        (
+            "[[fault]]\ndo = \"stuck-pending\"\nstop_cod = \"x\"",
+            ["unknown key `stop_cod`", "did you mean `stop_code`?"],
+        ),
+        ("[[fault]]\nstop_reason = \"RESOURCE:CPU\"\nwhere = \"reason\"", ["`where` is \"reason\"", "failures.reason"]),
+        ("[[fault]]\ndo = \"early-event\"\nreached = \"RUNING\"", ["`reached` is", "did you mean `RUNNING`?"]),
+        ("[task]\nsecond = 1", ["[task]: unknown key `second`", "did you mean `seconds`?"]),
+        ("sed = 1", ["unknown key `sed`", "did you mean `seed`?"]),
         ("seed = \"x\"", ["`seed` is \"x\"", "whole number"]),
         ("nonsense", ["fault script", ""]),
     ] {
@@ -77,6 +88,17 @@ fn a_launch_fits_by_the_image_of_any_container() {
     let mut strikes = |images: &[&str]| engine.for_launch(&Subject { images, ..subject("etl", 1, 1) }).life.is_some();
     assert!(strikes(&["proxy:1", "app:gone"]));
     assert!(!strikes(&["app:1"]) && !strikes(&[]));
+}
+
+#[test]
+fn a_task_definition_is_a_revision_or_a_family() {
+    let toml = "[[fault]]\ndo = \"image-missing\"\n[fault.match]\ntask_definition = ";
+    let strikes = |pattern: &str| {
+        let mut engine = Engine::new(script(&format!("{toml}{pattern:?}")), 0);
+        engine.for_launch(&Subject { task_definition: "etl:7", ..subject("etl", 1, 1) }).life.is_some()
+    };
+    assert!(strikes("etl:7") && strikes("etl") && strikes("etl:*"));
+    assert!(!strikes("etl:8") && !strikes("et"));
 }
 
 #[test]
