@@ -35,7 +35,7 @@ pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
     let options = LocalOptions { listen: arguments.listen, identity, ecs };
     let running = start(options).await.map_err(|e| CliError::other(format!("--listen {}: {e}", arguments.listen)))?;
     output::problem(&format!(
-        "taskwatch local listens on {url}\n\n  export AWS_ENDPOINT_URL={url} AWS_REGION={region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\n\
+        "taskwatch local listens on {url}\n\n  export AWS_ENDPOINT_URL={url} AWS_REGION={region} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\n\
          ECS, SQS, SNS and EventBridge until Ctrl-C; {definitions}. Chances: --seed {seed}.",
         url = running.url(),
         seed = running.ecs.seed(),

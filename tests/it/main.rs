@@ -14,6 +14,7 @@ mod emulators;
 mod faults;
 mod fuzz;
 mod infra;
+mod local_docs;
 mod model;
 mod outlets;
 mod placements;

@@ -9,7 +9,7 @@ use super::reasons;
 use super::script::{CallFault, Effect, Life, Moment, Refusal, Rule, ScriptError, Span, When, span};
 
 /// Every word that some fault takes.
-const WORDS: &[&str] = &[
+pub(super) const WORDS: &[&str] = &[
     "name",
     "do",
     "stop_reason",

@@ -152,3 +152,49 @@ fn containers_takes_none_and_nothing_else() {
     let error = Script::parse("[[fault]]\ndo = \"image-pull\"\ncontainers = \"some\"\n").unwrap_err().to_string();
     assert!(error.contains("`containers` is \"some\""), "{error}");
 }
+
+/// Every word that the parser takes, read from what it says to a word that it does not: the script's own, a fault's, and its match's.
+fn words() -> [std::collections::BTreeSet<String>; 3] {
+    let known = |text: &str| -> Vec<String> {
+        let told = error(text);
+        let list = told.split_once("; known: ").unwrap_or_else(|| panic!("{told}")).1.to_owned();
+        list.split(", ").map(str::to_owned).collect()
+    };
+    let presets = Script::preset_names().into_iter().map(|name| format!("do = {name:?}"));
+    let mut heads: Vec<String> = presets.collect();
+    heads.extend(["stop_reason = \"CannotPullContainerError\"", "error = \"BlockedException\""].map(str::to_owned));
+    let faults = heads.iter().flat_map(|head| known(&format!("[[fault]]\n{head}\n0 = 0"))).collect();
+    let matches = known("[[fault]]\ndo = \"drop\"\nmatch = { 0 = 0 }").into_iter().collect();
+    [known("0 = 0").into_iter().collect(), faults, matches]
+}
+
+#[test]
+fn every_word_of_a_script_is_documented_with_an_example_that_is_a_script() {
+    let page = include_str!("../../../docs/local.md");
+    let [top, faults, matches] = words();
+    assert!(top.len() == 3 && faults.len() > 18 && matches.len() > 10, "{top:?} {faults:?} {matches:?}");
+    let script_at = page.find("## The script").unwrap();
+    let match_at = page.find("| word of `match` |").unwrap();
+    let end = page.find("### Lives that go wrong").unwrap();
+    for (words, section, of_fault) in [
+        (top, &page[script_at..match_at], false),
+        (faults, &page[script_at..match_at], true),
+        (matches, &page[match_at..end], true),
+    ] {
+        for word in words {
+            let row = section.lines().find(|line| line.starts_with(&format!("| `{word}` |")));
+            let row = row.unwrap_or_else(|| panic!("docs/local.md does not explain `{word}`"));
+            let example = row.rsplit('`').nth(1).unwrap();
+            assert!(example.contains(&format!("{word} =")), "`{word}`: {example}");
+            let text = if of_fault { format!("fault = [{example}]") } else { example.to_owned() };
+            assert!(Script::parse(&text).is_ok(), "`{word}`: {}", error(&text));
+        }
+    }
+}
+
+#[test]
+fn words_that_do_nothing_are_those_that_some_fault_takes() {
+    let taken = words()[1].clone();
+    let listed = super::super::rule::WORDS.iter().map(|&word| word.to_owned()).collect();
+    assert_eq!(taken, listed);
+}
