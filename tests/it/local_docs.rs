@@ -109,7 +109,8 @@ struct Shell(Child);
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).status();
+        let mut kill = Command::new("kill");
+        kill.stderr(Stdio::null()).args(["-KILL", "--", &format!("-{}", self.0.id())]).status();
         let _ = self.0.wait();
     }
 }
