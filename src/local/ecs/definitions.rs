@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Scope;
 use super::body::{Body, page};
-use super::errors::{client, invalid};
+use super::errors::{client, client_ours, invalid_ours};
 use super::sizes;
 use crate::local::wire::{ApiError, ApiResult};
 
@@ -148,7 +148,9 @@ impl Definitions {
     pub(super) fn deregister_call(&mut self, body: Body<'_>, now: i64) -> ApiResult {
         let name = body.needed("taskDefinition")?;
         let Some((_, Some(_))) = split(name) else {
-            return Err(client("Unable to describe task definition: a revision is needed (family:revision or ARN)."));
+            return Err(client_ours(
+                "Unable to describe task definition: a revision is needed (family:revision or ARN).",
+            ));
         };
         let found = self.find(name).cloned().ok_or_else(unknown)?;
         let mut body = found.body.clone();
@@ -270,7 +272,7 @@ pub(super) fn is_name(name: &str) -> bool {
 fn checked(body: Body<'_>, now: i64) -> Result<Definition, ApiError> {
     let family = body.text("family")?.unwrap_or_default();
     if !is_name(family) {
-        return Err(client("Family should be 1 to 255 letters, numbers, hyphens and underscores."));
+        return Err(client_ours("Family should be 1 to 255 letters, numbers, hyphens and underscores."));
     }
     let containers =
         body.structures("containerDefinitions")?.into_iter().map(container).collect::<Result<Vec<_>, _>>()?;
@@ -279,11 +281,11 @@ fn checked(body: Body<'_>, now: i64) -> Result<Definition, ApiError> {
     }
     for (index, container) in containers.iter().enumerate() {
         if containers[..index].iter().any(|c| c.name == container.name) {
-            return Err(client("Container.name contains duplicates."));
+            return Err(client_ours("Container.name contains duplicates."));
         }
     }
     if !containers.iter().any(|c| c.essential) {
-        return Err(client("At least one container must be essential."));
+        return Err(client_ours("At least one container must be essential."));
     }
     let requires = body.texts("requiresCompatibilities")?;
     let network_mode = body.text("networkMode")?.unwrap_or("bridge");
@@ -379,7 +381,7 @@ fn container(body: Body<'_>) -> Result<ContainerDefinition, ApiError> {
         return Err(client("Container.name should not be null or empty."));
     }
     if !is_name(name) {
-        return Err(client("Container.name should be 1 to 255 letters, numbers, hyphens and underscores."));
+        return Err(client_ours("Container.name should be 1 to 255 letters, numbers, hyphens and underscores."));
     }
     let image = body
         .text("image")?
@@ -421,7 +423,7 @@ pub(super) fn pairs(body: Body<'_>, member: &str) -> Result<Vec<(String, String)
     body.structures(member)?
         .into_iter()
         .map(|pair| {
-            let name = pair.text("name")?.ok_or_else(|| invalid("Environment variable name must be given."))?;
+            let name = pair.text("name")?.ok_or_else(|| invalid_ours("Environment variable name must be given."))?;
             Ok((name.to_owned(), pair.text("value")?.unwrap_or_default().to_owned()))
         })
         .collect()

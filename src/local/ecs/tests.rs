@@ -6,3 +6,4 @@ mod lives;
 mod seed;
 mod shapes;
 mod support;
+mod texts;
