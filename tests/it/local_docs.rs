@@ -110,7 +110,7 @@ struct Shell(Child);
 impl Drop for Shell {
     fn drop(&mut self) {
         let mut kill = Command::new("kill");
-        kill.stderr(Stdio::null()).args(["-KILL", "--", &format!("-{}", self.0.id())]).status();
+        let _ = kill.stderr(Stdio::null()).args(["-KILL", "--", &format!("-{}", self.0.id())]).status();
         let _ = self.0.wait();
     }
 }
@@ -142,8 +142,11 @@ fn every_command_of_local_md_works_as_it_stands() {
     assert!(told.contains("--seed 7") && told.contains("AWS_DEFAULT_REGION=us-east-1"), "{told}");
 }
 
-/// The job's settings and its steps' scripts, by name.
-fn job() -> (Vec<(String, String)>, Vec<(String, String)>) {
+/// Names, and what they stand for.
+type Named = Vec<(String, String)>;
+
+/// The job's settings and its steps' scripts.
+fn job() -> (Named, Named) {
     let yaml = blocks(PAGE).into_iter().find(|block| block.language == "yaml").expect("a job").text;
     let mut command = python::command();
     command.args([
