@@ -112,7 +112,7 @@ Example:
 const LOCAL_EXAMPLES: &str = "\
 Examples:
   taskwatch local
-  taskwatch local --listen 127.0.0.1:0 --time-scale 20 --seed 7 --faults faults.toml";
+  taskwatch local --listen 127.0.0.1:0 --time-scale 20 --seed 7 --script faults.toml";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -388,12 +388,12 @@ pub(super) struct LocalArgs {
     /// How many times faster than AWS's time runs
     #[arg(long, default_value_t = 1.0, value_name = "N")]
     pub(super) time_scale: f64,
-    /// Decides all chances, so that a run can be repeated
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(super) seed: u64,
+    /// Decides all chances, so that a run can be repeated [default: the script's `seed`, or 0]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
     /// TOML file of faults (docs/local.md)
-    #[arg(long, value_name = "FILE")]
-    pub(super) faults: Option<std::path::PathBuf>,
+    #[arg(long, visible_alias = "faults", value_name = "FILE")]
+    pub(super) script: Option<std::path::PathBuf>,
     /// Never throttle
     #[arg(long)]
     pub(super) no_quotas: bool,

@@ -17,6 +17,7 @@ mod faults;
 mod fuzz;
 mod infra;
 mod library;
+mod local_docs;
 mod model;
 mod outlets;
 mod placements;

@@ -1,4 +1,5 @@
-"""How many live tasks `taskwatch local` carries: launches TASKS over HTTP, waits until all have run, and prints rates and memory.
+"""How many live tasks `taskwatch local` carries: launches TASKS over HTTP, waits until all run, lists and describes them all, and prints
+rates, times and memory.
 
     taskwatch local --listen 127.0.0.1:4567 --no-quotas --time-scale 20 &
     python tests/python/local_load.py http://127.0.0.1:4567 $! 100000
@@ -45,6 +46,34 @@ def running(connection):
     return call(connection, "ecs", "DescribeClusters", {})["clusters"][0]["runningTasksCount"]
 
 
+def named(connection):
+    """The ARN of every task, by pages of 100."""
+    arns, request = [], {"maxResults": 100}
+    while True:
+        page = call(connection, "ecs", "ListTasks", request)
+        arns += page["taskArns"]
+        if "nextToken" not in page:
+            return arns
+        request["nextToken"] = page["nextToken"]
+
+
+def timed(what, calls, began):
+    took = time.monotonic() - began
+    print(f"{what}: {calls} calls in {took:.1f} s, {1000 * took / calls:.1f} ms a call")
+
+
+def list_and_describe(connection):
+    began = time.monotonic()
+    arns = named(connection)
+    timed(f"ListTasks of {len(arns)}", -(-len(arns) // 100), began)
+    began = time.monotonic()
+    for start in range(0, len(arns), 100):
+        answer = call(connection, "ecs", "DescribeTasks", {"tasks": arns[start:start + 100]})
+        if len(answer["tasks"]) != len(arns[start:start + 100]):
+            sys.exit(f"DescribeTasks: {answer['failures'][:1]}")
+    timed(f"DescribeTasks of {len(arns)}", -(-len(arns) // 100), began)
+
+
 def launch(calls):
     connection = http.client.HTTPConnection(HOST)
     request = {"taskDefinition": "load", "launchType": "FARGATE", "startedBy": "load/1", "count": 10,
@@ -77,6 +106,7 @@ def main():
     took, events = time.monotonic() - began, events_in(connection, queue)
     print(f"all RUNNING after {took:.1f} s: {events} events in the queue, {events / took:.0f} a second; "
           f"{memory():.0f} MiB (before: {before:.0f})")
+    list_and_describe(connection)
     call(connection, "sqs", "PurgeQueue", {"QueueUrl": queue})
     call(connection, "sqs", "DeleteQueue", {"QueueUrl": queue})
     print(f"without the queue {memory():.0f} MiB: {(memory() - before) * 1024 / TASKS:.1f} KiB a live task")

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::errors::{invalid, serialization};
+use super::errors::{invalid, invalid_ours, serialization};
 use crate::local::wire::ApiError;
 
 /// A request, or a structure in it. A `null` counts as absent.
@@ -78,7 +78,7 @@ pub(super) fn page<T: Clone, K: ToString>(
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
     let limit = body.integer("maxResults")?.unwrap_or(most);
     if !(1..=most).contains(&limit) {
-        return Err(invalid(format!("maxResults must be between 1 and {most}.")));
+        return Err(invalid_ours(format!("maxResults must be between 1 and {most}.")));
     }
     let limit = usize::try_from(limit).unwrap_or(100);
     let mut found: Vec<(K, T)> = all.take(limit + 1).collect();

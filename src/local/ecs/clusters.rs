@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::body::{Body, page};
-use super::errors::{cluster_not_found, error, invalid};
+use super::errors::{cluster_not_found, error, invalid, invalid_ours};
 use super::state::State;
 use super::task::Status;
 use super::{Scope, request, with_token};
@@ -86,7 +86,7 @@ impl State {
     pub(super) fn describe_clusters(&mut self, scope: &Scope, body: Body<'_>) -> ApiResult {
         let mut names: Vec<String> = body.texts("clusters")?.into_iter().map(|n| name_of(n).to_owned()).collect();
         if names.len() > 100 {
-            return Err(invalid("Clusters can not have more than 100 elements."));
+            return Err(invalid_ours("Clusters can not have more than 100 elements."));
         }
         if names.is_empty() {
             names.push("default".to_owned());

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Scope;
 use super::body::{Body, page};
-use super::errors::{client, invalid};
+use super::errors::{client, client_ours, invalid_ours};
 use super::sizes;
 use crate::local::wire::{ApiError, ApiResult};
 
@@ -43,6 +43,15 @@ pub(super) struct ContainerDefinition {
     /// Seconds until a health check can have passed.
     pub(super) healthy_after: Option<f64>,
     pub(super) stop_timeout: f64,
+    pub(super) ports: Vec<Port>,
+}
+
+/// One of `portMappings`. Host port 0: any.
+#[derive(Clone, Debug)]
+pub(super) struct Port {
+    pub(super) container: i64,
+    pub(super) host: i64,
+    pub(super) protocol: String,
 }
 
 /// All task definitions of an account in a Region.
@@ -139,7 +148,9 @@ impl Definitions {
     pub(super) fn deregister_call(&mut self, body: Body<'_>, now: i64) -> ApiResult {
         let name = body.needed("taskDefinition")?;
         let Some((_, Some(_))) = split(name) else {
-            return Err(client("Unable to describe task definition: a revision is needed (family:revision or ARN)."));
+            return Err(client_ours(
+                "Unable to describe task definition: a revision is needed (family:revision or ARN).",
+            ));
         };
         let found = self.find(name).cloned().ok_or_else(unknown)?;
         let mut body = found.body.clone();
@@ -199,6 +210,22 @@ impl Definitions {
 }
 
 impl Definition {
+    /// `family:revision`.
+    pub(super) fn name(&self) -> &str {
+        self.arn.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// `Windows-Server-2019-Core` for WINDOWS_SERVER_2019_CORE, as `platformFamily` has it.
+    pub(super) fn windows_family(&self) -> Option<String> {
+        let system = self.body.get("runtimePlatform")?["operatingSystemFamily"].as_str()?;
+        let word = |word: &str| match word.split_at_checked(1) {
+            Some((first, rest)) => first.to_owned() + &rest.to_lowercase(),
+            None => word.to_owned(),
+        };
+        let words = system.split('_').map(word).collect::<Vec<_>>();
+        system.starts_with("WINDOWS").then(|| words.join("-"))
+    }
+
     /// As the API shows it.
     pub(super) fn view(&self) -> Value {
         let mut body = self.body.clone();
@@ -245,7 +272,7 @@ pub(super) fn is_name(name: &str) -> bool {
 fn checked(body: Body<'_>, now: i64) -> Result<Definition, ApiError> {
     let family = body.text("family")?.unwrap_or_default();
     if !is_name(family) {
-        return Err(client("Family should be 1 to 255 letters, numbers, hyphens and underscores."));
+        return Err(client_ours("Family should be 1 to 255 letters, numbers, hyphens and underscores."));
     }
     let containers =
         body.structures("containerDefinitions")?.into_iter().map(container).collect::<Result<Vec<_>, _>>()?;
@@ -254,11 +281,11 @@ fn checked(body: Body<'_>, now: i64) -> Result<Definition, ApiError> {
     }
     for (index, container) in containers.iter().enumerate() {
         if containers[..index].iter().any(|c| c.name == container.name) {
-            return Err(client("Container.name contains duplicates."));
+            return Err(client_ours("Container.name contains duplicates."));
         }
     }
     if !containers.iter().any(|c| c.essential) {
-        return Err(client("At least one container must be essential."));
+        return Err(client_ours("At least one container must be essential."));
     }
     let requires = body.texts("requiresCompatibilities")?;
     let network_mode = body.text("networkMode")?.unwrap_or("bridge");
@@ -354,7 +381,7 @@ fn container(body: Body<'_>) -> Result<ContainerDefinition, ApiError> {
         return Err(client("Container.name should not be null or empty."));
     }
     if !is_name(name) {
-        return Err(client("Container.name should be 1 to 255 letters, numbers, hyphens and underscores."));
+        return Err(client_ours("Container.name should be 1 to 255 letters, numbers, hyphens and underscores."));
     }
     let image = body
         .text("image")?
@@ -379,6 +406,15 @@ fn container(body: Body<'_>) -> Result<ContainerDefinition, ApiError> {
         environment: pairs(body, "environment")?,
         healthy_after,
         stop_timeout: body.integer("stopTimeout")?.unwrap_or(30).clamp(0, 120) as f64,
+        ports: body.structures("portMappings")?.into_iter().map(port).collect::<Result<_, _>>()?,
+    })
+}
+
+fn port(body: Body<'_>) -> Result<Port, ApiError> {
+    Ok(Port {
+        container: body.integer("containerPort")?.unwrap_or(0),
+        host: body.integer("hostPort")?.unwrap_or(0),
+        protocol: body.text("protocol")?.unwrap_or("tcp").to_owned(),
     })
 }
 
@@ -387,7 +423,7 @@ pub(super) fn pairs(body: Body<'_>, member: &str) -> Result<Vec<(String, String)
     body.structures(member)?
         .into_iter()
         .map(|pair| {
-            let name = pair.text("name")?.ok_or_else(|| invalid("Environment variable name must be given."))?;
+            let name = pair.text("name")?.ok_or_else(|| invalid_ours("Environment variable name must be given."))?;
             Ok((name.to_owned(), pair.text("value")?.unwrap_or_default().to_owned()))
         })
         .collect()

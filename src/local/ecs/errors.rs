@@ -1,4 +1,7 @@
-//! The exceptions of the ECS API, with AWS's own texts.
+//! The exceptions of the ECS API.
+//!
+//! [`client`] and [`invalid`] have AWS's own texts, each with the source where it was seen (`tests/texts.rs`). Where no source tells AWS's text, the
+//! exception is AWS's (its model and documentation say what is refused) and the words are ours: [`client_ours`], [`invalid_ours`].
 
 use serde_json::{Map, Value, json};
 
@@ -14,6 +17,14 @@ pub(super) fn client(message: impl Into<String>) -> ApiError {
 
 pub(super) fn invalid(message: impl Into<String>) -> ApiError {
     error(400, "InvalidParameterException", message)
+}
+
+pub(super) fn client_ours(message: impl Into<String>) -> ApiError {
+    client(message)
+}
+
+pub(super) fn invalid_ours(message: impl Into<String>) -> ApiError {
+    invalid(message)
 }
 
 pub(super) fn throttled() -> ApiError {

@@ -193,6 +193,11 @@ impl Ecs {
         state.archive.iter().cloned().chain(known).collect()
     }
 
+    /// What decides all chances: the script's seed, or else the options'.
+    pub fn seed(&self) -> u64 {
+        self.shared.lock().engine.seed()
+    }
+
     /// What was asked, and what became of it.
     pub fn counters(&self) -> Counters {
         let state = self.shared.lock();
@@ -239,7 +244,7 @@ impl Ecs {
 
 impl JsonService for Ecs {
     fn inspection(&self) -> Value {
-        json!({"counters": self.counters(), "tasks": self.tasks_snapshot()})
+        json!({"seed": self.seed(), "counters": self.counters(), "tasks": self.tasks_snapshot()})
     }
 
     fn handle<'a>(&'a self, call: Call) -> BoxFuture<'a, ApiResult> {
@@ -268,7 +273,8 @@ impl State {
         let wait = fault.as_ref().and_then(|f| f.latency).map(|span| {
             let most = self.wait(span.1).max(0);
             let least = self.wait(span.0).clamp(0, most);
-            let share = i64::try_from(hash_of(&(now, operation)) % 1000).unwrap_or(0);
+            let dice = hash_of(&(self.engine.seed(), operation, self.calls.get(operation)));
+            let share = i64::try_from(dice % 1000).unwrap_or(0);
             Duration::from_millis(u64::try_from(least + (most - least) * share / 1000).unwrap_or(0))
         });
         Ok((fault, wait))
@@ -294,6 +300,7 @@ impl State {
             cluster: clusters::name_of(cluster),
             images: &[],
             family: family.split(':').next().unwrap_or_default(),
+            task_definition: family,
             launch_type: text("launchType"),
             capacity_provider: body["capacityProviderStrategy"][0]["capacityProvider"].as_str().unwrap_or_default(),
             subnets: &subnets,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Scope;
 use super::body::Body;
-use super::errors::{client, invalid};
+use super::errors::{client_ours, invalid, invalid_ours};
 use super::request;
 use super::state::State;
 use crate::local::wire::{ApiError, ApiResult};
@@ -36,18 +36,18 @@ impl State {
         let name = body.needed("name")?;
         let reserved = ["aws", "ecs", "fargate"].iter().any(|prefix| name.to_ascii_lowercase().starts_with(prefix));
         if !super::definitions::is_name(name) || reserved {
-            return Err(client(format!("The specified capacity provider name is invalid: {name}.")));
+            return Err(client_ours(format!("The specified capacity provider name is invalid: {name}.")));
         }
         request::check_tags(body)?;
         let kinds = ["autoScalingGroupProvider", "managedInstancesProvider"];
         let given: Vec<&str> = kinds.into_iter().filter(|kind| body.get(kind).is_some()).collect();
         let &[kind] = given.as_slice() else {
-            return Err(client(format!("Exactly one of {} must be specified.", kinds.join(" and "))));
+            return Err(client_ours(format!("Exactly one of {} must be specified.", kinds.join(" and "))));
         };
         let settings = body.get(kind).cloned().unwrap_or_default();
         let providers = &mut self.account_mut(scope).providers;
         if providers.contains_key(name) {
-            return Err(client(format!("The specified capacity provider already exists: {name}.")));
+            return Err(client_ours(format!("The specified capacity provider already exists: {name}.")));
         }
         let mut shown = Map::new();
         shown.insert("capacityProviderArn".to_owned(), json!(scope.arn(&format!("capacity-provider/{name}"))));
@@ -83,7 +83,7 @@ impl State {
         let name = body.needed("capacityProvider")?;
         let name = name.rsplit('/').next().unwrap_or(name);
         let gone = self.account_mut(scope).providers.remove(name);
-        let mut gone = gone.ok_or_else(|| client("The specified capacity provider does not exist."))?;
+        let mut gone = gone.ok_or_else(|| client_ours("The specified capacity provider does not exist."))?;
         gone.insert("status".to_owned(), json!("INACTIVE"));
         Ok(json!({"capacityProvider": gone}))
     }
@@ -94,7 +94,7 @@ impl State {
         providers.iter().try_for_each(|provider| self.check_provider(scope, provider))?;
         let strategy = request::strategy(body.structures("defaultCapacityProviderStrategy")?)?;
         if let Some((other, ..)) = strategy.iter().find(|(provider, ..)| !providers.contains(&provider.as_str())) {
-            return Err(invalid(format!("The capacity provider {other} is not associated with the cluster.")));
+            return Err(invalid_ours(format!("The capacity provider {other} is not associated with the cluster.")));
         }
         let shown = ["capacityProviders", "defaultCapacityProviderStrategy"].map(|n| (n, body.get(n).cloned()));
         if let Some(cluster) = self.account_mut(scope).clusters.get_mut(&name) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::body::{Body, page};
-use super::errors::{error, invalid};
+use super::errors::{error, invalid, invalid_ours};
 use super::state::State;
 use super::task::Task;
 use super::{Scope, request, with_token};
@@ -49,18 +49,18 @@ impl State {
         let cluster = self.cluster_of(scope, body)?;
         let wanted = body.text("desiredStatus")?.unwrap_or("RUNNING");
         if !["RUNNING", "PENDING", "STOPPED"].contains(&wanted) {
-            return Err(invalid(format!("Invalid desiredStatus {wanted:?}: RUNNING, PENDING or STOPPED.")));
+            return Err(invalid_ours(format!("Invalid desiredStatus {wanted:?}: RUNNING, PENDING or STOPPED.")));
         }
         let (started_by, family) = (body.text("startedBy")?, body.text("family")?);
         let others = ["family", "serviceName", "containerInstance", "launchType"].iter().any(|n| body.get(n).is_some());
         if started_by.is_some() && others {
-            return Err(invalid("startedBy must be the only filter besides cluster and desiredStatus."));
+            return Err(invalid_ours("startedBy must be the only filter besides cluster and desiredStatus."));
         }
         let (launch_type, instance) = (body.text("launchType")?, body.text("containerInstance")?);
         let service = body.text("serviceName")?.is_some();
         let after: u64 = match body.text("nextToken")? {
             None => 0,
-            Some(token) => token.parse().map_err(|_| invalid("Invalid token."))?,
+            Some(token) => token.parse().map_err(|_| invalid_ours("Invalid token."))?,
         };
         let fits = |task: &Task| {
             // ECS never sets a desired status of PENDING: that filter finds nothing.
@@ -127,7 +127,7 @@ impl State {
     ) -> Result<(), ApiError> {
         let arn = body.needed("resourceArn")?;
         let not_found = || error(400, "ResourceNotFoundException", "The specified resource wasn't found.");
-        let resource = arn.splitn(6, ':').nth(5).ok_or_else(|| invalid("Invalid ARN."))?;
+        let resource = arn.splitn(6, ':').nth(5).ok_or_else(|| invalid_ours("Invalid ARN."))?;
         let id = resource.rsplit('/').next().unwrap_or_default();
         let tags = if resource.starts_with("task/") {
             let key = self.account(scope).and_then(|a| a.ids.get(id)).copied();
@@ -137,7 +137,7 @@ impl State {
         } else if resource.starts_with("task-definition/") {
             return self.account_mut(scope).definitions.change_tags(arn, change).ok_or_else(not_found);
         } else {
-            return Err(invalid("Only tasks, task definitions and clusters can be tagged here."));
+            return Err(invalid_ours("Only tasks, task definitions and clusters can be tagged here."));
         };
         change(tags.and_then(Value::as_array_mut).ok_or_else(not_found)?);
         Ok(())

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Scope;
 use super::body::Body;
 use super::definitions::{Definition, pairs};
-use super::errors::{client, error, invalid};
+use super::errors::{error, invalid, invalid_ours};
 use super::task::{Launch, LaunchContainer, Place};
 use super::work;
 use crate::local::wire::ApiError;
@@ -24,14 +24,16 @@ pub(super) struct Checked<'a> {
 
 /// Checks what can be checked without looking anything up.
 pub(super) fn check<'a>(body: Body<'a>) -> Result<Checked<'a>, ApiError> {
-    body.text("taskDefinition")?.filter(|t| !t.is_empty()).ok_or_else(|| client("TaskDefinition can not be blank."))?;
+    body.text("taskDefinition")?
+        .filter(|t| !t.is_empty())
+        .ok_or_else(|| invalid("TaskDefinition can not be blank."))?;
     let count = body.integer("count")?.unwrap_or(1);
     if !(1..=10).contains(&count) {
-        return Err(invalid("count must be between 1 and 10."));
+        return Err(invalid_ours("count must be between 1 and 10."));
     }
     let client_token = body.text("clientToken")?;
     if client_token.is_some_and(|t| t.is_empty() || t.len() > 64 || !t.bytes().all(|b| (33..=126).contains(&b))) {
-        return Err(invalid("clientToken must be 1 to 64 ASCII characters from 33 to 126."));
+        return Err(invalid_ours("clientToken must be 1 to 64 ASCII characters from 33 to 126."));
     }
     let started_by = body.text("startedBy")?;
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/');
@@ -39,7 +41,7 @@ pub(super) fn check<'a>(body: Body<'a>) -> Result<Checked<'a>, ApiError> {
         return Err(invalid("startedBy longer than 128."));
     }
     if started_by.is_some_and(|t| !t.bytes().all(allowed)) {
-        return Err(invalid(
+        return Err(invalid_ours(
             "startedBy must be up to 128 letters (uppercase and lowercase), numbers, hyphens, forward slashes and underscores.",
         ));
     }
@@ -49,9 +51,9 @@ pub(super) fn check<'a>(body: Body<'a>) -> Result<Checked<'a>, ApiError> {
         Some("FARGATE") => Some("FARGATE"),
         Some("EXTERNAL") => Some("EXTERNAL"),
         Some("MANAGED_INSTANCES") => {
-            return Err(invalid("MANAGED_INSTANCES must be launched by a capacity provider strategy."));
+            return Err(invalid_ours("MANAGED_INSTANCES must be launched by a capacity provider strategy."));
         }
-        Some(other) => return Err(invalid(format!("Invalid launch type {other:?}: EC2, FARGATE or EXTERNAL."))),
+        Some(other) => return Err(invalid_ours(format!("Invalid launch type {other:?}: EC2, FARGATE or EXTERNAL."))),
     };
     let strategy = strategy(body.structures("capacityProviderStrategy")?)?;
     if launch_type.is_some() && !strategy.is_empty() {
@@ -60,13 +62,13 @@ pub(super) fn check<'a>(body: Body<'a>) -> Result<Checked<'a>, ApiError> {
         ));
     }
     if body.text("propagateTags")? == Some("SERVICE") {
-        return Err(invalid("The SERVICE value of propagateTags is not supported when running a task."));
+        return Err(invalid_ours("The SERVICE value of propagateTags is not supported when running a task."));
     }
     if body.text("group")?.is_some_and(|g| g.starts_with("service:")) {
-        return Err(invalid("The group name can not start with 'service:'."));
+        return Err(invalid_ours("The group name can not start with 'service:'."));
     }
     if body.list("placementConstraints")?.len() > 10 || body.list("placementStrategy")?.len() > 5 {
-        return Err(invalid("At most 10 placement constraints and 5 placement strategies can be given."));
+        return Err(invalid_ours("At most 10 placement constraints and 5 placement strategies can be given."));
     }
     check_tags(body)?;
     Ok(Checked {
@@ -86,7 +88,7 @@ pub(super) fn strategy(items: Vec<Body<'_>>) -> Result<Vec<(String, i64, i64)>, 
         let name = item.needed("capacityProvider")?;
         let (base, weight) = (item.integer("base")?.unwrap_or(0), item.integer("weight")?.unwrap_or(0));
         if !(0..=1000).contains(&weight) || !(0..=100_000).contains(&base) {
-            return Err(invalid("The weight must be between 0 and 1000 and the base between 0 and 100000."));
+            return Err(invalid_ours("The weight must be between 0 and 1000 and the base between 0 and 100000."));
         }
         // By name or by ARN.
         let name = if name.starts_with("arn:") { name.rsplit('/').next().unwrap_or(name) } else { name };
@@ -94,13 +96,15 @@ pub(super) fn strategy(items: Vec<Body<'_>>) -> Result<Vec<(String, i64, i64)>, 
     }
     let fargate = providers.iter().filter(|(name, ..)| name.starts_with("FARGATE")).count();
     if providers.len() > 20 {
-        return Err(invalid("A capacity provider strategy can have at most 20 capacity providers."));
+        return Err(invalid_ours("A capacity provider strategy can have at most 20 capacity providers."));
     }
     if fargate > 0 && fargate < providers.len() {
-        return Err(invalid("Fargate and Auto Scaling group capacity providers can not be used in the same strategy."));
+        return Err(invalid_ours(
+            "Fargate and Auto Scaling group capacity providers can not be used in the same strategy.",
+        ));
     }
     if providers.iter().filter(|(_, base, _)| *base > 0).count() > 1 {
-        return Err(invalid("Only one capacity provider in a strategy can have a base value defined."));
+        return Err(invalid_ours("Only one capacity provider in a strategy can have a base value defined."));
     }
     // One alone needs no weight (API reference, CapacityProviderStrategyItem).
     if providers.len() > 1 && providers.iter().all(|(_, _, weight)| *weight == 0) {
@@ -121,11 +125,11 @@ fn subnets(body: Body<'_>) -> Result<Option<Vec<String>>, ApiError> {
         return Err(invalid("subnets can not be empty."));
     }
     if subnets.len() > 16 || network.texts("securityGroups")?.len() > 5 {
-        return Err(invalid("At most 16 subnets and 5 security groups can be given."));
+        return Err(invalid_ours("At most 16 subnets and 5 security groups can be given."));
     }
     match network.text("assignPublicIp")? {
         None | Some("ENABLED" | "DISABLED") => Ok(Some(subnets.into_iter().map(str::to_owned).collect())),
-        Some(other) => Err(invalid(format!("Invalid assignPublicIp {other:?}: ENABLED or DISABLED."))),
+        Some(other) => Err(invalid_ours(format!("Invalid assignPublicIp {other:?}: ENABLED or DISABLED."))),
     }
 }
 
@@ -133,16 +137,16 @@ fn subnets(body: Body<'_>) -> Result<Option<Vec<String>>, ApiError> {
 pub(super) fn check_tags(body: Body<'_>) -> Result<(), ApiError> {
     let tags = body.structures("tags")?;
     if tags.len() > 50 {
-        return Err(invalid("At most 50 tags can be given."));
+        return Err(invalid_ours("At most 50 tags can be given."));
     }
     for tag in tags {
         let key = tag.text("key")?.unwrap_or_default();
         let value = tag.text("value")?.unwrap_or_default();
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            return Err(invalid(format!("Tag {key:?}: keys have 1 to 128 characters, values up to 256.")));
+            return Err(invalid_ours(format!("Tag {key:?}: keys have 1 to 128 characters, values up to 256.")));
         }
         if key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(invalid(format!("Tag {key:?}: tags that start with aws: are reserved.")));
+            return Err(invalid_ours(format!("Tag {key:?}: tags that start with aws: are reserved.")));
         }
     }
     Ok(())
@@ -163,7 +167,7 @@ pub(super) fn check_place(
         return Ok(subnets);
     }
     if launch_type == "MANAGED_INSTANCES" && definition.network_mode == "bridge" {
-        return Err(invalid("Task definition does not support launch_type MANAGED_INSTANCES."));
+        return Err(invalid_ours("Task definition does not support launch_type MANAGED_INSTANCES."));
     }
     if fargate && !definition.compatibilities.iter().any(|c| c == "FARGATE") {
         return Err(invalid("Task definition does not support launch_type FARGATE."));
@@ -176,7 +180,7 @@ pub(super) fn check_place(
         return Err(invalid("Network Configuration is not valid for the given networkMode of this task definition."));
     }
     if fargate && !body.list("placementConstraints")?.is_empty() {
-        return Err(invalid("Placement constraints are not supported with launch type FARGATE."));
+        return Err(invalid("Placement constraints are not supported with FARGATE launch type."));
     }
     if let Some(version) = body.text("platformVersion")? {
         if !fargate {
@@ -198,7 +202,7 @@ pub(super) fn override_names(body: Body<'_>) -> Result<Vec<&str>, ApiError> {
     let containers = body.structure("overrides")?.structures("containerOverrides")?;
     containers
         .into_iter()
-        .map(|c| c.text("name")?.ok_or_else(|| invalid("Container override name can not be empty.")))
+        .map(|c| c.text("name")?.ok_or_else(|| invalid_ours("Container override name can not be empty.")))
         .collect()
 }
 
@@ -212,7 +216,7 @@ pub(super) fn launch(
 ) -> Result<Launch, ApiError> {
     let overrides = body.structure("overrides")?;
     if body.get("overrides").is_some_and(|o| o.to_string().len() > 8192) {
-        return Err(invalid("Overrides can have at most 8192 characters."));
+        return Err(invalid_ours("Overrides can have at most 8192 characters."));
     }
     let given = overrides.structures("containerOverrides")?;
     for name in override_names(body)? {

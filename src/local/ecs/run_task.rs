@@ -142,6 +142,7 @@ impl State {
             operation: "RunTask",
             cluster: &launch.cluster,
             family: &launch.definition.family,
+            task_definition: launch.definition.name(),
             images: &launch.definition.containers.iter().map(|c| c.image.as_str()).collect::<Vec<_>>(),
             launch_type: place.launch_type,
             capacity_provider: place.capacity_provider.as_deref().unwrap_or_default(),

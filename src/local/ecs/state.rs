@@ -15,7 +15,7 @@ use super::task::Task;
 use super::timers::{Timer, What};
 use super::tokens::Tokens;
 use super::{EcsOptions, Scope};
-use crate::local::faults::{Engine, Subject, hash_of};
+use crate::local::faults::{Engine, Span, Subject, hash_of};
 
 /// What belongs to an account in a Region.
 #[derive(Debug, Default)]
@@ -55,8 +55,8 @@ pub(super) struct State {
     pub(super) archive: Vec<TaskSnapshot>,
 }
 
-/// So long an event is held back for the task's next one to overtake it; a stuck task has none.
-const HELD_SECONDS: f64 = 60.0;
+/// So long an event is held back for the task's next one to overtake it, unless the script says; a stuck task has none.
+const HELD: Span = Span::exactly(60.0);
 
 impl State {
     pub(super) fn new(options: EcsOptions, now: i64) -> Self {
@@ -160,6 +160,7 @@ impl State {
             cluster: &launch.cluster,
             images: &[],
             family: &launch.definition.family,
+            task_definition: launch.definition.name(),
             launch_type: task.place.launch_type,
             capacity_provider: &provider,
             subnets: &launch.subnets,
@@ -171,16 +172,14 @@ impl State {
         };
         let (dice, version) = (subject.key, task.version);
         let delivery = self.engine.for_event(&subject);
-        let wait = delivery.delay.map_or(0, |span| {
-            let share = (dice >> 11) as f64 / (1_u64 << 53) as f64;
-            self.wait(span.0 + (span.1 - span.0) * share)
-        });
+        let share = (dice >> 11) as f64 / (1_u64 << 53) as f64;
+        let within = |span: Span| self.wait(span.0 + (span.1 - span.0) * share);
+        let (wait, longest) = (delivery.delay.map_or(0, within), within(delivery.hold.unwrap_or(HELD)));
         if delivery.drop {
             self.events.dropped += 1;
         } else if delivery.reorder && !last && held.is_none() {
             // Overtaken by the task's next event, if one comes in time.
             self.events.reordered += 1;
-            let longest = self.wait(HELD_SECONDS);
             self.set_timer(now + longest, What::Release { key, version });
             if let Some(task) = self.tasks.get_mut(&key) {
                 task.held = Some(event);

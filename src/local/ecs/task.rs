@@ -209,12 +209,12 @@ impl Task {
                 }
             })
             .collect();
-        let interface = birth.place.awsvpc.then(|| interface(&mut names, &launch.subnets));
+        let interface = birth.place.awsvpc.then(|| interface(&mut names, &mut rng, &launch.subnets));
         let provisioned = birth.place.awsvpc || birth.place.capacity_provider.is_some();
         let region = &launch.scope.region;
         Self {
             arn: launch.scope.arn(&format!("task/{}/{id}", launch.cluster)),
-            zone: format!("{region}{}", ['a', 'b', 'c'][names.random_range(0..3)]),
+            zone: format!("{region}{}", ['a', 'b', 'c'][rng.random_range(0..3)]),
             instance: (!birth.place.fargate())
                 .then(|| launch.scope.arn(&format!("container-instance/{}/{}", launch.cluster, hex(&mut names, 32)))),
             id,
@@ -273,11 +273,12 @@ pub(super) fn drawn(rng: &mut SmallRng, span: Span) -> f64 {
     if span.0 < span.1 { rng.random_range(span.0..=span.1) } else { span.0 }
 }
 
-fn interface(names: &mut SmallRng, subnets: &[String]) -> Interface {
+/// A network interface; which subnet it is in is a chance of the task's, not a name.
+fn interface(names: &mut SmallRng, rng: &mut SmallRng, subnets: &[String]) -> Interface {
     let mac: Vec<String> = (0..5).map(|_| format!("{:02x}", names.random::<u8>())).collect();
     let subnet = match subnets.len() {
         0 => format!("subnet-{}", hex(names, 17)),
-        n => subnets[names.random_range(0..n)].clone(),
+        n => subnets[rng.random_range(0..n)].clone(),
     };
     Interface {
         attachment: uuid(names),

@@ -3,4 +3,7 @@
 mod api;
 mod faults;
 mod lives;
+mod seed;
+mod shapes;
 mod support;
+mod texts;

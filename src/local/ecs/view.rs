@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::definitions::{ContainerDefinition, Port};
 use super::task::{Container, Status, Task};
 
 /// A timestamp of the JSON protocol: seconds since the epoch, with milliseconds as a fraction.
@@ -22,7 +23,7 @@ impl Task {
         task.insert("inferenceAccelerators".to_owned(), json!([]));
         task.insert("tags".to_owned(), if with_tags { self.tags.clone() } else { json!([]) });
         if self.place.fargate() {
-            task.insert("platformFamily".to_owned(), json!("Linux"));
+            task.entry("platformFamily").or_insert(json!("Linux"));
             task.insert("fargateEphemeralStorage".to_owned(), json!({"sizeInGiB": self.launch.ephemeral_gib}));
         }
         let health: Vec<_> = self.containers.iter().filter_map(|c| c.health).collect();
@@ -65,6 +66,10 @@ impl Task {
         if self.place.fargate() {
             put("ephemeralStorage", json!({"sizeInGiB": launch.ephemeral_gib}));
             put("platformVersion", json!(launch.platform_version));
+            // In events of Windows tasks only.
+            if let Some(family) = launch.definition.windows_family() {
+                put("platformFamily", json!(family));
+            }
         }
         put("group", json!(launch.group));
         put("launchType", json!(self.place.launch_type));
@@ -160,8 +165,7 @@ impl Task {
             put("imageDigest", json!(format!("sha256:{digest}")));
         }
         if self.started.is_some() {
-            let runtime = u32::from_str_radix(&container.id[..8], 16).unwrap_or(0);
-            put("runtimeId", json!(format!("{}-{runtime}", self.id)));
+            put("runtimeId", json!(self.runtime_id(container)));
         }
         if let Some(code) = container.exit_code {
             put("exitCode", json!(code));
@@ -175,13 +179,42 @@ impl Task {
         put("networkInterfaces", Value::Array(interfaces));
         if self.launch.enable_execute_command {
             let state = if api { "lastStatus" } else { "status" };
-            put("managedAgents", json!([{"name": "ExecuteCommandAgent", state: container.status.name()}]));
+            let mut agent = json!({"name": "ExecuteCommandAgent", state: container.status.name()});
+            if let Some(at) = self.started.filter(|_| container.status == Status::Running) {
+                agent["lastStartedAt"] = if api { seconds(at) } else { json!(iso(at)) };
+            }
+            put("managedAgents", json!([agent]));
+        }
+        let bindings = self.bindings(container, definition);
+        if api || !bindings.is_empty() {
+            put("networkBindings", Value::Array(bindings));
         }
         if api {
-            put("networkBindings", json!([]));
             put("healthStatus", json!(container.health.unwrap_or("UNKNOWN")));
         }
         Value::Object(out)
+    }
+
+    /// Docker's id of a container, or what Fargate makes of the task's.
+    fn runtime_id(&self, container: &Container) -> String {
+        if self.place.fargate() {
+            let number = u32::from_str_radix(&container.id[..8], 16).unwrap_or(0);
+            return format!("{}-{number}", self.id);
+        }
+        format!("{:016x}", crate::local::faults::hash_of(&container.id)).repeat(4)
+    }
+
+    /// The ports that Docker has bound on the host: once the containers run, and never in `awsvpc`.
+    fn bindings(&self, container: &Container, definition: &ContainerDefinition) -> Vec<Value> {
+        if self.place.awsvpc || self.started.is_none() {
+            return Vec::new();
+        }
+        let dynamic = |port: i64| 32_768 + crate::local::faults::hash_of(&(&container.id, port)) % 28_000;
+        let bind = |port: &Port| {
+            let host = if port.host > 0 { json!(port.host) } else { json!(dynamic(port.container)) };
+            json!({"bindIP": "0.0.0.0", "containerPort": port.container, "hostPort": host, "protocol": port.protocol})
+        };
+        definition.ports.iter().map(bind).collect()
     }
 
     /// The whole event.

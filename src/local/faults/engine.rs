@@ -13,6 +13,8 @@ pub(in crate::local) struct Subject<'a> {
     pub(in crate::local) operation: &'a str,
     pub(in crate::local) cluster: &'a str,
     pub(in crate::local) family: &'a str,
+    /// `family:revision`; of a call without a revision, the family.
+    pub(in crate::local) task_definition: &'a str,
     pub(in crate::local) images: &'a [&'a str],
     pub(in crate::local) launch_type: &'a str,
     pub(in crate::local) capacity_provider: &'a str,
@@ -118,6 +120,7 @@ impl Engine {
                 all.copies = all.copies.max(one.copies);
                 all.delay = one.delay.or(all.delay);
                 all.reorder |= one.reorder;
+                all.hold = one.hold.or(all.hold);
             }
         }
         all
@@ -149,6 +152,7 @@ fn fits(when: &When, subject: &Subject<'_>) -> bool {
     is(&when.operation, subject.operation)
         && is(&when.cluster, subject.cluster)
         && is(&when.family, subject.family)
+        && is_definition(when, subject)
         && when.image.as_ref().is_none_or(|g| subject.images.iter().any(|image| g.matches(image)))
         && is(&when.launch_type, subject.launch_type)
         && is(&when.capacity_provider, subject.capacity_provider)
@@ -158,6 +162,12 @@ fn fits(when: &When, subject: &Subject<'_>) -> bool {
         && when.attempt.as_ref().is_none_or(|all| all.iter().any(|(a, b)| (*a..=*b).contains(&subject.attempt)))
         && when.from.is_none_or(|from| subject.seconds >= from)
         && when.until.is_none_or(|until| subject.seconds < until)
+}
+
+/// A family stands for all of its revisions.
+fn is_definition(when: &When, subject: &Subject<'_>) -> bool {
+    let is = |glob: &Glob| glob.matches(subject.task_definition) || glob.matches(subject.family);
+    when.task_definition.as_ref().is_none_or(is)
 }
 
 /// A hash that is the same in every process.

@@ -8,6 +8,7 @@ mod glob;
 mod presets;
 mod read;
 mod reasons;
+mod rule;
 mod script;
 
 pub(in crate::local) use engine::{Decision, Engine, Subject, hash_of};

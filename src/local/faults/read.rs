@@ -87,8 +87,18 @@ impl Fields {
 
     /// Fails on the first key that nobody asked for.
     pub(super) fn finish(self) -> Result<(), ScriptError> {
+        self.finish_with(&[])
+    }
+
+    /// The same; `elsewhere` are keys that other tables of this kind have a use for.
+    pub(super) fn finish_with(self, elsewhere: &[&str]) -> Result<(), ScriptError> {
         let Some(key) = self.table.keys().next() else { return Ok(()) };
-        Err(self.error(format!("unknown key `{key}`{}", nearest(key, &self.known))))
+        if elsewhere.contains(&key.as_str()) {
+            return Err(self.error(format!("`{key}` does nothing here; known: {}", self.known.join(", "))));
+        }
+        let all: Vec<&str> = self.known.iter().copied().chain(elsewhere.iter().copied()).collect();
+        let hint = likely(key, &all).unwrap_or_else(|| nearest(key, &self.known));
+        Err(self.error(format!("unknown key `{key}`{hint}")))
     }
 }
 
@@ -98,12 +108,12 @@ fn as_number(value: &Value) -> Option<f64> {
 
 /// ", did you mean …?" with the known name most like `name`, or the list of all of them.
 pub(super) fn nearest(name: &str, known: &[&str]) -> String {
-    let best = known
-        .iter()
-        .map(|k| (strsim::jaro_winkler(&name.to_lowercase(), &k.to_lowercase()), *k))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((likeness, k)) if likeness > 0.75 => format!(", did you mean `{k}`?"),
-        _ => format!("; known: {}", known.join(", ")),
-    }
+    likely(name, known).unwrap_or_else(|| format!("; known: {}", known.join(", ")))
+}
+
+/// ", did you mean …?", if one of the names is like enough.
+fn likely(name: &str, known: &[&str]) -> Option<String> {
+    let likeness = |k: &str| strsim::jaro_winkler(&name.to_lowercase(), &k.to_lowercase());
+    let best = known.iter().map(|k| (likeness(k), *k)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.75).then(|| format!(", did you mean `{}`?", best.1))
 }

@@ -28,6 +28,17 @@ fn mistakes_are_told_with_place_and_nearest_name() {
         ("[[faults]]\ndo = \"throttle\"", ["unknown key `faults`", "did you mean `fault`?"]),
         ("[fault]\ndo = \"throttle\"", ["[[fault]]", "two brackets"]),
         ("[task]\nexit_code = 300", ["[task]", "from 0 to 255"]),
+        ("[[fault]]\ndo = \"drop\"\nexit_code = 1", ["`exit_code` does nothing here", "known: name, match, do"]),
+        ("[[fault]]\ndo = \"latency\"\nmessage = \"x\"", ["`message` does nothing here", "seconds"]),
+        ("[[fault]]\ndo = \"capacity\"\nseconds = 1", ["`seconds` does nothing here", "reason"]),
+        (
+            "[[fault]]\ndo = \"stuck-pending\"\nstop_cod = \"x\"",
+            ["unknown key `stop_cod`", "did you mean `stop_code`?"],
+        ),
+        ("[[fault]]\nstop_reason = \"RESOURCE:CPU\"\nwhere = \"reason\"", ["`where` is \"reason\"", "failures.reason"]),
+        ("[[fault]]\ndo = \"early-event\"\nreached = \"RUNING\"", ["`reached` is", "did you mean `RUNNING`?"]),
+        ("[task]\nsecond = 1", ["[task]: unknown key `second`", "did you mean `seconds`?"]),
+        ("sed = 1", ["unknown key `sed`", "did you mean `seed`?"]),
         ("seed = \"x\"", ["`seed` is \"x\"", "whole number"]),
         ("nonsense", ["fault script", ""]),
     ] {
@@ -80,6 +91,17 @@ fn a_launch_fits_by_the_image_of_any_container() {
 }
 
 #[test]
+fn a_task_definition_is_a_revision_or_a_family() {
+    let toml = "[[fault]]\ndo = \"image-missing\"\n[fault.match]\ntask_definition = ";
+    let strikes = |pattern: &str| {
+        let mut engine = Engine::new(script(&format!("{toml}{pattern:?}")), 0);
+        engine.for_launch(&Subject { task_definition: "etl:7", ..subject("etl", 1, 1) }).life.is_some()
+    };
+    assert!(strikes("etl:7") && strikes("etl") && strikes("etl:*"));
+    assert!(!strikes("etl:8") && !strikes("et"));
+}
+
+#[test]
 fn chances_are_the_same_whatever_the_order() {
     let text = "[[fault]]\ndo = \"capacity\"\nprobability = 0.3";
     let struck = |keys: &mut dyn Iterator<Item = u64>| {
@@ -129,4 +151,50 @@ fn the_documentation_names_every_fault_and_its_example_is_a_script() {
 fn containers_takes_none_and_nothing_else() {
     let error = Script::parse("[[fault]]\ndo = \"image-pull\"\ncontainers = \"some\"\n").unwrap_err().to_string();
     assert!(error.contains("`containers` is \"some\""), "{error}");
+}
+
+/// Every word that the parser takes, read from what it says to a word that it does not: the script's own, a fault's, and its match's.
+fn words() -> [std::collections::BTreeSet<String>; 3] {
+    let known = |text: &str| -> Vec<String> {
+        let told = error(text);
+        let list = told.split_once("; known: ").unwrap_or_else(|| panic!("{told}")).1.to_owned();
+        list.split(", ").map(str::to_owned).collect()
+    };
+    let presets = Script::preset_names().into_iter().map(|name| format!("do = {name:?}"));
+    let mut heads: Vec<String> = presets.collect();
+    heads.extend(["stop_reason = \"CannotPullContainerError\"", "error = \"BlockedException\""].map(str::to_owned));
+    let faults = heads.iter().flat_map(|head| known(&format!("[[fault]]\n{head}\n0 = 0"))).collect();
+    let matches = known("[[fault]]\ndo = \"drop\"\nmatch = { 0 = 0 }").into_iter().collect();
+    [known("0 = 0").into_iter().collect(), faults, matches]
+}
+
+#[test]
+fn every_word_of_a_script_is_documented_with_an_example_that_is_a_script() {
+    let page = include_str!("../../../docs/local.md");
+    let [top, faults, matches] = words();
+    assert!(top.len() == 3 && faults.len() > 18 && matches.len() > 10, "{top:?} {faults:?} {matches:?}");
+    let script_at = page.find("## The script").unwrap();
+    let match_at = page.find("| word of `match` |").unwrap();
+    let end = page.find("### Lives that go wrong").unwrap();
+    for (words, section, of_fault) in [
+        (top, &page[script_at..match_at], false),
+        (faults, &page[script_at..match_at], true),
+        (matches, &page[match_at..end], true),
+    ] {
+        for word in words {
+            let row = section.lines().find(|line| line.starts_with(&format!("| `{word}` |")));
+            let row = row.unwrap_or_else(|| panic!("docs/local.md does not explain `{word}`"));
+            let example = row.rsplit('`').nth(1).unwrap();
+            assert!(example.contains(&format!("{word} =")), "`{word}`: {example}");
+            let text = if of_fault { format!("fault = [{example}]") } else { example.to_owned() };
+            assert!(Script::parse(&text).is_ok(), "`{word}`: {}", error(&text));
+        }
+    }
+}
+
+#[test]
+fn words_that_do_nothing_are_those_that_some_fault_takes() {
+    let taken = words()[1].clone();
+    let listed = super::super::rule::WORDS.iter().map(|&word| word.to_owned()).collect();
+    assert_eq!(taken, listed);
 }

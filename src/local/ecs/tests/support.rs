@@ -20,7 +20,7 @@ impl EventSink for Kept {
 
 pub(super) struct Bench {
     pub(super) ecs: Ecs,
-    kept: Arc<Kept>,
+    pub(super) kept: Arc<Kept>,
 }
 
 pub(super) fn bench(script: &str) -> Bench {
