@@ -7,7 +7,7 @@
 
 Needs Python's standard library only. Exit code 1: a run is unaccounted for.
 """
-import argparse, collections, datetime, json, os, pathlib, subprocess, sys, tempfile, time, urllib.request
+import argparse, collections, json, os, pathlib, subprocess, sys, tempfile, time, urllib.request
 
 RATE, BURST = 20.0, 100.0  # Fargate on demand, tasks launched: a second, and at once (FACTS: Fargate throttling quotas)
 FAULTS = """
@@ -77,10 +77,6 @@ def submit(cell, name, count):
     call(f"{cell}/v1/runs", {"name": name, "runTask": run_task, "until": "stopped", "retry": retry})
 
 
-def instant(text):
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", default="target/release/taskwatch")
@@ -143,7 +139,7 @@ def report(o, endpoint, cell, asked, samples, used):
     calls, throttled = counters["calls"].get("RunTask", 0), counters["throttled"].get("RunTask", 0)
     began = samples[0][0]
     print(f"{asked} runs in {samples[-1][0] - began:.0f} s: {last['counters']['ended']}")
-    at = sorted(instant(task["createdAt"]) for task in books["tasks"] if task.get("createdAt"))
+    at = sorted(task["createdMillis"] / 1000 for task in books["tasks"])
     if not o.minutes and at:
         span = at[-1] - at[0]
         print(f"{len(at)} tasks placed within {span:.1f} s: {(len(at) - BURST) / (RATE * span):.1%} of the quota of {RATE:.0f} a second (burst {BURST:.0f})")

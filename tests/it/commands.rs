@@ -27,6 +27,8 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ("docs/local.md", "taskwatch local", "runs until it is stopped; this test and cli:: start it"),
     ("docs/performance.md", "cargo bench", "a measurement"),
     ("docs/performance.md", "cargo run --release", "a measurement"),
+    ("docs/performance.md", "cargo build --release", "a measurement"),
+    ("docs/watch.md", "", "needs a terminal and shows what there happens to be; api::watch runs it in one"),
 ];
 
 /// Lines of a block that go on until they are stopped: what they start, this test has started.

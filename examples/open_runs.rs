@@ -1,0 +1,39 @@
+//! Fills a store with open runs, to measure how long a cell takes to be ready with them (docs/performance.md).
+//!
+//!     cargo run --release --example open_runs -- DIR 1000000
+
+use std::sync::Arc;
+
+use taskwatch::core::machine::{Input, apply};
+use taskwatch::core::request::RunRequest;
+use taskwatch::core::run::Run;
+use taskwatch::core::time::Timestamp;
+use taskwatch::store::{Change, FileStore, Store as _};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(dir), Some(count)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: open_runs DIR COUNT".into());
+    };
+    let store = FileStore::open(dir.as_ref())?;
+    let request = r#"{"runTask": {"cluster": "batch", "taskDefinition": "etl:7", "launchType": "FARGATE", "networkConfiguration":
+        {"awsvpcConfiguration": {"subnets": ["subnet-0a", "subnet-0b"]}}}, "until": "stopped"}"#;
+    let spec = Arc::new(RunRequest::parse(request)?.spec);
+    let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+    let numbers: Vec<u32> = (0..count.parse()?).collect();
+    for chunk in numbers.chunks(10_000) {
+        store.commit(chunk.iter().map(|n| open_run(*n, &spec, now)).collect()).await?;
+    }
+    Ok(())
+}
+
+/// One whose task was placed and has not started.
+fn open_run(n: u32, spec: &Arc<taskwatch::core::request::RunSpec>, now: Timestamp) -> Change {
+    let mut run = Run::new(uuid::Uuid::now_v7(), format!("fleet/{n}"), n, Arc::clone(spec), now);
+    apply(&mut run, &Input::Submitted, now);
+    apply(&mut run, &Input::Launching { token: format!("{n:040}"), group_size: 1 }, now);
+    let task_arn = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{n:032x}");
+    apply(&mut run, &Input::Placed { task_arn, created_at: Some(now) }, now);
+    Change::Put(Box::new(run))
+}
