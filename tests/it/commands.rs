@@ -24,10 +24,11 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ("docs/aws.md", "aws cloudformation deploy --stack-name taskwatch-blue", "infra deploys the templates in moto"),
     ("docs/aws.md", "aws cloudformation deploy --stack-name nightly", "infra deploys the templates in moto"),
     ("docs/cost.md", "TASKWATCH_COST_RUNS", "takes a minute; cost:: runs it with fewer runs"),
-    ("docs/local.md", "taskwatch local", "runs until it is stopped; this test and cli:: start it"),
+    ("docs/local.md", "", "local_docs runs every one, and the CI job"),
     ("docs/performance.md", "cargo bench", "a measurement"),
     ("docs/performance.md", "cargo run --release", "a measurement"),
     ("docs/performance.md", "cargo build --release", "a measurement"),
+    ("docs/reliability.md", "cargo test", "cargo test runs it once; the others are longer"),
     ("docs/watch.md", "", "needs a terminal and shows what there happens to be; api::watch runs it in one"),
 ];
 
