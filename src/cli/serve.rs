@@ -21,6 +21,8 @@ use crate::store::{FileStore, MemoryStore, Store};
 const EMF: Duration = Duration::from_secs(60);
 /// With the last commits (2 s) and the last answers it ends within 10 s of SIGTERM; ECS sends SIGKILL after 30.
 const DRAIN: Duration = Duration::from_secs(6);
+/// Finished runs in memory beside a store that has them all: what people look at, and memory stays flat.
+const FINISHED_IN_MEMORY: usize = 10_000;
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, CliError> {
@@ -45,6 +47,9 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     let region = clients.region().ok_or_else(|| CliError::usage("no AWS region is set: use --region or AWS_REGION"))?;
     let mut config = settings.cell_config(&name);
     config.region = region;
+    if store.is_durable() {
+        config.keep_finished = FINISHED_IN_MEMORY;
+    }
     // https://sqs.<region>.amazonaws.com/<account>/<name>
     config.account = events.rsplit('/').nth(1).unwrap_or_default().to_owned();
     let queue = |url: String| Arc::new(clients.queue(url)) as Arc<dyn Queue>;
