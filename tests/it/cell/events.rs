@@ -108,6 +108,21 @@ async fn a_silent_task_is_described_and_the_correction_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_became_healthy_is_no_correction() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({"until": "healthy"})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    let task = world.ecs.tasks()[0].clone();
+    let healthy = parse_task(&json!({"taskArn": task, "version": 5, "lastStatus": "RUNNING", "healthStatus": "HEALTHY",
+        "startedAt": "2027-01-15T08:00:01Z"}));
+    world.ecs.describe_as(&task, Some(healthy));
+    world.event(&task, 5, "RUNNING", json!({"startedAt": "2027-01-15T08:00:01Z"}));
+    eventually("it is described", || status(&cell, run) == Status::Succeeded).await;
+    assert_eq!(cell.counters().corrections.get(), 0, "no event was lost");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_missing_task_is_not_yet_there_and_later_lost() {
     let mut world = World::new();
     world.config.reconcile_after = Duration::from_secs(60);
