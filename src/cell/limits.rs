@@ -106,9 +106,13 @@ pub enum LimitsError {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Standing {
+    #[serde(skip_serializing_if = "Option::is_none")]
     run_task_rate: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     run_task_burst: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_in_flight: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_provisioning: Option<usize>,
     holds: BTreeSet<Hold>,
 }

@@ -304,6 +304,10 @@ impl Cell {
             }
         }
         let request = name.split('/').next().unwrap_or_default();
+        // One of many that is in memory costs no reading of the others.
+        if let Some(run) = self.inner.one_of_request(request, name) {
+            return Ok(vec![run]);
+        }
         let mut found = self.inner.runs_of_request(request).await?;
         found.retain(|run| run.name == name || run.request_name() == name);
         Ok(found)
@@ -441,6 +445,13 @@ impl Inner {
         }
         found.sort_by_key(|run| run.index);
         Ok(found)
+    }
+
+    /// The run of this name, if it is one of a request of many and in memory.
+    fn one_of_request(&self, request: &str, name: &str) -> Option<Run> {
+        let this = |run: &Run| (run.name == name).then(|| run.clone());
+        let ids = if name == request { Vec::new() } else { self.registry.of_name(request) };
+        ids.into_iter().find_map(|id| self.registry.read(id, this).flatten())
     }
 
     /// Keeps a final run for a while, and forgets the oldest when there are too many.

@@ -21,7 +21,8 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Specs remembered by address before those that nobody uses are dropped.
 const SPECS: usize = 10_000;
 /// Drops a spec that no run has any more.
-pub(super) const UNUSED: &str = "DELETE FROM specs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.spec = specs.id)";
+pub(super) const UNUSED: &str =
+    "DELETE FROM specs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.spec = specs.id)";
 
 enum Job {
     Commit(Vec<Change>, oneshot::Sender<Result<(), StoreError>>),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskwatch::cell::{Cell, CellError, CellConfig, Clock, Ids, Ports};
+use taskwatch::cell::{Cell, CellConfig, CellError, Clock, Ids, Ports};
 use taskwatch::core::notification::Outlets;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
