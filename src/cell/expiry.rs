@@ -1,7 +1,9 @@
 //! Forgets finished runs when their time is over, a little at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::Inner;
 use crate::core::time::Timestamp;
@@ -25,8 +27,7 @@ impl Inner {
     }
 
     async fn expire(&self, before: Timestamp) {
-        let old = self.registry.collect(|run| run.finished_at.filter(|at| *at < before).map(|_| run.id));
-        for id in old {
+        while let Some(id) = self.next_expired(before) {
             self.registry.forget(id);
         }
         loop {
@@ -36,5 +37,14 @@ impl Inner {
                 Err(error) => return tracing::warn!(%error, "old runs were not forgotten; it is tried again"),
             }
         }
+    }
+
+    /// The next of the finished runs in memory, which stand in the order of their ends, whose time is over; taken out.
+    fn next_expired(&self, before: Timestamp) -> Option<Uuid> {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = *finished.front()?;
+        // One that is open again stands behind as well once it ends.
+        let stays = self.registry.read(first, |run| run.finished_at.is_some_and(|at| at >= before)).unwrap_or(false);
+        if stays { None } else { finished.pop_front() }
     }
 }

@@ -1,7 +1,7 @@
 //! How much a cell may do at once, and what is paused: changed while it runs, and kept over restarts.
 
 use std::collections::BTreeSet;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -106,9 +106,13 @@ pub enum LimitsError {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Standing {
+    #[serde(skip_serializing_if = "Option::is_none")]
     run_task_rate: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     run_task_burst: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_in_flight: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_provisioning: Option<usize>,
     holds: BTreeSet<Hold>,
 }
@@ -189,27 +193,33 @@ impl Cell {
     /// # Errors
     /// [`LimitsError::Wrong`] names the value that cannot be; [`LimitsError::Closed`] once the cell has ended.
     pub async fn change_limits(&self, change: LimitsChange) -> Result<Limits, LimitsError> {
-        let inner = &self.inner;
-        let _one_at_a_time = inner.changing.lock().await;
-        let resumed: Vec<Hold> = change.resume.iter().cloned().map(Hold::plainly).collect();
-        let next = inner.standing().changed(change)?;
-        let text = serde_json::to_string(&next).map_err(|e| LimitsError::Wrong(e.to_string()))?;
-        let (commit, durable) = Commit::bare(vec![Change::Note { name: NOTE, text }]);
-        let permit = inner.commits.reserve().await.map_err(|_| LimitsError::Closed)?;
-        inner.resume(&resumed, commit, |commit| permit.send(commit));
-        durable.await.map_err(|_| LimitsError::Closed)?;
-        *inner.standing() = next;
-        let limits = inner.limits();
-        tracing::info!(limits = serde_json::to_string(&limits).unwrap_or_default(), "limits were changed");
-        inner.enforce(&limits);
-        inner.keep_gate();
-        Ok(limits)
+        // To its end, though whoever asked may go away meanwhile: what is durable must also be in force.
+        let inner = Arc::clone(&self.inner);
+        let changing = self.inner.tasks.spawn(async move { inner.change_limits(change).await });
+        changing.await.map_err(|_| LimitsError::Closed)?
     }
 }
 
 impl Inner {
     pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn change_limits(&self, change: LimitsChange) -> Result<Limits, LimitsError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let resumed: Vec<Hold> = change.resume.iter().cloned().map(Hold::plainly).collect();
+        let next = self.standing().changed(change)?;
+        let text = serde_json::to_string(&next).map_err(|e| LimitsError::Wrong(e.to_string()))?;
+        let (commit, durable) = Commit::bare(vec![Change::Note { name: NOTE, text }]);
+        let permit = self.commits.reserve().await.map_err(|_| LimitsError::Closed)?;
+        self.resume(&resumed, commit, |commit| permit.send(commit));
+        durable.await.map_err(|_| LimitsError::Closed)?;
+        *self.standing() = next;
+        let limits = self.limits();
+        tracing::info!(limits = serde_json::to_string(&limits).unwrap_or_default(), "limits were changed");
+        self.enforce(&limits);
+        self.keep_gate();
+        Ok(limits)
     }
 
     pub(super) fn limits(&self) -> Limits {

@@ -172,6 +172,19 @@ pub enum CellError {
     /// A name that `startedBy` cannot carry.
     #[error("cell name {0:?}: use 1 to 64 characters of A-Z a-z 0-9 - _")]
     Name(String),
+    /// The store has runs of a cell with another name: their tasks bear that name, and their events go to its queue.
+    #[error(
+        "the store has runs of cell {theirs:?} that have not ended ({open}), and this cell is {ours:?}: set TASKWATCH_CELL to \
+         {theirs}, or name another store (TASKWATCH_STORE)"
+    )]
+    OtherCell {
+        /// The name in the store.
+        theirs: String,
+        /// The name in the settings.
+        ours: String,
+        /// Runs that have not ended.
+        open: usize,
+    },
 }
 
 /// How much a cell holds in memory: what must not grow with the runs that have ended.
@@ -243,6 +256,8 @@ struct Inner {
     storing: Neighbour,
     /// Ill: RunTask was not answered, neither yes nor no.
     launching: Neighbour,
+    /// Clusters of which the last DescribeTasks gave no answer.
+    undescribed: Mutex<BTreeSet<String>>,
     counters: Counters,
     listens_since: Mutex<Instant>,
     began_at: crate::core::time::Timestamp,
@@ -289,6 +304,10 @@ impl Cell {
             }
         }
         let request = name.split('/').next().unwrap_or_default();
+        // One of many that is in memory costs no reading of the others.
+        if let Some(run) = self.inner.one_of_request(request, name) {
+            return Ok(vec![run]);
+        }
         let mut found = self.inner.runs_of_request(request).await?;
         found.retain(|run| run.name == name || run.request_name() == name);
         Ok(found)
@@ -426,6 +445,13 @@ impl Inner {
         }
         found.sort_by_key(|run| run.index);
         Ok(found)
+    }
+
+    /// The run of this name, if it is one of a request of many and in memory.
+    fn one_of_request(&self, request: &str, name: &str) -> Option<Run> {
+        let this = |run: &Run| (run.name == name).then(|| run.clone());
+        let ids = if name == request { Vec::new() } else { self.registry.of_name(request) };
+        ids.into_iter().find_map(|id| self.registry.read(id, this).flatten())
     }
 
     /// Keeps a final run for a while, and forgets the oldest when there are too many.

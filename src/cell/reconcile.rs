@@ -1,7 +1,7 @@
 //! Behind the events: asks ECS about tasks that have been silent for too long, 100 a call, at a share of the quota.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Inner;
@@ -26,7 +26,7 @@ impl Inner {
             for class in [Class::Health, Class::Usual] {
                 let silent = self.registry.silent(class, self.ports.clock.now(), MOST_A_ROUND);
                 most = most.max(silent.len());
-                if !self.ask(silent).await {
+                if !self.ask(class, silent).await {
                     return;
                 }
             }
@@ -41,7 +41,7 @@ impl Inner {
     }
 
     /// Describes these tasks; false once the cell has ended.
-    async fn ask(&self, silent: Vec<Silent>) -> bool {
+    async fn ask(&self, class: Class, silent: Vec<Silent>) -> bool {
         let mut by_cluster: BTreeMap<String, Vec<Silent>> = BTreeMap::new();
         for task in silent {
             by_cluster.entry(task.cluster.clone()).or_default().push(task);
@@ -49,7 +49,7 @@ impl Inner {
         for (cluster, tasks) in by_cluster {
             for batch in tasks.chunks(MOST_A_CALL) {
                 let Some(cuts) = self.read_slot().await else { return false };
-                self.describe(&cluster, batch, cuts).await;
+                self.describe(class, &cluster, batch, cuts).await;
             }
         }
         true
@@ -69,17 +69,23 @@ impl Inner {
         }
     }
 
-    async fn describe(&self, cluster: &str, batch: &[Silent], cuts: u64) {
+    async fn describe(&self, class: Class, cluster: &str, batch: &[Silent], cuts: u64) {
         let arns: Vec<String> = batch.iter().map(|silent| silent.task_arn.clone()).collect();
         let described = self.ports.ecs.describe_tasks(cluster, &arns).await;
         self.governor.described(cuts, matches!(described, Err(CallError::Throttled(_))));
         let described = match described {
             Ok(described) => described,
-            Err(error) => return tracing::debug!(%error, "DescribeTasks gave no answer; asking again later"),
+            // Rates are the governor's affair.
+            Err(error @ CallError::Throttled(_)) => return tracing::debug!(%error, "DescribeTasks was throttled"),
+            Err(error) => return self.cannot_describe(cluster, &error),
         };
+        if self.undescribed().remove(cluster) {
+            tracing::info!(cluster, "DescribeTasks is answered again");
+        }
         for task in &described.tasks {
             let told = self.observe(task).await == Seen::Known { new: true };
-            if told && self.config.poll.is_none() {
+            // Who waits for health is asked about all the time: no event was late, let alone lost.
+            if told && class == Class::Usual && self.config.poll.is_none() {
                 self.counters.corrections.add(1);
             }
         }
@@ -91,6 +97,19 @@ impl Inner {
                 self.advance(silent.run, Input::Missing { task_arn }).await;
             }
         }
+    }
+
+    /// Said when it begins: without these answers, lost events are not made good.
+    fn cannot_describe(&self, cluster: &str, error: &CallError) {
+        if self.undescribed().insert(cluster.to_owned()) {
+            tracing::warn!(cluster, %error, "DescribeTasks gave no answer; silent tasks are asked about again later");
+        } else {
+            tracing::debug!(cluster, %error, "DescribeTasks gave no answer");
+        }
+    }
+
+    fn undescribed(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.undescribed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

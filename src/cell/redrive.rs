@@ -1,5 +1,7 @@
 //! Begins ended runs again, also those that only the store still has.
 
+use std::sync::PoisonError;
+
 use uuid::Uuid;
 
 use super::{Cell, Inner};
@@ -68,6 +70,8 @@ impl Inner {
             return Err(RedriveError::NotRedrivable { name: run.name, status: run.status });
         }
         self.registry.insert(run);
+        // Should it not be begun again after all, it leaves memory with the others.
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner).push_back(id);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::door::Commit;
 use super::feed::Feed;
 use super::governor::Governor;
 use super::receive::From;
@@ -21,17 +22,19 @@ use super::{Cell, CellConfig, CellError, Clock, Counters, Inner, Ports, limits, 
 use crate::core::machine::{self, Effect, Input};
 use crate::core::notification::Origin;
 use crate::core::run::{Run, Stage};
-use crate::store::Contents;
+use crate::store::{Change, Contents};
 
 /// Transitions on their way to the store: more wait, and so do those who made them.
 const COMMITS: usize = 8192;
 const DUE_AT_ONCE: usize = 64;
+/// The note of the store that says whose runs it has.
+const NOTE: &str = "cell";
 
 impl Cell {
     /// Begins a cell on what its store holds.
     ///
     /// # Errors
-    /// A store that cannot be read; a name that `startedBy` cannot carry.
+    /// A store that cannot be read, or has the runs of another cell; a name that `startedBy` cannot carry.
     pub async fn start(config: CellConfig, mut ports: Ports) -> Result<Self, CellError> {
         // startedBy takes letters, digits, hyphen, underscore and slash (API reference, RunTask).
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
@@ -39,6 +42,7 @@ impl Cell {
             return Err(CellError::Name(config.name));
         }
         let contents = ports.store.load().await?;
+        let is_noted = is_noted(&config.name, &contents)?;
         ports.clock = set_forward(ports.clock, &contents);
         let (commits, to_commit) = mpsc::channel(COMMITS);
         let inner = Arc::new(Inner::new(config, ports, commits));
@@ -49,6 +53,11 @@ impl Cell {
         inner.untold.store(contents.undelivered.values().sum(), Ordering::Release);
         contents.undelivered.keys().for_each(|outlet| inner.deliver_to(outlet));
         inner.tasks.spawn(Arc::clone(&inner).commit_all(to_commit));
+        if !is_noted {
+            let (commit, _) = Commit::bare(vec![Change::Note { name: NOTE, text: inner.config.name.clone() }]);
+            // The first commit: there is room for it.
+            let _ = inner.commits.try_send(commit);
+        }
         inner.launches.spawn(Arc::clone(&inner).launch_all());
         inner.tasks.spawn(Arc::clone(&inner).stop_all());
         inner.tasks.spawn(Arc::clone(&inner).keep_time());
@@ -98,6 +107,7 @@ impl Inner {
             receiving: Default::default(),
             storing: Default::default(),
             launching: Default::default(),
+            undescribed: Mutex::default(),
             counters: Counters::default(),
             listens_since: Mutex::new(tokio::time::Instant::now()),
             draining: CancellationToken::new(),
@@ -195,6 +205,16 @@ impl Inner {
         };
         self.registry.read(id, before)?.then(|| now.plus(wait))
     }
+}
+
+/// Whether the store says that it is this cell's. One in which nothing is open may become another's.
+fn is_noted(name: &str, contents: &Contents) -> Result<bool, CellError> {
+    let Some(theirs) = contents.notes.get(NOTE) else { return Ok(false) };
+    let open = contents.runs.iter().filter(|run| !run.status.is_final()).count();
+    if theirs != name && open > 0 {
+        return Err(CellError::OtherCell { theirs: theirs.clone(), ours: name.to_owned(), open });
+    }
+    Ok(theirs == name)
 }
 
 /// A clock that was set back since the store was written would put off every deadline by as much: the cell counts on from

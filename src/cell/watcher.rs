@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Inner;
+use super::door::Made;
 use super::ports::Message;
 use crate::core::machine::{Input, Observation};
 use crate::core::task::{Deciders, Notice, Task, parse_notice};
@@ -80,11 +81,23 @@ impl Inner {
         let token = token.and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
         if let Some(id) = self.registry.of_task(&task.task_arn) {
             let observation = self.observation(id, task, token).await;
-            return self.seen(id, observation).await;
+            return self.durably(self.advance(id, Input::Observed(observation)).await).await;
         }
         // The event overtook RunTask's answer, or found a restarted process: any open member of its call will do,
         // for they are alike.
         let Some(known) = token.as_deref() else { return Seen::Foreign };
+        // Read, if it has to be, before the lock: every answer of RunTask waits for that.
+        if let Some(alike) = self.registry.of_token(known).first() {
+            self.deciders(*alike, task).await;
+        }
+        match self.bind(task, known).await {
+            Ok(made) => self.durably(made).await,
+            Err(seen) => seen,
+        }
+    }
+
+    /// Gives the task to a member of its call, with what ECS says of it.
+    async fn bind(&self, task: &Task<'_>, known: &str) -> Result<Option<Made>, Seen> {
         let _one_at_a_time = self.binding.lock().await;
         let members = self.registry.of_token(known);
         let id = match self.registry.of_task(&task.task_arn) {
@@ -93,17 +106,17 @@ impl Inner {
                 let open = members.into_iter().find(|id| self.is_launching(*id, known));
                 let Some(open) = open else {
                     self.note_stranger(task, known);
-                    return Seen::Foreign;
+                    return Err(Seen::Foreign);
                 };
                 match self.had_by_sibling(open, known, &task.task_arn).await {
                     Some(false) => open,
-                    Some(true) => return Seen::Known { new: false },
-                    None => return Seen::CutOff,
+                    Some(true) => return Err(Seen::Known { new: false }),
+                    None => return Err(Seen::CutOff),
                 }
             }
         };
-        let observation = self.observation(id, task, token.clone()).await;
-        self.seen(id, observation).await
+        let observation = self.observation(id, task, Some(known.to_owned())).await;
+        Ok(self.advance(id, Input::Observed(observation)).await)
     }
 
     /// Counts a task that bears this cell's name and that this cell did not launch: another one works under its name, with
@@ -127,8 +140,8 @@ impl Inner {
         }
     }
 
-    async fn seen(&self, id: Uuid, observation: Observation) -> Seen {
-        match self.advance(id, Input::Observed(observation)).await {
+    async fn durably(&self, made: Option<Made>) -> Seen {
+        match made {
             Some(made) => made.durable().await.map_or(Seen::CutOff, |new| Seen::Known { new }),
             None if self.commits.is_closed() => Seen::CutOff,
             None => Seen::Foreign,

@@ -257,11 +257,10 @@ impl Storms {
     /// What was launched at or before the launch of a task that started says nothing any more.
     fn started(&mut self, seen: &Seen<'_>, now: Timestamp) -> Follows {
         let Some(launched) = seen.launched_at else { return Follows::default() };
-        for ((definition, ..), count) in &mut self.counts {
-            if definition == seen.task_definition {
-                count.failures.retain(|(failed_launch, _)| *failed_launch > launched);
-            }
-        }
+        // Its own reasons only, which stand together: this is for every task that starts.
+        let first = (seen.task_definition.to_owned(), String::new(), Class::ALL[0]);
+        let its = self.counts.range_mut(first..).take_while(|((definition, ..), _)| definition == seen.task_definition);
+        its.for_each(|(_, count)| count.failures.retain(|(failed_launch, _)| *failed_launch > launched));
         let turns = self.end(seen.task_definition, Why::Started, now, |storm| storm.paused_at <= launched);
         Follows { keep: !turns.is_empty(), turns }
     }

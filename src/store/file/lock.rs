@@ -14,7 +14,7 @@ pub(super) struct Lock {
 pub(super) enum LockError {
     #[error("{0} has this store; a store is for one process, so stop that one or name another directory")]
     Held(String),
-    #[error("its lock file cannot be used: {0}")]
+    #[error("its lock file cannot be written ({0}); give this user the right to, or name another directory")]
     Io(#[from] std::io::Error),
 }
 

@@ -49,6 +49,15 @@ pub(super) enum SchemaError {
 /// Sets the connection up and makes the tables where there are none.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     connection.busy_timeout(BUSY)?;
+    // Before anything is set: the journal's mode stays with the file, and a stranger's is left as it is.
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    match (tables, application, version) {
+        (0, ..) | (_, APPLICATION, VERSION) => {}
+        (_, APPLICATION, newer) => return Err(SchemaError::Newer(newer)),
+        _ => return Err(SchemaError::Foreign),
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A commit is on the disk when it answers, also through a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -56,20 +65,12 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.pragma_update(None, "cache_size", -32 * 1024)?;
-    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
-    match (tables, application, version) {
-        (0, ..) => {
-            let transaction = connection.transaction()?;
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "application_id", APPLICATION)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-            transaction.commit()?;
-            Ok(())
-        }
-        (_, APPLICATION, VERSION) => Ok(()),
-        (_, APPLICATION, newer) => Err(SchemaError::Newer(newer)),
-        _ => Err(SchemaError::Foreign),
+    if tables == 0 {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
     }
+    Ok(())
 }

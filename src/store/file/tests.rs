@@ -160,6 +160,16 @@ fn a_listing_walks_an_index_and_sorts_nothing() {
     }
 }
 
+#[test]
+fn forgetting_a_run_looks_at_no_request_but_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(FileStore::open(dir.path()).unwrap());
+    let database = Connection::open(dir.path().join(FILE)).unwrap();
+    let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {}", writer::UNUSED)).unwrap();
+    let plan: Vec<String> = statement.query_map([1], |row| row.get(3)).unwrap().collect::<Result<_, _>>().unwrap();
+    assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{plan:?}");
+}
+
 #[tokio::test]
 async fn a_second_process_is_refused_and_told_who_has_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -185,10 +195,19 @@ async fn only_old_runs_that_were_told_of_are_forgotten() {
     let posted = store.outbox(&topic(), 0, 1).await.unwrap();
     store.commit(vec![Change::Delivered(posted[0].seq)]).await.unwrap();
     assert_eq!(store.expire(NOW.plus(day * 2), 10).await.unwrap(), 2);
+    let specs = || {
+        let database = Connection::open(dir.path().join(FILE)).unwrap();
+        database.query_row("SELECT count(*) FROM specs", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
     // The open run keeps its request.
+    assert_eq!(specs(), 1);
     assert_eq!(store.load().await.unwrap().runs.len(), 1);
     store.commit(puts(&runs(1))).await.unwrap();
     assert_eq!(store.load().await.unwrap().runs.len(), 2);
+    let last: Vec<Run> = store.load().await.unwrap().runs.iter().map(|run| ended(run, NOW)).collect();
+    store.commit(puts(&last)).await.unwrap();
+    assert_eq!(store.expire(NOW.plus(day), 10).await.unwrap(), 2);
+    assert_eq!(specs(), 0, "a request is forgotten with the last of its runs");
 }
 
 #[tokio::test]
@@ -203,6 +222,14 @@ async fn later_formats_and_strangers_are_refused_and_left_alone() {
     let error = FileStore::open(dir.path()).err().unwrap().to_string();
     assert!(error.contains("another program's"), "{error}");
     drop(database);
+    let other = tempfile::tempdir().unwrap();
+    let stranger = Connection::open(other.path().join(FILE)).unwrap();
+    stranger.execute_batch("CREATE TABLE theirs (id INTEGER)").unwrap();
+    drop(stranger);
+    let theirs = std::fs::read(other.path().join(FILE)).unwrap();
+    let error = FileStore::open(other.path()).err().unwrap().to_string();
+    assert!(error.contains("another program's"), "{error}");
+    assert_eq!(std::fs::read(other.path().join(FILE)).unwrap(), theirs, "a stranger's database was changed");
     std::fs::write(dir.path().join(FILE), "not a database at all, but longer than a header ".repeat(100)).unwrap();
     let error = FileStore::open(dir.path()).err().unwrap().to_string();
     assert!(error.contains("damaged"), "{error}");

@@ -1,6 +1,6 @@
 //! The one thread that writes. A batch of changes is one transaction and one fsync.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
@@ -20,6 +20,9 @@ use crate::store::{Change, StoreError};
 const IDLE: Duration = Duration::from_millis(500);
 /// Specs remembered by address before those that nobody uses are dropped.
 const SPECS: usize = 10_000;
+/// Drops a spec that no run has any more.
+pub(super) const UNUSED: &str =
+    "DELETE FROM specs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.spec = specs.id)";
 
 enum Job {
     Commit(Vec<Change>, oneshot::Sender<Result<(), StoreError>>),
@@ -120,15 +123,20 @@ impl Thread {
         self.specs.clear();
         let expired = (|| {
             let transaction = self.connection.transaction()?;
-            let count = transaction.execute(
-                "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE finished_at < ?1
-                    AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = runs.id) ORDER BY finished_at LIMIT ?2)",
-                params![before.millis(), i64::try_from(limit).unwrap_or(i64::MAX)],
-            )?;
-            if count > 0 {
-                let unused = "DELETE FROM specs WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.spec = specs.id)";
-                transaction.execute(unused, [])?;
+            let specs: Vec<i64> = {
+                let mut old = transaction.prepare_cached(
+                    "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE finished_at < ?1
+                        AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = runs.id) ORDER BY finished_at LIMIT ?2)
+                     RETURNING spec",
+                )?;
+                let bounds = params![before.millis(), i64::try_from(limit).unwrap_or(i64::MAX)];
+                old.query_map(bounds, |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
+            };
+            // Theirs only: a look at every spec, each time, would hold up commits for longer the more there are.
+            for spec in specs.iter().collect::<BTreeSet<_>>() {
+                transaction.prepare_cached(UNUSED)?.execute([spec])?;
             }
+            let count = specs.len();
             transaction.commit()?;
             Ok(count)
         })();

@@ -71,6 +71,39 @@ async fn finished_runs_are_forgotten_when_there_are_too_many() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn finished_runs_leave_memory_when_their_time_is_over_and_open_ones_stay() {
+    let mut world = World::new();
+    world.config.keep = Duration::from_secs(3600);
+    let cell = world.start().await;
+    for minute in 0..3 {
+        submit(&cell, json!({})).await;
+        eventually("a task", || world.ecs.tasks().len() == minute + 1).await;
+        world.ended(&world.ecs.tasks()[minute], 0);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+    }
+    submit(&cell, json!({"until": "stopped"})).await;
+    assert_eq!(cell.sizes().runs, 4);
+    // 30 minutes have passed: the first is an hour old in 30, the last in 50.
+    tokio::time::sleep(Duration::from_secs(35 * 60)).await;
+    assert_eq!(cell.sizes().runs, 3);
+    tokio::time::sleep(Duration::from_secs(20 * 60)).await;
+    assert_eq!((cell.sizes().runs, cell.sizes().names), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_many_that_is_in_memory_is_found_without_reading_the_others() {
+    let world = World::new();
+    world.store.keeps_final_runs();
+    let cell = world.start().await;
+    submit(&cell, json!({"name": "many", "count": 5})).await;
+    let before = world.journal.of("Find").len();
+    let found = cell.find("many/3").await.expect("the store");
+    assert_eq!(found.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["many/3"]);
+    assert_eq!(world.journal.of("Find").len(), before);
+    assert_eq!(cell.find("many").await.expect("the store").len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cell_is_ready_only_while_it_receives_from_both_queues() {
     let world = World::new();
     world.events.refuses.store(true, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! The events queue: deleted when durable, strangers too, order by version, reconciled behind.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
@@ -105,6 +106,38 @@ async fn a_silent_task_is_described_and_the_correction_counted() {
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert_eq!(status(&cell, run), Status::Succeeded);
     assert_eq!(cell.counters().corrections.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_became_healthy_is_no_correction() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({"until": "healthy"})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    let task = world.ecs.tasks()[0].clone();
+    let healthy =
+        parse_task(&json!({"taskArn": task, "version": 5, "lastStatus": "RUNNING", "healthStatus": "HEALTHY",
+        "startedAt": "2027-01-15T08:00:01Z"}));
+    world.ecs.describe_as(&task, Some(healthy));
+    world.event(&task, 5, "RUNNING", json!({"startedAt": "2027-01-15T08:00:01Z"}));
+    eventually("it is described", || status(&cell, run) == Status::Succeeded).await;
+    assert_eq!(cell.counters().corrections.get(), 0, "no event was lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_definition_that_cannot_be_read_holds_up_no_launch() {
+    let world = World::new();
+    world.ecs.then([Answer::Silent]);
+    world.ecs.keeps_definitions.store(true, Ordering::Relaxed);
+    let cell = world.start().await;
+    submit(&cell, json!({"until": "stopped"})).await;
+    eventually("a task without an answer", || world.ecs.tasks().len() == 1).await;
+    let definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/app:1";
+    world.event(&world.ecs.tasks()[0], 9, "STOPPED", json!({"taskDefinitionArn": definition}));
+    eventually("it is asked for", || !world.journal.of("DescribeTaskDefinition").is_empty()).await;
+    let other = &submit(&cell, json!({})).await[0];
+    let is_placed = || cell.run(other.id).and_then(|run| run.attempt()?.task_arn.clone()).is_some();
+    eventually("another run's answer is taken in", is_placed).await;
 }
 
 #[tokio::test(start_paused = true)]

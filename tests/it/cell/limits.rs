@@ -77,6 +77,17 @@ async fn a_change_is_durable_before_it_is_answered_or_in_force() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_whose_sender_went_away_is_in_force_once_it_is_durable() {
+    let world = World::new();
+    let cell = world.start().await;
+    world.store.shut();
+    let gone = tokio::time::timeout(Duration::from_secs(1), pause(&cell, queue("a"))).await;
+    assert!(gone.is_err(), "it was answered before it was durable");
+    world.store.open();
+    eventually("it is in force", || cell.limits().holds == queue("a")).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn raised_limits_let_waiting_runs_go_at_once() {
     let mut world = World::new();
     world.config.max_in_flight = 2;

@@ -27,6 +27,25 @@ async fn a_call_without_an_answer_goes_out_again_with_its_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_with_open_runs_is_not_taken_up_under_another_name() {
+    let mut world = World::new();
+    let first = world.start().await;
+    let run = &submit(&first, json!({})).await[0];
+    eventually("a task", || status(&first, run) == Status::Starting).await;
+    first.drain(Duration::from_secs(1)).await;
+    world.config.name = "d".into();
+    let refused = world.try_start_on(Arc::clone(&world.store) as _).await.err().expect("refused").to_string();
+    assert!(refused.contains("runs of cell \"c\"") && refused.contains("TASKWATCH_CELL"), "{refused}");
+    world.config.name = "c".into();
+    let again = world.start().await;
+    world.ended(&world.ecs.tasks()[0], 0);
+    assert_eq!(again.finished(run.id).await.expect("known").status, Status::Succeeded);
+    again.drain(Duration::from_secs(1)).await;
+    world.config.name = "d".into();
+    world.start().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_from_before_the_restart_still_finds_its_run() {
     let world = World::new();
     world.ecs.then([Answer::Silent, Answer::Silent]);

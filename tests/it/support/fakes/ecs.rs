@@ -1,6 +1,7 @@
 //! ECS that answers as scripted, and keeps `clientToken`'s promise: a token that was used places nothing new.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures::future::{BoxFuture, FutureExt as _};
@@ -85,6 +86,8 @@ impl Books {
 pub(crate) struct FakeEcs {
     journal: Journal,
     books: Mutex<Books>,
+    /// DescribeTaskDefinition is never answered.
+    pub(crate) keeps_definitions: AtomicBool,
 }
 
 /// The ARN of the n-th task placed, from 1.
@@ -94,7 +97,7 @@ fn arn(n: usize) -> String {
 
 impl FakeEcs {
     pub(crate) fn new(journal: Journal) -> Self {
-        Self { journal, books: Mutex::default() }
+        Self { journal, books: Mutex::default(), keeps_definitions: AtomicBool::new(false) }
     }
 
     fn books(&self) -> std::sync::MutexGuard<'_, Books> {
@@ -216,6 +219,9 @@ impl ports::Ecs for FakeEcs {
 
     fn container_definitions<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
         self.journal.note("DescribeTaskDefinition");
+        if self.keeps_definitions.load(Ordering::Relaxed) {
+            return std::future::pending().boxed();
+        }
         async { Ok(vec!["app", "goapp"].into_iter().map(essential).collect()) }.boxed()
     }
 }

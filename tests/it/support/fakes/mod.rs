@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
+use taskwatch::cell::{Cell, CellConfig, CellError, Clock, Ids, Ports};
 use taskwatch::core::notification::Outlets;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
@@ -77,6 +77,10 @@ impl World {
 
     /// The same on another store.
     pub(crate) async fn start_on(&self, store: Arc<dyn Store>) -> Cell {
+        self.try_start_on(store).await.expect("a cell")
+    }
+
+    pub(crate) async fn try_start_on(&self, store: Arc<dyn Store>) -> Result<Cell, CellError> {
         let ports = Ports {
             ecs: Arc::clone(&self.ecs) as _,
             events: Some(Arc::clone(&self.events) as _),
@@ -87,7 +91,7 @@ impl World {
             clock: self.clock,
             ids: Ids::default(),
         };
-        Cell::start(self.config.clone(), ports).await.expect("a cell")
+        Cell::start(self.config.clone(), ports).await
     }
 
     /// Puts a task state change event of `task_arn` into the events queue.
