@@ -76,6 +76,19 @@ fn every_alert_is_whole() {
     passes("alerts.yaml", python.args(["-c", script, &infra("alerts.yaml")]));
 }
 
+/// `infra/alerts_test.yaml`: each alert on series where it must fire and on such where it must not, with its texts.
+#[test]
+fn every_alert_fires_when_it_should_and_only_then() {
+    let mut evaluator = python::command();
+    evaluator.arg(root().join("tests/python/alerts.py")).arg(infra("alerts_test.yaml"));
+    passes("alerts_test.yaml", &mut evaluator);
+    // Where Prometheus's own is at hand, it is of the same mind.
+    let mut promtool = Command::new("promtool");
+    if promtool.arg("--version").output().is_ok() {
+        passes("promtool", Command::new("promtool").args(["test", "rules", &infra("alerts_test.yaml")]));
+    }
+}
+
 /// Each action that a role of ours is given stands in docs/iam.md with its reason.
 #[test]
 fn every_action_has_its_reason() {
