@@ -128,7 +128,8 @@ fn the_cells_role_may_do_all_that_the_cell_calls() {
         let operations = code.split('.').filter_map(|part| part.split_once("()")).map(|(name, _)| name);
         let verbs =
             ["run_", "stop_task", "describe_", "list_", "receive_", "delete_", "change_", "send_", "get_", "publish"];
-        for name in operations.filter(|name| verbs.iter().any(|verb| name.starts_with(verb))) {
+        let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        for name in operations.filter(is_name).filter(|name| verbs.iter().any(|verb| name.starts_with(verb))) {
             let words = name.trim_end_matches("_batch").split('_');
             called.insert(words.map(|w| w[..1].to_uppercase() + &w[1..]).collect::<String>());
         }
