@@ -46,7 +46,7 @@ Examples:
 
 Takes the settings of `taskwatch serve`. It changes nothing, launches nothing and takes no message away from a cell; its probe is one
 event that a serving cell counts and deletes. Permissions are the caller's: run it with the cell's role to prove the cell's.
-Exit codes: 0 the path works, maybe with warnings; 1 it is broken; 2 usage.";
+Exit codes: 0 nothing is broken, maybe with warnings; 1 the path is broken; 2 usage.";
 
 pub(super) async fn doctor(arguments: DoctorArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let subject = subject(&arguments, settings)?;
@@ -237,19 +237,36 @@ fn print(findings: &[Finding], format: Format) {
     }
 }
 
-/// All of it in one line.
+/// All of it in one line. That the path works is said only where the probe has shown it.
 fn verdict(findings: &[Finding]) -> String {
     let count = |status: Status| findings.iter().filter(|finding| finding.status == status).count();
+    let checks = findings.len();
+    let proved = findings.iter().any(|finding| finding.check == "probe" && finding.status == Status::Ok);
     match (count(Status::Fail), count(Status::Warn)) {
-        (0, 0) => format!("The path works: {} checks.", findings.len()),
-        (0, warnings) => format!("The path works; of {} checks {warnings} warn.", findings.len()),
-        (broken, _) => format!("The path is broken: of {} checks {broken} failed.", findings.len()),
+        (0, 0) if proved => format!("The path works: {checks} checks."),
+        (0, warnings) if proved => format!("The path works; of {checks} checks {warnings} warn."),
+        (0, warnings) => {
+            format!("Nothing was found broken, but no event has proved the path; of {checks} checks {warnings} warn.")
+        }
+        (broken, _) => format!("The path is broken: of {checks} checks {broken} failed."),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_path_works_only_where_a_probe_went_through() {
+        let told = |findings: &[Finding]| verdict(findings);
+        let (ok, warn, fail) =
+            (Finding::ok("probe", ""), Finding::warn("probe", "", ""), Finding::fail("rule", "", "taskwatch setup"));
+        assert!(told(std::slice::from_ref(&ok)).starts_with("The path works: 1"));
+        assert!(told(&[ok.clone(), Finding::warn("store", "", "")]).starts_with("The path works; of 2 checks 1 warn"));
+        assert!(told(&[warn]).starts_with("Nothing was found broken, but no event has proved the path"));
+        assert!(told(&[Finding::ok("rule", "")]).starts_with("Nothing was found broken"), "asked for no probe");
+        assert!(told(&[ok, fail]).starts_with("The path is broken"));
+    }
 
     #[test]
     fn a_store_must_be_where_this_user_may_write() {

@@ -8,12 +8,15 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
 use super::Api;
 use super::error::ApiError;
 
 /// Requests worked on at once; streams count apart.
 pub(super) const AT_ONCE: usize = 256;
+/// Of these, those that submit: their bodies may take long, and must leave room to look, stop and pause.
+pub(super) const SUBMITS_AT_ONCE: usize = 192;
 
 /// Lets a request through if it may ask.
 pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -78,9 +81,18 @@ fn is_right(headers: &HeaderMap, token: &str) -> bool {
 
 /// Refuses at once what cannot be worked on soon.
 pub(super) async fn bound(State(api): State<Api>, request: Request, next: Next) -> Response {
-    match Arc::clone(&api.requests).try_acquire_owned() {
-        Ok(_slot) => next.run(request).await,
-        Err(_) => ApiError::busy("as many requests are being worked on as may; send it again").into_response(),
+    within(&api.requests, "as many requests are being worked on as may; send it again", request, next).await
+}
+
+/// The same for those that submit.
+pub(super) async fn bound_submits(State(api): State<Api>, request: Request, next: Next) -> Response {
+    within(&api.submits, "as many submit as may; send it again", request, next).await
+}
+
+async fn within(places: &Arc<Semaphore>, busy: &'static str, request: Request, next: Next) -> Response {
+    match Arc::clone(places).try_acquire_owned() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => ApiError::busy(busy).into_response(),
     }
 }
 

@@ -123,9 +123,11 @@ fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
         counter.encode(to.encode_descriptor(name, help, None, MetricType::Counter)?)?;
     }
     let totals = cell.vitals().totals;
-    let ended = totals.ended.iter().map(|(status, n)| (status.as_str(), *n));
+    // From 0 all of them: the first of a series that begins at 1 is no increase, and would alarm nobody.
+    let finals = Status::ALL.into_iter().filter(|status| status.is_final());
+    let ended = finals.map(|status| (status.as_str(), totals.ended.get(&status).copied().unwrap_or(0)));
     counter_family(to, "taskwatch_runs_ended", "Runs ended, by status", "status", ended)?;
-    let failures = totals.failures.iter().map(|(class, n)| (class.as_str(), *n));
+    let failures = Class::ALL.map(|class| (class.as_str(), totals.failures.get(&class).copied().unwrap_or(0)));
     counter_family(to, "taskwatch_attempts_failed", "Attempts failed, by class", "class", failures)
 }
 

@@ -41,6 +41,8 @@ struct Api {
     latest: summary::Latest,
     /// Places for requests that are worked on.
     requests: Arc<Semaphore>,
+    /// So many of them may be for submitting.
+    submits: Arc<Semaphore>,
     /// Places for streams.
     streams: Arc<Semaphore>,
     shutdown: CancellationToken,
@@ -53,11 +55,13 @@ fn router(cell: Cell, token: Option<&str>, shutdown: CancellationToken) -> Route
         token: token.map(Arc::from),
         latest: summary::Latest::default(),
         requests: Arc::new(Semaphore::new(guard::AT_ONCE)),
+        submits: Arc::new(Semaphore::new(guard::SUBMITS_AT_ONCE)),
         streams: Arc::new(Semaphore::new(stream::MOST_STREAMS)),
         shutdown,
     };
+    let submit = post(submit::submit).layer(from_fn_with_state(api.clone(), guard::bound_submits));
     let guarded = Router::new()
-        .route("/v1/runs", get(runs::list).post(submit::submit))
+        .route("/v1/runs", get(runs::list).merge(submit))
         .route("/v1/runs/{run}", get(runs::show))
         .route("/v1/runs/{run}/stop", post(runs::stop))
         .route("/v1/runs/{run}/redrive", post(runs::redrive))

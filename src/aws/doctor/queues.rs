@@ -9,6 +9,10 @@ use super::{Finding, Identity, Sdk, Subject, queue_attributes, unseen};
 
 /// Four days: an outage over a weekend is found on Monday. In seconds; SQS's own default.
 const LEAST_RETENTION: u64 = 345_600;
+/// In seconds; SQS's own default, and longer than a commit takes.
+const LEAST_VISIBILITY: u64 = 30;
+/// A message that a draining or full cell gives back was received once for nothing.
+const LEAST_RECEIVES: u64 = 10;
 
 /// A queue's attributes; none where it is not there, an error where it cannot be seen.
 type Seen = Result<Option<BTreeMap<String, String>>, SetupError>;
@@ -123,8 +127,32 @@ fn queue(check: &str, url: &str, seen: &Seen, from_eventbridge: bool) -> Vec<Fin
             "at least 345600 (4 days); taskwatch setup makes it 14 days",
         ));
     }
+    findings.extend(times(check, url, attributes));
     findings.push(encryption(&format!("{check}'s encryption"), attributes, from_eventbridge));
     findings
+}
+
+/// What makes a queue hand messages out late, twice, or too few times.
+fn times(check: &str, url: &str, attributes: &BTreeMap<String, String>) -> Vec<Finding> {
+    let number = |name: &str| attributes.get(name).and_then(|n| n.parse::<u64>().ok());
+    let policy: Value = attributes.get("RedrivePolicy").and_then(|p| serde_json::from_str(p).ok()).unwrap_or_default();
+    // Written as a number or as a string, by whom it was written.
+    let receives = policy["maxReceiveCount"].as_u64().or_else(|| policy["maxReceiveCount"].as_str()?.parse().ok());
+    let late = number("DelaySeconds").filter(|seconds| *seconds > 0).map(|seconds| {
+        let todo = format!("aws sqs set-queue-attributes --queue-url {url} --attributes DelaySeconds=0");
+        Finding::warn(format!("{check}'s delay"), format!("{seconds} s: every message comes so late"), todo)
+    });
+    let twice = number("VisibilityTimeout").filter(|seconds| *seconds < LEAST_VISIBILITY).map(|seconds| {
+        let found = format!("{seconds} s: messages come again while they are worked on");
+        Finding::warn(format!("{check}'s visibility timeout"), found, "taskwatch setup makes it 60 s")
+    });
+    let few = receives.filter(|receives| *receives < LEAST_RECEIVES).map(|receives| {
+        let found = format!(
+            "maxReceiveCount {receives}: restarts and a full store put good messages into the dead-letter queue"
+        );
+        Finding::warn(format!("{check}'s redrive policy"), found, "taskwatch setup makes it 100")
+    });
+    [late, twice, few].into_iter().flatten().collect()
 }
 
 fn encryption(check: &str, attributes: &BTreeMap<String, String>, from_eventbridge: bool) -> Finding {
@@ -216,6 +244,15 @@ mod tests {
         assert_eq!(judged(&[("FifoQueue", "true")])["q"], Status::Fail);
         assert_eq!(judged(&[("ApproximateNumberOfMessagesNotVisible", "119000")])["q"], Status::Warn);
         assert_eq!(judged(&[("MessageRetentionPeriod", "60")])["q's retention"], Status::Warn);
+        assert_eq!(judged(&[("DelaySeconds", "600")])["q's delay"], Status::Warn);
+        assert_eq!(judged(&[("VisibilityTimeout", "1")])["q's visibility timeout"], Status::Warn);
+        for receives in ["1", "\"1\""] {
+            let policy = format!(r#"{{"deadLetterTargetArn":"arn:aws:sqs:x:1:d","maxReceiveCount":{receives}}}"#);
+            assert_eq!(judged(&[("RedrivePolicy", &policy)])["q's redrive policy"], Status::Warn, "{receives}");
+        }
+        let usual = r#"{"deadLetterTargetArn":"arn:aws:sqs:x:1:d","maxReceiveCount":100}"#;
+        let usual = judged(&[("DelaySeconds", "0"), ("VisibilityTimeout", "30"), ("RedrivePolicy", usual)]);
+        assert!(usual.values().all(|status| *status == Status::Ok), "{usual:?}");
         assert_eq!(judged(&[("KmsMasterKeyId", "alias/aws/sqs")])["q's encryption"], Status::Fail);
         assert_eq!(judged(&[("KmsMasterKeyId", "alias/mine")])["q's encryption"], Status::Warn);
         assert_eq!(judged(&[("SqsManagedSseEnabled", "false")])["q's encryption"], Status::Warn);

@@ -114,22 +114,37 @@ async fn a_client_that_says_nothing_or_little_is_let_go() {
 #[tokio::test]
 async fn a_crowd_is_answered_or_told_to_come_again() {
     let served = serve(World::new(), None).await;
-    // As many half-sent bodies as requests are worked on at once.
-    let head =
-        "POST /v1/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
-    let mut crowd = Vec::new();
-    for _ in 0..256 {
-        let mut stream = TcpStream::connect(served.address).await.expect("a connection");
-        stream.write_all(head.as_bytes()).await.expect("sent");
-        crowd.push(stream);
-    }
+    // Half-sent bodies: as many as may submit, and then as many as may be worked on.
+    let half = async |path: &str, many: usize| {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+        );
+        let mut crowd = Vec::new();
+        for _ in 0..many {
+            let mut stream = TcpStream::connect(served.address).await.expect("a connection");
+            stream.write_all(head.as_bytes()).await.expect("sent");
+            crowd.push(stream);
+        }
+        crowd
+    };
+    let submitting = half("/v1/runs", 192).await;
     let mut answer = (0, Value::Null);
     while answer.0 != 503 {
+        answer = served.post("/v1/runs", "application/json", "{}").await;
+    }
+    assert_eq!(answer.1["error"], "Busy");
+    assert_eq!(served.get("/v1/runs").await.0, 200, "slow submitters keep nobody from looking");
+    assert_eq!(served.post("/v1/runs/none/stop", "application/json", "{}").await.0, 404, "nor from stopping");
+    let stopping = half("/v1/runs/none/stop", 64).await;
+    loop {
         answer = served.get("/v1/runs").await;
+        if answer.0 == 503 {
+            break;
+        }
     }
     assert_eq!(answer.1["error"], "Busy");
     assert_eq!(served.get("/healthz").await.0, 200, "its health is not crowded out");
-    drop(crowd);
+    drop((submitting, stopping));
     while served.get("/v1/runs").await.0 != 200 {}
 }
 

@@ -92,6 +92,9 @@ async fn prometheus_reads_the_metrics() {
     assert_eq!(value("taskwatch_waiting_runs", "taskwatch_waiting_runs", "queue", "b"), 2.0);
     let failed = "taskwatch_attempts_failed";
     assert_eq!(value(failed, "taskwatch_attempts_failed_total", "class", "Taskwatch.Application"), 1.0);
+    // What has not happened yet is told as 0: a series that begins at 1 is no increase to an alert.
+    assert_eq!(value(failed, "taskwatch_attempts_failed_total", "class", "Taskwatch.Image"), 0.0);
+    assert_eq!(value("taskwatch_runs_ended", "taskwatch_runs_ended_total", "status", "TIMED_OUT"), 0.0);
     let phase = "taskwatch_start_phase_seconds";
     assert_eq!(value(phase, "taskwatch_start_phase_seconds_sum", "phase", "pull"), 30.0);
     assert_eq!(value("taskwatch_run_task_calls", "taskwatch_run_task_calls_total", "", ""), 1.0);
