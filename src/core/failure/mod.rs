@@ -236,3 +236,16 @@ pub fn stop_asked(reason: &str) -> Failure {
     let meaning = Meaning { class: Class::Stopped, transience: Transience::Permanent, hint };
     Failure::new(&["Taskwatch.Stopped"], meaning, format!("stopped on request: {reason}"))
 }
+
+/// The failure of a task that ended by itself, where the container that is to decide is none of its own.
+pub(in crate::core) fn no_such_container<'n>(name: &str, containers: impl Iterator<Item = &'n str>) -> Failure {
+    let hint =
+        "correct decidedBy: it names containers of the task definition; leave it out, and the essential ones decide";
+    let meaning = Meaning { class: Class::Configuration, transience: Transience::Permanent, hint };
+    let known: Vec<&str> = containers.collect();
+    Failure::new(
+        &[],
+        meaning,
+        format!("the task has no container {name:?} to decide how it ended, only {}", known.join(", ")),
+    )
+}
