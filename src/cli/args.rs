@@ -200,6 +200,29 @@ pub(super) struct RunArgs {
     /// Allow ECS Exec
     #[arg(long)]
     pub(super) enable_execute_command: bool,
+    #[arg(long, hide = true, conflicts_with = "enable_execute_command")]
+    pub(super) disable_execute_command: bool,
+    /// Tag the task with its cluster
+    #[arg(long)]
+    pub(super) enable_ecs_managed_tags: bool,
+    #[arg(long, hide = true, conflicts_with = "enable_ecs_managed_tags")]
+    pub(super) no_enable_ecs_managed_tags: bool,
+    /// JSON, or type=memberOf,expression=TEXT
+    #[arg(long, num_args = 1.., value_name = "CONSTRAINT")]
+    pub(super) placement_constraints: Vec<String>,
+    /// JSON, or type=spread,field=NAME
+    #[arg(long, num_args = 1.., value_name = "STRATEGY")]
+    pub(super) placement_strategy: Vec<String>,
+    /// JSON, or the AWS CLI's shorthand
+    #[arg(long, num_args = 1.., value_name = "VOLUME")]
+    pub(super) volume_configurations: Vec<String>,
+    /// The task's reference id
+    #[arg(long)]
+    pub(super) reference_id: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) started_by: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) client_token: Option<String>,
     /// Subnets of the task's network interface
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     pub(super) subnets: Vec<String>,

@@ -44,8 +44,8 @@ impl End {
 }
 
 /// 0 if every run reached its goal, else what the first one that did not has to say.
-pub(super) fn code(runs: &[Run]) -> u8 {
-    code_of(runs.iter().map(End::of))
+pub(super) fn code<'r>(runs: impl IntoIterator<Item = &'r Run>) -> u8 {
+    code_of(runs.into_iter().map(End::of))
 }
 
 /// The same, of ends.

@@ -24,6 +24,7 @@ mod runs;
 mod serve;
 mod settings;
 mod setup;
+mod shorthand;
 mod signals;
 mod submit;
 #[cfg(feature = "otlp")]

@@ -57,8 +57,8 @@ pub(super) async fn run(
     };
     let code = match interrupted {
         Some(code) => code,
-        None if arguments.no_wait => 0,
-        None => exit::code_of(runs.iter().map(exit::End::of_view)),
+        // What is not waited for has not failed.
+        None => exit::code_of(runs.iter().filter(|run| !arguments.no_wait || ended(run)).map(exit::End::of_view)),
     };
     match (global.output.unwrap_or(Format::Json), runs.as_slice()) {
         (Format::Json, [one]) => output::json(one),

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::args::RunArgs;
 use super::error::CliError;
 use super::explain::read;
+use super::shorthand;
 use crate::core::request::RunRequest;
+use crate::core::run_task::model;
 
 /// The request of these arguments.
 pub(super) fn request(arguments: &RunArgs) -> Result<RunRequest, CliError> {
@@ -56,6 +58,10 @@ fn run_task(arguments: &RunArgs) -> Result<Value, CliError> {
         ("platformVersion", &arguments.platform_version),
         ("group", &arguments.group),
         ("propagateTags", &arguments.propagate_tags),
+        ("referenceId", &arguments.reference_id),
+        // Refused with the reason, as in a file.
+        ("startedBy", &arguments.started_by),
+        ("clientToken", &arguments.client_token),
     ];
     for (name, text) in texts {
         if let Some(text) = text {
@@ -65,15 +71,22 @@ fn run_task(arguments: &RunArgs) -> Result<Value, CliError> {
     if let Some(count) = arguments.count {
         members.insert("count".into(), count.into());
     }
-    if arguments.enable_execute_command {
-        members.insert("enableExecuteCommand".into(), true.into());
+    let switches = [
+        ("enableExecuteCommand", arguments.enable_execute_command, arguments.disable_execute_command),
+        ("enableECSManagedTags", arguments.enable_ecs_managed_tags, arguments.no_enable_ecs_managed_tags),
+    ];
+    for (name, on, _) in switches.into_iter().filter(|(_, on, off)| *on || *off) {
+        members.insert(name.into(), on.into());
     }
-    if !arguments.tags.is_empty() {
-        members.insert("tags".into(), list("--tags", &arguments.tags)?);
-    }
-    if !arguments.capacity_provider_strategy.is_empty() {
-        let strategy = list("--capacity-provider-strategy", &arguments.capacity_provider_strategy)?;
-        members.insert("capacityProviderStrategy".into(), strategy);
+    let lists = [
+        ("--tags", "tags", &arguments.tags),
+        ("--capacity-provider-strategy", "capacityProviderStrategy", &arguments.capacity_provider_strategy),
+        ("--placement-constraints", "placementConstraints", &arguments.placement_constraints),
+        ("--placement-strategy", "placementStrategy", &arguments.placement_strategy),
+        ("--volume-configurations", "volumeConfigurations", &arguments.volume_configurations),
+    ];
+    for (flag, member, items) in lists.into_iter().filter(|(_, _, items)| !items.is_empty()) {
+        members.insert(member.into(), list(flag, member, items)?);
     }
     if let Some(network) = network(arguments)? {
         members.insert("networkConfiguration".into(), network);
@@ -84,31 +97,31 @@ fn run_task(arguments: &RunArgs) -> Result<Value, CliError> {
     Ok(Value::Object(members))
 }
 
-/// JSON, or the AWS CLI's shorthand: `key=a,value=b` for each item.
-fn list(flag: &str, items: &[String]) -> Result<Value, CliError> {
+/// A list: JSON, or the AWS CLI's shorthand for each item.
+fn list(flag: &str, member: &str, items: &[String]) -> Result<Value, CliError> {
     if let [one] = items
-        && (one.trim_start().starts_with(['[', '{']) || one.starts_with("file://"))
+        && is_json(one)
     {
         let value = json(flag, one)?;
         return Ok(if value.is_array() { value } else { json!([value]) });
     }
     let item = |text: &String| {
-        let pairs = text.split(',').map(|pair| {
-            let (name, value) = pair
-                .split_once('=')
-                .ok_or_else(|| CliError::usage(format!("{flag}: {text:?}: expected NAME=VALUE,… or JSON")))?;
-            let number = matches!(name, "weight" | "base").then(|| value.parse::<i64>().ok()).flatten();
-            Ok((name.to_owned(), number.map_or_else(|| Value::from(value), Value::from)))
-        });
-        pairs.collect::<Result<Map<_, _>, CliError>>().map(Value::Object)
+        shorthand::read(text, &model()[member][0])
+            .ok_or_else(|| CliError::usage(format!("{flag}: {text:?}: expected NAME=VALUE,… or JSON")))
     };
     items.iter().map(item).collect::<Result<Vec<_>, _>>().map(Value::Array)
 }
 
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(['[', '{']) || text.starts_with("file://")
+}
+
 fn network(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
+    let flag = "--network-configuration";
     let mut network = match &arguments.network_configuration {
-        Some(text) if text.starts_with("awsvpcConfiguration=") => shorthand(text)?,
-        Some(text) => json("--network-configuration", text)?,
+        Some(text) if is_json(text) => json(flag, text)?,
+        Some(text) => shorthand::read(text, &model()["networkConfiguration"])
+            .ok_or_else(|| CliError::usage(format!("{flag}: cannot read {text:?}; give JSON")))?,
         None if arguments.subnets.is_empty() && arguments.security_groups.is_empty() => return Ok(None),
         None => json!({}),
     };
@@ -118,30 +131,6 @@ fn network(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
         }
     }
     Ok(Some(network))
-}
-
-/// `awsvpcConfiguration={subnets=[a,b],securityGroups=[c],assignPublicIp=ENABLED}`.
-fn shorthand(text: &str) -> Result<Value, CliError> {
-    let wrong = || CliError::usage(format!("--network-configuration: cannot read {text:?}; give JSON"));
-    let inner = text.strip_prefix("awsvpcConfiguration={").and_then(|t| t.strip_suffix('}')).ok_or_else(wrong)?;
-    let mut members = Map::new();
-    let mut rest = inner;
-    while !rest.is_empty() {
-        let (name, after) = rest.split_once('=').ok_or_else(wrong)?;
-        let (value, left) = match after.strip_prefix('[') {
-            Some(list) => {
-                let (items, left) = list.split_once(']').ok_or_else(wrong)?;
-                (json!(items.split(',').filter(|i| !i.is_empty()).collect::<Vec<_>>()), left)
-            }
-            None => {
-                let (value, left) = after.split_once(',').map_or((after, ""), |(v, l)| (v, l));
-                (json!(value), left)
-            }
-        };
-        members.insert(name.trim().to_owned(), value);
-        rest = left.trim_start_matches(',');
-    }
-    Ok(json!({"awsvpcConfiguration": members}))
 }
 
 fn overrides(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
@@ -193,7 +182,7 @@ fn overlay(native: &mut Value, arguments: &RunArgs) -> Result<(), CliError> {
         native["decidedBy"] = json!(arguments.decided_by);
     }
     if let Some(retry) = &arguments.retry {
-        let text = if retry.trim_start().starts_with('[') {
+        let text = if retry.trim_start().starts_with(['[', '{']) {
             retry.clone()
         } else {
             read(retry.trim_start_matches("file://"))?
@@ -287,6 +276,9 @@ mod tests {
             "capacityProvider=FARGATE_SPOT,weight=1",
             "--tags",
             "key=team,value=a",
+            "--placement-constraints",
+            "type=distinctInstance",
+            "--no-enable-ecs-managed-tags",
             "--network-configuration",
             "awsvpcConfiguration={subnets=[s1,s2],securityGroups=[g],assignPublicIp=ENABLED}",
         ])
@@ -294,6 +286,8 @@ mod tests {
         let task = &value["runTask"];
         assert_eq!(task["capacityProviderStrategy"], json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]));
         assert_eq!(task["tags"], json!([{"key": "team", "value": "a"}]));
+        assert_eq!(task["placementConstraints"], json!([{"type": "distinctInstance"}]));
+        assert_eq!(task["enableECSManagedTags"], false);
         let network = json!({"subnets": ["s1", "s2"], "securityGroups": ["g"], "assignPublicIp": "ENABLED"});
         assert_eq!(task["networkConfiguration"]["awsvpcConfiguration"], network);
     }
@@ -314,6 +308,9 @@ mod tests {
             (&["--task-definition", "x", "--overrides", "{"], "--overrides: not JSON"),
             (&["--task-definition", "x", "--env", "A"], "expected NAME=VALUE"),
             (&["--task-definition", "x", "--tags", "a"], "--tags"),
+            (&["--task-definition", "x", "--started-by", "me"], "startedBy: leave it out; taskwatch correlates"),
+            (&["--task-definition", "x", "--client-token", "1"], "clientToken: leave it out; taskwatch gives"),
+            (&["--task-definition", "x", "--retry", "{}"], "expected an array of retriers, got an object"),
             (&["--cli-input-json", "{\"taskDefinition\":\"x\",\"clustr\":\"c\"}"], "did you mean cluster"),
             (&["/nowhere/at/all.json"], "/nowhere/at/all.json"),
         ] {

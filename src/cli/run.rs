@@ -148,8 +148,8 @@ async fn follow(
     let runs: Vec<Run> = ids.iter().filter_map(|id| cell.run(*id)).collect();
     let code = match interrupt {
         Some(interrupt) => interrupt.code,
-        None if arguments.no_wait => 0,
-        None => exit::code(&runs),
+        // What is not waited for has not failed.
+        None => exit::code(runs.iter().filter(|run| !arguments.no_wait || run.status.is_final())),
     };
     Ok((runs, code))
 }

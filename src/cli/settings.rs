@@ -136,6 +136,23 @@ impl Settings {
         if let Some(cell) = self.cell.as_ref().filter(|c| !(1..=64).contains(&c.len()) || !c.chars().all(fits)) {
             return wrong("CELL", cell.clone(), "1 to 64 characters of A-Z a-z 0-9 - _");
         }
+        for (name, value) in [
+            ("EVENTS_QUEUE_URL", &self.events_queue_url),
+            ("REQUESTS_QUEUE_URL", &self.requests_queue_url),
+            ("REQUESTS_DLQ_URL", &self.requests_dlq_url),
+        ] {
+            let url = |text: &str| text.starts_with("https://") || text.starts_with("http://");
+            if let Some(other) = value.as_ref().filter(|text| !url(text)) {
+                return wrong(name, other.clone(), "the URL of an SQS queue, https://…");
+            }
+        }
+        if let Some(other) = self.topic_arn.as_ref().filter(|arn| !(arn.starts_with("arn:") && arn.contains(":sns:"))) {
+            return wrong("TOPIC_ARN", other.clone(), "the ARN of an SNS topic, arn:aws:sns:…");
+        }
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
+        if let Some(other) = self.event_bus.as_ref().filter(|bus| bus.is_empty() || !bus.chars().all(fits)) {
+            return wrong("EVENT_BUS", other.clone(), "the name or ARN of an EventBridge bus");
+        }
         if let Some(other) = self.metrics.as_ref().filter(|kind| !["emf", "prometheus"].contains(&kind.as_str())) {
             return wrong(
                 "METRICS",
@@ -280,6 +297,14 @@ mod tests {
             ("STORM_WINDOW_SECONDS", "0", "above 0"),
             ("STORM_PROBE_SECONDS", "1m", "expected a whole number of seconds"),
             ("CELL", "a b", "TASKWATCH_CELL is \"a b\""),
+            (
+                "EVENTS_QUEUE_URL",
+                "blue-events",
+                "TASKWATCH_EVENTS_QUEUE_URL is \"blue-events\": the URL of an SQS queue",
+            ),
+            ("REQUESTS_DLQ_URL", "arn:aws:sqs:eu-west-1:123456789012:q", "the URL of an SQS queue"),
+            ("TOPIC_ARN", "runs", "TASKWATCH_TOPIC_ARN is \"runs\": the ARN of an SNS topic"),
+            ("EVENT_BUS", "a b", "the name or ARN of an EventBridge bus"),
             ("LISTEN", "here", "such as 127.0.0.1:7717"),
             ("LISTEN", "0.0.0.0:80", "TASKWATCH_API_TOKEN is required"),
             ("STORE", "dynamodb:t", "not there yet"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::failure;
 use super::request::{kind, nearest};
 
 /// ASL's `JitterStrategy`.
@@ -222,13 +223,19 @@ fn error_equals(value: Option<&Value>, path: &str) -> Result<Vec<String>, RetryE
         .iter()
         .map(|n| n.as_str().filter(|n| !n.is_empty()).map(str::to_owned).ok_or_else(wrong))
         .collect::<Result<_, _>>()?;
-    match names.iter().find(|n| n.starts_with("States.") && !RESERVED.contains(&n.as_str())) {
-        Some(unknown) => Err(RetryError(format!(
-            "{path}.ErrorEquals: {unknown} is not an error name of the States Language; did you mean {}?",
-            nearest(unknown, &RESERVED)
-        ))),
-        None => Ok(names),
+    // Other names are AWS's or the program's: any may come.
+    for (prefix, whose, known) in [
+        ("States.", "of the States Language", RESERVED.to_vec()),
+        ("Taskwatch.", "of taskwatch", failure::own_names().collect()),
+    ] {
+        if let Some(unknown) = names.iter().find(|n| n.starts_with(prefix) && !known.contains(&n.as_str())) {
+            return Err(RetryError(format!(
+                "{path}.ErrorEquals: {unknown} is not an error name {whose}; did you mean {}?",
+                nearest(unknown, &known)
+            )));
+        }
     }
+    Ok(names)
 }
 
 /// The members under their PascalCase names; unknown ones and twins are errors.
@@ -342,6 +349,8 @@ mod tests {
             (json!([{"ErrorEquals": [1]}]), "Retry[0].ErrorEquals"),
             (json!([{}]), "Retry[0].ErrorEquals"),
             (json!([{"ErrorEquals": ["States.All"]}]), "did you mean States.ALL"),
+            (json!([{"ErrorEquals": ["X", "Taskwatch.Transcient"]}]), "did you mean Taskwatch.Transient"),
+            (json!([{"ErrorEquals": ["Taskwatch.TaskLost", "Taskwatch.capacity"]}]), "did you mean Taskwatch.Capacity"),
             (json!([{"ErrorEquals": ["States.ALL", "X"]}]), "must stand alone"),
             (json!([{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["X"]}]), "last retrier"),
             (json!([{"ErrorEquals": ["X"], "MaxAttempt": 1}]), "did you mean MaxAttempts"),

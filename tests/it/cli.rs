@@ -128,6 +128,20 @@ fn run_follows_a_task_to_its_end_and_exits_with_its_code() {
 }
 
 #[test]
+fn a_refused_launch_is_told_by_the_exit_code_also_where_nobody_waits() {
+    let local = Local::start();
+    for (cluster, code) in [("batch", 0), ("nowhere", 125)] {
+        let output = taskwatch()
+            .env("AWS_ENDPOINT_URL", &local.1)
+            .args(["run", "--cluster", cluster, "--task-definition", "etl", "--no-wait"])
+            .args(NETWORK)
+            .output()
+            .expect("run");
+        assert_eq!(output.status.code(), Some(code), "{cluster}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn an_interrupt_stops_what_was_launched() {
     let local = Local::start();
     let mut run = taskwatch()

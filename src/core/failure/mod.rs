@@ -134,6 +134,18 @@ impl Transience {
     }
 }
 
+/// Failures that no text of AWS's tells of.
+const START_TIMEOUT: &str = "Taskwatch.StartTimeout";
+const RUN_TIMEOUT: &str = "Taskwatch.RunTimeout";
+const TASK_LOST: &str = "Taskwatch.TaskLost";
+
+/// Every name of taskwatch's own that `ErrorEquals` can match.
+pub(in crate::core) fn own_names() -> impl Iterator<Item = &'static str> {
+    let transience = [Transience::Transient, Transience::Elsewhere, Transience::Permanent, Transience::Application];
+    let names = Class::ALL.map(Class::as_str).into_iter().chain(transience.map(Transience::as_str));
+    names.chain([START_TIMEOUT, RUN_TIMEOUT, TASK_LOST])
+}
+
 impl Failure {
     /// A failure with these specific names, to which class and transience are added.
     fn new(names: &[&str], meaning: Meaning, cause: impl Into<String>) -> Self {
@@ -199,14 +211,14 @@ pub fn start_timeout(seconds: u64) -> Failure {
                 raise startTimeoutSeconds if the image is just large";
     let meaning = Meaning { class: Class::Service, transience: Transience::Transient, hint };
     let cause = format!("the task did not reach RUNNING within {seconds} s and was stopped");
-    Failure::new(&["Taskwatch.StartTimeout", "States.Timeout"], meaning, cause)
+    Failure::new(&[START_TIMEOUT, "States.Timeout"], meaning, cause)
 }
 
 /// The run (or, with ASL's state timeout, the attempt) took longer than `seconds`.
 pub fn run_timeout(seconds: u64) -> Failure {
     let hint = "raise the timeout, or find out from the task's log what takes so long";
     let meaning = Meaning { class: Class::Application, transience: Transience::Application, hint };
-    Failure::new(&["Taskwatch.RunTimeout", "States.Timeout"], meaning, format!("not done within {seconds} s"))
+    Failure::new(&[RUN_TIMEOUT, "States.Timeout"], meaning, format!("not done within {seconds} s"))
 }
 
 /// ECS no longer knows the task and its end was never heard of.
@@ -215,7 +227,7 @@ pub fn task_lost(task_arn: &str) -> Failure {
                 check that the events reach the queue";
     let meaning = Meaning { class: Class::Service, transience: Transience::Transient, hint };
     let cause = format!("{task_arn} is gone without an event that told of its end");
-    Failure::new(&["Taskwatch.TaskLost"], meaning, cause)
+    Failure::new(&[TASK_LOST], meaning, cause)
 }
 
 /// The run was asked to stop, with the asker's reason.
@@ -223,4 +235,17 @@ pub fn stop_asked(reason: &str) -> Failure {
     let hint = "somebody asked for it; submit it again if that was not meant";
     let meaning = Meaning { class: Class::Stopped, transience: Transience::Permanent, hint };
     Failure::new(&["Taskwatch.Stopped"], meaning, format!("stopped on request: {reason}"))
+}
+
+/// The failure of a task that ended by itself, where the container that is to decide is none of its own.
+pub(in crate::core) fn no_such_container<'n>(name: &str, containers: impl Iterator<Item = &'n str>) -> Failure {
+    let hint =
+        "correct decidedBy: it names containers of the task definition; leave it out, and the essential ones decide";
+    let meaning = Meaning { class: Class::Configuration, transience: Transience::Permanent, hint };
+    let known: Vec<&str> = containers.collect();
+    Failure::new(
+        &[],
+        meaning,
+        format!("the task has no container {name:?} to decide how it ended, only {}", known.join(", ")),
+    )
 }

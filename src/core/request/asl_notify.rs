@@ -37,13 +37,12 @@ pub(super) fn notify(states: &States, start: &str, first: &States) -> Result<Not
         let told = walk(states, name(next, &format!("States[{start:?}].Next"))?, true, &mut reached)?;
         told.into_iter().for_each(|publish| publish.tell(&mut notify, Status::Succeeded));
     }
+    let mut caught = BTreeSet::new();
     for (statuses, next) in catchers(first.get("Catch"), &format!("States[{start:?}].Catch"))? {
         let told = walk(states, next, false, &mut reached)?;
-        for (publish, status) in told.iter().flat_map(|p| statuses.iter().map(move |s| (p, *s))) {
-            // The first catcher that matches decides.
-            if !notify.messages.contains_key(&status) {
-                publish.clone().tell(&mut notify, status);
-            }
+        // The first catcher that matches decides, also when it tells nobody.
+        for status in statuses.into_iter().filter(|status| caught.insert(*status)) {
+            told.iter().for_each(|publish| publish.clone().tell(&mut notify, status));
         }
     }
     if let Some(unreached) = states.keys().find(|state| !reached.contains(*state)) {

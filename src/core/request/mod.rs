@@ -228,6 +228,12 @@ pub fn parse_many(text: &str) -> Vec<Result<RunRequest, RequestError>> {
 
 /// The form `aws ecs run-task --cli-input-json` and Step Functions' `Parameters` have.
 fn bare(value: &Value) -> Result<RunRequest, RequestError> {
+    let ours = value.as_object().and_then(|members| members.keys().find(|name| native::is_member(name)));
+    if let Some(name) = ours {
+        return Err(RequestError::new(format!(
+            "{name}: is not RunTask's; write the RunTask request under runTask, and {name} beside it"
+        )));
+    }
     let (run_task, count) = RunTask::from_value(value, "runTask")?;
     Ok(RunRequest { name: None, count, spec: RunSpec::new(run_task) })
 }

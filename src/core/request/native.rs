@@ -66,6 +66,11 @@ pub(super) fn read(given: &Map<String, Value>) -> Result<RunRequest, RequestErro
     Ok(RunRequest { name, count: inner_count, spec })
 }
 
+/// Whether a member belongs beside `runTask`, not into it.
+pub(super) fn is_member(name: &str) -> bool {
+    name != "count" && MEMBERS.contains(&name)
+}
+
 /// The members under their camelCase names; unknown ones and twins are errors.
 fn members<'v>(
     given: &'v Map<String, Value>,

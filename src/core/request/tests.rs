@@ -94,6 +94,7 @@ fn a_wrong_request_is_refused_by_name() {
         (json!({"taskDefinition": "x", "launchType": "FARGAT"}), "did you mean FARGATE"),
         (json!({"taskDefinition": "x", "launchType": "FARGATE", "capacityProviderStrategy": []}), "only one"),
         (json!({"taskDefinition": "x", "cluster": "${Cluster}"}), "placeholder ${Cluster}"),
+        (json!({"taskDefinition": "x", "until": "stopped"}), "until: is not RunTask's; write"),
         (
             json!({"taskDefinition": "x", "overrides": {"containerOverrides": [{"name": "a", "cpu": "256"}]}}),
             "containerOverrides[0].cpu: expected a whole number",
@@ -143,6 +144,17 @@ fn what_has_no_counterpart_in_a_state_machine_is_refused_by_name() {
         let message = refused(value);
         assert!(message.contains(part), "{part}: {message}");
     }
+}
+
+#[test]
+fn the_first_catcher_decides_also_when_it_tells_nobody() {
+    let mut machine: Value = serde_json::from_str(SEED).unwrap();
+    machine["States"]["Give up"] = json!({"Type": "Fail"});
+    machine["States"]["Run Fargate Task"]["Catch"] = json!([
+        {"ErrorEquals": ["States.Timeout"], "Next": "Give up"},
+        {"ErrorEquals": ["States.ALL"], "Next": "Notify Failure"}]);
+    let notify = RunRequest::from_value(machine).unwrap().spec.notify;
+    assert_eq!(notify.on, Some(vec![Status::Succeeded, Status::Failed]));
 }
 
 #[test]

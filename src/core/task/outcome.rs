@@ -1,7 +1,7 @@
 //! How far a task is, and how it ended.
 
 use super::{Container, Deciders, Task, Verdict};
-use crate::core::failure::{has_another_cause, is_container_exit, stopped};
+use crate::core::failure::{has_another_cause, is_container_exit, no_such_container, stopped};
 
 /// Exit codes of a container that was stopped from outside: SIGTERM, and SIGKILL after `stopTimeout`.
 const STOPPED_FROM_OUTSIDE: [i64; 2] = [143, 137];
@@ -57,7 +57,12 @@ impl Task<'_> {
         if by_itself && self.last_status.eq_ignore_ascii_case("DEPROVISIONING") && judged.iter().any(ahead) {
             return Verdict::Stopping;
         }
-        Verdict::Failed(Box::new(stopped(self, culprit(&judged))))
+        let culprit = culprit(&judged);
+        let failure = match self.missing(deciders).filter(|_| by_itself && culprit.is_none()) {
+            Some(name) => no_such_container(name, self.containers.iter().map(|c| c.name.as_ref())),
+            None => stopped(self, culprit),
+        };
+        Verdict::Failed(Box::new(failure))
     }
 
     /// Whether the containers' own end ended the task, and nothing else.
@@ -77,6 +82,13 @@ impl Task<'_> {
             _ => !name.starts_with(INJECTED),
         };
         self.containers.iter().filter(|c| judges(&c.name)).collect()
+    }
+
+    /// A container that is to decide and that the task does not have.
+    fn missing<'e>(&self, deciders: Deciders<'e>) -> Option<&'e str> {
+        let Deciders::Named(names) = deciders else { return None };
+        let here = |name: &String| self.containers.iter().any(|c| c.name == **name);
+        names.iter().find(|name| !here(name)).map(String::as_str).filter(|_| !self.containers.is_empty())
     }
 
     /// Named: each of them ended with 0. Unknown: one ended with 0, and every other too or was stopped after it. One that

@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::core::failure::Class;
+use crate::core::failure::{Class, Transience};
 
 fn fixtures() -> Vec<(String, String)> {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/events");
@@ -91,6 +91,20 @@ fn only_the_deciding_containers_decide() {
     let task = exited(&[("main", Some(3)), ("sidecar", Some(0))]);
     assert!(matches!(task.verdict(Deciders::Named(&names)), Verdict::Failed(_)));
     assert_eq!(task.exit_code(Deciders::Named(&names)), Some(3));
+}
+
+#[test]
+fn a_decider_that_the_task_does_not_have_is_named_and_never_tried_again() {
+    let names = ["mian".to_owned()];
+    let Verdict::Failed(failure) = exited(&[("main", Some(0)), ("log", Some(0))]).verdict(Deciders::Named(&names))
+    else {
+        panic!("nobody knows how it ended");
+    };
+    assert_eq!((failure.class, failure.transience), (Class::Configuration, Transience::Permanent));
+    assert!(failure.cause.contains("\"mian\"") && failure.cause.contains("main, log"), "{}", failure.cause);
+    let mut lost = exited(&[("main", None)]);
+    lost.stopped_reason = Some("Host EC2 (instance i-1) terminated.".into());
+    assert!(matches!(lost.verdict(Deciders::Named(&names)), Verdict::Failed(f) if f.class == Class::Host));
 }
 
 #[test]
