@@ -30,7 +30,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// One whose task was placed and has not started.
 fn open_run(n: u32, spec: &Arc<taskwatch::core::request::RunSpec>, now: Timestamp) -> Change {
-    let mut run = Run::new(uuid::Uuid::now_v7(), format!("fleet/{n}"), n, Arc::clone(spec), now);
+    // A request has 10,000 runs at most.
+    let mut run = Run::new(
+        uuid::Uuid::now_v7(),
+        format!("fleet-{}/{}", n / 10_000, n % 10_000),
+        n % 10_000,
+        Arc::clone(spec),
+        now,
+    );
     apply(&mut run, &Input::Submitted, now);
     apply(&mut run, &Input::Launching { token: format!("{n:040}"), group_size: 1 }, now);
     let task_arn = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{n:032x}");

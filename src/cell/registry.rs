@@ -1,6 +1,6 @@
 //! Every run of the cell, found by id, name, task ARN or launch token. No guard leaves this file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
@@ -43,7 +43,7 @@ pub(super) struct Registry {
     by_task: Map<String, Uuid>,
     by_token: Map<String, Vec<Uuid>>,
     /// Request name to its digest and runs.
-    by_name: Map<String, ([u8; 32], Vec<Uuid>)>,
+    by_name: Map<String, ([u8; 32], BTreeSet<Uuid>)>,
     open: AtomicUsize,
     live: AtomicUsize,
     /// Tasks in PROVISIONING by cluster, where they wait for instances.
@@ -91,13 +91,14 @@ impl Registry {
             .and_modify(|(known, _)| {
                 claim = if *known == digest { Claim::Same } else { Claim::Taken };
             })
-            .or_insert_with(|| (digest, ids.to_vec()));
+            .or_insert_with(|| (digest, ids.iter().copied().collect()));
         claim
     }
 
     /// Gives a claimed name back: its request came to nothing here.
     pub(super) fn unclaim(&self, name: &str, ids: &[Uuid]) {
-        self.by_name.remove_if(name, |_, (_, claimed)| claimed == ids);
+        self.by_name
+            .remove_if(name, |_, (_, claimed)| claimed.len() == ids.len() && ids.iter().all(|id| claimed.contains(id)));
     }
 
     /// Adds a run, with its indexes: one that was just accepted, or that an earlier process left.
@@ -111,11 +112,9 @@ impl Registry {
                 self.by_token.entry(token.clone()).or_default().push(id);
             }
         }
-        let named = || (run.digest, Vec::new());
+        let named = || (run.digest, BTreeSet::new());
         let mut names = self.by_name.entry(run.request_name().to_owned()).or_insert_with(named);
-        if !names.1.contains(&id) {
-            names.1.push(id);
-        }
+        names.1.insert(id);
         drop(names);
         self.weigh(&Weight { open: false, live: false, provisioning: None }, Weight::of(&run));
         let new = crate::core::machine::next_deadline(&run);
@@ -243,7 +242,7 @@ impl Registry {
     }
 
     pub(super) fn of_name(&self, name: &str) -> Vec<Uuid> {
-        self.by_name.get(name).map(|named| named.1.clone()).unwrap_or_default()
+        self.by_name.get(name).map(|named| named.1.iter().copied().collect()).unwrap_or_default()
     }
 
     /// Entries by run, task, token and name.
@@ -279,7 +278,7 @@ impl Registry {
             self.by_task.remove(arn);
         }
         self.by_name.remove_if_mut(entry.run.request_name(), |_, named| {
-            named.1.retain(|other| *other != id);
+            named.1.remove(&id);
             named.1.is_empty()
         });
         true
