@@ -82,6 +82,7 @@ def main():
     parser.add_argument("--binary", default="target/release/taskwatch")
     parser.add_argument("--runs", type=int, default=5000)
     parser.add_argument("--minutes", type=float, help="a soak of so long, at nine tenths of the quota: the rest is retries")
+    parser.add_argument("--rate", type=float, default=RATE, help="tasks a second; another than the quota goes without quotas")
     parser.add_argument("--faults", action="store_true", help="with faults also in the fleet; a soak always has them")
     parser.add_argument("--ports", type=int, default=4610, help="the first of two")
     o = parser.parse_args()
@@ -90,9 +91,10 @@ def main():
     (home / "faults.toml").write_text(FAULTS if o.faults or o.minutes else "[task]\nseconds = [5, 60]\n")
     env = {**os.environ, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
            "AWS_SECRET_ACCESS_KEY": "test", "TASKWATCH_LISTEN": cell[7:], "TASKWATCH_STORE": f"file:{home}/store", "TASKWATCH_LOG": "warn"}
+    env |= {"TASKWATCH_RUN_TASK_RATE": str(o.rate)} if o.rate != RATE else {}
     binary = str(pathlib.Path(o.binary).resolve())
     local = subprocess.Popen([binary, "local", "--listen", endpoint[7:], "--cluster", "batch", "--seed", "1",
-                              "--faults", str(home / "faults.toml")], stdout=subprocess.DEVNULL, stderr=open(home / "local.log", "w"))
+                              *(["--no-quotas"] if o.rate != RATE else []), "--faults", str(home / "faults.toml")], stdout=subprocess.DEVNULL, stderr=open(home / "local.log", "w"))
     serve = None
     try:
         ready(f"{endpoint}/_taskwatch/tasks", local, home / "local.log")
@@ -116,8 +118,8 @@ def measure(o, endpoint, cell, pid):
         if not o.minutes and not asked:
             submit(cell, "fleet", o.runs)
             asked = o.runs
-        elif o.minutes and now < o.minutes * 60 and asked < 0.9 * RATE * (now + step):
-            count = int(0.9 * RATE * step)
+        elif o.minutes and now < o.minutes * 60 and asked < 0.9 * o.rate * (now + step):
+            count = int(0.9 * o.rate * step)
             submit(cell, f"fleet-{asked}", count)
             asked += count
         summary = call(f"{cell}/v1/summary")
@@ -142,7 +144,7 @@ def report(o, endpoint, cell, asked, samples, used):
     at = sorted(task["createdMillis"] / 1000 for task in books["tasks"])
     if not o.minutes and at:
         span = at[-1] - at[0]
-        print(f"{len(at)} tasks placed within {span:.1f} s: {(len(at) - BURST) / (RATE * span):.1%} of the quota of {RATE:.0f} a second (burst {BURST:.0f})")
+        print(f"{len(at)} tasks placed within {span:.1f} s: {(len(at) - BURST) / (o.rate * span):.1%} of the quota of {o.rate:.0f} a second (burst {BURST:.0f})")
     print(f"RunTask: {calls} calls, {throttled} throttled ({throttled / max(calls, 1):.2%})")
     minutes = collections.defaultdict(list)
     for when, size, _ in samples:
