@@ -21,9 +21,9 @@ use crate::store::{FileStore, MemoryStore, Store};
 const EMF: Duration = Duration::from_secs(60);
 /// With the last commits (2 s) and the last answers it ends within 10 s of SIGTERM; ECS sends SIGKILL after 30.
 const DRAIN: Duration = Duration::from_secs(6);
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Finished runs in memory beside a store that has them all: what people look at, and memory stays flat.
 const FINISHED_IN_MEMORY: usize = 10_000;
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let missing = |name: &str| CliError::usage(format!("TASKWATCH_{name} is not set: serve needs it"));

@@ -4,17 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskwatch::aws::{Clients, EventsPath, Target};
+use taskwatch::aws::EventsPath;
 use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
-use taskwatch::local::ecs::{EcsOptions, Quotas};
-use taskwatch::local::faults::Script;
-use taskwatch::local::{LocalOptions, Options, RunningLocal, start};
+use taskwatch::local::RunningLocal;
+use taskwatch::local::ecs::Quotas;
 use taskwatch::store::MemoryStore;
 
-/// So long nothing here takes that still goes on: a bound that turns a hang into a failure.
-const HANGS: Duration = Duration::from_secs(120);
+use super::support::whole::{HANGS, endpoint_of};
 
 /// A fault of the first attempt, and the class it must be given; the second attempt succeeds.
 const LIVES: [(&str, &str); 19] = [
@@ -99,25 +97,7 @@ struct World {
 }
 
 async fn world() -> World {
-    let script = Script::parse(&script()).expect("a script");
-    let ecs = EcsOptions {
-        time_scale: 60.0,
-        seed: 5,
-        script,
-        quotas: Some(Quotas::default()),
-        auto_register: true,
-        archive: true,
-        ..EcsOptions::default()
-    };
-    let listen = ([127, 0, 0, 1], 0).into();
-    let local = start(LocalOptions { listen, identity: Options::default(), ecs }).await.expect("a free port");
-    let target = Target {
-        region: Some("us-east-1".into()),
-        profile: None,
-        endpoint_url: Some(local.url()),
-        test_credentials: true,
-    };
-    let clients = Clients::load(&target).await;
+    let (local, clients) = endpoint_of(&script(), Some(Quotas::default())).await;
     let path = EventsPath::make(&clients, "f").await.expect("an events queue");
     let config = CellConfig { run_task_rate: 500.0, reconcile_after: Duration::from_secs(3), ..CellConfig::new("f") };
     let ports = Ports {

@@ -8,7 +8,7 @@ use taskwatch::aws::{Clients, EventsPath, Target};
 use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
-use taskwatch::local::ecs::EcsOptions;
+use taskwatch::local::ecs::{EcsOptions, Quotas};
 use taskwatch::local::faults::Script;
 use taskwatch::local::{LocalOptions, Options, RunningLocal, start};
 use taskwatch::store::MemoryStore;
@@ -24,12 +24,17 @@ pub(crate) struct Whole {
 
 /// An endpoint with this script, 60 times faster than AWS, whose task definitions are made as they are asked for.
 pub(crate) async fn endpoint(script: &str) -> (RunningLocal, Clients) {
+    endpoint_of(script, None).await
+}
+
+/// The same with quotas.
+pub(crate) async fn endpoint_of(script: &str, quotas: Option<Quotas>) -> (RunningLocal, Clients) {
     let script = Script::parse(script).expect("a script");
     let ecs = EcsOptions {
         time_scale: 60.0,
         seed: 5,
         script,
-        quotas: None,
+        quotas,
         auto_register: true,
         archive: true,
         ..EcsOptions::default()
