@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::retry::RetryConfig;
-use aws_sdk_ecs::error::ProvideErrorMetadata;
+use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecs::operation::run_task::RunTaskError;
 use aws_sdk_ecs::types;
 use aws_smithy_types::body::SdkBody;
@@ -21,12 +21,14 @@ pub struct EcsClient {
     /// No retries: the cell tries again itself, at the pace of its governor.
     once: Client,
     patient: Client,
+    region: String,
 }
 
 impl EcsClient {
     pub(super) fn new(config: &SdkConfig) -> Self {
         let once = aws_sdk_ecs::config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
-        Self { once: Client::from_conf(once), patient: Client::new(config) }
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        Self { once: Client::from_conf(once), patient: Client::new(config), region }
     }
 
     async fn run(&self, call: &RunTaskCall) -> Result<RunTaskAnswer, CallError> {
@@ -57,7 +59,15 @@ impl EcsClient {
 
     async fn describe(&self, cluster: &str, arns: &[String]) -> Result<Described, CallError> {
         let sent = self.once.describe_tasks().cluster(cluster).set_tasks(Some(arns.to_vec())).send().await;
-        let answer = sent.map_err(|e| errors::read(&e))?;
+        let answer = match sent {
+            Ok(answer) => answer,
+            // A cluster is deleted only when none of its tasks live (API reference, DeleteCluster). Nothing is known of
+            // those in another region.
+            Err(e) if is_without_cluster(&e) && arns.iter().all(|arn| region_of(arn) == Some(&self.region)) => {
+                return Ok(Described { tasks: Vec::new(), missing: arns.to_vec() });
+            }
+            Err(e) => return Err(errors::read(&e)),
+        };
         let missing = |f: &&types::Failure| f.reason() == Some("MISSING");
         Ok(Described {
             tasks: answer.tasks().iter().map(task).collect(),
@@ -71,7 +81,11 @@ impl EcsClient {
         let mut arns = Vec::new();
         for status in [types::DesiredStatus::Running, types::DesiredStatus::Stopped] {
             let asked = self.once.list_tasks().cluster(cluster).started_by(started_by).desired_status(status);
-            arns.extend(asked.send().await.map_err(|e| errors::read(&e))?.task_arns.unwrap_or_default());
+            match asked.send().await {
+                Ok(answer) => arns.extend(answer.task_arns.unwrap_or_default()),
+                Err(e) if is_without_cluster(&e) => return Ok(Vec::new()),
+                Err(e) => return Err(errors::read(&e)),
+            }
         }
         // One that was stopped between the two calls is in both answers.
         arns.sort_unstable();
@@ -108,7 +122,7 @@ impl Ecs for EcsClient {
             match sent {
                 Ok(_) => Ok(()),
                 // Stopped long ago, so forgotten.
-                Err(e) if e.message().is_some_and(|m| m.contains("not found")) => Ok(()),
+                Err(e) if is_without_cluster(&e) || e.message().is_some_and(|m| m.contains("not found")) => Ok(()),
                 Err(e) => Err(errors::read(&e)),
             }
         })
@@ -136,6 +150,16 @@ impl Ecs for EcsClient {
     ) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
         Box::pin(self.containers(task_definition))
     }
+}
+
+/// The cluster was deleted, or never was.
+fn is_without_cluster<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.code() == Some("ClusterNotFoundException")
+}
+
+/// `arn:aws:ecs:REGION:…`
+fn region_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(3)
 }
 
 fn refusal(failure: &types::Failure) -> (String, Option<String>) {

@@ -13,6 +13,7 @@ use super::slots::Slot;
 use crate::core::failure::{self, Class};
 use crate::core::machine::Input;
 use crate::core::run::{Run, Stage};
+use crate::store::Key;
 
 /// ECS forgets a token an hour after the last of its tasks was stopped, and at the latest after 24 hours (API
 /// reference, "Ensuring idempotency"): a short task's token can be gone an hour after the call. Some of it is kept back
@@ -157,7 +158,7 @@ impl Inner {
     /// `None`: the cell ended before the store answered.
     pub(super) async fn had_by_sibling(&self, id: Uuid, token: &str, task_arn: &str) -> Option<bool> {
         let of_run = |run: &Run| (run.attempt().map_or(0, |a| a.group_size), run.request_name().to_owned());
-        let Some((group_size, name)) = self.registry.read(id, of_run) else { return Some(false) };
+        let Some((group_size, request)) = self.registry.read(id, of_run) else { return Some(false) };
         // While all of its call are in memory, so is whoever has the task: the usual case, and reading thousands of
         // siblings for each task would cost more than all else.
         if self.registry.of_token(token).len() >= group_size as usize || !self.ports.store.is_durable() {
@@ -165,11 +166,9 @@ impl Inner {
         }
         let mut wait = FIRST_WAIT;
         loop {
-            match self.ports.store.find(crate::store::Key::Request(name.clone())).await {
-                Ok(runs) => {
-                    let mut attempts = runs.iter().flat_map(|run| &run.attempts);
-                    return Some(attempts.any(|attempt| attempt.task_arn.as_deref() == Some(task_arn)));
-                }
+            let key = Key::Task { request: request.clone(), task_arn: task_arn.to_owned() };
+            match self.ports.store.find(key).await {
+                Ok(runs) => return Some(!runs.is_empty()),
                 Err(error) => tracing::warn!(%error, "the store does not tell whose task it is; it is asked again"),
             }
             tokio::select! {

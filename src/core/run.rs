@@ -229,6 +229,11 @@ impl Run {
         self.name.split('/').next().unwrap_or_default()
     }
 
+    /// Whether one of its attempts was this task.
+    pub fn had(&self, task_arn: &str) -> bool {
+        self.attempts.iter().any(|attempt| attempt.task_arn.as_deref() == Some(task_arn))
+    }
+
     /// Whether it ended without reaching its goal, so that it may be begun again.
     pub fn can_be_redriven(&self) -> bool {
         matches!(self.status, Status::Failed | Status::TimedOut | Status::Aborted)

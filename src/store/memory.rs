@@ -86,6 +86,7 @@ impl Store for MemoryStore {
         let fits = |run: &&Run| match &key {
             Key::Run(id) => run.id == *id,
             Key::Request(name) => run.request_name() == name,
+            Key::Task { request, task_arn } => run.request_name() == request && run.had(task_arn),
         };
         let mut found: Vec<Run> = kept.runs.values().filter(fits).cloned().collect();
         found.sort_by_key(|run| run.index);

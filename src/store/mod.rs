@@ -64,6 +64,13 @@ pub enum Key {
     Run(Uuid),
     /// Every run of a request's name.
     Request(String),
+    /// The run of a request's name that had this task, whichever attempt.
+    Task {
+        /// The request's name.
+        request: String,
+        /// `taskArn`.
+        task_arn: String,
+    },
 }
 
 /// Why a store cannot do its work.

@@ -7,6 +7,7 @@ mod architecture;
 mod cell;
 mod cli;
 mod clients;
+mod clusters;
 mod commands;
 mod conformance;
 mod cost;

@@ -172,7 +172,7 @@ pub(super) fn outbox(
     statement.query_map(bounds, posted)?.collect()
 }
 
-/// Runs by id or by their request's name.
+/// Runs by id, by their request's name, or by a task of theirs.
 pub(super) fn find(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<Run>> {
     match key {
         Key::Run(id) => {
@@ -182,6 +182,14 @@ pub(super) fn find(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<R
         Key::Request(name) => {
             let sql = format!("{SELECT} WHERE runs.request = ?1 ORDER BY runs.number");
             connection.prepare_cached(&sql)?.query_map([name], found)?.collect()
+        }
+        Key::Task { request, task_arn } => {
+            // Of thousands of siblings only those that name the task are read.
+            let sql = format!("{SELECT} WHERE runs.request = ?1 AND instr(runs.body, ?2) > 0");
+            let named = text(task_arn)?;
+            let mut statement = connection.prepare_cached(&sql)?;
+            let named: Vec<Run> = statement.query_map([request, &named], found)?.collect::<rusqlite::Result<_>>()?;
+            Ok(named.into_iter().filter(|run| run.had(task_arn)).collect())
         }
     }
 }

@@ -92,6 +92,33 @@ async fn what_was_committed_is_there_after_opening_again() {
 }
 
 #[tokio::test]
+async fn a_run_is_found_by_a_task_of_any_attempt_within_its_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, memory) = (FileStore::open(dir.path()).unwrap(), crate::store::MemoryStore::default());
+    let mut all = runs(3);
+    for (n, run) in all.iter_mut().enumerate() {
+        let again = run.attempts[0].clone();
+        run.attempts.push(again);
+        run.attempts[0].task_arn = Some(format!("arn:task/{n}a"));
+        run.attempts[1].task_arn = Some(format!("arn:task/{n}b"));
+    }
+    for store in [&file as &dyn Store, &memory] {
+        store.commit(puts(&all)).await.unwrap();
+        let found = async |request: &str, task_arn: &str| {
+            let key = Key::Task { request: request.into(), task_arn: task_arn.into() };
+            store.find(key).await.unwrap().iter().map(|run| run.index).collect::<Vec<_>>()
+        };
+        assert_eq!(found("n", "arn:task/1a").await, [1]);
+        assert_eq!(found("n", "arn:task/2b").await, [2]);
+        for (request, task_arn) in
+            [("other", "arn:task/1a"), ("n", "arn:task/1"), ("n", "rn:task/1a"), ("n", "arn:task/3a")]
+        {
+            assert!(found(request, task_arn).await.is_empty(), "{request} {task_arn}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn final_runs_are_paged_newest_first_through_every_filter() {
     let dir = tempfile::tempdir().unwrap();
     let (file, memory) = (FileStore::open(dir.path()).unwrap(), crate::store::MemoryStore::default());

@@ -50,6 +50,9 @@ impl Disk {
         let mut found: Vec<Run> = match key {
             Key::Run(id) => self.runs.get(id).cloned().into_iter().collect(),
             Key::Request(name) => self.of_request(name).cloned().collect(),
+            Key::Task { request, task_arn } => {
+                self.of_request(request).filter(|run| run.had(task_arn)).cloned().collect()
+            }
         };
         found.sort_by_key(|run| run.index);
         found
