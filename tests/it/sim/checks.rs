@@ -91,7 +91,11 @@ impl State {
             let mut attempts = run.attempts.iter().filter(|a| a.task_arn.as_deref() == Some(&task.task_arn));
             attempts.any(|a| a.failure.as_ref().is_some_and(|f| f.error == "Taskwatch.TaskLost"))
         });
-        if matches!(task.last_status.as_ref(), "DEPROVISIONING" | "STOPPED") && !given_up {
+        // Ahead of its last container, an end that the containers are to tell of is not told yet.
+        let ahead = task.stop_code.as_deref() == Some("EssentialContainerExited")
+            && task.containers.iter().any(|container| container.exit_code.is_none());
+        let ended = task.last_status == "STOPPED" || task.last_status == "DEPROVISIONING" && !ahead;
+        if ended && !given_up {
             self.ecs.end_is_told(&task.task_arn);
         }
         let token = task.started_by.as_deref().and_then(|by| by.strip_prefix("sim/")).unwrap_or_default();

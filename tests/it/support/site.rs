@@ -14,6 +14,7 @@ use super::aws::Aws;
 use super::emulator;
 use super::whole::{self, HANGS};
 
+const TASKWATCH: &str = env!("CARGO_BIN_EXE_taskwatch");
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A cell's world: endpoint, queues, topic, and a directory.
@@ -64,8 +65,21 @@ impl Site {
 
     /// A process that serves, with these further settings.
     pub(crate) fn serve(&self, settings: &[(&str, &str)]) -> Serving {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_taskwatch"));
-        command.env_clear().arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut command = Command::new(TASKWATCH);
+        command.arg("serve");
+        self.begin(command, settings)
+    }
+
+    /// The same with its store on a file system of its own, of so many kilobytes, that is seen by that process alone.
+    pub(crate) fn serve_on_a_disk_of(&self, kilobytes: u32) -> Serving {
+        let mount = format!("mkdir data && mount -t tmpfs -o size={kilobytes}k tmpfs data && exec {TASKWATCH} serve");
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", &mount]);
+        self.begin(command, &[("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")])
+    }
+
+    fn begin(&self, mut command: Command, settings: &[(&str, &str)]) -> Serving {
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.current_dir(self.dir.path());
         let url = self.local.url();
         command.envs([

@@ -1,19 +1,28 @@
 //! A disk that takes nothing more.
 
-use crate::support::site::{Site, eventually};
+use std::path::PathBuf;
+
+use crate::support::site::{Serving, Site, eventually};
 
 use super::names;
 
 /// The store falls ill under way, as SQLite has it, and recovers.
+#[cfg(debug_assertions)]
 async fn ill(limit: &str, advice: &str) {
     let site = Site::new("disk").await;
     let sick = site.dir.path().join("sick");
     let serving = site.serve(&[("TASKWATCH_SICK_DISK", "sick")]);
+    falls_ill(&site, &serving, sick, limit.as_bytes(), advice).await;
+}
+
+/// It falls ill by a file that is written, and recovers once that is removed.
+async fn falls_ill(site: &Site, serving: &Serving, sick: PathBuf, content: &[u8], advice: &str) {
     site.order(names(0..5)).await;
     serving.is_ready().await;
     site.all_end_well(5).await;
 
-    std::fs::write(&sick, limit).expect("a file");
+    // Of a disk that has no room for all of it, what fits is written.
+    let _ = std::fs::write(&sick, content);
     // As many as the free pages of the database do not hold.
     site.order(names(5..205)).await;
     let line = serving.says("the store does not take changes; nothing goes on until it does").await;
@@ -45,6 +54,17 @@ async fn a_full_disk_stops_the_cell_which_says_so_and_goes_on_when_there_is_room
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_made_read_only_stops_the_cell_until_it_can_be_written_again() {
     ill("query_only=1", "the directory or the database cannot be written; give this user the right to").await;
+}
+
+/// A file system that has no room left; the log and its index are on it as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_file_system_that_is_full_stops_the_cell_until_there_is_room() {
+    let site = Site::new("disk").await;
+    let serving = site.serve_on_a_disk_of(32 * 1024);
+    serving.is_ready().await;
+    let there = format!("/proc/{}/root{}/data/filler", serving.pid(), site.dir.path().display());
+    let more = vec![0; 64 * 1024 * 1024];
+    falls_ill(&site, &serving, there.into(), &more, "the disk is full; make room, and it goes on by itself").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
