@@ -189,6 +189,10 @@ fn task(task: &types::Task) -> Task<'static> {
         pull_started_at: at(task.pull_started_at()),
         pull_stopped_at: at(task.pull_stopped_at()),
         connectivity: text(task.connectivity().map(|c| c.as_str())),
+        attachment_reason: {
+            let mut details = task.attachments().iter().flat_map(|a| a.details());
+            text(details.find(|d| d.name() == Some("statusReason")).and_then(|d| d.value()))
+        },
         containers: task.containers().iter().map(container).collect(),
     }
 }

@@ -110,7 +110,8 @@ fn answer(members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Expla
 fn task(value: &Value, members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Explained) -> bool {
     let has = |name: &str| get(members, name).is_some();
     let told = ["stopCode", "stoppedReason", "containers", "desiredStatus"];
-    let tells = has("lastStatus") || (has("taskArn") && told.into_iter().any(has));
+    let named = has("taskArn") || (has("taskDefinitionArn") && has("stopCode"));
+    let tells = has("lastStatus") || (named && told.into_iter().any(has));
     let is_task = tells && !has("runTask") && !has("containerArn");
     if is_task {
         into.tasks.push(explain_task(&parse_task(value), deciders));
@@ -133,7 +134,10 @@ fn error(members: &Map<String, Value>, into: &mut Explained) -> bool {
             failure::from_exception(name, cause)
         }
         _ => {
-            let plain = text("__type").map(|name| (name, text("message")));
+            // As the wire has it; as JavaScript's SDKs print it, version 3 and version 2.
+            let (v3, v2) = (members.contains_key("$metadata"), members.contains_key("requestId"));
+            let plain = text("__type").or_else(|| text("name").filter(|_| v3)).or_else(|| text("code").filter(|_| v2));
+            let plain = plain.map(|name| (name, text("message")));
             // CloudTrail records every call of every service.
             let ours = text("eventName").is_none_or(|call| ["RunTask", "StartTask"].contains(&call));
             let trail = text("errorCode").filter(|_| ours).map(|name| (name, text("errorMessage")));

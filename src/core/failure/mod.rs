@@ -197,6 +197,8 @@ pub fn from_refusal(reason: &str, detail: Option<&str>) -> Failure {
 pub fn from_exception(name: &str, message: &str) -> Failure {
     let name = name.rsplit(['#', '/']).next().unwrap_or_default();
     let name = name.split(':').next().unwrap_or_default().trim();
+    // boto3's text: `An error occurred (ClientException) when calling the RunTask operation`.
+    let name = name.split_once('(').map_or(name, |(_, rest)| rest.split(')').next().unwrap_or_default());
     let text = format!("{name}: {message}");
     let meaning = table::exception(&text).or_else(|| table::meaning(message)).or_else(|| table::words(&text));
     let meaning = meaning.unwrap_or_else(|| unexplained(Class::Service, Transience::Transient));

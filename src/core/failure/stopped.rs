@@ -43,7 +43,13 @@ fn by_stop_code<'t>(task: &'t Task<'_>, code: &str) -> Option<(Meaning, &'t str)
         "UserInitiated" => {
             Meaning { class: Class::Stopped, transience: Transience::Permanent, hint: table::hint("user") }
         }
-        "ServiceSchedulerInitiated" => or(Class::Stopped, Transience::Permanent, "service"),
+        "ServiceSchedulerInitiated" => {
+            // The scheduler stops what is unhealthy, and what AWS must move, as well as what is one too many.
+            let ill = || table::words(reason).filter(|m| matches!(m.class, Class::Application | Class::Host));
+            let stopped =
+                || Meaning { class: Class::Stopped, transience: Transience::Permanent, hint: table::hint("service") };
+            known().or_else(ill).unwrap_or_else(stopped)
+        }
         "SpotInterruption" => {
             let transience = known().filter(|k| k.class == Class::Spot).map_or(Transience::Elsewhere, |k| k.transience);
             Meaning { class: Class::Spot, transience, hint: table::hint("spot") }
@@ -86,7 +92,8 @@ fn by_name(code: &str) -> Option<(Meaning, &str)> {
 fn by_text<'t>(task: &'t Task<'_>, culprit: Option<&'t Container<'_>>) -> Option<(Meaning, &'t str)> {
     let containers = culprit.into_iter().chain(&task.containers).filter_map(|c| c.reason.as_deref());
     let telling = |text: &&str| !is_container_exit(table::message(text)) && !says_nothing(text);
-    let texts: Vec<&str> = task.stopped_reason.as_deref().into_iter().chain(containers).filter(telling).collect();
+    let texts = task.stopped_reason.as_deref().into_iter().chain(containers).chain(task.attachment_reason.as_deref());
+    let texts: Vec<&str> = texts.filter(telling).collect();
     let look = |f: fn(&str) -> Option<Meaning>| texts.iter().find_map(|text| f(text).map(|m| (m, *text)));
     // A prefix is ECS's own name of the failure, also where nothing else is known of it.
     let prefixed = || texts.iter().find(|t| table::prefix(t).is_some()).map(|t| (silent(task), *t));
@@ -113,7 +120,8 @@ fn silent(task: &Task<'_>) -> Meaning {
 
 /// `Essential container in task exited` is the reason of success as well as of failure.
 pub(in crate::core) fn is_container_exit(text: &str) -> bool {
-    text.trim_start().to_ascii_lowercase().starts_with("essential container")
+    let text = text.trim_start().to_ascii_lowercase();
+    text.starts_with("essential container") || text.starts_with("essentialcontainerexited")
 }
 
 /// A reason beside `EssentialContainerExited` that is known to tell of something worse than a container's end.
@@ -149,6 +157,7 @@ fn cause(task: &Task<'_>, culprit: Option<&Container<'_>>) -> String {
             parts.push(format!("container {:?}{exit}{reason}", container.name));
         }
     }
+    parts.extend(task.attachment_reason.iter().map(|r| format!("attachment: {}", r.trim())));
     if parts.is_empty() {
         let code = task.stop_code.as_deref().unwrap_or("no stop code");
         return format!("the task ended ({code}) and ECS gave no reason and no exit code");

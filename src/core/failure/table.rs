@@ -109,7 +109,11 @@ pub(super) fn known(text: &str) -> Option<Meaning> {
         return Some(plain);
     }
     let (subject, mood) = table.said(text);
-    match (subject, mood) {
+    // A text about the runtime that will never do is about what the runtime was asked for.
+    let asked = |subject: &&Row| {
+        !row.open || subject.class != Class::Service || mood.is_none_or(|m| m.transience != Transience::Permanent)
+    };
+    match (subject.filter(asked), mood) {
         (Some(subject), mood) if row.open => Some(table.read(subject, mood)),
         // What Docker is asked for is what the task definition asks for.
         (None, Some(mood)) if row.open && mood.transience == Transience::Permanent => {
@@ -225,7 +229,9 @@ pub(super) fn prefix(text: &str) -> Option<&str> {
     let word = &text[..end];
     let upper = |c: Option<char>| c.is_some_and(|c| c.is_ascii_uppercase());
     let cannot = || word.strip_prefix("Cannot").is_some_and(|rest| upper(rest.chars().next()) && rest.len() > 1);
-    let names = upper(word.chars().next()) && (word.ends_with("Error") || word.ends_with("Exception") || cannot());
+    // Docker begins its own messages with a bare `Error`.
+    let ends = |end: &str| word.strip_suffix(end).is_some_and(|rest| !rest.is_empty());
+    let names = upper(word.chars().next()) && (ends("Error") || ends("Exception") || cannot());
     (names && !text[end..].starts_with('_')).then_some(word)
 }
 

@@ -50,6 +50,8 @@ pub struct Task<'a> {
     pub pull_stopped_at: Option<Timestamp>,
     /// CONNECTED or DISCONNECTED: the agent's link (or Fargate's).
     pub connectivity: Option<Cow<'a, str>>,
+    /// Why an attachment failed: `statusReason` of an EBS volume (API reference, Attachment).
+    pub attachment_reason: Option<Cow<'a, str>>,
     /// In no order that means anything; may be empty.
     pub containers: Vec<Container<'a>>,
 }
@@ -136,6 +138,7 @@ impl Task<'_> {
             stop_code: self.stop_code.map(own),
             stopped_reason: self.stopped_reason.map(own),
             health_status: self.health_status.map(own),
+            attachment_reason: self.attachment_reason.map(own),
             created_at: self.created_at,
             started_at: self.started_at,
             execution_stopped_at: self.execution_stopped_at,

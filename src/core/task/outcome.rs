@@ -6,14 +6,8 @@ use crate::core::failure::{has_another_cause, is_container_exit, no_such_contain
 /// Exit codes of a container that was stopped from outside: SIGTERM, and SIGKILL after `stopTimeout`.
 const STOPPED_FROM_OUTSIDE: [i64; 2] = [143, 137];
 /// Stop codes that say that something other than the containers' own end ended the task.
-const NOT_BY_ITSELF: [&str; 6] = [
-    "TaskFailedToStart",
-    "UserInitiated",
-    "ServiceSchedulerInitiated",
-    "SpotInterruption",
-    "TerminationNotice",
-    "InfrastructureHealth",
-];
+const NOT_BY_ITSELF: [&str; 5] =
+    ["UserInitiated", "ServiceSchedulerInitiated", "SpotInterruption", "TerminationNotice", "InfrastructureHealth"];
 /// GuardDuty adds this container to tasks; its end says nothing of theirs.
 const INJECTED: &str = "aws-guardduty-agent";
 
@@ -25,6 +19,8 @@ impl Task<'_> {
         let to_stop = self.desired_status.eq_ignore_ascii_case("STOPPED");
         match self.last_status.to_ascii_uppercase().as_str() {
             "DEPROVISIONING" | "STOPPED" | "DELETED" => self.ended(deciders),
+            // A document cut down to what somebody needed of it.
+            "" if self.stopped_at.is_some() || self.stopped_reason.is_some() => self.ended(deciders),
             "DEACTIVATING" | "STOPPING" => Verdict::Stopping,
             _ if to_stop => Verdict::Stopping,
             "RUNNING" => Verdict::Running,
@@ -71,7 +67,7 @@ impl Task<'_> {
         match self.stop_code.as_deref() {
             None => reason.is_none_or(is_container_exit),
             Some("EssentialContainerExited") => reason.is_none_or(|r| is_container_exit(r) || !has_another_cause(r)),
-            // A stop code not known today: only a reason that is known can say so.
+            // Not all containers had started yet when the one that counts had ended; or a stop code not known today: only a reason that is known can say so.
             Some(code) => !NOT_BY_ITSELF.contains(&code) && reason.is_some_and(is_container_exit),
         }
     }
@@ -109,7 +105,9 @@ impl Task<'_> {
 impl Container<'_> {
     /// Stopped from outside, by its exit code; one that ran out of memory was killed for its own end.
     fn was_stopped(&self) -> bool {
-        let own = || self.reason.as_deref().is_some_and(|reason| reason.starts_with("OutOfMemory"));
+        // The agent gives 143 to a container that it never started, for another did not come up (task_manager.go).
+        let never = ["OutOfMemory", "CannotStart", "CannotCreate", "CannotPull"];
+        let own = || self.reason.as_deref().is_some_and(|reason| never.iter().any(|begin| reason.starts_with(begin)));
         self.exit_code.is_some_and(|code| STOPPED_FROM_OUTSIDE.contains(&code)) && !own()
     }
 

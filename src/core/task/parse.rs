@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::{IgnoredAny, MapAccess};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::lenient::{Instant, List, Members, Object, Text, Whole};
 use super::{Container, EventError, Notice, Task, TaskEvent};
@@ -61,6 +62,7 @@ impl<'de> Members<'de> for Task<'de> {
             "pullStartedAt" => self.pull_started_at = map.next_value::<Instant>()?.0,
             "pullStoppedAt" => self.pull_stopped_at = map.next_value::<Instant>()?.0,
             "connectivity" => self.connectivity = map.next_value::<Text<'de>>()?.0,
+            "attachments" => self.attachment_reason = attachment_reason(map.next_value()?),
             "containers" => {
                 let containers: List<Object<Container<'de>>> = map.next_value()?;
                 self.containers = containers.0.into_iter().map(|c| c.0).collect();
@@ -82,6 +84,47 @@ impl<'de> Members<'de> for Container<'de> {
         }
         Ok(())
     }
+}
+
+/// One attachment, and one detail of it.
+#[derive(Default)]
+struct Attachment<'a> {
+    details: List<Object<Detail<'a>>>,
+}
+
+#[derive(Default)]
+struct Detail<'a> {
+    name: Text<'a>,
+    value: Text<'a>,
+}
+
+impl<'de> Members<'de> for Attachment<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "details" => self.details = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Members<'de> for Detail<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "name" => self.name = map.next_value()?,
+            "value" => self.value = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// Nearly every task has attachments, and next to none of them a reason: they are read only where one is.
+fn attachment_reason<'de>(attachments: &'de RawValue) -> Option<Cow<'de, str>> {
+    let text = Some(attachments.get()).filter(|text| text.contains("statusReason"))?;
+    let List(attachments) = serde_json::from_str::<List<Object<Attachment<'_>>>>(text).ok()?;
+    let mut details = attachments.into_iter().flat_map(|a| a.0.details.0);
+    details.find_map(|d| d.0.value.0.filter(|_| d.0.name.0.as_deref() == Some("statusReason")))
 }
 
 fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Cow<'de, str>, A::Error> {
