@@ -6,6 +6,10 @@ use super::*;
 use crate::core::task::{Container, Deciders, Task, Verdict};
 
 fn ended(stop_code: &str, reason: &str, container_reason: Option<&str>) -> Failure {
+    ended_with(stop_code, reason, container_reason, None)
+}
+
+fn ended_with(stop_code: &str, reason: &str, container_reason: Option<&str>, exit_code: Option<i64>) -> Failure {
     let task = Task {
         last_status: "STOPPED".into(),
         stop_code: (!stop_code.is_empty()).then(|| stop_code.into()),
@@ -13,6 +17,7 @@ fn ended(stop_code: &str, reason: &str, container_reason: Option<&str>) -> Failu
         containers: vec![Container {
             name: "app".into(),
             reason: container_reason.map(Into::into),
+            exit_code,
             ..Default::default()
         }],
         ..Task::default()
@@ -73,6 +78,42 @@ fn further_reasons_are_understood() {
         assert!(!failure.hint.is_empty() && !failure.error.is_empty(), "{message}");
     }
     assert!(wrong.is_empty() && rows.len() > 200, "{} of {}: {wrong:#?}", wrong.len(), rows.len());
+}
+
+/// Texts from public sources and ones composed after their wording: each row of the fixture says which.
+#[test]
+fn further_reasons_have_their_error_class_transience_and_hint() {
+    let rows: Vec<Value> = serde_json::from_str(include_str!("../../../tests/fixtures/named_reasons.json")).unwrap();
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let text = |name: &str| row[name].as_str().unwrap_or_default();
+        let (message, code) = (text("text"), text("stopCode"));
+        let exited =
+            if code == "TaskFailedToStart" { "Task failed to start" } else { "Essential container in task exited" };
+        let failure = match (text("field"), row["exitCode"].as_i64()) {
+            ("failures.reason", _) => from_refusal(message, None),
+            ("exception", _) => message.split_once(": ").map(|(name, rest)| from_exception(name, rest)).unwrap(),
+            ("container.reason", None) => ended(code, exited, Some(message)),
+            ("container.reason", exit_code) => ended_with(code, exited, Some(message), exit_code),
+            _ => ended(code, message, None),
+        };
+        let class = failure.class.as_str().trim_start_matches("Taskwatch.");
+        let transience = failure.transience.as_str().trim_start_matches("Taskwatch.").to_lowercase();
+        let told = (failure.error.as_str(), class, transience.as_str());
+        let hint = row["hint"].as_str().map_or_else(|| failure.hint.clone(), |key| table::hint(key).to_owned());
+        if told != (text("error"), text("class"), text("transience")) || failure.hint != hint || hint.is_empty() {
+            wrong.push(format!("{told:?} {}: {message}", failure.hint));
+        }
+    }
+    assert!(wrong.is_empty() && rows.len() > 250, "{} of {}: {wrong:#?}", wrong.len(), rows.len());
+}
+
+#[test]
+fn an_error_without_a_name_is_no_name() {
+    assert_eq!(ended("TaskFailedToStart", "Error response from daemon: x", None).error, "TaskFailedToStart");
+    let boto =
+        from_exception("An error occurred (ClientException) when calling the RunTask operation", "No such thing");
+    assert_eq!(boto.error, "ECS.ClientException");
 }
 
 #[test]

@@ -124,6 +124,18 @@ fn a_sidecar_that_was_stopped_after_success_is_no_failure() {
     assert!(matches!(exited(&[("a", Some(143))]).verdict(Deciders::Unknown), Verdict::Failed(_)));
 }
 
+/// Seen with a program that ends before its sidecar is up (github comic/grand-challenge.org, tests of its ECS executor).
+#[test]
+fn a_task_that_ended_before_all_had_started_is_judged_by_its_deciders() {
+    let mut task = exited(&[("sidecar", None), ("app", Some(0))]);
+    task.stop_code = Some("TaskFailedToStart".into());
+    let app = ["app".to_owned()];
+    assert_eq!(task.verdict(Deciders::Named(&app)), Verdict::Succeeded);
+    assert!(matches!(task.verdict(Deciders::Unknown), Verdict::Failed(_)));
+    task.stopped_reason = Some("CannotPullContainerError: x".into());
+    assert!(matches!(task.verdict(Deciders::Named(&app)), Verdict::Failed(_)));
+}
+
 #[test]
 fn a_lost_host_is_no_success_whatever_the_exit_code() {
     let mut task = exited(&[("a", Some(0))]);
