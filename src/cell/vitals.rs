@@ -29,6 +29,8 @@ pub struct Vitals {
     pub in_flight: usize,
     /// Durable notifications that nobody has taken yet.
     pub outbox: usize,
+    /// How long ago the oldest of them happened; zero when there is none.
+    pub outbox_age: Duration,
     /// Tasks placed a second, over the last ten.
     pub launch_rate: f64,
     /// Why it is not ready; empty when it is.
@@ -50,6 +52,7 @@ impl Cell {
             waiting: inner.waiting_by_queue(),
             in_flight: inner.registry.live(),
             outbox: inner.untold.load(Ordering::Acquire),
+            outbox_age: inner.outbox.oldest().map(|oldest| at.since(oldest)).unwrap_or_default(),
             launch_rate: inner.stats.launch_rate(at),
             not_ready: self.not_ready(),
             minutes: inner.stats.buckets(at),

@@ -94,6 +94,9 @@ fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
     let troubles = cell.troubles().len() as f64;
     gauge(to, "taskwatch_outlets_in_trouble", "Topics and buses that do not take notifications", troubles)?;
     gauge(to, "taskwatch_outbox_notifications", "Notifications that nobody has taken yet", vitals.outbox as f64)?;
+    let (age, help) =
+        (vitals.outbox_age.as_secs_f64(), "How long ago the oldest of these notifications happened, or 0");
+    gauge_in(to, "taskwatch_outbox_oldest_age", help, Some(&Unit::Seconds), age)?;
     let began = cell.began_at().millis() as f64 / 1000.0;
     gauge_in(to, "taskwatch_start_time", "When the cell began, since the epoch", Some(&Unit::Seconds), began)
 }

@@ -266,7 +266,7 @@ async fn a_schedules_request_runs_through_the_cell_that_was_deployed_in_ministac
     assert_eq!((&service["desiredCount"], &deployment["maximumPercent"]), (&1.into(), &100.into()), "never two tasks");
     assert_eq!(deployment["minimumHealthyPercent"], 0, "else no deployment of one task could ever begin");
     let alarms = account.aws(&["cloudwatch", "describe-alarms"]);
-    assert_eq!(alarms["MetricAlarms"].as_array().map(Vec::len), Some(15));
+    assert_eq!(alarms["MetricAlarms"].as_array().map(Vec::len), Some(19));
 
     // The template and `setup` are of one mind, and doctor finds the path whole.
     let asked = |arguments: &[&str]| {

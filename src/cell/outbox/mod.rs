@@ -14,6 +14,7 @@ use super::Inner;
 use super::door::Commit;
 use super::ports::CallError;
 use crate::core::notification::{self, Notification, Outlet};
+use crate::core::time::Timestamp;
 use crate::store::{Change, Posted};
 use round::{Next, Round};
 
@@ -31,6 +32,8 @@ pub(super) struct Outbox {
 struct Worker {
     woken: Arc<Notify>,
     trouble: Option<Trouble>,
+    /// When what it has not delivered yet happened, at the earliest.
+    oldest: Timestamp,
 }
 
 /// An outlet that does not take what it is given.
@@ -58,6 +61,17 @@ impl Outbox {
         let mut troubles: Vec<Trouble> = self.workers().values().filter_map(|w| w.trouble.clone()).collect();
         troubles.sort_by(|a, b| a.outlet.cmp(&b.outlet));
         troubles
+    }
+
+    /// When the oldest notification that nobody has taken happened.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.workers().values().map(|worker| worker.oldest).min()
+    }
+
+    fn note_oldest(&self, outlet: &Outlet, left: Option<&Posted>) {
+        if let (Some(worker), Some(left)) = (self.workers().get_mut(outlet), left) {
+            worker.oldest = left.notification.at;
+        }
     }
 
     /// Notes how an outlet does; whether that is news.
@@ -89,7 +103,9 @@ impl Inner {
             return worker.woken.notify_one();
         }
         let woken = Arc::new(Notify::new());
-        workers.insert(outlet.clone(), Worker { woken: Arc::clone(&woken), trouble: None });
+        // Until it has read what an earlier process left.
+        let oldest = self.ports.clock.now();
+        workers.insert(outlet.clone(), Worker { woken: Arc::clone(&woken), trouble: None, oldest });
         self.tasks.spawn(Arc::clone(self).deliver_all(outlet.clone(), woken));
     }
 
@@ -136,11 +152,19 @@ impl Inner {
         if page.is_empty() {
             return Next::Empty;
         }
+        // What the round has passed is older, and was noted.
+        if round.refused() == 0 {
+            self.outbox.note_oldest(outlet, page.first());
+        }
         let mut page = page.as_slice();
         for size in notification::calls(page.iter().map(|posted| &posted.notification)) {
             let (call, rest) = page.split_at(size);
             let Some(answers) = self.publish(call).await else { return Next::Page };
             self.delivered(call, &answers).await;
+            if round.refused() == 0 {
+                let mut left = call.iter().zip(&answers).filter(|(_, answer)| answer.is_err());
+                self.outbox.note_oldest(outlet, left.next().map(|(posted, _)| posted).or(rest.first()));
+            }
             let next = round.answered(call.iter().map(|posted| posted.seq).zip(&answers));
             self.note_trouble(outlet, round, &answers);
             if let Next::Rest(_) = next {

@@ -1,6 +1,6 @@
 //! `/metrics` through Prometheus's own parser, the summary, and that no secret is in any answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::Stdio;
 
@@ -167,8 +167,22 @@ async fn cloudwatch_is_told_what_happened_since_the_last_line() {
     }
     assert_eq!((&line["Cell"], &line["Accepted"], &line["Failed"]), (&json!("c"), &json!(0), &json!(0)));
     served.post("/v1/runs", "application/json", request(json!({"name": "later"})).to_string()).await;
+    // A task of another cell with this one's name.
+    let now = served.cell.vitals().at.plus(std::time::Duration::from_secs(3600)).to_string();
+    served.world.event("arn:stranger", 1, "PENDING", json!({"startedBy": "c/0d", "createdAt": now}));
+    eventually("it was seen", || served.cell.counters().strangers.get() == 1).await;
     let line: Value = serde_json::from_str(&emf.line()).expect("JSON");
+    assert_eq!(line["EventsOfStrangers"], 1, "{line}");
+    let units = emf_units(&line);
+    assert_eq!((units["EventsOfStrangers"].as_str(), units["AgeOfOldestNotification"].as_str()), ("Count", "Seconds"));
     assert_eq!((&line["Accepted"], line["StartP50"].as_f64() > Some(50.0)), (&json!(1), true), "{line}");
+}
+
+/// The unit of each metric of a line.
+fn emf_units(line: &Value) -> BTreeMap<String, String> {
+    let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().expect("metrics");
+    let text = |metric: &Value, name: &str| metric[name].as_str().expect("a text").to_owned();
+    metrics.iter().map(|metric| (text(metric, "Name"), text(metric, "Unit"))).collect()
 }
 
 /// A dashboard or an alarm about a metric that nobody sends shows green for ever.

@@ -60,6 +60,10 @@ async fn a_storm_and_an_outlet_in_trouble_are_told_wherever_an_operator_looks() 
     ] {
         assert!(metrics.lines().any(|known| known == line), "{line} is not in\n{metrics}");
     }
+    let line = taskwatch::http::Emf::new(served.cell.clone()).line();
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&line["Storms"], &line["OutletsInTrouble"]), (&json!(1), &json!(1)), "{line}");
+    assert!(line["AgeOfOldestNotification"].as_f64() > Some(0.0), "{line}");
 
     let output = served.command(&["pause", "--queue", "team-a"], "").await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
