@@ -21,7 +21,7 @@ pub use ecs::EcsClient;
 pub use identity::{Identity, IdentityError};
 pub use outlets::Publisher;
 pub use provision::{EventsPath, ProvisionError};
-pub use setup::{Action, Ask, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step, template};
+pub use setup::{Action, Ask, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step, Thing, template};
 pub use sqs::SqsQueue;
 
 /// For a log that a person reads: what the SDK finds wrong with the configuration comes as a command's own error.

@@ -7,7 +7,7 @@ use super::args::{Format, Global};
 use super::error::CliError;
 use super::output;
 use super::settings::{Settings, target};
-use crate::aws::{Action, Ask, Clients, Identity, Removal, Setup, SetupError, Step, template};
+use crate::aws::{Action, Ask, Clients, Identity, Removal, Setup, SetupError, Step, Thing, template};
 
 /// Which path.
 #[derive(Debug, Default, Args)]
@@ -50,6 +50,12 @@ pub(super) struct TeardownArgs {
     /// Remove it; without this it is only shown
     #[arg(long)]
     yes: bool,
+    /// Show what would be removed, and remove nothing; exit code 0 either way
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Remove queues in which run requests wait too: they are lost
+    #[arg(long, requires = "yes")]
+    discard_requests: bool,
 }
 
 pub(super) const SETUP_EXAMPLES: &str = "\
@@ -65,7 +71,9 @@ Examples:
   taskwatch teardown --cell blue
   taskwatch teardown --cell blue --yes
 
-Only what setup made for this cell (by its tag) is removed. Exit code 2 where something would go and --yes is missing.";
+Only what setup made for this cell (by its tag) is removed, and of that no topic with subscriptions and no rule with targets of others. A requests queue
+that cells share goes with the cell that it was made for. Exit code 2 where something would go and --yes is missing, or where run
+requests wait and --discard-requests is missing: then nothing is removed.";
 
 impl PathArgs {
     fn ask(&self, settings: &Settings) -> Result<Ask, CliError> {
@@ -88,6 +96,9 @@ pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Sett
     }
     let (clients, identity) = caller(global).await?;
     let plan = Setup::plan(&clients, &identity, &ask).await.map_err(said)?;
+    if global.output != Some(Format::Json) {
+        output::problem(&format!("cell {} in account {}, {}", ask.cell, identity.account, region(&clients)));
+    }
     let steps = plan.steps.clone();
     let environment = if arguments.dry_run { plan.environment() } else { plan.apply().await.map_err(said)? };
     let environment: Vec<(String, String)> =
@@ -114,31 +125,58 @@ pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings:
     let ask = arguments.path.ask(settings)?;
     let (clients, identity) = caller(global).await?;
     let removal = Removal::plan(&clients, &identity, &ask).await.map_err(said)?;
-    let goes = removal.things.iter().any(|thing| thing.remove);
-    if arguments.yes {
-        removal.apply().await.map_err(said)?;
+    let things = &removal.things;
+    let text = global.output != Some(Format::Json);
+    if text {
+        output::problem(&format!("cell {} in account {}, {}", ask.cell, identity.account, region(&clients)));
     }
-    if global.output == Some(Format::Json) {
-        output::json(&json!({"account": identity.account, "removed": arguments.yes, "things": removal.things}));
-    } else {
-        for thing in &removal.things {
-            let what = match (thing.remove, arguments.yes) {
-                (true, true) => "removed",
-                (true, false) => "would remove",
-                (false, _) => "leaves",
-            };
-            let note = if thing.note.is_empty() { String::new() } else { format!(": {}", thing.note) };
-            output::data(&format!("{what:<12} {} {}{note}", thing.kind, thing.name));
+    let refused = refusal(&arguments, things);
+    for thing in things {
+        if thing.remove && arguments.yes && refused.is_none() {
+            removal.remove(thing).await.map_err(said)?;
+        }
+        if text {
+            gone(thing, arguments.yes && refused.is_none());
         }
     }
-    match (goes, arguments.yes) {
-        (true, false) => Err(CliError::usage("nothing was removed: say it again with --yes")),
-        (false, _) => {
-            output::problem(&format!("there is nothing of the cell {} that setup made", ask.cell));
-            Ok(0)
-        }
-        _ => Ok(0),
+    if !text {
+        let removed = arguments.yes && refused.is_none();
+        output::json(&json!({"account": identity.account, "removed": removed, "things": things}));
+    } else if !things.iter().any(|thing| thing.remove) {
+        output::problem(&format!("there is nothing to remove of the cell {}", ask.cell));
     }
+    refused.map_or(Ok(0), |why| Err(CliError::usage(why)))
+}
+
+/// Why nothing is removed although something would be.
+fn refusal(arguments: &TeardownArgs, things: &[Thing]) -> Option<String> {
+    let waiting: Vec<&Thing> = things.iter().filter(|thing| thing.requests > 0).collect();
+    match (things.iter().any(|thing| thing.remove), arguments.yes) {
+        (true, false) if !arguments.dry_run => Some("nothing was removed: say it again with --yes".to_owned()),
+        (true, true) if !waiting.is_empty() && !arguments.discard_requests => {
+            let queues = waiting.iter().map(|thing| format!("about {} in {}", thing.requests, thing.name));
+            let queues = queues.collect::<Vec<_>>().join(", ");
+            Some(format!(
+                "nothing was removed: run requests wait, {queues}. Let a cell take them, move them to another queue, or lose them with --discard-requests"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// A line about one thing.
+fn gone(thing: &Thing, removed: bool) {
+    let what = match (thing.remove, removed) {
+        (true, true) => "removed",
+        (true, false) => "would remove",
+        (false, _) => "leaves",
+    };
+    let note = if thing.note.is_empty() { String::new() } else { format!(": {}", thing.note) };
+    output::data(&format!("{what:<12} {} {}{note}", thing.kind, thing.name));
+}
+
+fn region(clients: &Clients) -> String {
+    clients.region().unwrap_or_default()
 }
 
 /// Clients, and who they call as.

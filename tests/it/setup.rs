@@ -193,7 +193,56 @@ async fn doctor_finds_what_is_wrong_and_says_what_to_do() {
     account.aws.sns.delete_topic().topic_arn(account.setting("TASKWATCH_TOPIC_ARN")).send().await.expect("DeleteTopic");
     has(&account.doctor(&[], 1, "fail").await, "topic", "taskwatch setup");
     assert_eq!(account.setup().await, ["create topic blue-runs"], "though the settings name it by its ARN");
+
+    // What slows or shuts a queue is found, and mended by what doctor names.
+    for (name, value, check) in [
+        (QueueAttributeName::DelaySeconds, "600", "events queue's delay"),
+        (QueueAttributeName::VisibilityTimeout, "43200", "events queue's visibility timeout"),
+        (QueueAttributeName::MaximumMessageSize, "1024", "events queue's message size"),
+    ] {
+        account.set(name.clone(), value).await;
+        has(&account.doctor(&["--no-probe"], 0, "warn").await, check, "taskwatch setup --cell blue makes it");
+        let dry = account.run(&["setup", "--cell", "blue", "--cluster", "batch", "--dry-run"]).await;
+        assert!(stdout(&dry).contains(&format!("{}: {value} → ", name.as_str())), "{}", stdout(&dry));
+        assert_eq!(account.setup().await, ["change queue blue-events"], "{check}");
+    }
     account.doctor(&[], 0, "ok").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn teardown_takes_away_no_request_no_subscription_and_nothing_of_others() {
+    let local = Local::start();
+    let mut account = Account::at(&local.1);
+    account.setup().await;
+    let green = account.run(&["setup", "--cell", "green", "--requests-queue", "blue-requests"]).await;
+    assert_eq!(green.status.code(), Some(0), "{}", stderr(&green));
+    let (requests, topic) = (account.setting("TASKWATCH_REQUESTS_QUEUE_URL"), account.setting("TASKWATCH_TOPIC_ARN"));
+    account.aws.send(&requests, &["{}".to_owned()]).await;
+    let subscribed = account.aws.sns.subscribe().topic_arn(&topic).protocol("sqs");
+    subscribed.endpoint(account.aws.arn(&requests).await).send().await.expect("Subscribe");
+
+    let shown = account.run(&["teardown", "--cell", "blue", "--dry-run"]).await;
+    assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+    assert!(stdout(&shown).contains("would remove queue blue-requests: with about 1 messages"), "{}", stdout(&shown));
+    assert!(stderr(&shown).contains("account 123456789012, us-east-1"), "{}", stderr(&shown));
+    let refused = account.run(&["teardown", "--cell", "blue", "--yes"]).await;
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("about 1 in blue-requests"), "{}", stderr(&refused));
+    assert_eq!(account.setup().await, [""; 0], "nothing was removed");
+
+    let gone = account.run(&["teardown", "--cell", "blue", "--yes", "--discard-requests"]).await;
+    assert_eq!(gone.status.code(), Some(0), "{}", stderr(&gone));
+    let said = stdout(&gone);
+    assert!(
+        said.contains("removed      queue blue-requests: with") && said.contains("removed      rule blue-events"),
+        "{said}"
+    );
+    assert!(said.contains("leaves       topic blue-runs: it has 1 subscriptions"), "{said}");
+    assert!(account.aws.sns.get_topic_attributes().topic_arn(&topic).send().await.is_ok());
+    assert!(account.aws.events.describe_rule().name("green-events").send().await.is_ok(), "another cell's");
+    let again = account.run(&["teardown", "--cell", "blue", "--yes"]).await;
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert!(stderr(&again).contains("nothing to remove"), "{}", stderr(&again));
 }
 
 #[tokio::test(flavor = "multi_thread")]

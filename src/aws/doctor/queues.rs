@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::super::setup::wanted::{LEAST_MESSAGE_BYTES, LONGEST_VISIBILITY};
 use super::super::setup::{SetupError, gone};
 use super::{Finding, Identity, Sdk, Subject, queue_attributes, unseen};
 
@@ -45,7 +46,9 @@ impl Queues {
 
     /// The events and requests queues.
     pub(super) fn findings(&self, subject: &Subject, identity: &Identity, region: &str) -> Vec<Finding> {
-        let mut findings = queue("events queue", &subject.events_queue, &self.events, true);
+        let usual = format!("{}-events", subject.cell);
+        let by = Mend { url: &subject.events_queue, setup: setup(subject, &subject.events_queue, &usual, None) };
+        let mut findings = queue("events queue", &by, &self.events, true);
         if let Some(arn) = self.events_arn() {
             let parts: Vec<&str> = arn.split(':').collect();
             let (there, account) = (parts.get(3).copied(), parts.get(4).copied());
@@ -56,7 +59,11 @@ impl Queues {
             }
         }
         match (&self.requests, &subject.requests_queue) {
-            (Some(seen), Some(url)) => findings.extend(queue("requests queue", url, seen, false)),
+            (Some(seen), Some(url)) => {
+                let usual = format!("{}-requests", subject.cell);
+                let by = Mend { url, setup: setup(subject, url, &usual, Some("--requests-queue")) };
+                findings.extend(queue("requests queue", &by, seen, false));
+            }
             _ => findings.push(Finding::warn(
                 "requests queue",
                 "TASKWATCH_REQUESTS_QUEUE_URL is not set",
@@ -93,7 +100,31 @@ impl Queues {
     }
 }
 
-fn queue(check: &str, url: &str, seen: &Seen, from_eventbridge: bool) -> Vec<Finding> {
+/// How an attribute of a queue is mended.
+struct Mend<'u> {
+    url: &'u str,
+    /// By `setup`, where it knows the queue.
+    setup: Option<String>,
+}
+
+impl Mend<'_> {
+    fn so(&self, attribute: &str, value: u64) -> String {
+        match &self.setup {
+            Some(setup) => format!("{setup} makes it {value}"),
+            None => format!("aws sqs set-queue-attributes --queue-url {} --attributes {attribute}={value}", self.url),
+        }
+    }
+}
+
+/// The command by which `setup` mends this queue: one with the name that it gives itself, or can be given.
+fn setup(subject: &Subject, url: &str, usual: &str, flag: Option<&str>) -> Option<String> {
+    let name = url.rsplit('/').next().unwrap_or_default();
+    let setup = format!("taskwatch setup --cell {}", subject.cell);
+    if name == usual { Some(setup) } else { flag.map(|flag| format!("{setup} {flag} {name}")) }
+}
+
+fn queue(check: &str, by: &Mend<'_>, seen: &Seen, from_eventbridge: bool) -> Vec<Finding> {
+    let url = by.url;
     let attributes = match seen {
         Ok(Some(attributes)) => attributes,
         Ok(None) => return vec![Finding::fail(check, format!("{url} does not exist"), "taskwatch setup")],
@@ -102,7 +133,7 @@ fn queue(check: &str, url: &str, seen: &Seen, from_eventbridge: bool) -> Vec<Fin
     let has = |name: &str| attributes.get(name).map(String::as_str).unwrap_or_default();
     let number = |name: &str| has(name).parse::<u64>().unwrap_or(0);
     if has("FifoQueue") == "true" || has("QueueArn").ends_with(".fifo") {
-        let todo = "taskwatch reads standard queues; a rule can send to a FIFO queue only with a message group";
+        let todo = "taskwatch reads standard queues, and a queue cannot be made one: take another by its setting; taskwatch setup makes one";
         return vec![Finding::fail(check, format!("{url} is a FIFO queue"), todo)];
     }
     let (waiting, out) = (number("ApproximateNumberOfMessages"), number("ApproximateNumberOfMessagesNotVisible"));
@@ -124,27 +155,36 @@ fn queue(check: &str, url: &str, seen: &Seen, from_eventbridge: bool) -> Vec<Fin
         findings.push(Finding::warn(
             format!("{check}'s retention"),
             found,
-            "at least 345600 (4 days); taskwatch setup makes it 14 days",
+            format!("at least 345600 (4 days); {}", by.so("MessageRetentionPeriod", 1_209_600)),
         ));
     }
-    findings.extend(times(check, url, attributes));
+    findings.extend(manners(check, by, attributes));
     findings.push(encryption(&format!("{check}'s encryption"), attributes, from_eventbridge));
     findings
 }
 
-/// What makes a queue hand messages out late, twice, or too few times.
-fn times(check: &str, url: &str, attributes: &BTreeMap<String, String>) -> Vec<Finding> {
+/// What makes a queue take no long messages, or hand them out late, twice, or too few times.
+fn manners(check: &str, by: &Mend<'_>, attributes: &BTreeMap<String, String>) -> Vec<Finding> {
     let number = |name: &str| attributes.get(name).and_then(|n| n.parse::<u64>().ok());
     let policy: Value = attributes.get("RedrivePolicy").and_then(|p| serde_json::from_str(p).ok()).unwrap_or_default();
     // Written as a number or as a string, by whom it was written.
     let receives = policy["maxReceiveCount"].as_u64().or_else(|| policy["maxReceiveCount"].as_str()?.parse().ok());
     let late = number("DelaySeconds").filter(|seconds| *seconds > 0).map(|seconds| {
-        let todo = format!("aws sqs set-queue-attributes --queue-url {url} --attributes DelaySeconds=0");
-        Finding::warn(format!("{check}'s delay"), format!("{seconds} s: every message comes so late"), todo)
+        let found = format!("{seconds} s: every message comes so late");
+        Finding::warn(format!("{check}'s delay"), found, by.so("DelaySeconds", 0))
     });
-    let twice = number("VisibilityTimeout").filter(|seconds| *seconds < LEAST_VISIBILITY).map(|seconds| {
-        let found = format!("{seconds} s: messages come again while they are worked on");
-        Finding::warn(format!("{check}'s visibility timeout"), found, "taskwatch setup makes it 60 s")
+    let usual = LEAST_VISIBILITY..=LONGEST_VISIBILITY;
+    let hidden = number("VisibilityTimeout").filter(|seconds| !usual.contains(seconds)).map(|seconds| {
+        let found = match seconds < LEAST_VISIBILITY {
+            true => format!("{seconds} s: messages come again while they are worked on"),
+            false => format!("{seconds} s: what a cell had in hand when it was killed comes again so late"),
+        };
+        Finding::warn(format!("{check}'s visibility timeout"), found, by.so("VisibilityTimeout", 60))
+    });
+    let least = u64::from(LEAST_MESSAGE_BYTES);
+    let short = number("MaximumMessageSize").filter(|bytes| *bytes < least).map(|bytes| {
+        let found = format!("{bytes} bytes: what is longer does not get into the queue");
+        Finding::warn(format!("{check}'s message size"), found, by.so("MaximumMessageSize", least))
     });
     let few = receives.filter(|receives| *receives < LEAST_RECEIVES).map(|receives| {
         let found = format!(
@@ -152,7 +192,7 @@ fn times(check: &str, url: &str, attributes: &BTreeMap<String, String>) -> Vec<F
         );
         Finding::warn(format!("{check}'s redrive policy"), found, "taskwatch setup makes it 100")
     });
-    [late, twice, few].into_iter().flatten().collect()
+    [late, hidden, short, few].into_iter().flatten().collect()
 }
 
 fn encryption(check: &str, attributes: &BTreeMap<String, String>, from_eventbridge: bool) -> Finding {
@@ -235,7 +275,28 @@ mod tests {
             .into();
         all.insert("MessageRetentionPeriod".into(), "345600".into());
         all.extend(attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-        queue("q", "url", &Ok(Some(all)), true).into_iter().map(|f| (f.check, f.status)).collect()
+        queue("q", &BY, &Ok(Some(all)), true).into_iter().map(|f| (f.check, f.status)).collect()
+    }
+
+    const BY: Mend<'static> = Mend { url: "url", setup: None };
+
+    #[test]
+    fn each_queue_is_mended_by_what_knows_it() {
+        let subject = Subject { cell: "blue".into(), ..Subject::default() };
+        let by = |url: &str, usual: &str, flag: Option<&str>| {
+            let mend = Mend { url, setup: setup(&subject, url, usual, flag) };
+            mend.so("DelaySeconds", 0)
+        };
+        let requests = Some("--requests-queue");
+        assert_eq!(by("u/blue-events", "blue-events", None), "taskwatch setup --cell blue makes it 0");
+        assert_eq!(
+            by("u/jobs", "blue-requests", requests),
+            "taskwatch setup --cell blue --requests-queue jobs makes it 0"
+        );
+        assert_eq!(
+            by("u/mine", "blue-events", None),
+            "aws sqs set-queue-attributes --queue-url u/mine --attributes DelaySeconds=0"
+        );
     }
 
     #[test]
@@ -245,17 +306,25 @@ mod tests {
         assert_eq!(judged(&[("ApproximateNumberOfMessagesNotVisible", "119000")])["q"], Status::Warn);
         assert_eq!(judged(&[("MessageRetentionPeriod", "60")])["q's retention"], Status::Warn);
         assert_eq!(judged(&[("DelaySeconds", "600")])["q's delay"], Status::Warn);
-        assert_eq!(judged(&[("VisibilityTimeout", "1")])["q's visibility timeout"], Status::Warn);
+        for seconds in ["1", "43200"] {
+            assert_eq!(judged(&[("VisibilityTimeout", seconds)])["q's visibility timeout"], Status::Warn, "{seconds}");
+        }
+        assert_eq!(judged(&[("MaximumMessageSize", "1024")])["q's message size"], Status::Warn);
         for receives in ["1", "\"1\""] {
             let policy = format!(r#"{{"deadLetterTargetArn":"arn:aws:sqs:x:1:d","maxReceiveCount":{receives}}}"#);
             assert_eq!(judged(&[("RedrivePolicy", &policy)])["q's redrive policy"], Status::Warn, "{receives}");
         }
         let usual = r#"{"deadLetterTargetArn":"arn:aws:sqs:x:1:d","maxReceiveCount":100}"#;
-        let usual = judged(&[("DelaySeconds", "0"), ("VisibilityTimeout", "30"), ("RedrivePolicy", usual)]);
+        let usual = judged(&[
+            ("DelaySeconds", "0"),
+            ("VisibilityTimeout", "30"),
+            ("MaximumMessageSize", "262144"),
+            ("RedrivePolicy", usual),
+        ]);
         assert!(usual.values().all(|status| *status == Status::Ok), "{usual:?}");
         assert_eq!(judged(&[("KmsMasterKeyId", "alias/aws/sqs")])["q's encryption"], Status::Fail);
         assert_eq!(judged(&[("KmsMasterKeyId", "alias/mine")])["q's encryption"], Status::Warn);
         assert_eq!(judged(&[("SqsManagedSseEnabled", "false")])["q's encryption"], Status::Warn);
-        assert_eq!(queue("q", "url", &Ok(None), true)[0].status, Status::Fail);
+        assert_eq!(queue("q", &BY, &Ok(None), true)[0].status, Status::Fail);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::found::{Found, FoundQueue};
 use super::policy;
-use super::wanted::{TARGET, Wanted, WantedQueue};
+use super::wanted::{LONGEST_VISIBILITY, TARGET, Wanted, WantedQueue};
 
 /// What is done to a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,8 +50,7 @@ impl Step {
 pub(super) fn steps(wanted: &Wanted, found: &Found) -> Vec<Step> {
     let mut steps: Vec<Step> = wanted.queues.iter().map(|q| queue(q, found.queues.get(&q.name))).collect();
     steps.extend([rule(wanted, found), target(wanted, found)]);
-    let topic = wanted.topic.name.as_deref().unwrap_or(&wanted.topic.arn);
-    steps.push(Step::new("topic", topic, found.topic.is_some(), Vec::new()));
+    steps.push(topic(wanted, found));
     if let Some(bus) = &wanted.bus {
         steps.push(Step::new("event bus", bus, found.bus, Vec::new()));
     }
@@ -62,7 +61,8 @@ fn queue(wanted: &WantedQueue, found: Option<&FoundQueue>) -> Step {
     let has = |name: &str| found.and_then(|f| f.attributes.get(name)).map(String::as_str);
     let mut attributes: Vec<(String, String)> = Vec::new();
     let mut changes = Vec::new();
-    for (name, value) in &wanted.attributes {
+    let usual = wanted.usual.iter().filter(|(name, _)| has(name).is_some());
+    for (name, value) in wanted.attributes.iter().chain(usual) {
         let (old, new) = (has(name), text(value));
         if found.is_some() && suits(name, value, old, has("KmsMasterKeyId")) {
             continue;
@@ -81,10 +81,14 @@ fn queue(wanted: &WantedQueue, found: Option<&FoundQueue>) -> Step {
     Step { attributes, ..Step::new("queue", &wanted.name, found.is_some(), changes) }
 }
 
-/// Whether what is there will do: longer is as good for times, and a key of one's own for encryption.
+/// Whether what is there will do: more is as good for times and sizes, and a key of one's own for encryption.
 fn suits(name: &str, wanted: &Value, has: Option<&str>, key: Option<&str>) -> bool {
+    let number = has.and_then(|h| h.parse::<u64>().ok());
     match name {
-        "MessageRetentionPeriod" | "VisibilityTimeout" => has.and_then(|h| h.parse::<u64>().ok()) >= wanted.as_u64(),
+        "MessageRetentionPeriod" | "MaximumMessageSize" => number >= wanted.as_u64(),
+        "VisibilityTimeout" => number >= wanted.as_u64() && number <= Some(LONGEST_VISIBILITY),
+        // Each call of the cell says how long it waits.
+        "ReceiveMessageWaitTimeSeconds" => true,
         "SqsManagedSseEnabled" => match key.filter(|key| !key.is_empty()) {
             Some(key) => key != "alias/aws/sqs",
             None => has == Some("true"),
@@ -99,13 +103,32 @@ fn suits(name: &str, wanted: &Value, has: Option<&str>, key: Option<&str>) -> bo
     }
 }
 
+/// What it means that a pattern names clusters, where another did before: of a run elsewhere nothing is heard but by DescribeTasks.
+fn unheard(old: &Value, new: &Value) -> Option<String> {
+    let clusters = |pattern: &Value| -> Vec<String> {
+        let named = pattern["detail"]["clusterArn"].as_array().into_iter().flatten();
+        named.map(|cluster| text(cluster).rsplit('/').next().unwrap_or_default().to_owned()).collect()
+    };
+    let (old, new) = (clusters(old), clusters(new));
+    if new.is_empty() || new == old {
+        return None;
+    }
+    let lost: Vec<String> = old.into_iter().filter(|cluster| !new.contains(cluster)).collect();
+    let lost = if lost.is_empty() { String::new() } else { format!(", {} no longer", lost.join(", ")) };
+    Some(format!("clusters: {} alone{lost}; give --cluster every one that runs go to", new.join(", ")))
+}
+
 fn rule(wanted: &Wanted, found: &Found) -> Step {
     let mut changes = Vec::new();
     match &found.rule {
-        None => changes.push(format!("EventPattern: {}", wanted.rule.pattern)),
+        None => {
+            changes.push(format!("EventPattern: {}", wanted.rule.pattern));
+            changes.extend(unheard(&Value::Null, &wanted.rule.pattern));
+        }
         Some(rule) => {
             if rule.pattern != wanted.rule.pattern {
                 changes.push(format!("EventPattern: {} → {}", rule.pattern, wanted.rule.pattern));
+                changes.extend(unheard(&rule.pattern, &wanted.rule.pattern));
             }
             if !rule.enabled {
                 changes.push("State: DISABLED → ENABLED".to_owned());
@@ -113,6 +136,14 @@ fn rule(wanted: &Wanted, found: &Found) -> Step {
         }
     }
     Step::new("rule", &wanted.rule.name, found.rule.is_some(), changes)
+}
+
+/// One that is there keeps its attributes.
+fn topic(wanted: &Wanted, found: &Found) -> Step {
+    let name = wanted.topic.name.as_deref().unwrap_or(&wanted.topic.arn);
+    let attributes = wanted.topic.attributes.iter().filter(|_| found.topic.is_none());
+    let changes = attributes.map(|(name, value)| changed(name, None, &text(value))).collect();
+    Step::new("topic", name, found.topic.is_some(), changes)
 }
 
 fn target(wanted: &Wanted, found: &Found) -> Step {
@@ -192,7 +223,12 @@ mod tests {
     #[test]
     fn nothing_is_there_so_all_is_made_and_what_is_made_is_left() {
         let wanted = wanted();
-        assert!(steps(&wanted, &Found::default()).iter().all(|step| step.action == Action::Create));
+        let made = steps(&wanted, &Found::default());
+        assert!(made.iter().all(|step| step.action == Action::Create && !step.changes.is_empty()));
+        assert!(
+            !made.iter().any(|step| step.attributes.iter().any(|(name, _)| name == "DelaySeconds")),
+            "AWS's defaults"
+        );
         assert!(steps(&wanted, &whole(&wanted)).iter().all(|step| step.action == Action::Leave));
     }
 
@@ -207,6 +243,12 @@ mod tests {
         };
         assert_eq!(queue("VisibilityTimeout", "30"), ["VisibilityTimeout: 30 → 60"]);
         assert!(queue("VisibilityTimeout", "300").is_empty(), "longer will do");
+        assert_eq!(queue("VisibilityTimeout", "43200"), ["VisibilityTimeout: 43200 → 60"]);
+        assert_eq!(queue("DelaySeconds", "900"), ["DelaySeconds: 900 → 0"]);
+        assert!(queue("DelaySeconds", "0").is_empty());
+        assert_eq!(queue("MaximumMessageSize", "1024"), ["MaximumMessageSize: 1024 → 262144"]);
+        assert!(queue("MaximumMessageSize", "1048576").is_empty());
+        assert!(queue("ReceiveMessageWaitTimeSeconds", "0").is_empty(), "the cell's calls say how long they wait");
         assert_eq!(queue("MessageRetentionPeriod", "345600"), ["MessageRetentionPeriod: 345600 → 1209600"]);
         assert_eq!(queue("Policy", "{}"), ["Policy: the cell's rule may send"]);
         assert!(queue("KmsMasterKeyId", "alias/mine").is_empty(), "a key of one's own will do");
@@ -221,6 +263,10 @@ mod tests {
         assert!(rule(|r| r.pattern = json!({"source": ["aws.ecs"]}))[0].contains("\"prefix\":\"blue/\""));
         assert!(rule(|r| r.targets[0]["InputPath"] = "$.detail".into())[0].starts_with("InputPath: $.detail → none"));
         assert_eq!(rule(|r| r.targets.clear()).len(), 3);
+        let all = |r: &mut FoundRule| r.pattern["detail"]["clusterArn"] = Value::Null;
+        assert_eq!(rule(all)[1], "clusters: batch alone; give --cluster every one that runs go to");
+        let more = |r: &mut FoundRule| r.pattern["detail"]["clusterArn"] = json!(["a:cluster/batch", "a:cluster/etl"]);
+        assert_eq!(rule(more)[1], "clusters: batch alone, etl no longer; give --cluster every one that runs go to");
         let other = |r: &mut FoundRule| r.targets.push(json!({"Id": "other", "Arn": "arn:x"}));
         assert!(rule(other).is_empty(), "other people's targets are theirs");
     }

@@ -32,6 +32,8 @@ pub(in crate::aws) struct FoundRule {
 #[derive(Clone, Debug, Default)]
 pub(in crate::aws) struct FoundTopic {
     pub(in crate::aws) made_for: Option<String>,
+    /// How many there are, confirmed or not.
+    pub(in crate::aws) subscriptions: u64,
 }
 
 /// What is there of what is wanted.
@@ -114,13 +116,13 @@ pub(in crate::aws) async fn rule(sdk: &Sdk, name: &str) -> Result<Option<FoundRu
 pub(in crate::aws) async fn topic(sdk: &Sdk, arn: &str) -> Result<Option<FoundTopic>, SetupError> {
     let about = format!("topic {arn}");
     let asked = sdk.sns.get_topic_attributes().topic_arn(arn).send().await;
-    if gone(&about, "sns:GetTopicAttributes", asked)?.is_none() {
-        return Ok(None);
-    }
+    let Some(answer) = gone(&about, "sns:GetTopicAttributes", asked)? else { return Ok(None) };
+    let count = |name: &str| answer.attributes().and_then(|all| all.get(name)?.parse::<u64>().ok()).unwrap_or(0);
+    let subscriptions = count("SubscriptionsConfirmed") + count("SubscriptionsPending");
     let tags =
         gone(&about, "sns:ListTagsForResource", sdk.sns.list_tags_for_resource().resource_arn(arn).send().await)?;
     let tag = |tags: &[aws_sdk_sns::types::Tag]| tags.iter().find(|t| t.key() == TAG).map(|t| t.value().to_owned());
-    Ok(Some(FoundTopic { made_for: tags.and_then(|answer| tag(answer.tags())) }))
+    Ok(Some(FoundTopic { made_for: tags.and_then(|answer| tag(answer.tags())), subscriptions }))
 }
 
 async fn bus(sdk: &Sdk, wanted: &Wanted) -> Result<bool, SetupError> {

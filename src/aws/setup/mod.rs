@@ -17,7 +17,7 @@ use super::identity::Identity;
 
 pub use ask::Ask;
 pub use diff::{Action, Step};
-pub use teardown::Removal;
+pub use teardown::{Removal, Thing};
 pub use template::template;
 pub use wanted::{PROBE_SOURCE, Place};
 

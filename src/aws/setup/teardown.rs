@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::ask::Ask;
 use super::found::{self, Found};
-use super::wanted::{TARGET, Wanted};
+use super::wanted::{Role, TARGET, Wanted};
 use super::{Clients, Identity, Sdk, SetupError, gone, place};
 
 /// One thing, and whether it goes.
@@ -18,6 +18,8 @@ pub struct Thing {
     pub remove: bool,
     /// Why it stays, or what goes with it.
     pub note: String,
+    /// Run requests that would be lost with it: about so many wait in this queue.
+    pub requests: u64,
     #[serde(skip)]
     id: String,
 }
@@ -44,39 +46,42 @@ impl Removal {
         things.extend(queues(&wanted, &found));
         if let Some(topic) = &found.topic {
             let name = wanted.topic.name.clone().unwrap_or_else(|| wanted.topic.arn.clone());
-            things.push(tagged("topic", name, &wanted.topic.arn, topic.made_for.as_deref(), &wanted.cell, ""));
+            let thing = tagged("topic", name, &wanted.topic.arn, topic.made_for.as_deref(), &wanted.cell, "");
+            things.push(thing.unless(topic.subscriptions, "subscriptions, which would end with it: remove them first"));
         }
         if let Some(name) = wanted.bus.as_ref().filter(|name| found.bus && *name != "default") {
             let note = "a bus is not removed: other rules may be on it".to_owned();
-            things.push(Thing { kind: "event bus", name: name.clone(), remove: false, note, id: String::new() });
+            let name = name.clone();
+            things.push(Thing { kind: "event bus", name, remove: false, note, requests: 0, id: String::new() });
         }
         Ok(Self { sdk, rule: wanted.rule.name, things })
     }
 
-    /// Removes it: the rule first, so that nothing is sent to a queue that is gone.
+    /// Removes one thing; what is gone already is no error. They stand in the order in which they must go: the rule first, so
+    /// that nothing is sent to a queue that is gone.
     ///
     /// # Errors
-    /// The first call that AWS refused. Saying it again goes on from there.
-    pub async fn apply(&self) -> Result<(), SetupError> {
-        for thing in self.things.iter().filter(|thing| thing.remove) {
-            let (about, sdk) = (format!("{} {}", thing.kind, thing.name), &self.sdk);
-            match thing.kind {
-                "target" => {
-                    let sent = sdk.events.remove_targets().rule(&self.rule).ids(TARGET).send().await;
-                    gone(&about, "events:RemoveTargets", sent)?;
-                }
-                "rule" => {
-                    gone(&about, "events:DeleteRule", sdk.events.delete_rule().name(&self.rule).send().await)?;
-                }
-                "queue" => {
-                    gone(&about, "sqs:DeleteQueue", sdk.sqs.delete_queue().queue_url(&thing.id).send().await)?;
-                }
-                _ => {
-                    gone(&about, "sns:DeleteTopic", sdk.sns.delete_topic().topic_arn(&thing.id).send().await)?;
-                }
+    /// AWS refused the call. All of it may be said again.
+    pub async fn remove(&self, thing: &Thing) -> Result<(), SetupError> {
+        let (about, sdk) = (format!("{} {}", thing.kind, thing.name), &self.sdk);
+        match thing.kind {
+            "target" => {
+                let sent = sdk.events.remove_targets().rule(&self.rule).ids(TARGET).send().await;
+                gone(&about, "events:RemoveTargets", sent).map(drop)
+            }
+            "rule" => {
+                let sent = sdk.events.delete_rule().name(&self.rule).send().await;
+                gone(&about, "events:DeleteRule", sent).map(drop)
+            }
+            "queue" => {
+                let sent = sdk.sqs.delete_queue().queue_url(&thing.id).send().await;
+                gone(&about, "sqs:DeleteQueue", sent).map(drop)
+            }
+            _ => {
+                let sent = sdk.sns.delete_topic().topic_arn(&thing.id).send().await;
+                gone(&about, "sns:DeleteTopic", sent).map(drop)
             }
         }
-        Ok(())
     }
 }
 
@@ -84,10 +89,8 @@ fn rule(wanted: &Wanted, found: &Found) -> Vec<Thing> {
     let Some(rule) = &found.rule else { return Vec::new() };
     let (ours, others): (Vec<_>, Vec<_>) = rule.targets.iter().partition(|t| t["Id"] == TARGET);
     let made_for = rule.made_for.as_deref();
-    let mut thing = tagged("rule", wanted.rule.name.clone(), "", made_for, &wanted.cell, "");
-    if thing.remove && !others.is_empty() {
-        thing = Thing { remove: false, note: format!("it has {} other targets", others.len()), ..thing };
-    }
+    let thing = tagged("rule", wanted.rule.name.clone(), "", made_for, &wanted.cell, "");
+    let thing = thing.unless(others.len() as u64, "targets of others");
     let target = format!("{TARGET} of {}", wanted.rule.name);
     let mut things = Vec::new();
     if !ours.is_empty() {
@@ -100,10 +103,16 @@ fn rule(wanted: &Wanted, found: &Found) -> Vec<Thing> {
 fn queues(wanted: &Wanted, found: &Found) -> Vec<Thing> {
     let there = wanted.queues.iter().filter_map(|queue| Some((queue, found.queues.get(&queue.name)?)));
     let thing = |(queue, there): (&super::wanted::WantedQueue, &found::FoundQueue)| {
-        let count = |name: &str| there.attributes.get(name).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-        let messages = count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesNotVisible");
+        let count = |kind: &str| {
+            let name = format!("ApproximateNumberOfMessages{kind}");
+            there.attributes.get(&name).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)
+        };
+        let messages = count("") + count("NotVisible") + count("Delayed");
         let note = if messages > 0 { format!("with about {messages} messages") } else { String::new() };
-        tagged("queue", queue.name.clone(), &there.url, there.made_for.as_deref(), &wanted.cell, &note)
+        let thing = tagged("queue", queue.name.clone(), &there.url, there.made_for.as_deref(), &wanted.cell, &note);
+        // Events are told again by DescribeTasks; a request is nowhere else.
+        let requests = matches!(queue.role, Role::Requests | Role::RequestsDlq) && thing.remove;
+        Thing { requests: if requests { messages } else { 0 }, ..thing }
     };
     there.map(thing).collect()
 }
@@ -114,5 +123,15 @@ fn tagged(kind: &'static str, name: String, id: &str, made_for: Option<&str>, ce
         Some(other) => format!("it was made for the cell {other}"),
         None => "setup did not make it".to_owned(),
     };
-    Thing { kind, name, remove: made_for == Some(cell), note, id: id.to_owned() }
+    Thing { kind, name, remove: made_for == Some(cell), note, requests: 0, id: id.to_owned() }
+}
+
+impl Thing {
+    /// Stays where others hang on it.
+    fn unless(self, others: u64, what: &str) -> Self {
+        match (self.remove, others) {
+            (true, 1..) => Self { remove: false, note: format!("it has {others} {what}"), ..self },
+            _ => self,
+        }
+    }
 }

@@ -16,6 +16,10 @@ pub const PROBE_SOURCE: &str = "taskwatch.doctor";
 const RETENTION_SECONDS: u32 = 1_209_600;
 /// Longer than any commit takes; a message of a cell that died comes again after it.
 const VISIBILITY_SECONDS: u32 = 60;
+/// And no longer than this: so long a message waits that a cell had in hand when it was killed.
+pub(in crate::aws) const LONGEST_VISIBILITY: u64 = 900;
+/// In bytes: no event of ECS and no run request that a person wrote is longer. A new queue takes 1 MiB (Amazon SQS quotas).
+pub(in crate::aws) const LEAST_MESSAGE_BYTES: u32 = 262_144;
 /// No message is bounced on purpose: this only takes away what would kill its reader again and again.
 const MOST_RECEIVES: u32 = 100;
 
@@ -53,6 +57,8 @@ pub(super) struct WantedQueue {
     pub(super) arn: String,
     /// By their names in SetQueueAttributes and in AWS::SQS::Queue, which are the same.
     pub(super) attributes: Vec<(&'static str, Value)>,
+    /// What a new queue has by itself, and one that is there must have too.
+    pub(super) usual: Vec<(&'static str, Value)>,
     /// The statement that its policy must have.
     pub(super) statement: Option<Value>,
 }
@@ -97,7 +103,7 @@ impl Wanted {
             let arn = place.arn("sqs", &name);
             let dlq = place.arn("sqs", &format!("{name}-dlq"));
             let statement = matches!(role, Role::Events | Role::EventsDlq).then(|| statement(&arn, &rule_arn));
-            WantedQueue { role, name, attributes: attributes(role, &dlq), statement, arn }
+            WantedQueue { role, name, attributes: attributes(role, &dlq), usual: usual(role), statement, arn }
         };
         let queues = vec![
             queue(Role::EventsDlq, format!("{events}-dlq")),
@@ -130,6 +136,15 @@ fn attributes(role: Role, dlq: &str) -> Vec<(&'static str, Value)> {
             ("VisibilityTimeout", VISIBILITY_SECONDS.into()),
             ("RedrivePolicy", json!({"deadLetterTargetArn": dlq, "maxReceiveCount": MOST_RECEIVES})),
         ]);
+    }
+    all
+}
+
+/// AWS's defaults that the path relies on (API reference, CreateQueue).
+fn usual(role: Role) -> Vec<(&'static str, Value)> {
+    let mut all = vec![("MaximumMessageSize", LEAST_MESSAGE_BYTES.into())];
+    if matches!(role, Role::Events | Role::Requests) {
+        all.push(("DelaySeconds", 0.into()));
     }
     all
 }
