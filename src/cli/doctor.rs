@@ -1,5 +1,6 @@
 //! `taskwatch doctor`: proves a cell's path, and says for each finding what to do.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -49,10 +50,14 @@ event that a serving cell counts and deletes. Permissions are the caller's: run 
 Exit codes: 0 nothing is broken, maybe with warnings; 1 the path is broken; 2 usage.";
 
 pub(super) async fn doctor(arguments: DoctorArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
-    let subject = subject(&arguments, settings)?;
+    let mut subject = subject(&arguments, settings)?;
     let clients = Clients::load(&target(global)).await;
     if clients.region().is_none() {
         return Err(CliError::usage("no AWS region is set: use --region or AWS_REGION"));
+    }
+    let server = Server::at(arguments.server.server.as_deref(), settings)?;
+    if matches!(Serving::ask(&server, &subject).await, Serving::Here(_)) {
+        subject.launched = launched(&server).await;
     }
     let mut findings = match clients.identity().await {
         Ok(identity) => examine(&clients, &identity, &subject).await,
@@ -60,7 +65,6 @@ pub(super) async fn doctor(arguments: DoctorArgs, global: &Global, settings: &Se
         Err(error) => vec![Finding::fail("identity", error.cause, error.todo)],
     };
     findings.push(store(&settings.store()?));
-    let server = Server::at(arguments.server.server.as_deref(), settings)?;
     let cell = Serving::ask(&server, &subject).await;
     findings.push(cell.finding(&server));
     let broken = |findings: &[Finding]| findings.iter().any(|finding| finding.status == Status::Fail);
@@ -85,9 +89,26 @@ fn subject(arguments: &DoctorArgs, settings: &Settings) -> Result<Subject, CliEr
         topic: settings.topic_arn.clone(),
         bus: settings.event_bus.clone(),
         clusters: arguments.cluster.clone(),
+        launched: Vec::new(),
         task_definition: arguments.task_definition.clone(),
         rule: arguments.rule.clone(),
     })
+}
+
+/// The clusters of the newest open runs' tasks, by ARN.
+async fn launched(server: &Server) -> Vec<String> {
+    let open = [("status", "STARTING,RUNNING".to_owned()), ("limit", "1000".to_owned())];
+    let answer = server.get(&["runs"], &open).await.unwrap_or_default();
+    let tasks = answer["runs"].as_array().into_iter().flatten().filter_map(|run| run["taskArn"].as_str());
+    let clusters: BTreeSet<String> = tasks.filter_map(cluster_of).collect();
+    clusters.into_iter().collect()
+}
+
+/// The cluster in a task's ARN; ARNs of before 2018 have none.
+fn cluster_of(task: &str) -> Option<String> {
+    let (place, rest) = task.split_once(":task/")?;
+    let (cluster, _) = rest.split_once('/')?;
+    Some(format!("{place}:cluster/{cluster}"))
 }
 
 /// Whether runs can be kept where they are to be kept.
@@ -266,6 +287,13 @@ mod tests {
         assert!(told(&[warn]).starts_with("Nothing was found broken, but no event has proved the path"));
         assert!(told(&[Finding::ok("rule", "")]).starts_with("Nothing was found broken"), "asked for no probe");
         assert!(told(&[ok, fail]).starts_with("The path is broken"));
+    }
+
+    #[test]
+    fn a_tasks_arn_names_its_cluster() {
+        let long = cluster_of("arn:aws:ecs:eu-west-1:1:task/etl/0a");
+        assert_eq!(long.as_deref(), Some("arn:aws:ecs:eu-west-1:1:cluster/etl"));
+        assert_eq!(cluster_of("arn:aws:ecs:eu-west-1:1:task/0a"), None);
     }
 
     #[test]

@@ -302,6 +302,13 @@ async fn ten_minutes_on_aws_from_setup_to_a_serving_cell() {
         asked("taskwatch healthcheck --ready").status.success()
     });
     let doctor = asked("taskwatch doctor --task-definition etl");
+    let elsewhere = "{\"name\":\"w\",\"until\":\"stopped\",\"runTask\":{\"cluster\":\"default\",\"taskDefinition\":\"etl\"}}";
+    let submitted = asked(&format!("echo '{elsewhere}' | taskwatch submit -"));
+    let placed = (0..300).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        stdout(&asked("taskwatch show w --output json")).contains(":task/default/")
+    });
+    let unheard = asked("taskwatch doctor --no-probe");
     let _ = cell.kill();
     let _ = cell.wait();
     assert!(ready, "the cell was to serve");
@@ -309,5 +316,13 @@ async fn ten_minutes_on_aws_from_setup_to_a_serving_cell() {
     assert_eq!(doctor.status.code(), Some(0), "{said}");
     assert!(said.contains("probe: an event went through the rule into the queue"), "{said}");
     assert!(said.trim_end().lines().last().is_some_and(|line| line.starts_with("The path works")), "{said}");
+    assert!(placed, "{}", stderr(&submitted));
+    let said = stdout(&unheard);
+    assert!(
+        unheard.status.code() == Some(1) && said.contains("FAIL   rule's clusters: the cell has tasks in"),
+        "{said}"
+    );
+    let all = "cluster/batch,arn:aws:ecs:us-east-1:123456789012:cluster/default";
+    assert!(said.contains("do: taskwatch setup --cell blue --cluster") && said.contains(all), "{said}");
     assert_eq!(asked("taskwatch healthcheck").status.code(), Some(1), "killed");
 }

@@ -33,6 +33,8 @@ pub struct Subject {
     pub bus: Option<String>,
     /// Clusters that the cell launches into.
     pub clusters: Vec<String>,
+    /// Clusters, by ARN, in which it has tasks now.
+    pub launched: Vec<String>,
     /// A task definition that it launches.
     pub task_definition: Option<String>,
     /// The rule; else the one that `setup` makes, or one that sends to the queue.

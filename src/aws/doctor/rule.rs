@@ -105,6 +105,7 @@ async fn pattern(sdk: &Sdk, identity: &Identity, subject: &Subject, pattern: &Va
             }
         }
     }
+    findings.extend(unheard(sdk, identity, subject, pattern).await);
     let cluster = clusters(identity, subject, pattern).swap_remove(0);
     // A name that begins with this one's is the nearest there is to it.
     let other = sample(identity, &cluster, &format!("{cell}2/doctor"), "STOPPED");
@@ -126,6 +127,31 @@ async fn pattern(sdk: &Sdk, identity: &Identity, subject: &Subject, pattern: &Va
         ));
     }
     findings
+}
+
+/// Clusters in which the cell has tasks and of which its rule lets no event in; else which ones the rule lets in alone.
+async fn unheard(sdk: &Sdk, identity: &Identity, subject: &Subject, pattern: &Value) -> Option<Finding> {
+    let (check, known) = ("rule's clusters", named(pattern));
+    if known.is_empty() {
+        return None;
+    }
+    let mut unheard = Vec::new();
+    for cluster in &subject.launched {
+        let event = sample(identity, cluster, &format!("{}/doctor", subject.cell), "STOPPED");
+        if matches(sdk, &pattern.to_string(), &event).await.is_ok_and(|matches| !matches) {
+            unheard.push(cluster.clone());
+        }
+    }
+    let alone = known.iter().map(|arn| arn.rsplit('/').next().unwrap_or(arn)).collect::<Vec<_>>().join(", ");
+    if unheard.is_empty() {
+        let found =
+            format!("{alone} alone; a run in another is followed late, by DescribeTasks (doctor --cluster NAME asks)");
+        return Some(Finding::ok(check, found));
+    }
+    let all = known.iter().chain(&unheard).cloned().collect::<Vec<_>>().join(",");
+    let found =
+        format!("the cell has tasks in {}, whose events the rule does not let in: {alone} alone", unheard.join(", "));
+    Some(Finding::fail(check, found, format!("taskwatch setup --cell {} --cluster {all}", subject.cell)))
 }
 
 /// The clusters to ask about: those that are named, else the pattern's own, else any.
