@@ -302,7 +302,8 @@ async fn ten_minutes_on_aws_from_setup_to_a_serving_cell() {
         asked("taskwatch healthcheck --ready").status.success()
     });
     let doctor = asked("taskwatch doctor --task-definition etl");
-    let elsewhere = "{\"name\":\"w\",\"until\":\"stopped\",\"runTask\":{\"cluster\":\"default\",\"taskDefinition\":\"etl\"}}";
+    let elsewhere =
+        "{\"name\":\"w\",\"until\":\"stopped\",\"runTask\":{\"cluster\":\"default\",\"taskDefinition\":\"etl\"}}";
     let submitted = asked(&format!("echo '{elsewhere}' | taskwatch submit -"));
     let placed = (0..300).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));

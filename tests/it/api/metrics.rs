@@ -208,4 +208,10 @@ async fn every_metric_that_infra_names_is_one_that_the_cell_has() {
     let line: Value = serde_json::from_str(&taskwatch::http::Emf::new(served.cell.clone()).line()).expect("JSON");
     let unknown: Vec<_> = alarms.iter().filter(|name| !line[name.as_str()].is_number()).collect();
     assert!(unknown.is_empty(), "no metrics: {unknown:?}");
+    // CloudWatch is paid by the metric and by the alarm.
+    let cost = std::fs::read_to_string(infra("../docs/cost.md")).expect("docs/cost.md");
+    let alarms = cell.matches("Type: AWS::CloudWatch::Alarm").count();
+    for row in [format!("| {} × $0.30 |", emf_units(&line).len()), format!("| {alarms} × $0.10 |")] {
+        assert!(cost.contains(&row), "docs/cost.md does not say {row}");
+    }
 }
