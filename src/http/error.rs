@@ -66,8 +66,11 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 
-    pub(super) fn too_slow() -> Self {
-        let message = "nothing of the body came for too long; send the request again";
+    pub(super) fn too_slow(seconds: u64, rate: u32) -> Self {
+        let message = format!(
+            "the body came too slowly: nothing for {seconds} s, or less than {rate} bytes a second on average; send it \
+             again, or what is ready of it and the rest when that is"
+        );
         Self::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message)
     }
 

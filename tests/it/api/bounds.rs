@@ -111,6 +111,29 @@ async fn a_client_that_says_nothing_or_little_is_let_go() {
     assert!(raw(&served, &long).await.starts_with("HTTP/1.1 431 "));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_body_trickles_is_let_go() {
+    let served = serve(World::new(), None).await;
+    for kind in ["application/json", "application/x-ndjson"] {
+        let mut stream = TcpStream::connect(served.address).await.expect("a connection");
+        let head = format!(
+            "POST /v1/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: 1000000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let (mut said, mut answer) = (0, String::new());
+        // Until it is hung up on: it would have an hour and a half.
+        while said < 300 && stream.write_all(b" ").await.is_ok() {
+            said += 1;
+            let heard = tokio::time::timeout(std::time::Duration::from_secs(19), stream.read_to_string(&mut answer));
+            if heard.await.is_ok() {
+                break;
+            }
+        }
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("RequestTimeout"), "{kind}, {said}: {answer}");
+        assert!(answer.contains("500 bytes a second"), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_crowd_is_answered_or_told_to_come_again() {
     let served = serve(World::new(), None).await;
