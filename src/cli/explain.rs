@@ -11,15 +11,19 @@ use crate::cell::ports::Ecs;
 use crate::core::explain::{self, Explained, Explanation};
 use crate::core::task::Deciders;
 
+/// So many broken lines are named; behind them comes how many more there are.
+const MOST_NAMED: usize = 20;
+
+/// 0, or 1 where a part of the input is no JSON: what is, is explained all the same.
 pub(super) async fn explain(arguments: ExplainArgs, global: &Global) -> Result<u8, CliError> {
-    let mut all = Explained::default();
+    let (mut all, mut broken) = (Explained::default(), Vec::new());
     for source in &arguments.sources {
         let found = if source.starts_with("arn:") {
             described(source, &arguments.decided_by, global).await?
         } else {
-            let text = read(source)?;
-            explain::explain(&text, &arguments.decided_by).map_err(|e| CliError::usage(format!("{source}: {e}")))?
+            explain::explain(&read(source)?, &arguments.decided_by)
         };
+        broken.extend(found.broken.iter().map(|broken| format!("{source}, {broken}")));
         all.tasks.extend(found.tasks);
         all.others.extend(found.others);
         all.skipped += found.skipped;
@@ -41,12 +45,22 @@ pub(super) async fn explain(arguments: ExplainArgs, global: &Global) -> Result<u
         1 => output::problem("1 document is neither about a task nor an event"),
         n => output::problem(&format!("{n} documents are neither about a task nor an event")),
     }
+    name(&broken);
     if all.tasks.is_empty() && all.others.is_empty() {
         return Err(CliError::other(
             "nothing to explain: expected ECS task events, or answers of DescribeTasks or RunTask",
         ));
     }
-    Ok(0)
+    Ok(u8::from(!broken.is_empty()))
+}
+
+/// Says what could not be read.
+fn name(broken: &[String]) {
+    broken.iter().take(MOST_NAMED).for_each(|line| output::problem(&output::plain(line)));
+    match broken.len().saturating_sub(MOST_NAMED) {
+        0 => {}
+        more => output::problem(&format!("and {more} more that are not JSON")),
+    }
 }
 
 /// A file's text, or stdin's.

@@ -64,6 +64,31 @@ fn explain_tells_what_happened_and_what_to_do() {
 }
 
 #[test]
+fn explain_names_a_broken_line_and_explains_the_others() {
+    let event = std::fs::read_to_string("tests/fixtures/events/03-fargate-missing-secret-v7.json").expect("an event");
+    let event = serde_json::from_str::<Value>(&event).expect("JSON").to_string();
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("events.ndjson");
+    std::fs::write(&file, format!("{event}\n{}\n{event}\n", &event[..100])).expect("a file");
+    let found = 2;
+    for format in ["text", "table", "json"] {
+        let output = taskwatch().args(["explain", "--output", format]).arg(&file).output().expect("explain");
+        assert_eq!(output.status.code(), Some(1), "{format}");
+        assert!(stdout(&output).matches("ResourceInitializationError").count() >= found, "{format}");
+        let said = stderr(&output);
+        assert!(said.contains("events.ndjson, line 2, column ") && said.lines().count() == 1, "{format}: {said}");
+        assert!(said.contains("not JSON: EOF while parsing"), "{said}");
+        if format == "json" {
+            assert_eq!(serde_json::from_str::<Vec<Value>>(&stdout(&output)).expect("one array").len(), found);
+        }
+    }
+    std::fs::write(&file, "rubbish\n".repeat(100)).expect("a file");
+    let output = taskwatch().args(["explain", "--output", "json"]).arg(&file).output().expect("explain");
+    assert_eq!((output.status.code(), stdout(&output).trim()), (Some(1), "[]"));
+    assert!(stderr(&output).contains("and 80 more") && stderr(&output).lines().count() == 22, "{}", stderr(&output));
+}
+
+#[test]
 fn explain_lets_no_escape_sequence_reach_the_terminal() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("event.json");

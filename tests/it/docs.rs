@@ -34,7 +34,7 @@ fn judged(row: &Value) -> Option<(String, Failure)> {
     let stopped = |reason: &str, container: Value| {
         let task = json!({"tasks": [{"taskArn": "arn:aws:ecs:x:1:task/c/1", "lastStatus": "STOPPED", "stopCode": code,
             "stoppedReason": reason, "containers": [container]}]});
-        let told = explain(&task.to_string(), &[]).ok()?.tasks.into_iter().next()?;
+        let told = explain(&task.to_string(), &[]).tasks.into_iter().next()?;
         Some(Failure {
             error: told.error?,
             class: told.class?,

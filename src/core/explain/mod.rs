@@ -1,11 +1,12 @@
 //! What happened to a task and what to do: for any ECS JSON a user has at hand.
 
+mod documents;
 #[cfg(test)]
 mod tests;
 mod visit;
 
+pub use documents::Broken;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::failure::{Class, Failure, Transience};
 use super::task::{Deciders, Task, Verdict};
@@ -41,28 +42,20 @@ pub struct Explained {
     pub others: Vec<String>,
     /// How many documents, these events among them, are not about a task.
     pub skipped: usize,
+    /// What of the text is no JSON.
+    pub broken: Vec<Broken>,
 }
 
-/// A text that is no JSON.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not JSON: {0}")]
-pub struct ExplainError(String);
-
 /// Explains every task in a text: ECS events, DescribeTasks and RunTask answers and errors, Step Functions' outputs and
-/// causes, whatever wraps them (SQS and SNS messages, log events), as one document, an array, or one after the other.
+/// causes, whatever wraps them (SQS and SNS messages, log events), as one document, an array, or one after the other. What is
+/// no JSON is told beside them.
 ///
 /// `decided_by` names the containers whose exit codes decide; empty: not known.
-///
-/// # Errors
-/// A text that is not JSON.
-pub fn explain(text: &str, decided_by: &[String]) -> Result<Explained, ExplainError> {
+pub fn explain(text: &str, decided_by: &[String]) -> Explained {
     let deciders = if decided_by.is_empty() { Deciders::Unknown } else { Deciders::Named(decided_by) };
     let mut explained = Explained::default();
-    for document in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
-        let document = document.map_err(|e| ExplainError(e.to_string()))?;
-        visit::document(&document, deciders, &mut explained);
-    }
-    Ok(explained)
+    explained.broken = documents::documents(text, |document| visit::document(document, deciders, &mut explained));
+    explained
 }
 
 /// Explains one task that is known already.
