@@ -20,6 +20,9 @@ pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
     if !(arguments.time_scale.is_finite() && arguments.time_scale > 0.0) {
         return Err(CliError::usage(format!("--time-scale {}: expected a number above 0", arguments.time_scale)));
     }
+    if let Some(vcpus) = arguments.max_vcpus.filter(|vcpus| !(vcpus.is_finite() && *vcpus >= 0.0)) {
+        return Err(CliError::usage(format!("--max-vcpus {vcpus}: expected a number of vCPUs, 0 or more")));
+    }
     let ecs = EcsOptions {
         time_scale: arguments.time_scale,
         script,

@@ -77,6 +77,13 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         _ => "warn",
     };
     settings.init_log(&format!("{usual},{}", crate::aws::QUIET))?;
+    for line in settings::strangers() {
+        match &arguments.command {
+            // Its stderr is a log, which machines may read.
+            Command::Serve => tracing::warn!("{line}"),
+            _ => output::problem(&format!("warning: {}", output::plain(&line))),
+        }
+    }
     let global = arguments.global;
     match arguments.command {
         Command::Run(run) => run::run(*run, &global, &settings).await,

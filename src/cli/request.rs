@@ -1,5 +1,7 @@
 //! The run request that the flags of `taskwatch run` make, alone or laid over a file's.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::args::RunArgs;
@@ -204,15 +206,18 @@ fn overlay(native: &mut Value, arguments: &RunArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// `90`, `90s`, `10m`, `1h 30m`.
-/// A duration as a flag or setting has it: seconds, or with units.
-pub(super) fn seconds(flag: &str, text: &str) -> Result<u64, CliError> {
+/// A duration as a flag has it, in whole seconds.
+fn seconds(flag: &str, text: &str) -> Result<u64, CliError> {
     let wrong = || CliError::usage(format!("{flag} {text:?}: expected a duration such as 90s, 10m or 1h"));
+    duration(text).map(|duration| duration.as_secs()).ok_or_else(wrong)
+}
+
+/// `90`, `90s`, `10m`, `1h 30m`: seconds, or with units.
+pub(super) fn duration(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(seconds);
+        return Some(Duration::from_secs(seconds));
     }
-    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    u64::try_from(span.as_secs()).map_err(|_| wrong())
+    Duration::try_from(text.parse::<jiff::SignedDuration>().ok()?).ok()
 }
 
 fn merge(into: &mut Value, over: &Value) {

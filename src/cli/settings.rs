@@ -1,11 +1,21 @@
 //! Settings: `taskwatch.toml`, overridden by the environment, overridden by flags.
 
+mod check;
+mod strangers;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
+
+pub(super) use strangers::strangers;
 
 use super::args::Global;
 use super::error::CliError;
@@ -51,6 +61,9 @@ pub(super) enum StoreSetting {
     File(std::path::PathBuf),
 }
 
+/// What a variable is, by its name without the prefix.
+type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
+
 impl Settings {
     /// Reads file and environment.
     pub(super) fn load(global: &Global) -> Result<Self, CliError> {
@@ -59,7 +72,7 @@ impl Settings {
             None if Path::new("taskwatch.toml").is_file() => Self::file(Path::new("taskwatch.toml"))?,
             None => Self::default(),
         };
-        settings.overlay(&|name| std::env::var(format!("TASKWATCH_{name}")).ok().filter(|v| !v.is_empty()))?;
+        settings.overlay(&|name| std::env::var_os(format!("TASKWATCH_{name}")))?;
         Ok(settings)
     }
 
@@ -72,7 +85,17 @@ impl Settings {
         })
     }
 
-    fn overlay(&mut self, env: &dyn Fn(&str) -> Option<String>) -> Result<(), CliError> {
+    /// The variables that are read, without their prefix: those that [`Self::overlay`] asks for.
+    fn variables() -> BTreeSet<String> {
+        let asked = RefCell::<BTreeSet<String>>::default();
+        let _ = Self::default().overlay(&|name| {
+            asked.borrow_mut().insert(name.to_owned());
+            None
+        });
+        asked.into_inner()
+    }
+
+    fn overlay(&mut self, env: Environment<'_>) -> Result<(), CliError> {
         let texts = [
             ("CELL", &mut self.cell),
             ("EVENTS_QUEUE_URL", &mut self.events_queue_url),
@@ -89,81 +112,18 @@ impl Settings {
             ("METRICS", &mut self.metrics),
         ];
         for (name, setting) in texts {
-            *setting = env(name).or_else(|| setting.take());
+            *setting = variable(env, name)?.or_else(|| setting.take());
         }
-        number(env, "RUN_TASK_RATE", "a number of tasks a second", &mut self.run_task_rate)?;
-        number(env, "RUN_TASK_BURST", "a whole number of tasks", &mut self.run_task_burst)?;
-        number(env, "MAX_IN_FLIGHT", "a whole number of runs", &mut self.max_in_flight)?;
-        number(env, "MAX_PROVISIONING", "a whole number of tasks", &mut self.max_provisioning)?;
-        number(env, "DESCRIBE_SHARE", "a share such as 0.1", &mut self.describe_share)?;
-        number(env, "RECONCILE_AFTER_SECONDS", "a whole number of seconds", &mut self.reconcile_after_seconds)?;
-        number(
-            env,
-            "STORM_FAILURES",
-            "a whole number of failures (0: launches are never paused)",
-            &mut self.storm_failures,
-        )?;
-        number(env, "STORM_WINDOW_SECONDS", "a whole number of seconds", &mut self.storm_window_seconds)?;
-        number(env, "STORM_PROBE_SECONDS", "a whole number of seconds", &mut self.storm_probe_seconds)?;
+        number(env, "RUN_TASK_RATE", &mut self.run_task_rate)?;
+        number(env, "RUN_TASK_BURST", &mut self.run_task_burst)?;
+        number(env, "MAX_IN_FLIGHT", &mut self.max_in_flight)?;
+        number(env, "MAX_PROVISIONING", &mut self.max_provisioning)?;
+        number(env, "DESCRIBE_SHARE", &mut self.describe_share)?;
+        number(env, "RECONCILE_AFTER_SECONDS", &mut self.reconcile_after_seconds)?;
+        number(env, "STORM_FAILURES", &mut self.storm_failures)?;
+        number(env, "STORM_WINDOW_SECONDS", &mut self.storm_window_seconds)?;
+        number(env, "STORM_PROBE_SECONDS", &mut self.storm_probe_seconds)?;
         self.check()
-    }
-
-    fn check(&self) -> Result<(), CliError> {
-        self.store()?;
-        self.keep()?;
-        self.listen()?;
-        let wrong = |name: &str, value: String, allowed: &str| {
-            Err(CliError::usage(format!("TASKWATCH_{name} is {value:?}: {allowed}")))
-        };
-        if let Some(rate) = self.run_task_rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
-            return wrong("RUN_TASK_RATE", rate.to_string(), "a number of tasks a second above 0");
-        }
-        for (name, value) in [
-            ("RUN_TASK_BURST", self.run_task_burst.map(u64::from)),
-            ("MAX_IN_FLIGHT", self.max_in_flight.map(|n| n as u64)),
-            ("MAX_PROVISIONING", self.max_provisioning.map(|n| n as u64)),
-            ("STORM_WINDOW_SECONDS", self.storm_window_seconds),
-            ("STORM_PROBE_SECONDS", self.storm_probe_seconds),
-        ] {
-            if value == Some(0) {
-                return wrong(name, "0".into(), "a whole number above 0");
-            }
-        }
-        if let Some(share) = self.describe_share.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
-            return wrong("DESCRIBE_SHARE", share.to_string(), "a share of the DescribeTasks quota above 0, 1 at most");
-        }
-        let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        if let Some(cell) = self.cell.as_ref().filter(|c| !(1..=64).contains(&c.len()) || !c.chars().all(fits)) {
-            return wrong("CELL", cell.clone(), "1 to 64 characters of A-Z a-z 0-9 - _");
-        }
-        for (name, value) in [
-            ("EVENTS_QUEUE_URL", &self.events_queue_url),
-            ("REQUESTS_QUEUE_URL", &self.requests_queue_url),
-            ("REQUESTS_DLQ_URL", &self.requests_dlq_url),
-        ] {
-            let url = |text: &str| text.starts_with("https://") || text.starts_with("http://");
-            if let Some(other) = value.as_ref().filter(|text| !url(text)) {
-                return wrong(name, other.clone(), "the URL of an SQS queue, https://…");
-            }
-        }
-        if let Some(other) = self.topic_arn.as_ref().filter(|arn| !(arn.starts_with("arn:") && arn.contains(":sns:"))) {
-            return wrong("TOPIC_ARN", other.clone(), "the ARN of an SNS topic, arn:aws:sns:…");
-        }
-        let fits = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
-        if let Some(other) = self.event_bus.as_ref().filter(|bus| bus.is_empty() || !bus.chars().all(fits)) {
-            return wrong("EVENT_BUS", other.clone(), "the name or ARN of an EventBridge bus");
-        }
-        if let Some(other) = self.metrics.as_ref().filter(|kind| !["emf", "prometheus"].contains(&kind.as_str())) {
-            return wrong(
-                "METRICS",
-                other.clone(),
-                "prometheus (GET /metrics alone), or emf (and CloudWatch EMF on stdout)",
-            );
-        }
-        match self.log_format.as_deref() {
-            None | Some("text" | "json") => Ok(()),
-            Some(other) => wrong("LOG_FORMAT", other.into(), "text or json"),
-        }
     }
 
     /// `TASKWATCH_METRICS=emf`: metrics for CloudWatch on stdout, too.
@@ -174,10 +134,10 @@ impl Settings {
     /// `TASKWATCH_STORE`.
     pub(super) fn store(&self) -> Result<StoreSetting, CliError> {
         let text = self.store.as_deref().unwrap_or(USUAL_STORE);
-        let wrong = |allowed: &str| Err(CliError::usage(format!("TASKWATCH_STORE is {text:?}: {allowed}")));
+        let wrong = |allowed: &str| Err(wrong("STORE", text, allowed));
         match text.split_once(':') {
             Some(("memory", "")) => Ok(StoreSetting::Memory),
-            Some(("file", dir)) if !dir.is_empty() => Ok(StoreSetting::File(dir.into())),
+            Some(("file", dir)) if !dir.trim().is_empty() => Ok(StoreSetting::File(dir.into())),
             Some(("dynamodb", _)) => {
                 wrong("a store in DynamoDB is not there yet; use file:DIR on a disk that outlives the process")
             }
@@ -188,21 +148,18 @@ impl Settings {
     /// `TASKWATCH_KEEP`: how long finished runs can be asked for.
     fn keep(&self) -> Result<Option<Duration>, CliError> {
         let Some(text) = self.keep.as_deref() else { return Ok(None) };
-        super::request::seconds("TASKWATCH_KEEP", text).map(|seconds| Some(Duration::from_secs(seconds)))
+        let keep = super::request::duration(text).filter(|keep| check::KEEP.contains(keep));
+        keep.map(Some).ok_or_else(|| wrong("KEEP", text, "expected a duration from 1m to 87600h, such as 12h"))
     }
 
     /// `TASKWATCH_LISTEN`; off loopback a token is required.
     pub(super) fn listen(&self) -> Result<SocketAddr, CliError> {
         let text = self.listen.as_deref().unwrap_or("127.0.0.1:7717");
-        let address: SocketAddr = text.parse().map_err(|_| {
-            CliError::usage(format!(
-                "TASKWATCH_LISTEN is {text:?}: expected an address and port, such as 127.0.0.1:7717"
-            ))
-        })?;
+        let wrong = |allowed: &str| wrong("LISTEN", text, allowed);
+        let address: SocketAddr =
+            text.parse().map_err(|_| wrong("expected an address and port, such as 127.0.0.1:7717"))?;
         if !address.ip().is_loopback() && self.api_token.is_none() {
-            return Err(CliError::usage(format!(
-                "TASKWATCH_LISTEN is {text:?}: off loopback TASKWATCH_API_TOKEN is required"
-            )));
+            return Err(wrong("off loopback TASKWATCH_API_TOKEN is required"));
         }
         Ok(address)
     }
@@ -229,11 +186,8 @@ impl Settings {
     /// Logs to stderr: `usual`, unless `TASKWATCH_LOG` says otherwise.
     pub(super) fn init_log(&self, usual: &str) -> Result<(), CliError> {
         let filter = self.log.as_deref().unwrap_or(usual);
-        let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|e| {
-            CliError::usage(format!(
-                "TASKWATCH_LOG is {filter:?}: {e}; expected a filter such as info or taskwatch=debug"
-            ))
-        })?;
+        let filter = tracing_subscriber::EnvFilter::try_new(filter)
+            .map_err(|e| wrong("LOG", filter, &format!("{e}; expected a filter such as info or taskwatch=debug")))?;
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
@@ -247,17 +201,22 @@ impl Settings {
     }
 }
 
-fn number<T: std::str::FromStr>(
-    env: &dyn Fn(&str) -> Option<String>,
-    name: &str,
-    allowed: &str,
-    setting: &mut Option<T>,
-) -> Result<(), CliError> {
-    if let Some(text) = env(name) {
-        let wrong = |_| CliError::usage(format!("TASKWATCH_{name} is {text:?}: expected {allowed}"));
-        *setting = Some(text.trim().parse().map_err(wrong)?);
+/// A variable's text; an empty one is none.
+fn variable(env: Environment<'_>, name: &str) -> Result<Option<String>, CliError> {
+    let Some(value) = env(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+    value.into_string().map(Some).map_err(|raw| wrong(name, &raw.to_string_lossy(), "expected UTF-8 text"))
+}
+
+fn number<T: std::str::FromStr>(env: Environment<'_>, name: &str, setting: &mut Option<T>) -> Result<(), CliError> {
+    if let Some(text) = variable(env, name)? {
+        *setting = Some(text.trim().parse().map_err(|_| wrong(name, &text, &check::allowed(name)))?);
     }
     Ok(())
+}
+
+/// A setting that cannot be: which, its value, and what is allowed.
+fn wrong(name: &str, value: &str, allowed: &str) -> CliError {
+    CliError::usage(format!("TASKWATCH_{name} is {value:?}: {allowed}"))
 }
 
 /// Where AWS is called, by the flags.
@@ -267,130 +226,5 @@ pub(super) fn target(global: &Global) -> Target {
         profile: global.profile.clone(),
         endpoint_url: global.endpoint_url.clone(),
         test_credentials: false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn with(name: &'static str, value: &'static str) -> Result<Settings, String> {
-        let mut settings = Settings::default();
-        settings.overlay(&|n| (n == name).then(|| value.to_owned())).map_err(|e| e.to_string())?;
-        Ok(settings)
-    }
-
-    #[test]
-    fn a_wrong_setting_is_named_with_its_value_and_what_is_allowed() {
-        for (name, value, part) in [
-            ("RUN_TASK_RATE", "fast", "TASKWATCH_RUN_TASK_RATE is \"fast\": expected a number"),
-            ("RUN_TASK_RATE", "-1", "above 0"),
-            ("RUN_TASK_BURST", "0", "above 0"),
-            ("MAX_IN_FLIGHT", "many", "expected a whole number"),
-            ("MAX_PROVISIONING", "0", "above 0"),
-            ("DESCRIBE_SHARE", "2", "1 at most"),
-            ("RECONCILE_AFTER_SECONDS", "5m", "expected a whole number of seconds"),
-            ("STORM_FAILURES", "-1", "0: launches are never paused"),
-            ("STORM_WINDOW_SECONDS", "0", "above 0"),
-            ("STORM_PROBE_SECONDS", "1m", "expected a whole number of seconds"),
-            ("CELL", "a b", "TASKWATCH_CELL is \"a b\""),
-            (
-                "EVENTS_QUEUE_URL",
-                "blue-events",
-                "TASKWATCH_EVENTS_QUEUE_URL is \"blue-events\": the URL of an SQS queue",
-            ),
-            ("REQUESTS_DLQ_URL", "arn:aws:sqs:eu-west-1:123456789012:q", "the URL of an SQS queue"),
-            ("TOPIC_ARN", "runs", "TASKWATCH_TOPIC_ARN is \"runs\": the ARN of an SNS topic"),
-            ("EVENT_BUS", "a b", "the name or ARN of an EventBridge bus"),
-            ("LISTEN", "here", "such as 127.0.0.1:7717"),
-            ("LISTEN", "0.0.0.0:80", "TASKWATCH_API_TOKEN is required"),
-            ("STORE", "dynamodb:t", "not there yet"),
-            ("STORE", "disk", "expected file:DIR or memory:"),
-            ("STORE", "file:", "expected file:DIR"),
-            ("KEEP", "a week", "TASKWATCH_KEEP"),
-            ("LOG_FORMAT", "xml", "text or json"),
-            ("METRICS", "statsd", "TASKWATCH_METRICS is \"statsd\": prometheus"),
-        ] {
-            let error = with(name, value).unwrap_err();
-            assert!(error.contains(part), "{name}={value}: {error}");
-        }
-        let storm = |name, value| with(name, value).unwrap().cell_config("c").storm;
-        assert_eq!(storm("STORM_FAILURES", "0").failures, 0);
-        assert_eq!(storm("STORM_WINDOW_SECONDS", "5").window, Duration::from_secs(5));
-        assert_eq!(storm("STORM_PROBE_SECONDS", "7").probe, Duration::from_secs(7));
-        assert_eq!(with("RUN_TASK_RATE", "2.5").unwrap().run_task_rate, Some(2.5));
-    }
-
-    #[test]
-    fn a_file_with_an_unknown_setting_is_refused_with_its_line() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "cell = \"blue\"\nrun_task_rat = 5\n").unwrap();
-        let error = Settings::file(file.path()).unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains("run_task_rat"), "{error}");
-    }
-
-    /// The names of all settings: what the file takes, by its own word.
-    fn keys() -> BTreeSet<String> {
-        let error = toml::from_str::<Settings>("zzz = 1").unwrap_err().message().to_owned();
-        error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn every_key_of_the_file_has_its_variable_and_the_other_way_about() {
-        let asked = RefCell::new(BTreeSet::new());
-        let note = |name: &str| {
-            asked.borrow_mut().insert(name.to_lowercase());
-            None
-        };
-        Settings::default().overlay(&note).unwrap();
-        assert!(keys().len() > 20, "{:?}", keys());
-        assert_eq!(keys(), asked.into_inner());
-    }
-
-    #[test]
-    fn settings_md_has_every_setting_with_its_default() {
-        let page = include_str!("../../docs/settings.md");
-        let rows: Vec<Vec<&str>> = page
-            .lines()
-            .filter(|line| line.starts_with("| `TASKWATCH_"))
-            .map(|line| line.split(" | ").map(|cell| cell.trim_matches(['|', ' ', '`'])).collect())
-            .collect();
-        let documented: BTreeSet<String> = rows.iter().map(|row| row[1].to_owned()).filter(|key| key != "–").collect();
-        assert_eq!(documented, keys(), "docs/settings.md and the settings differ");
-        assert!(
-            rows.iter().all(
-                |row| row.len() == 5 && (row[1] == "–" || row[0] == format!("TASKWATCH_{}", row[1].to_uppercase()))
-            )
-        );
-        let config = Settings::default().cell_config("c");
-        for (key, default) in [
-            ("store", USUAL_STORE.to_owned()),
-            ("keep", format!("{} days", config.keep.as_secs() / 86_400)),
-            ("listen", Settings::default().listen().unwrap().to_string()),
-            ("run_task_rate", config.run_task_rate.to_string()),
-            ("run_task_burst", config.run_task_burst.to_string()),
-            ("max_in_flight", config.max_in_flight.to_string()),
-            ("max_provisioning", config.max_provisioning.to_string()),
-            ("describe_share", config.describe_share.to_string()),
-            ("reconcile_after_seconds", config.reconcile_after.as_secs().to_string()),
-            ("storm_failures", config.storm.failures.to_string()),
-            ("storm_window_seconds", config.storm.window.as_secs().to_string()),
-            ("storm_probe_seconds", config.storm.probe.as_secs().to_string()),
-        ] {
-            let row = rows.iter().find(|row| row[1] == key).unwrap();
-            assert_eq!(row[2], default, "docs/settings.md: the default of {key}");
-        }
-    }
-
-    #[test]
-    fn the_file_in_settings_md_is_taken() {
-        let page = include_str!("../../docs/settings.md");
-        let text = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-        let settings: Settings = toml::from_str(text).unwrap();
-        settings.check().unwrap();
-        assert_eq!(settings.run_task_rate, Some(20.0));
     }
 }

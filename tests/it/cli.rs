@@ -89,6 +89,27 @@ fn explain_names_a_broken_line_and_explains_the_others() {
 }
 
 #[test]
+fn a_variable_that_is_no_setting_is_told_and_refuses_nothing() {
+    let run = |command: &[&str], variables: &[(&str, &str)]| {
+        taskwatch().args(command).envs(variables.iter().copied()).output().expect("taskwatch")
+    };
+    let file = "tests/fixtures/events/03-fargate-missing-secret-v7.json";
+    let typos = [("TASKWATCH_RUN_TASK_RATES", "5"), ("TASKWATCH_CELL", "blue"), ("TASKWATCH_KEPT", "")];
+    let output = run(&["explain", file, "--output", "json"], &typos);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.starts_with("warning: TASKWATCH_RUN_TASK_RATES ") && said.lines().count() == 1, "{said}");
+    assert!(said.ends_with("did you mean TASKWATCH_RUN_TASK_RATE?\n"), "{said}");
+    // In a log of JSON it is a line of JSON.
+    let output = run(&["serve"], &[("TASKWATCH_LOG_FORMAT", "json"), ("TASKWATCH_CEL", "blue")]);
+    let said = stderr(&output);
+    let first: Value =
+        serde_json::from_str(said.lines().next().unwrap_or_default()).unwrap_or_else(|e| panic!("{e}: {said}"));
+    assert_eq!((&first["level"], output.status.code()), (&"WARN".into(), Some(2)));
+    assert!(first["fields"]["message"].as_str().is_some_and(|line| line.ends_with("TASKWATCH_CELL?")), "{first}");
+}
+
+#[test]
 fn explain_lets_no_escape_sequence_reach_the_terminal() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("event.json");
@@ -116,6 +137,7 @@ fn wrong_input_is_one_line_and_exit_code_2() {
         (&["run", "--dry-run"], "--task-definition"),
         (&["serve"], "TASKWATCH_CELL is not set"),
         (&["local", "--time-scale", "0"], "--time-scale 0"),
+        (&["local", "--max-vcpus", "NaN"], "--max-vcpus NaN"),
     ] {
         let output = taskwatch().args(arguments).output().expect("taskwatch");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));

@@ -259,7 +259,7 @@ impl RunSpec {
 }
 
 /// The known name that is nearest to `name`.
-pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> &'n str {
+pub(crate) fn nearest<'n>(name: &str, known: &[&'n str]) -> &'n str {
     let score = |k: &str| strsim::jaro_winkler(&name.to_lowercase(), &k.to_lowercase());
     known.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b))).unwrap_or_default()
 }
