@@ -28,7 +28,7 @@ pub struct Submitted {
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// Its name stands for another request.
-    #[error("NameConflict: {0:?} is the name of another request; use another name, or send the same request")]
+    #[error("{0:?} is the name of another request; use another name, or send the same request")]
     NameConflict(String),
     /// As many runs wait for their launch as may.
     #[error("the cell has as many waiting runs as it may: send the request again later")]
@@ -183,7 +183,7 @@ impl Inner {
             Ok(request) => match self.submit(request, Some(message.id.clone())).await {
                 Ok(_) => return true,
                 Err(SubmitError::Closed | SubmitError::Full | SubmitError::Store(_)) => return false,
-                Err(conflict) => conflict.to_string(),
+                Err(conflict @ SubmitError::NameConflict(_)) => format!("NameConflict: {conflict}"),
             },
             Err(error) => error.to_string(),
         };

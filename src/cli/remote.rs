@@ -63,6 +63,9 @@ pub(super) async fn run(
     match (global.output.unwrap_or(Format::Json), runs.as_slice()) {
         (Format::Json, [one]) => output::json(one),
         (Format::Json, many) => output::json(&Value::from(many.to_vec())),
+        (Format::Text, many) => many
+            .iter()
+            .for_each(|run| output::data(&format!("{}\t{}", output::cell(&run["name"]), output::cell(&run["status"])))),
         _ => output::table(&["NAME", "STATUS", "ATTEMPTS", "EXIT", "ERROR"], &runs, |run| {
             let attempts = run["attempts"].as_array().map_or(0, Vec::len).to_string();
             vec![

@@ -96,6 +96,7 @@ async fn one_request_is_taken_once_and_shown_with_every_attempt() {
     let other = request(json!({"name": "nightly", "priority": 1})).to_string();
     let (status, conflict) = served.post("/v1/runs", "application/json", other).await;
     assert_eq!((status, &conflict["error"]), (409, &json!("NameConflict")));
+    assert!(conflict["message"].as_str().is_some_and(|text| text.starts_with("\"nightly\" is the name")), "{conflict}");
 
     eventually("a task", || !served.world.ecs.tasks().is_empty()).await;
     served.world.ended(&served.world.ecs.tasks()[0], 3);

@@ -42,7 +42,7 @@ async fn a_launch_that_fails_and_then_succeeds_tells_both_attempts() {
     let again = soon(watcher.launch(request(json!({"name": "nightly"})))).await.expect("known");
     assert_eq!(again.id(), outcome.id());
     let other = watcher.launch(request(json!({"name": "nightly", "priority": 1}))).await;
-    assert!(other.expect_err("a conflict").to_string().contains("NameConflict"));
+    assert!(other.expect_err("a conflict").to_string().contains("is the name of another request"));
 
     // Queue and rule go with it: SQS says so when the name is asked for again at once.
     soon(watcher.shutdown(Duration::from_secs(5))).await;

@@ -1,7 +1,7 @@
 //! What an operator sees of a run's life: its trace at a collector, and its lines in a JSON log.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -12,6 +12,16 @@ use serde_json::{Value, json};
 
 use super::cli::{Local, stderr, taskwatch};
 use super::support::whole::HANGS;
+
+/// A process that ends with the test, however that ends.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 type Taken = Arc<Mutex<Vec<Value>>>;
 
@@ -62,7 +72,7 @@ fn serve(local: &Local, collector: &str, listen: &str) -> Command {
 async fn a_run_is_traced_by_its_id_and_logged_with_its_task() {
     let (local, (url, taken)) = (Local::start(), collector().await);
     let listen = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").to_string();
-    let mut cell = serve(&local, &url, &listen).spawn().expect("serve");
+    let mut cell = Killed(serve(&local, &url, &listen).spawn().expect("serve"));
     let server = format!("http://{listen}");
     let request = json!({"name": "nightly", "until": "stopped",
         "retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1}],
@@ -87,10 +97,10 @@ async fn a_run_is_traced_by_its_id_and_logged_with_its_task() {
     let run: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
 
     // Its end sends what is left.
-    assert!(Command::new("kill").arg(cell.id().to_string()).status().expect("kill").success());
-    let mut pipe = cell.stderr.take().expect("stderr");
+    assert!(Command::new("kill").arg(cell.0.id().to_string()).status().expect("kill").success());
+    let mut pipe = cell.0.stderr.take().expect("stderr");
     let log = std::thread::spawn(move || std::io::read_to_string(&mut pipe).expect("a log"));
-    assert!(tokio::task::spawn_blocking(move || cell.wait()).await.expect("its end").expect("its end").success());
+    assert!(tokio::task::spawn_blocking(move || cell.0.wait()).await.expect("its end").expect("its end").success());
 
     let spans = taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let trace = run["run"].as_str().expect("an id").replace('-', "");

@@ -137,6 +137,12 @@ impl RunRequest {
 
     /// Reads one request in any of its forms from parsed JSON.
     pub fn from_value(value: Value) -> Result<Self, RequestError> {
+        if value.is_array() {
+            return Err(RequestError::new(
+                "an array is not a run request: send each of its requests by itself (a message of its own in the requests \
+                 queue, a line of its own in NDJSON), or the array to POST /v1/runs or taskwatch submit",
+            ));
+        }
         let Value::Object(members) = &value else {
             return Err(RequestError::new(format!("a run request is a JSON object, not {}", kind(&value))));
         };

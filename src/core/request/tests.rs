@@ -73,7 +73,7 @@ fn a_written_request_reads_back_as_itself() {
 fn a_wrong_request_is_refused_by_name() {
     let task = json!({"taskDefinition": "etl"});
     for (value, part) in [
-        (json!([]), "a JSON object, not an array"),
+        (json!([]), "an array is not a run request: send each of its requests by itself"),
         (json!({"hello": 1}), "not a run request"),
         (json!({"runTask": task, "unti": "stopped"}), "did you mean until"),
         (json!({"runTask": task, "until": "done"}), "running, stopped or healthy"),

@@ -43,15 +43,17 @@ async fn a_refused_request_goes_to_the_dlq_with_the_reason_and_blocks_nothing() 
     let cell = world.start().await;
     world.requests.put("{\"runTask\": {\"taskDefinitio\": \"app:1\"}}");
     world.requests.put("rubbish");
+    world.requests.put(&json!([request(json!({"name": "m"}))]).to_string());
     world.requests.put(&request(json!({"name": "n"})).to_string());
     world.requests.put(&request(json!({"name": "n", "priority": 3})).to_string());
-    eventually("all are deleted", || world.requests.deleted() == 4).await;
+    eventually("all are deleted", || world.requests.deleted() == 5).await;
     assert_eq!(cell.runs().len(), 1);
     let sent = world.journal.of("Send dlq");
-    assert_eq!(sent.len(), 3, "{sent:#?}");
+    assert_eq!(sent.len(), 4, "{sent:#?}");
     assert!(sent.iter().all(|line| line.contains("taskwatchError")));
     assert!(sent[0].contains("taskDefinitio") && sent[0].contains("did you mean"), "{}", sent[0]);
-    assert!(sent.iter().any(|line| line.contains("NameConflict")), "{sent:#?}");
+    assert!(sent.iter().any(|line| line.contains("an array is not a run request: send each")), "{sent:#?}");
+    assert!(sent.iter().any(|line| line.contains("NameConflict: \\\"n\\\" is") || line.contains("NameConflict: \"n\" is")), "{sent:#?}");
 }
 
 #[tokio::test(start_paused = true)]
