@@ -20,6 +20,7 @@ use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::core::notification;
 use crate::core::request::RunRequest;
 use crate::core::run::{Run, Stage};
+use crate::core::run_task::RunTask;
 use crate::store::MemoryStore;
 
 /// How often tasks are described where there is no events queue.
@@ -198,6 +199,7 @@ fn masked(request: &RunRequest) -> Value {
     if !count.is_null() {
         value["runTask"]["count"] = count;
     }
+    value["placements"] = request.spec.placements.iter().map(|placement| RunTask(placement.clone()).masked()).collect();
     value
 }
 
@@ -221,5 +223,22 @@ fn print(runs: &[Run], cell: &str, format: Format) {
                 vec![run.name.clone(), status, run.attempts.len().to_string(), exit, error]
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_shows_no_value_of_the_environment_of_a_placement_either() {
+        let overrides = |value: &str| serde_json::json!({"containerOverrides": [{"name": "a", "environment": [{"name": "A", "value": value}]}]});
+        let request = RunRequest::from_value(serde_json::json!({
+            "runTask": {"taskDefinition": "x", "overrides": overrides("s3cr3t-1")},
+            "placements": [{"launchType": "FARGATE", "overrides": overrides("s3cr3t-2")}]}))
+        .unwrap();
+        let shown = masked(&request);
+        assert!(!shown.to_string().contains("s3cr3t"), "{shown}");
+        assert_eq!(shown["placements"][0]["launchType"], "FARGATE");
     }
 }

@@ -14,6 +14,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 pub(super) use strangers::strangers;
 
@@ -190,12 +194,16 @@ impl Settings {
             .map_err(|e| wrong("LOG", filter, &format!("{e}; expected a filter such as info or taskwatch=debug")))?;
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            // A stderr that nobody reads any more is no reason to panic, and with it to stop following runs.
+            .log_internal_errors(false)
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal());
+        // At TRACE the SDK writes whole bodies, with the values of environment variables in them.
+        let no_bodies = || filter_fn(|about| *about.level() < Level::TRACE || !about.target().starts_with("aws_"));
         // A second initialisation (in tests) keeps the first.
         let _ = match self.log_format.as_deref() {
-            Some("json") => log.json().try_init(),
-            _ => log.with_target(false).compact().try_init(),
+            Some("json") => log.json().finish().with(no_bodies()).try_init(),
+            _ => log.with_target(false).compact().finish().with(no_bodies()).try_init(),
         };
         Ok(())
     }

@@ -139,6 +139,10 @@ fn told(line: Result<Option<String>, LinesCodecError>) -> std::io::Result<Option
         Err(LinesCodecError::MaxLineLengthExceeded) => {
             Ok(Some(Err(ApiError::too_large(format!("a line is longer than {MOST_BYTES_EACH} bytes")))))
         }
+        // The line alone: the codec has taken it out, and goes on behind it.
+        Err(LinesCodecError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Ok(Some(Err(ApiError::invalid("not JSON: the line is not UTF-8"))))
+        }
         Err(LinesCodecError::Io(error)) => Err(error),
     }
 }
@@ -221,4 +225,20 @@ async fn taken(api: &Api, request: RunRequest) -> Result<Vec<TakenRun>, ApiError
     let taken =
         submitted.runs.into_iter().map(|run| TakenRun { run: run.id, name: run.name, status: run.status, existing });
     Ok(taken.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_not_utf8_is_an_item_and_the_next_one_is_read() {
+        let mut lines = Lines(LinesCodec::new_with_max_length(MOST_BYTES_EACH));
+        let mut bytes = BytesMut::from(&b"{}\n\xff\n[]\n\xff"[..]);
+        let mut next = |bytes: &mut BytesMut| lines.decode(bytes).unwrap().map(|line| line.map_err(|e| e.name));
+        assert_eq!(next(&mut bytes), Some(Ok("{}".to_owned())));
+        assert_eq!(next(&mut bytes), Some(Err("InvalidRequest")));
+        assert_eq!(next(&mut bytes), Some(Ok("[]".to_owned())));
+        assert!(lines.decode_eof(&mut bytes).unwrap().unwrap().is_err());
+    }
 }

@@ -51,6 +51,38 @@ impl Drop for Local {
 
 const NETWORK: [&str; 4] = ["--launch-type", "FARGATE", "--subnets", "subnet-0a"];
 
+/// A task that ends with 3, and has a secret in its environment.
+fn ends_with_3(local: &Local) -> Command {
+    let mut command = taskwatch();
+    command.env("AWS_ENDPOINT_URL", &local.1).args(["run", "--cluster", "batch", "--task-definition", "app"]);
+    command.args(NETWORK).args(["--until", "stopped", "--retries", "0", "--env", "SECRET=s3cr3t"]);
+    command.args(["--env", "TASKWATCH_LOCAL_EXIT=3"]);
+    command
+}
+
+#[test]
+fn a_stderr_that_nobody_reads_ends_no_run() {
+    let local = Local::start();
+    let mut command = ends_with_3(&local);
+    // Every line of the log meets the closed pipe.
+    command.env("TASKWATCH_LOG", "debug").stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("run");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("an end").code(), Some(3));
+}
+
+#[test]
+fn no_log_has_values_of_the_environment() {
+    let local = Local::start();
+    for format in ["text", "json"] {
+        let mut command = ends_with_3(&local);
+        let output = command.env("TASKWATCH_LOG", "trace").env("TASKWATCH_LOG_FORMAT", format).output().expect("run");
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        assert!(stderr(&output).contains("DEBUG"), "the log is on");
+        assert!(!stderr(&output).contains("s3cr3t") && !stdout(&output).contains("s3cr3t"), "{format}");
+    }
+}
+
 #[test]
 fn explain_tells_what_happened_and_what_to_do() {
     let file = "tests/fixtures/events/03-fargate-missing-secret-v7.json";

@@ -135,7 +135,11 @@ fn publish(state: &States, path: &str) -> Result<Publish, RequestError> {
     Ok(Publish {
         topic: native::topic(topic, &format!("{path}.TopicArn"))?,
         message,
-        subject: given.get("Subject").and_then(Value::as_str).map(str::to_owned),
+        subject: match given.get("Subject") {
+            None => None,
+            Some(Value::String(text)) => Some(text.clone()),
+            other => return Err(wrong(&format!("{path}.Subject"), "a text", other)),
+        },
     })
 }
 

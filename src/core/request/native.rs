@@ -165,7 +165,12 @@ fn notify(value: &Value) -> Result<Notify, RequestError> {
 pub(super) fn topic(value: &Value, path: &str) -> Result<String, RequestError> {
     value
         .as_str()
-        .filter(|t| t.starts_with("arn:") && t.split(':').count() >= 6 && !t.contains("${"))
+        .filter(|t| {
+            t.starts_with("arn:")
+                && t.split(':').nth(2) == Some("sns")
+                && t.split(':').count() >= 6
+                && !t.contains("${")
+        })
         .map(str::to_owned)
         .ok_or_else(|| wrong(path, "the ARN of an SNS topic", value))
 }

@@ -94,6 +94,11 @@ fn a_wrong_request_is_refused_by_name() {
         (json!({"taskDefinition": "x", "launchType": "FARGAT"}), "did you mean FARGATE"),
         (json!({"taskDefinition": "x", "launchType": "FARGATE", "capacityProviderStrategy": []}), "only one"),
         (json!({"taskDefinition": "x", "cluster": "${Cluster}"}), "placeholder ${Cluster}"),
+        (
+            json!({"taskDefinition": "x", "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["${Subnet}"]}}}),
+            "subnets: the placeholder ${Subnet}",
+        ),
+        (json!({"runTask": task, "notify": {"topicArn": "arn:aws:sqs:us-east-1:123456789012:q"}}), "an SNS topic"),
         (json!({"taskDefinition": "x", "until": "stopped"}), "until: is not RunTask's; write"),
         (
             json!({"taskDefinition": "x", "overrides": {"containerOverrides": [{"name": "a", "cpu": "256"}]}}),
@@ -111,6 +116,25 @@ fn a_wrong_request_is_refused_by_name() {
         assert!(!message.contains('\n'), "one line: {message}");
     }
     assert!(RunRequest::parse("{\"a\": ").unwrap_err().message.contains("line 1 column"));
+}
+
+#[test]
+fn a_refusal_does_not_tell_values_of_the_environment() {
+    let list = json!({"environment": {"A": "s3cr3t"}});
+    for overrides in [
+        json!({"containerOverrides": [list]}),
+        json!({"containerOverrides": list}),
+        json!({"containerOverrides": [{"environment": ["A=s3cr3t"]}]}),
+        json!({"containerOverrides": [{"environment": "A=s3cr3t"}]}),
+        json!({"containerOverrides": [{"environment": [{"name": "A", "value": ["s3cr3t"]}]}]}),
+        json!({"containerOverrides": ["A=s3cr3t"]}),
+        json!("A=s3cr3t"),
+    ] {
+        let message = refused(json!({"taskDefinition": "x", "overrides": overrides}));
+        assert!(message.contains("verrides") && message.contains(": expected "), "{message}");
+        assert!(!message.contains("s3cr3t"), "{message}");
+    }
+    assert!(!refused(json!({"runTask": "{\"environment\": \"s3cr3t\"}"})).contains("s3cr3t"));
 }
 
 #[test]
@@ -140,6 +164,7 @@ fn what_has_no_counterpart_in_a_state_machine_is_refused_by_name() {
         (with("/States/Notify Success/Parameters", "Message.$", json!("$.m")), "Message.$"),
         (with("/States/Notify Success/Parameters", "MessageAttributes", json!({})), "MessageAttributes"),
         (with("/States/Notify Success/Parameters", "TopicArn", json!("${Topic}")), "TopicArn"),
+        (with("/States/Notify Success/Parameters", "Subject", json!(5)), "Subject: expected a text"),
     ] {
         let message = refused(value);
         assert!(message.contains(part), "{part}: {message}");

@@ -45,6 +45,15 @@ pub(super) fn check(members: &Map<String, Value>, path: &str) -> Result<(), Requ
     if members.get("propagateTags").and_then(Value::as_str) == Some("SERVICE") {
         return refuse(".propagateTags", "SERVICE is for services; RunTask takes TASK_DEFINITION or NONE".into());
     }
+    for list in ["subnets", "securityGroups"] {
+        let items =
+            whole.pointer(&format!("/networkConfiguration/awsvpcConfiguration/{list}")).and_then(Value::as_array);
+        let unfilled = items.into_iter().flatten().filter_map(Value::as_str).find_map(placeholder);
+        if let Some(unfilled) = unfilled {
+            let at = format!(".networkConfiguration.awsvpcConfiguration.{list}");
+            return refuse(&at, format!("the placeholder {unfilled} is not filled in"));
+        }
+    }
     let overrides = members.get("overrides").map_or(0, |o| o.to_string().chars().count());
     if overrides > OVERRIDES_CHARS {
         return refuse(".overrides", format!("at most {OVERRIDES_CHARS} characters as JSON, got {overrides}"));
