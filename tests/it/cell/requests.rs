@@ -53,7 +53,10 @@ async fn a_refused_request_goes_to_the_dlq_with_the_reason_and_blocks_nothing() 
     assert!(sent.iter().all(|line| line.contains("taskwatchError")));
     assert!(sent[0].contains("taskDefinitio") && sent[0].contains("did you mean"), "{}", sent[0]);
     assert!(sent.iter().any(|line| line.contains("an array is not a run request: send each")), "{sent:#?}");
-    assert!(sent.iter().any(|line| line.contains("NameConflict: \\\"n\\\" is") || line.contains("NameConflict: \"n\" is")), "{sent:#?}");
+    assert!(
+        sent.iter().any(|line| line.contains("NameConflict: \\\"n\\\" is") || line.contains("NameConflict: \"n\" is")),
+        "{sent:#?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -157,7 +157,9 @@ async fn a_name_stands_for_its_run_after_it_ended_and_the_cell_began_anew() {
     assert!(submitted.existing && submitted.runs[0].id == run.id);
     assert_eq!(submitted.runs[0].status, Status::Succeeded);
     let other = RunRequest::parse(&request(json!({"name": "nightly", "priority": 2})).to_string()).expect("a request");
-    assert!(second.submit(other).await.expect_err("refused").to_string().starts_with("\"nightly\" is the name of another"));
+    assert!(
+        second.submit(other).await.expect_err("refused").to_string().starts_with("\"nightly\" is the name of another")
+    );
     assert_eq!(second.find("nightly").await.expect("readable").len(), 1);
     assert_eq!(world.ecs.tasks().len(), 1, "it ran again");
 }
