@@ -16,8 +16,9 @@ pub enum CallError {
     /// Refused for its rate, in whatever disguise: nothing happened, slow down.
     #[error("throttled: {0}")]
     Throttled(String),
-    /// Broken connection, timeout, 5xx, expired credentials: it may have happened. Safe to send again.
-    #[error("no answer: {0}")]
+    /// Broken connection, timeout, 5xx, expired credentials: it may have happened. Safe to send again. Also what is refused
+    /// now and may be taken later: its text says which.
+    #[error("{0}")]
     Unknown(String),
     /// RunTask's ConflictException: the token was used for these tasks.
     #[error("the token was already used, for {0:?}")]
@@ -142,4 +143,15 @@ pub trait Notifier: Send + Sync + 'static {
     /// Publishes what [`crate::core::notification::calls`] puts into one call, all for one outlet, in order; one answer for each.
     /// [`CallError::Refused`]: the outlet will never take this one as it is. Anything else: it may take it later.
     fn publish<'a>(&'a self, notifications: &'a [Notification]) -> BoxFuture<'a, Vec<Result<(), CallError>>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_aws_said_is_not_called_no_answer() {
+        let gone = CallError::Unknown("NotFound: Topic does not exist".into());
+        assert_eq!(gone.to_string(), "NotFound: Topic does not exist");
+    }
 }
