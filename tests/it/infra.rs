@@ -51,6 +51,7 @@ fn checkov_has_nothing_to_say() {
     checkov.args([
         "--framework",
         "cloudformation",
+        "dockerfile",
         "--skip-download",
         "--quiet",
         "--compact",
