@@ -274,4 +274,7 @@ async fn run_follows_at_the_server_and_exits_as_the_task_did() {
     assert_eq!(output.status.code(), Some(7), "{output:?}");
     let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((&result["status"], &result["exitCode"]), (&json!("FAILED"), &json!(7)));
+    // The same request again is the same run: it has ended.
+    let text = served.command(&[&arguments[..], &["--output", "text"]].concat(), "").await;
+    assert_eq!(String::from_utf8_lossy(&text.stdout), "r\tFAILED\n", "{text:?}");
 }
