@@ -67,7 +67,8 @@ impl Task<'_> {
         match self.stop_code.as_deref() {
             None => reason.is_none_or(is_container_exit),
             Some("EssentialContainerExited") => reason.is_none_or(|r| is_container_exit(r) || !has_another_cause(r)),
-            // Not all containers had started yet when the one that counts had ended; or a stop code not known today: only a reason that is known can say so.
+            // `TaskFailedToStart`, where not all had started when the one that counts had ended, or a stop code not known
+            // today: only a reason that is known can say so.
             Some(code) => !NOT_BY_ITSELF.contains(&code) && reason.is_some_and(is_container_exit),
         }
     }
