@@ -13,3 +13,4 @@ pub mod run_task;
 pub mod storm;
 pub mod task;
 pub mod time;
+pub mod transition;
