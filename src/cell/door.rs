@@ -43,7 +43,7 @@ impl Commit {
     /// Puts notifications into the outbox.
     pub(super) fn post(&mut self, notifications: Vec<Notification>) {
         self.posts.extend(notifications.iter().map(|notification| notification.outlet.clone()));
-        self.changes.extend(notifications.into_iter().map(|notification| Change::Post(Box::new(notification))));
+        self.changes.extend(notifications.into_iter().map(|notification| Change::Post(Arc::new(notification))));
     }
 }
 
@@ -118,7 +118,7 @@ impl Inner {
 
     fn commit_of(&self, run: &Run, effects: Vec<Effect>) -> (Commit, oneshot::Receiver<()>) {
         let (done, durable) = oneshot::channel();
-        let changes = vec![Change::Put(Box::new(run.clone()))];
+        let changes = vec![Change::Put(Arc::new(run.clone()))];
         let notifies = effects.contains(&Effect::Notify);
         let after = vec![(run.id, effects, RunChange::of(run))];
         let mut commit = Commit { changes, after, posts: Vec::new(), done: Some(done) };
@@ -132,11 +132,11 @@ impl Inner {
     pub(super) async fn commit_all(self: Arc<Self>, mut commits: mpsc::Receiver<Commit>) {
         let mut batch = Vec::with_capacity(MOST_A_COMMIT);
         while self.next_commits(&mut commits, &mut batch).await > 0 {
-            let changes: Vec<Change> = batch.iter_mut().flat_map(|c| std::mem::take(&mut c.changes)).collect();
+            let changes: Arc<[Change]> = batch.iter_mut().flat_map(|c| std::mem::take(&mut c.changes)).collect();
             // Nothing is acknowledged and nothing is done until it is durable: a store that fails stops the cell's
             // work, not its memory of it.
             while !changes.is_empty()
-                && let Err(error) = self.ports.store.commit(changes.clone()).await
+                && let Err(error) = self.ports.store.commit(Arc::clone(&changes)).await
             {
                 if self.storing.ill(&error) == 1 {
                     tracing::error!(%error, "the store does not take changes; nothing goes on until it does");

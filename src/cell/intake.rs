@@ -10,7 +10,7 @@ use super::registry::{Claim, Registry};
 use super::{Cell, Inner};
 use crate::core::request::RunRequest;
 use crate::core::run::Run;
-use crate::store::Key;
+use crate::store::{Key, find_all};
 
 /// SQS takes attributes of any length within the message; a reason that fills the screen helps nobody.
 const REASON_CHARS: usize = 1000;
@@ -142,10 +142,10 @@ impl Inner {
 
     /// The runs of a name that ended long ago, or before a restart: those in the store.
     async fn earlier(&self, name: &str, digest: [u8; 32]) -> Result<Option<Submitted>, SubmitError> {
-        if !self.ports.store.is_durable() {
+        if !self.ports.store.capabilities().ended_names {
             return Ok(None);
         }
-        let found = self.ports.store.find(Key::Request(name.to_owned())).await;
+        let found = find_all(&*self.ports.store, Key::request(name)).await;
         match found.map_err(|e| SubmitError::Store(e.to_string()))? {
             runs if runs.is_empty() => Ok(None),
             runs if runs.iter().any(|run| run.digest != digest) => Err(SubmitError::NameConflict(name.to_owned())),

@@ -34,7 +34,7 @@ impl Cell {
         let looked = tokio::task::spawn_blocking(move || inner.newest(&wanted));
         // Memory first: what ends and leaves it meanwhile is in the store by then.
         let mut found = looked.await.map_err(|e| StoreError::Unavailable(format!("a listing broke off: {e}")))?;
-        if self.inner.ports.store.is_durable() {
+        if self.inner.ports.store.capabilities().ended_runs {
             self.inner.add_finished(query, &mut found).await?;
         }
         let mut runs: Vec<Run> = found.into_values().rev().take(limit.saturating_add(1)).collect();
@@ -64,31 +64,24 @@ impl Inner {
 
     /// Adds the final runs that only the store has, until there are enough for the page.
     async fn add_finished(&self, mut query: Query, found: &mut BTreeMap<Uuid, Run>) -> Result<(), StoreError> {
-        let wanted = query.limit;
-        let mut added = 0;
         loop {
             let page = self.ports.store.finished(query.clone()).await?;
-            let Some(last) = page.last().map(|run| run.id).filter(|_| page.len() == query.limit) else {
-                self.add(page, found);
-                return Ok(());
-            };
-            query.before = Some(last);
-            added += self.add(page, found);
-            if added >= wanted {
+            self.add(page.items, found);
+            let Some(next) = page.next else { return Ok(()) };
+            // Older ones are on later pages: memory has given its newest, and the store all of its own down to here.
+            if found.range(next..).count() >= query.limit {
                 return Ok(());
             }
+            query.before = Some(next);
         }
     }
 
     /// What memory has is newer than what the store has, and was looked at already.
-    fn add(&self, page: Vec<Run>, found: &mut BTreeMap<Uuid, Run>) -> usize {
-        let mut added = 0;
+    fn add(&self, page: Vec<Run>, found: &mut BTreeMap<Uuid, Run>) {
         for run in page {
             if !self.registry.has(run.id) {
                 found.entry(run.id).or_insert(run);
-                added += 1;
             }
         }
-        added
     }
 }

@@ -67,7 +67,7 @@ use crate::core::machine::Input;
 use crate::core::notification::{Origin, Outlets};
 use crate::core::run::Run;
 use crate::core::storm::{StormRules, Storms};
-use crate::store::{Change, Key, Store, StoreError};
+use crate::store::{Change, Key, Store, StoreError, find_all};
 use feed::Feed;
 use governor::Governor;
 use neighbour::Neighbour;
@@ -298,7 +298,7 @@ impl Cell {
             if let Some(run) = self.run(id) {
                 return Ok(vec![run]);
             }
-            let found = self.inner.ports.store.find(Key::Run(id)).await?;
+            let found = find_all(&*self.inner.ports.store, Key::Run(id)).await?;
             if !found.is_empty() {
                 return Ok(found);
             }
@@ -438,8 +438,8 @@ impl Inner {
         let ids = self.registry.of_name(name);
         let mut found: Vec<Run> = ids.into_iter().filter_map(|id| self.registry.read(id, Run::clone)).collect();
         let is_whole = found.iter().any(|run| run.name == name);
-        if !is_whole && self.ports.store.is_durable() {
-            let stored = self.ports.store.find(Key::Request(name.to_owned())).await?;
+        if !is_whole && self.ports.store.capabilities().ended_runs {
+            let stored = find_all(&*self.ports.store, Key::request(name)).await?;
             let known: BTreeSet<Uuid> = found.iter().map(|run| run.id).collect();
             found.extend(stored.into_iter().filter(|run| !known.contains(&run.id)));
         }
@@ -461,7 +461,7 @@ impl Inner {
         while finished.len() > self.config.keep_finished {
             let Some(oldest) = finished.pop_front() else { break };
             // One that was redriven meanwhile is open, and comes here again when it ends.
-            if self.registry.forget(oldest) && !self.ports.store.is_durable() {
+            if self.registry.forget(oldest) && !self.ports.store.capabilities().outlives_process {
                 // If the commit queue is full it is forgotten when its time is over.
                 let _ = self.commits.try_send(door::Commit::bare(vec![Change::Forget(oldest)]).0);
             }

@@ -64,8 +64,8 @@ impl Inner {
         if self.registry.has(id) {
             return Ok(());
         }
-        let found = self.ports.store.find(Key::Run(id)).await?;
-        let run = found.into_iter().next().ok_or(RedriveError::Gone)?;
+        let found = self.ports.store.find(Key::Run(id), 1).await?;
+        let run = found.items.into_iter().next().ok_or(RedriveError::Gone)?;
         if !run.can_be_redriven() {
             return Err(RedriveError::NotRedrivable { name: run.name, status: run.status });
         }

@@ -161,14 +161,14 @@ impl Inner {
         let Some((group_size, request)) = self.registry.read(id, of_run) else { return Some(false) };
         // While all of its call are in memory, so is whoever has the task: the usual case, and reading thousands of
         // siblings for each task would cost more than all else.
-        if self.registry.of_token(token).len() >= group_size as usize || !self.ports.store.is_durable() {
+        if self.registry.of_token(token).len() >= group_size as usize || !self.ports.store.capabilities().ended_runs {
             return Some(false);
         }
         let mut wait = FIRST_WAIT;
         loop {
             let key = Key::Task { request: request.clone(), task_arn: task_arn.to_owned() };
-            match self.ports.store.find(key).await {
-                Ok(runs) => return Some(!runs.is_empty()),
+            match self.ports.store.find(key, 1).await {
+                Ok(runs) => return Some(!runs.items.is_empty()),
                 Err(error) => tracing::warn!(%error, "the store does not tell whose task it is; it is asked again"),
             }
             tokio::select! {

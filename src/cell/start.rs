@@ -42,16 +42,18 @@ impl Cell {
             return Err(CellError::Name(config.name));
         }
         let contents = ports.store.load().await?;
-        let is_noted = is_noted(&config.name, &contents)?;
-        ports.clock = set_forward(ports.clock, &contents);
+        let Contents { notes, undelivered, runs, .. } = contents;
+        let runs = runs.all().await?;
+        let is_noted = is_noted(&config.name, &notes, &runs)?;
+        ports.clock = set_forward(ports.clock, &runs);
         let (commits, to_commit) = mpsc::channel(COMMITS);
         let inner = Arc::new(Inner::new(config, ports, commits));
-        *inner.standing() = limits::Standing::read(contents.notes.get(limits::NOTE));
+        *inner.standing() = limits::Standing::read(notes.get(limits::NOTE));
         inner.enforce(&inner.limits());
-        *inner.storms() = storm::read(inner.config.storm, &contents.notes);
+        *inner.storms() = storm::read(inner.config.storm, &notes);
         inner.keep_gate();
-        inner.untold.store(contents.undelivered.values().sum(), Ordering::Release);
-        contents.undelivered.keys().for_each(|outlet| inner.deliver_to(outlet));
+        inner.untold.store(undelivered.values().sum(), Ordering::Release);
+        undelivered.keys().for_each(|outlet| inner.deliver_to(outlet));
         inner.tasks.spawn(Arc::clone(&inner).commit_all(to_commit));
         if !is_noted {
             let (commit, _) = Commit::bare(vec![Change::Note { name: NOTE, text: inner.config.name.clone() }]);
@@ -62,7 +64,7 @@ impl Cell {
         inner.tasks.spawn(Arc::clone(&inner).stop_all());
         inner.tasks.spawn(Arc::clone(&inner).keep_time());
         inner.tasks.spawn(Arc::clone(&inner).time_probes());
-        inner.take_up(contents);
+        inner.take_up(runs);
         inner.tasks.spawn(Arc::clone(&inner).reconcile_all());
         inner.tasks.spawn(Arc::clone(&inner).expire_all());
         inner.tasks.spawn(Arc::clone(&inner).sample_all());
@@ -119,9 +121,9 @@ impl Inner {
     }
 
     /// Takes up what an earlier process left: nothing is launched that may be running already.
-    fn take_up(self: &Arc<Self>, contents: Contents) {
+    fn take_up(self: &Arc<Self>, runs: Vec<Run>) {
         let mut calls: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
-        for run in contents.runs {
+        for run in runs {
             let (id, effects) = (run.id, machine::resume(&run));
             if let Some(token) = unanswered(&run) {
                 calls.entry(token).or_default().push(id);
@@ -208,9 +210,9 @@ impl Inner {
 }
 
 /// Whether the store says that it is this cell's. One in which nothing is open may become another's.
-fn is_noted(name: &str, contents: &Contents) -> Result<bool, CellError> {
-    let Some(theirs) = contents.notes.get(NOTE) else { return Ok(false) };
-    let open = contents.runs.iter().filter(|run| !run.status.is_final()).count();
+fn is_noted(name: &str, notes: &BTreeMap<String, String>, runs: &[Run]) -> Result<bool, CellError> {
+    let Some(theirs) = notes.get(NOTE) else { return Ok(false) };
+    let open = runs.iter().filter(|run| !run.status.is_final()).count();
     if theirs != name && open > 0 {
         return Err(CellError::OtherCell { theirs: theirs.clone(), ours: name.to_owned(), open });
     }
@@ -219,8 +221,8 @@ fn is_noted(name: &str, contents: &Contents) -> Result<bool, CellError> {
 
 /// A clock that was set back since the store was written would put off every deadline by as much: the cell counts on from
 /// the last instant that the store has seen.
-fn set_forward(clock: Clock, contents: &Contents) -> Clock {
-    let Some(seen) = contents.runs.iter().map(Run::noted_at).max() else { return clock };
+fn set_forward(clock: Clock, runs: &[Run]) -> Clock {
+    let Some(seen) = runs.iter().map(Run::noted_at).max() else { return clock };
     let (clock, behind) = clock.not_before(seen);
     if !behind.is_zero() {
         let behind = behind.as_secs_f64();

@@ -15,7 +15,7 @@ use super::door::Commit;
 use super::ports::CallError;
 use crate::core::notification::{self, Notification, Outlet};
 use crate::core::time::Timestamp;
-use crate::store::{Change, Posted};
+use crate::store::{Change, Page, Posted};
 use round::{Next, Round};
 
 /// Notifications of one outlet in hand at once.
@@ -142,11 +142,15 @@ impl Inner {
             Outlet::Topic(_) => self.outbox.topics.acquire().await.ok(),
             Outlet::Bus(_) => None,
         };
-        let page = match self.ports.store.outbox(outlet, round.cursor(), PAGE).await {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::error!(%error, "the outbox cannot be read; trying again");
-                return Next::Rest(round.next_wait());
+        let mut after = round.cursor();
+        let page = loop {
+            match self.ports.store.outbox(outlet, after, PAGE).await {
+                Ok(Page { items, next: Some(next) }) if items.is_empty() => after = next,
+                Ok(page) => break page.items,
+                Err(error) => {
+                    tracing::error!(%error, "the outbox cannot be read; trying again");
+                    return Next::Rest(round.next_wait());
+                }
             }
         };
         if page.is_empty() {
