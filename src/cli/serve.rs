@@ -47,7 +47,7 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     let region = clients.region().ok_or_else(|| CliError::usage("no AWS region is set: use --region or AWS_REGION"))?;
     let mut config = settings.cell_config(&name);
     config.region = region;
-    if store.is_durable() {
+    if store.capabilities().ended_runs {
         config.keep_finished = FINISHED_IN_MEMORY;
     }
     // https://sqs.<region>.amazonaws.com/<account>/<name>

@@ -1,5 +1,7 @@
 //! What belongs together on its way to the store, and what follows once it is there.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -61,7 +63,7 @@ impl Commit {
     /// Puts notifications into the outbox.
     pub(in crate::cell) fn post(&mut self, notifications: Vec<Notification>) {
         self.destinations.extend(notifications.iter().map(|notification| notification.outlet.clone()));
-        self.changes.extend(notifications.into_iter().map(|notification| Change::Post(Box::new(notification))));
+        self.changes.extend(notifications.into_iter().map(|notification| Change::Post(Arc::new(notification))));
     }
 
     /// Adds a change that belongs to it.

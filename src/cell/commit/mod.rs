@@ -167,7 +167,7 @@ impl Pipeline {
 
     /// Adds a run as it is now, with what follows.
     fn add(&self, commit: &mut Commit, run: &Run, effects: Vec<Effect>) {
-        commit.push(Change::Put(Box::new(run.clone())));
+        commit.push(Change::Put(Arc::new(run.clone())));
         if effects.contains(&Effect::Notify) {
             commit.post(notification::build(run, &self.origin, &self.destinations));
         }

@@ -178,8 +178,10 @@ mod tests {
     use crate::core::failure;
     use crate::core::machine::{Input, Observation, apply};
     use crate::core::request::RunSpec;
+    use crate::core::run::Run;
     use crate::core::run_task::RunTask;
     use crate::core::task::Verdict;
+    use crate::core::transition::Snapshot;
 
     const T0: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -191,9 +193,9 @@ mod tests {
 
     impl Case {
         fn give(&mut self, seconds: u64, input: &Input) {
-            let before = Mark::of(&self.0);
+            let before = Snapshot::of(&self.0);
             apply(&mut self.0, input, at(seconds));
-            self.1.note(before, &self.0, at(seconds));
+            self.1.note(&Transition::between(before, &self.0), at(seconds));
         }
     }
 
