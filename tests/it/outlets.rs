@@ -68,7 +68,7 @@ async fn a_topic_and_a_bus_are_told_of_the_same_ends_under_the_same_ids() {
         assert_eq!(event["detail"], told["detail"]);
         assert_eq!((&event["detail"]["notificationId"], &event["resources"]), (&told["id"], &told["resources"]));
     }
-    assert_eq!((whole.cell.undelivered(), whole.cell.troubles()), (0, Vec::new()));
+    assert_eq!((whole.cell.undelivered(), whole.cell.delivery_failures()), (0, Vec::new()));
 }
 
 /// The notification of a run that was stopped.

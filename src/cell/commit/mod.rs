@@ -110,14 +110,12 @@ impl Pipeline {
         self.stats.note(&transition, now);
         let (mut commit, pending) = self.commit_of(run, applied.effects);
         let waits_again = *input == Input::Deferred;
-        // The breakers' lock is kept until the commit has its place, so that their notes are committed in order.
         match self.breakers.record(&transition, waits_again, now) {
-            Some(recorded) => {
-                commit.post(recorded.notifications);
-                recorded.note.into_iter().for_each(|note| commit.push(note));
+            Some(recorded) => recorded.send(|notifications, note| {
+                commit.post(notifications);
+                note.into_iter().for_each(|note| commit.push(note));
                 send(commit);
-                drop(recorded.lock);
-            }
+            }),
             None => send(commit),
         }
         pending
@@ -151,12 +149,6 @@ impl Pipeline {
     /// The first commit of a cell, before anything else can come: there is room for it.
     pub(super) fn commit_first(&self, changes: Vec<Change>) {
         let _ = self.commits.try_send(Commit::of(changes).0);
-    }
-
-    /// Waits until all that was decided so far is durable; false if the cell ends before.
-    pub(super) async fn all_durable(&self) -> bool {
-        let (commit, pending) = Commit::barrier();
-        self.commits.send(commit).await.is_ok() && pending.durable().await.is_some()
     }
 
     fn commit_of(&self, run: &Run, effects: Vec<Effect>) -> (Commit, PendingCommit) {

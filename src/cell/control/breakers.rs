@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::limits::Hold;
 use crate::cell::clock::Clock;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::view::Counters;
@@ -37,15 +38,25 @@ pub(in crate::cell) struct CircuitBreakers {
 }
 
 /// What is committed with the transition that moved a circuit.
+#[must_use]
 pub(in crate::cell) struct Recorded<'b> {
-    pub(in crate::cell) notifications: Vec<Notification>,
-    pub(in crate::cell) note: Option<Change>,
-    /// Kept until the commit has its place, so that notes are committed in the order they were made.
-    pub(in crate::cell) lock: BreakersLock<'b>,
+    notifications: Vec<Notification>,
+    note: Option<Change>,
+    lock: BreakersLock<'b>,
+}
+
+impl Recorded<'_> {
+    /// Has it sent with its commit; the circuits stay locked until the commit has its place, so that notes are committed in
+    /// the order they were made.
+    pub(in crate::cell) fn send(self, send: impl FnOnce(Vec<Notification>, Option<Change>)) {
+        let Self { notifications, note, lock } = self;
+        send(notifications, note);
+        drop(lock);
+    }
 }
 
 /// The circuits, locked. After a run, or the launch queue, and never before.
-pub(in crate::cell) struct BreakersLock<'b> {
+struct BreakersLock<'b> {
     circuits: MutexGuard<'b, Storms>,
     breakers: &'b CircuitBreakers,
     before: u64,
@@ -134,9 +145,9 @@ impl CircuitBreakers {
     }
 
     /// An operator lets task definitions go.
-    pub(in crate::cell) fn resume(&self, fits: impl Fn(&str) -> bool, now: Timestamp) -> Recorded<'_> {
+    pub(in crate::cell) fn resume(&self, holds: &[Hold], now: Timestamp) -> Recorded<'_> {
         let mut lock = self.lock();
-        let follows = lock.circuits.resume(fits, now);
+        let follows = lock.circuits.resume(|definition| holds.iter().any(|hold| hold.is_for(definition)), now);
         self.recorded(lock, follows, now)
     }
 

@@ -55,8 +55,10 @@ impl Timekeeper {
             match self.runs.due(self.clock.now()) {
                 Ok(due) => {
                     let (in_doubt, certain): (Vec<Uuid>, Vec<Uuid>) = due.iter().partition(|id| self.needs_check(**id));
-                    // The other half lives as long as this one.
-                    in_doubt.into_iter().for_each(|id| drop(to_check.send(id)));
+                    for id in in_doubt {
+                        // The other half lives as long as this one.
+                        let _ = to_check.send(id);
+                    }
                     for certain in certain.chunks(AT_ONCE) {
                         self.advance(certain).await;
                     }
@@ -86,7 +88,6 @@ impl Timekeeper {
             if self.judge(&due, &mut checks).await.is_none() {
                 return;
             }
-            checks.retain(|id, _| self.needs_check(*id));
             due.clear();
         }
     }
@@ -100,10 +101,13 @@ impl Timekeeper {
             let tried = checks.entry(*id).or_default();
             *tried += 1;
             let give_up = *tried >= MOST_CHECKS && self.is_long_over(*id);
+            // One that ended meanwhile needs no check, and is due for nothing.
             let is_judged = answered.contains(id) || give_up || !self.needs_check(*id);
             if is_judged { judged.push(*id) } else { later.push(*id) }
         }
-        judged.iter().for_each(|id| drop(checks.remove(id)));
+        for id in &judged {
+            checks.remove(id);
+        }
         self.advance(&judged).await;
         let again = self.clock.now().plus(CHECK_AGAIN);
         later.iter().for_each(|id| self.runs.put_back(*id, Some(again)));

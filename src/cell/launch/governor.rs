@@ -13,12 +13,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
+use crate::cell::config::RATE;
 use crate::cell::target::{Kind, LaunchTarget as Place};
 
-/// Tasks a second on Fargate.
-pub(in crate::cell) const RATE: f64 = 20.0;
-/// Tasks at once on Fargate.
-pub(in crate::cell) const BURST: u32 = 100;
 const MODIFY: (f64, f64) = (40.0, 100.0);
 const READ: (f64, f64) = (20.0, 100.0);
 const FARGATE_CALLS: (f64, f64) = (20.0, 20.0);

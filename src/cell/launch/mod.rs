@@ -17,7 +17,7 @@ pub(super) use assign::{Assignments, Owner};
 pub(super) use call::Caller;
 pub(super) use doubt::Doubt;
 pub use governor::Pace;
-pub(super) use governor::{BURST, Governor, RATE};
+pub(super) use governor::Governor;
 pub(super) use launcher::Launcher;
 pub(super) use reads::Reads;
 pub(super) use request::CallBuilder;

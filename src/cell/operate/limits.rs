@@ -41,12 +41,11 @@ impl LimitsControl {
         let text = serde_json::to_string(&next).map_err(|e| LimitsError::Wrong(e.to_string()))?;
         let (mut commit, pending) = Commit::of(vec![Change::Note { name: NOTE, text }]);
         let permit = self.pipeline.reserve().await.ok_or(LimitsError::Closed)?;
-        let is_resumed = |definition: &str| resumed.iter().any(|hold| hold.is_for(definition));
-        let recorded = self.breakers.resume(is_resumed, self.clock.now());
-        commit.post(recorded.notifications);
-        recorded.note.into_iter().for_each(|note| commit.push(note));
-        permit.send(commit);
-        drop(recorded.lock);
+        self.breakers.resume(&resumed, self.clock.now()).send(|notifications, note| {
+            commit.post(notifications);
+            note.into_iter().for_each(|note| commit.push(note));
+            permit.send(commit);
+        });
         pending.durable().await.ok_or(LimitsError::Closed)?;
         let limits = self.limits.set(next);
         tracing::info!(limits = serde_json::to_string(&*limits).unwrap_or_default(), "limits were changed");

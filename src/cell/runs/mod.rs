@@ -19,7 +19,7 @@ use crate::core::run::{Run, Status};
 use crate::core::time::Timestamp;
 use deadlines::Deadlines;
 use keys::IndexKeys;
-pub(super) use names::{Claim, NameClaim, Names};
+pub(super) use names::{Claim, Names};
 use stale::ScheduledCheck;
 pub(super) use stale::{Class, StaleTaskIndex, live_task};
 

@@ -65,8 +65,7 @@ impl Lookup {
         loop {
             let page = self.store.finished(query.clone()).await?;
             // What memory has is newer than what the store has, and was looked at already.
-            let only_stored = page.items.into_iter().filter(|run| !self.runs.has(run.id));
-            only_stored.for_each(|run| drop(found.entry(run.id).or_insert(run)));
+            found.extend(page.items.into_iter().filter(|run| !self.runs.has(run.id)).map(|run| (run.id, run)));
             let Some(next) = page.next else { return Ok(()) };
             // Older ones are on later pages: memory has given its newest, and the store all of its own down to here.
             if found.range(next..).count() >= query.limit {

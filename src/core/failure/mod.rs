@@ -243,7 +243,7 @@ pub fn stop_asked(reason: &str) -> Failure {
 pub fn too_large(why: &str) -> Failure {
     let hint = "make the request smaller: its environment, overrides and messages are kept with the run";
     let meaning = Meaning { class: Class::Configuration, transience: Transience::Permanent, hint };
-    Failure::new(&["Taskwatch.TooLarge"], meaning, why.chars().take(300).collect())
+    Failure::new(&["Taskwatch.TooLarge"], meaning, why.chars().take(300).collect::<String>())
 }
 
 /// The failure of a task that ended by itself, where the container that is to decide is none of its own.

@@ -82,6 +82,10 @@ impl Store for FakeStore {
         .boxed()
     }
 
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.kept.confirm_owner()
+    }
+
     fn outbox(
         &self,
         outlet: &Outlet,
