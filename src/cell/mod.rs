@@ -3,6 +3,7 @@
 //! Every input to a run goes through one door (`door.rs`): [`crate::core::machine::apply`] under the run's lock, then a
 //! group commit, and only then effects, answers and deletes.
 
+mod backoff;
 mod bucket;
 mod clock;
 mod definitions;

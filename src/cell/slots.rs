@@ -1,12 +1,12 @@
 //! The right to call RunTask: a slot of the governor, room in the cluster, and one of a bounded number of calls a kind.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Inner;
+use super::backoff::{self, Backoff};
 use super::governor::Grant;
 use super::place::{Kind, Place};
 
@@ -57,19 +57,25 @@ impl Inner {
     /// A slot for a call that goes out again, with the same tasks and token. `throttled` says how often in a row it was:
     /// each time it waits longer, and no two calls wait alike. `None` once the cell has ended.
     pub(super) async fn slot_again(&self, place: &Place, tasks: usize, token: &str, throttled: u32) -> Option<Slot> {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, token).after(throttled.saturating_sub(1));
+        // Counted for as long as it waits: many of them hold back new calls.
         let _counted = (throttled > 0).then(|| self.governor.waits_again(place.kind));
-        let mut tries = throttled;
-        let mut wait = back_off(token, throttled);
+        if throttled > 0 && !backoff.wait(&self.ended).await {
+            return None;
+        }
+        self.slot_after(place, tasks, backoff).await
+    }
+
+    /// A slot for a call that has waited as long as it had to, and held none meanwhile. `None` once the cell has ended.
+    pub(super) async fn slot_after(&self, place: &Place, tasks: usize, mut backoff: Backoff) -> Option<Slot> {
         let grant = loop {
-            tokio::select! {
-                biased;
-                () = self.ended.cancelled() => return None,
-                () = tokio::time::sleep(wait) => {}
-            }
-            tries += 1;
             match self.governor.again(place, tasks) {
                 Ok(grant) => break grant,
-                Err(longer) => wait = longer.mul_f64(1.0 + chance(token, tries) / 4.0),
+                Err(wait) => {
+                    if !backoff::sleep(backoff.spread(wait), &self.ended).await {
+                        return None;
+                    }
+                }
             }
         };
         let call = self.calls.of(place.kind).acquire_owned();
@@ -77,37 +83,6 @@ impl Inner {
             biased;
             () = self.ended.cancelled() => None,
             call = call => Some(Slot { grant, _call: call.ok()? }),
-        }
-    }
-}
-
-/// Half of the wait is chance (AWS advises jitter).
-fn back_off(token: &str, throttled: u32) -> Duration {
-    let Some(doublings) = throttled.checked_sub(1) else { return Duration::ZERO };
-    let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(doublings.min(16))).min(LONGEST_WAIT);
-    wait.mul_f64(0.5 + chance(token, throttled) / 2.0)
-}
-
-/// 0..1: different for each call and try, and the same when it all happens again.
-fn chance(token: &str, tries: u32) -> f64 {
-    let mut hasher = DefaultHasher::new();
-    (token, tries).hash(&mut hasher);
-    (hasher.finish() >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn throttled_calls_wait_longer_each_time_and_none_like_another() {
-        let of = |call: u32, throttled| back_off(&format!("token-{call}"), throttled).as_millis();
-        assert_eq!(of(0, 0), 0);
-        for (throttled, longest) in [(1, 200), (2, 400), (5, 3200), (9, 10_000), (40, 10_000)] {
-            let waits: Vec<_> = (0..100).map(|call| of(call, throttled)).collect();
-            assert!(waits.iter().all(|wait| (longest / 2..=longest).contains(wait)), "{waits:?}");
-            let different: std::collections::BTreeSet<_> = waits.iter().collect();
-            assert!(different.len() > 50, "{waits:?}");
         }
     }
 }
