@@ -6,7 +6,7 @@
 //! and 20 a second, of on-demand and of Spot each.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,9 +36,11 @@ pub(in crate::cell) struct Grant {
     kind: Kind,
     /// How many tasks it may ask for.
     pub(in crate::cell) tasks: usize,
-    /// How often its bucket had been cut when it was sent.
-    cuts: u64,
+    /// The generation of its bucket when it was sent.
+    generation: u64,
     sent: bool,
+    /// It was counted as throttled: an answer may say so of each of its tasks.
+    counted: AtomicBool,
 }
 
 impl Grant {
@@ -47,8 +49,8 @@ impl Grant {
         let (mut state, now) = (self.governor.state(), Instant::now());
         state.release(self.kind, self.tasks);
         state.spend(self.kind, tasks, now);
-        self.cuts = state.governing(self.kind).cuts();
-        self.sent = true;
+        self.generation = state.governing(self.kind).generation();
+        (self.tasks, self.sent) = (tasks, true);
     }
 }
 
@@ -166,10 +168,10 @@ impl Governor {
     }
 
     fn grant(self: &Arc<Self>, kind: Kind, tasks: usize) -> Grant {
-        Grant { governor: Arc::clone(self), kind, tasks, cuts: 0, sent: false }
+        Grant { governor: Arc::clone(self), kind, tasks, generation: 0, sent: false, counted: AtomicBool::new(false) }
     }
 
-    /// A StopTask call, or how long to wait.
+    /// A StopTask call, of which generation, or how long to wait.
     pub(in crate::cell) fn stop(&self) -> Result<u64, Duration> {
         let (mut state, now) = (self.state(), Instant::now());
         let waits = state.held_up.is_some_and(|at| now.duration_since(at) < LAUNCHES_WAIT);
@@ -179,18 +181,15 @@ impl Governor {
         }
         state.calls.has(1.0, now)?;
         state.calls.spend(1.0, now);
-        if own.is_ok() {
-            state.stops.spend(1.0, now);
-        }
-        Ok(state.stops.cuts())
+        // While launches want none of the calls, StopTask takes more than its part.
+        Ok(state.stops.call(1.0, if own.is_ok() { 1.0 } else { 0.0 }, now))
     }
 
-    /// A DescribeTasks or ListTasks call, or how long to wait.
+    /// A DescribeTasks or ListTasks call, of which generation, or how long to wait.
     pub(in crate::cell) fn read(&self) -> Result<u64, Duration> {
         let (mut state, now) = (self.state(), Instant::now());
         state.reads.has(1.0, now)?;
-        state.reads.spend(1.0, now);
-        Ok(state.reads.cuts())
+        Ok(state.reads.spend(1.0, now))
     }
 
     /// AWS throttled a RunTask call, in whatever disguise.
@@ -198,8 +197,13 @@ impl Governor {
         let (mut state, now) = (self.state(), Instant::now());
         match Throttle::read(why) {
             Throttle::Rate => {
-                if state.governing(place.kind).throttled(grant.cuts, now) {
-                    let rate = state.governing(place.kind).rate();
+                if grant.counted.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+                let tokens = if is_fargate(place.kind) { grant.tasks as f64 } else { 1.0 };
+                let bucket = state.governing(place.kind);
+                if bucket.throttled(grant.generation, tokens, now) {
+                    let rate = bucket.rate();
                     tracing::info!(kind = ?place.kind, rate, why, "RunTask was throttled: slower from here on");
                 }
             }
@@ -217,14 +221,14 @@ impl Governor {
         }
     }
 
-    /// How a StopTask call went that was made after so many cuts.
-    pub(in crate::cell) fn stopped(&self, cuts: u64, throttled: bool) {
-        self.state().stops.went(cuts, throttled);
+    /// How a StopTask call of this generation went.
+    pub(in crate::cell) fn stopped(&self, generation: u64, throttled: bool) {
+        self.state().stops.went(generation, throttled);
     }
 
-    /// How a DescribeTasks call went that was made after so many cuts.
-    pub(in crate::cell) fn described(&self, cuts: u64, throttled: bool) {
-        self.state().reads.went(cuts, throttled);
+    /// How a DescribeTasks call of this generation went.
+    pub(in crate::cell) fn described(&self, generation: u64, throttled: bool) {
+        self.state().reads.went(generation, throttled);
     }
 
     /// Counts a throttled call that waits for its next slot.
@@ -262,10 +266,10 @@ impl Drop for Retrying<'_> {
 }
 
 impl Bucket {
-    fn went(&mut self, cuts: u64, throttled: bool) {
+    fn went(&mut self, generation: u64, throttled: bool) {
         let now = Instant::now();
         if throttled {
-            self.throttled(cuts, now);
+            self.throttled(generation, 1.0, now);
         } else {
             self.succeeded(now);
         }

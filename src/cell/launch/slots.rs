@@ -77,16 +77,17 @@ impl Slots {
         token: &str,
         throttled: u32,
     ) -> Option<Slot> {
+        let mut backoff = throttled_backoff(token, throttled);
+        // Counted for as long as it waits: many of them hold back new calls.
         let _counted = (throttled > 0).then(|| self.governor.waits_again(target.kind));
-        let mut wait = throttled_wait(token, throttled);
-        let mut jitter = Backoff::new(Duration::from_secs(1), Duration::from_secs(1), (token, throttled));
+        if throttled > 0 && !self.lifecycle.sleep(backoff.next()).await {
+            return None;
+        }
         let grant = loop {
-            if !self.lifecycle.sleep(wait).await {
-                return None;
-            }
             match self.governor.again(target, tasks) {
                 Ok(grant) => break grant,
-                Err(longer) => wait = longer.mul_f64(0.75 + jitter.next().as_secs_f64() / 2.0),
+                Err(wait) if !self.lifecycle.sleep(backoff.spread(wait)).await => return None,
+                Err(_) => {}
             }
         };
         let call = self.lifecycle.unless_ended(self.calls(target.kind).acquire_owned()).await?;
@@ -94,9 +95,9 @@ impl Slots {
     }
 }
 
-/// How long a call that was throttled so often in a row waits.
-fn throttled_wait(token: &str, throttled: u32) -> Duration {
-    if throttled == 0 { Duration::ZERO } else { Backoff::new(FIRST_WAIT, LONGEST_WAIT, token).nth(throttled - 1) }
+/// The waits of a call that was throttled so often in a row.
+fn throttled_backoff(token: &str, throttled: u32) -> Backoff {
+    Backoff::new(FIRST_WAIT, LONGEST_WAIT, token).after(throttled.saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -105,8 +106,7 @@ mod tests {
 
     #[test]
     fn throttled_calls_wait_longer_each_time_and_none_like_another() {
-        let of = |call: u32, throttled| throttled_wait(&format!("token-{call}"), throttled).as_millis();
-        assert_eq!(of(0, 0), 0);
+        let of = |call: u32, throttled| throttled_backoff(&format!("token-{call}"), throttled).next().as_millis();
         for (throttled, longest) in [(1, 200), (2, 400), (5, 3200), (9, 10_000), (40, 10_000)] {
             let waits: Vec<_> = (0..100).map(|call| of(call, throttled)).collect();
             assert!(waits.iter().all(|wait| (longest / 2..=longest).contains(wait)), "{waits:?}");
