@@ -151,20 +151,7 @@ impl Inner {
     async fn observation(&self, id: Uuid, task: &Task<'_>, token: Option<String>) -> Observation {
         let named = self.deciders(id, task).await;
         let deciders = if named.is_empty() { Deciders::Unknown } else { Deciders::Named(&named) };
-        Observation {
-            task_arn: task.task_arn.to_string(),
-            token,
-            version: task.version,
-            last_status: task.last_status.to_string(),
-            verdict: task.verdict(deciders),
-            healthy: task.health_status.as_deref() == Some("HEALTHY"),
-            exit_code: task.exit_code(deciders),
-            created_at: task.created_at,
-            pull_started_at: task.pull_started_at,
-            pull_stopped_at: task.pull_stopped_at,
-            started_at: task.started_at,
-            stopped_at: task.stopped_at,
-        }
+        Observation::of(task, token, deciders)
     }
 
     /// The containers that decide: the request's, else the essential ones of the task definition; empty: not known.

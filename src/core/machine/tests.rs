@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::*;
 use crate::core::failure::{Class, Transience};
 use crate::core::request::{Goal, Notify, RunSpec};
 use crate::core::retry::{Jitter, Retrier, RetryPolicy};
 use crate::core::run_task::RunTask;
+use crate::core::task::Deciders;
 
 const T0: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -125,6 +128,48 @@ fn running_is_the_goal_or_only_a_step() {
         case.place(0, "t");
         case.see(1, "t", 2, Verdict::Running);
         assert_eq!(case.0.status, status, "{goal:?}");
+    }
+}
+
+/// A run with this goal after one event about its task.
+fn after_event(until: Goal, detail: serde_json::Value) -> Run {
+    let mut case = Case::new(spec(until, 0));
+    case.place(0, "t");
+    let mut task = crate::core::task::parse_task(&detail);
+    (task.task_arn, task.version) = ("t".into(), 4);
+    case.give(1, Input::Observed(Observation::of(&task, None, Deciders::Unknown)));
+    case.0
+}
+
+#[test]
+fn a_task_whose_status_is_running_has_run_with_or_without_started_at() {
+    let notice = json!({"lastStatus": "RUNNING", "desiredStatus": "STOPPED", "stopCode": "SpotInterruption",
+        "stoppedReason": "Your Spot Task was interrupted."});
+    let plain = json!({"lastStatus": "RUNNING", "desiredStatus": "RUNNING"});
+    let bare = json!({"lastStatus": "running"});
+    for detail in [notice, plain, bare] {
+        for (goal, status) in
+            [(Goal::Running, Status::Succeeded), (Goal::Stopped, Status::Running), (Goal::Healthy, Status::Starting)]
+        {
+            let run = after_event(goal, detail.clone());
+            assert_eq!(run.status, status, "{goal:?} {detail}");
+            assert_eq!(run.attempt().unwrap().started_at, Some(seconds(1)), "{goal:?} {detail}");
+            assert_eq!(next_deadline(&run), None, "no start timeout for a task that has started: {goal:?} {detail}");
+        }
+    }
+}
+
+#[test]
+fn other_statuses_are_no_proof_of_running_and_started_at_is_with_any() {
+    for last in ["PROVISIONING", "PENDING", "ACTIVATING", "DEACTIVATING", "STOPPING", "SOMETHING_NEW"] {
+        for desired in ["RUNNING", "STOPPED"] {
+            let detail = json!({"lastStatus": last, "desiredStatus": desired});
+            let started = json!({"lastStatus": last, "desiredStatus": desired, "startedAt": "2027-01-15T08:00:00Z"});
+            for (goal, status) in [(Goal::Running, Status::Succeeded), (Goal::Stopped, Status::Running)] {
+                assert_eq!(after_event(goal, detail.clone()).status, Status::Starting, "{goal:?} {detail}");
+                assert_eq!(after_event(goal, started.clone()).status, status, "{goal:?} {started}");
+            }
+        }
     }
 }
 
