@@ -182,6 +182,7 @@ impl Inner {
                     Effect::Launch => self.enqueue(id),
                     Effect::StopTask { .. } => self.stop_task(id),
                     Effect::Notify => {}
+                    Effect::Unlink { task_arn, token } => self.registry.unlink_attempt(id, task_arn, token),
                 }
             }
             if change.is_final {

@@ -136,7 +136,7 @@ impl Inner {
                 match effect {
                     Effect::Launch => self.enqueue(id),
                     Effect::StopTask { .. } => self.stop_task(id),
-                    Effect::Notify => {}
+                    Effect::Notify | Effect::Unlink { .. } => {}
                 }
             }
         }

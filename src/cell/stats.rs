@@ -89,7 +89,7 @@ impl Mark {
         let last = run.attempt();
         Self {
             ended: run.status.is_final(),
-            attempts: run.attempts.len(),
+            attempts: run.attempts.total(),
             over: last.is_some_and(|a| a.stage == Stage::Over),
             placed: last.is_some_and(|a| a.task_arn.is_some()),
             started: last.is_some_and(|a| a.started_at.is_some()),
@@ -148,7 +148,7 @@ impl Stats {
     /// Notes what an input did to a run.
     pub(super) fn note(&self, before: Mark, run: &Run, now: Timestamp) {
         let Some(attempt) = run.attempt() else { return };
-        let fresh = run.attempts.len() > before.attempts;
+        let fresh = run.attempts.total() > before.attempts;
         let started = attempt.started_at.is_some() && (fresh || !before.started);
         let placed = attempt.task_arn.is_some() && (fresh || !before.placed);
         let over = attempt.stage == Stage::Over && (fresh || !before.over);

@@ -100,6 +100,13 @@ pub enum Effect {
     },
     /// The run is final: tell of it (already filtered by `notify.on`).
     Notify,
+    /// An attempt in the middle of very many is kept no longer: the run is not found by these any more.
+    Unlink {
+        /// Its task.
+        task_arn: Option<String>,
+        /// Its token.
+        token: Option<String>,
+    },
 }
 
 /// What [`apply`] did.
@@ -185,10 +192,13 @@ fn open_attempt(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) {
 
 fn open_attempt_at(run: &mut Run, placement: usize, now: Timestamp, effects: &mut Vec<Effect>) {
     let number = run.attempts.last().map_or(1, |last| last.number.saturating_add(1));
-    run.attempts.push(Attempt { queued_at: Some(now), ..Attempt::new(number, placement) });
+    let dropped = run.attempts.push(Attempt { queued_at: Some(now), ..Attempt::new(number, placement) });
     run.status = Status::Queued;
     run.retry_at = None;
     effects.push(Effect::Launch);
+    let is_known_by = |attempt: &Attempt| attempt.task_arn.is_some() || attempt.token.is_some();
+    let unlink = |attempt: Attempt| Effect::Unlink { task_arn: attempt.task_arn, token: attempt.token };
+    effects.extend(dropped.into_iter().filter(is_known_by).map(unlink));
 }
 
 fn launching(run: &mut Run, token: &str, group_size: u32, now: Timestamp) -> bool {
