@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Inner;
 use super::events::RunChange;
 use super::stats::Mark;
-use crate::core::machine::{self, Effect, Input};
+use crate::core::machine::{self, ChangeKind, Effect, Input};
 use crate::core::notification::{self, Notification, Outlet};
 use crate::core::run::Run;
 use crate::core::storm::Before;
@@ -69,17 +69,24 @@ impl Inner {
         let ((made, gate_moved), rearm) = self.registry.update(id, |run| {
             let (mark, before) = (Mark::of(run), Before::of(run));
             let applied = machine::apply(run, &input, now);
-            if applied.changed {
+            let changed = applied.changed();
+            if changed {
                 self.stats.note(mark, run, now);
             }
-            // Nothing new: but what made it old may still be on its way to the store, and is waited for as well.
-            let (commit, durable) = match applied.changed {
-                true => self.commit_of(run, applied.effects),
-                false => Commit::bare(Vec::new()),
+            let (commit, durable) = match applied.change {
+                // Nothing new: but what made it old may still be on its way to the store, and is waited for as well.
+                ChangeKind::Unchanged => Commit::bare(Vec::new()),
+                // Shown in its turn, and not written.
+                ChangeKind::Transient => {
+                    let (mut commit, durable) = Commit::bare(Vec::new());
+                    commit.after.push((run.id, applied.effects, RunChange::of(run)));
+                    (commit, durable)
+                }
+                ChangeKind::Durable => self.commit_of(run, applied.effects),
             };
             let send = |commit| permit.send(commit);
             let gate_moved = self.weather((before, &input, run), now, commit, send);
-            (Made { changed: applied.changed, durable }, gate_moved)
+            (Made { changed, durable }, gate_moved)
         })?;
         if gate_moved {
             self.keep_gate();

@@ -103,7 +103,9 @@ pub struct Run {
     pub redriven_at: Option<Timestamp>,
     /// What ended it, unless it succeeded: the last attempt's failure, or the run's own timeout or stop.
     pub ended_by: Option<Failure>,
-    /// Rises with every change; the newest record of a run is the one with the highest.
+    /// Rises with every change, also with those that are not committed, so that of two records of a run the one with the
+    /// higher revision is the newer one, whichever changes were written with it. A crash may lose changes that were not
+    /// committed; the next ones then have their revisions again, but all of these are above that of every record.
     pub revision: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Effect, Observation, Stage, Status, ending, placed};
+use super::{ChangeKind, Effect, Observation, Stage, Status, ending, placed};
 use crate::core::failure::{self, Class, Failure, Transience};
 use crate::core::request::Goal;
 use crate::core::run::{Attempt, Run};
@@ -42,19 +42,44 @@ impl Observation {
 }
 
 /// Takes in what ECS said. Older and equal versions, other tasks and other attempts change nothing.
-pub(super) fn observed(run: &mut Run, seen: &Observation, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+pub(super) fn observed(run: &mut Run, seen: &Observation, now: Timestamp, effects: &mut Vec<Effect>) -> ChangeKind {
     // An event may overtake RunTask's answer: it then places the attempt, if it is of the very call that is out.
     let overtook = run.attempt().is_some_and(|a| a.token.is_some() && a.token == seen.token);
     let bound = overtook && placed(run, &seen.task_arn, seen.created_at, now, effects);
-    let Some(attempt) = run.attempts.last_mut().filter(|a| is_live_task(a, &seen.task_arn)) else { return bound };
+    let before = Decisive::of(run);
+    let Some(attempt) = run.attempts.last_mut().filter(|a| is_live_task(a, &seen.task_arn)) else {
+        return ChangeKind::durable_if(bound);
+    };
     let newer = seen.version > attempt.version;
     let healed = seen.healthy && run.spec.until == Goal::Healthy && seen.version == attempt.version;
     if !newer && !healed {
-        return bound;
+        return ChangeKind::durable_if(bound);
     }
     remember(attempt, seen, now);
     conclude(run, seen, now, effects);
-    true
+    let decides = bound || Decisive::of(run) != before;
+    if decides { ChangeKind::Durable } else { ChangeKind::Transient }
+}
+
+/// What an observation may change and later decisions read: see [`ChangeKind`].
+#[derive(PartialEq)]
+struct Decisive {
+    status: Status,
+    stage: Option<Stage>,
+    started: bool,
+    exited: bool,
+}
+
+impl Decisive {
+    fn of(run: &Run) -> Self {
+        let attempt = run.attempt();
+        Self {
+            status: run.status,
+            stage: attempt.map(|a| a.stage),
+            started: attempt.is_some_and(|a| a.started_at.is_some()),
+            exited: attempt.is_some_and(|a| a.exit_code.is_some()),
+        }
+    }
 }
 
 fn is_live_task(attempt: &Attempt, task_arn: &str) -> bool {

@@ -174,6 +174,36 @@ fn other_statuses_are_no_proof_of_running_and_started_at_is_with_any() {
 }
 
 #[test]
+fn only_what_follows_the_task_on_its_way_needs_no_commit() {
+    let mut case = Case::new(spec(Goal::Stopped, 1));
+    case.launch(0, "token-t");
+    let mut kind = |version, detail: serde_json::Value| {
+        let mut task = crate::core::task::parse_task(&detail);
+        (task.task_arn, task.version) = ("t".into(), version);
+        let seen = Observation::of(&task, Some("token-t".into()), Deciders::Unknown);
+        apply(&mut case.0, &Input::Observed(seen), seconds(version)).change
+    };
+    let started = "2027-01-15T08:00:00Z";
+    let exited = json!([{"name": "a", "exitCode": 0}, {"name": "b", "lastStatus": "RUNNING"}]);
+    for (version, detail, expected) in [
+        (1, json!({"lastStatus": "PROVISIONING"}), ChangeKind::Durable), // It places the task.
+        (2, json!({"lastStatus": "PENDING", "createdAt": started}), ChangeKind::Transient),
+        (2, json!({"lastStatus": "PENDING"}), ChangeKind::Unchanged),
+        (3, json!({"lastStatus": "PENDING", "pullStartedAt": started}), ChangeKind::Transient),
+        (4, json!({"lastStatus": "ACTIVATING", "pullStoppedAt": started}), ChangeKind::Transient),
+        (5, json!({"lastStatus": "RUNNING"}), ChangeKind::Durable),
+        (6, json!({"lastStatus": "RUNNING", "startedAt": started}), ChangeKind::Transient),
+        (7, json!({"lastStatus": "RUNNING", "startedAt": started, "containers": exited}), ChangeKind::Durable),
+        (8, json!({"lastStatus": "DEACTIVATING", "startedAt": started, "containers": exited}), ChangeKind::Transient),
+        (9, json!({"lastStatus": "DEPROVISIONING", "startedAt": started, "containers": exited}), ChangeKind::Transient),
+        (10, json!({"lastStatus": "STOPPED", "startedAt": started}), ChangeKind::Durable),
+    ] {
+        assert_eq!(kind(version, detail.clone()), expected, "{detail}");
+    }
+    assert_eq!(case.0.status, Status::PendingRetry);
+}
+
+#[test]
 fn stopped_with_started_at_had_reached_running() {
     let mut case = Case::new(spec(Goal::Running, 0));
     case.place(0, "t");
@@ -204,7 +234,7 @@ fn an_event_that_overtakes_the_answer_places_the_attempt() {
     case.see(1, "t", 2, Verdict::Running);
     assert_eq!(case.0.status, Status::Running);
     let late = apply(&mut case.0, &Input::Placed { task_arn: "t".into(), created_at: None }, seconds(2));
-    assert!(!late.changed);
+    assert!(!late.changed());
 }
 
 #[test]
@@ -252,7 +282,7 @@ fn a_stop_of_a_waiting_run_ends_it_at_once() {
     assert_eq!(case.give(1, Input::StopAsked { reason: "enough".into() }), vec![Effect::Notify]);
     assert_eq!(case.0.status, Status::Aborted);
     let late = apply(&mut case.0, &Input::Launching { token: "x".into(), group_size: 1 }, seconds(2));
-    assert!(!late.changed, "a final run is never launched");
+    assert!(!late.changed(), "a final run is never launched");
 }
 
 #[test]
@@ -397,10 +427,10 @@ fn a_redriven_run_begins_anew_and_keeps_its_history() {
 #[test]
 fn only_what_ended_short_of_its_goal_is_redriven() {
     let mut case = Case::new(spec(Goal::Stopped, 0));
-    assert!(!apply(&mut case.0, &Input::Redriven, seconds(1)).changed, "an open run");
+    assert!(!apply(&mut case.0, &Input::Redriven, seconds(1)).changed(), "an open run");
     case.place(0, "t");
     case.see(1, "t", 5, Verdict::Succeeded);
-    assert!(!apply(&mut case.0, &Input::Redriven, seconds(2)).changed, "a run that reached its goal");
+    assert!(!apply(&mut case.0, &Input::Redriven, seconds(2)).changed(), "a run that reached its goal");
     let mut stopped = Case::new(spec(Goal::Stopped, 0));
     stopped.give(1, Input::StopAsked { reason: "enough".into() });
     assert_eq!(stopped.give(2, Input::Redriven), vec![Effect::Launch]);
