@@ -175,7 +175,7 @@ impl Left {
             match effect {
                 Effect::Launch => self.launches.push(run.id),
                 Effect::StopTask { .. } => self.stops.push(run.id),
-                Effect::Notify => {}
+                Effect::Notify | Effect::Unlink { .. } => {}
             }
         }
     }

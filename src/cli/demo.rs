@@ -250,7 +250,7 @@ impl Report {
     }
 
     fn retries(&self) -> usize {
-        self.runs.iter().map(|run| run.attempts.len().saturating_sub(1)).sum()
+        self.runs.iter().map(|run| run.attempts.total().saturating_sub(1)).sum()
     }
 
     /// By class: attempts that failed, runs that came through all the same, runs that did not.

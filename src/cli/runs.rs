@@ -95,7 +95,13 @@ fn describe(run: &Value) {
     let times =
         [("submitted", &run["submittedAt"]), ("next attempt", &run["retryAt"]), ("finished", &run["finishedAt"])];
     lines.extend(times.iter().filter(|(_, at)| !at.is_null()).map(|(what, at)| format!("  {what} {}", cell(at))));
+    let mut last = 0;
     for attempt in run["attempts"].as_array().into_iter().flatten() {
+        let number = attempt["number"].as_u64().unwrap_or_default();
+        if number > last + 1 {
+            lines.push(format!("  {} attempts are left out", number - last - 1));
+        }
+        last = number;
         lines.push(format!(
             "  attempt {}  {}  {}",
             cell(&attempt["number"]),

@@ -2,6 +2,7 @@
 //!
 //! Nothing in here reads a clock, does I/O, awaits, or knows an AWS SDK type; time is an argument.
 
+pub mod attempt;
 pub mod explain;
 pub mod failure;
 pub mod machine;

@@ -182,6 +182,7 @@ impl Committer {
                     Effect::Launch => self.followers.launch(after.run),
                     Effect::StopTask { .. } => self.followers.stop_task(after.run),
                     Effect::Notify => {}
+                    Effect::Unlink { task_arn, token } => self.runs.unlink_attempt(after.run, task_arn, token),
                 }
             }
             if after.change.is_final {

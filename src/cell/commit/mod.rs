@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::control::CircuitBreakers;
 use super::runs::{RunIndex, Updated};
 use super::view::{RunChange, Stats};
-use crate::core::machine::{self, Effect, Input};
+use crate::core::machine::{self, ChangeKind, Effect, Input};
 use crate::core::notification::{self, Origin, Outlets};
 use crate::core::run::Run;
 use crate::core::transition::{Snapshot, Transition};
@@ -97,18 +97,19 @@ impl Pipeline {
         let now = self.clock.now();
         let before = Snapshot::of(run);
         let applied = machine::apply(run, input, now);
-        if !applied.changed {
+        let (mut commit, pending) = match applied.change {
             // What made it old may still be on its way to the store, and is waited for as well.
-            let (commit, pending) = Commit::barrier();
-            if *input == Input::Deferred {
-                self.breakers.waits_again(run.id);
+            ChangeKind::Unchanged => Commit::barrier(),
+            // Shown in its turn, and not written.
+            ChangeKind::Transient => {
+                let (mut commit, pending) = Commit::of(Vec::new());
+                commit.after.push(After { run: run.id, effects: applied.effects, change: RunChange::of(run) });
+                (commit, pending)
             }
-            send(commit);
-            return pending;
-        }
+            ChangeKind::Durable => self.commit_of(run, applied.effects),
+        };
         let transition = Transition::between(before, run);
         self.stats.note(&transition, now);
-        let (mut commit, pending) = self.commit_of(run, applied.effects);
         let waits_again = *input == Input::Deferred;
         match self.breakers.record(&transition, waits_again, now) {
             Some(recorded) => recorded.send(|notifications, note| {

@@ -119,7 +119,7 @@ impl TaskEvents {
     async fn give(&self, id: Uuid, task: &Task<'_>, token: Option<String>) -> Option<PendingCommit> {
         let named = self.deciders.of(id, task).await;
         let deciders = if named.is_empty() { task::Deciders::Unknown } else { task::Deciders::Named(&named) };
-        self.pipeline.advance(id, Input::Observed(observation(task, token, deciders))).await
+        self.pipeline.advance(id, Input::Observed(Observation::of(task, token, deciders))).await
     }
 
     async fn durably(&self, made: Option<PendingCommit>) -> TaskNews {
@@ -166,21 +166,4 @@ impl TaskEvents {
 
 fn may_run(task: &Task<'_>) -> bool {
     ["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"].contains(&&*task.last_status)
-}
-
-fn observation(task: &Task<'_>, token: Option<String>, deciders: task::Deciders<'_>) -> Observation {
-    Observation {
-        task_arn: task.task_arn.to_string(),
-        token,
-        version: task.version,
-        last_status: task.last_status.to_string(),
-        verdict: task.verdict(deciders),
-        healthy: task.health_status.as_deref() == Some("HEALTHY"),
-        exit_code: task.exit_code(deciders),
-        created_at: task.created_at,
-        pull_started_at: task.pull_started_at,
-        pull_stopped_at: task.pull_stopped_at,
-        started_at: task.started_at,
-        stopped_at: task.stopped_at,
-    }
 }

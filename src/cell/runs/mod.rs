@@ -292,6 +292,12 @@ impl RunIndex {
         });
     }
 
+    /// A run is no longer found by an attempt that it does not keep. The token first, as in [`Self::forget`].
+    pub(super) fn unlink_attempt(&self, id: Uuid, task_arn: Option<String>, token: Option<String>) {
+        token.iter().for_each(|token| self.unlink(token, id));
+        task_arn.iter().for_each(|arn| drop(self.by_task.remove_if(arn, |_, run| *run == id)));
+    }
+
     /// Forgets a run and all that leads to it, unless it is open (again: it may have been redriven meanwhile).
     pub(super) fn forget(&self, id: Uuid) -> bool {
         let Some((_, entry)) = self.runs.remove_if(&id, |_, entry| entry.run.status.is_final()) else { return false };

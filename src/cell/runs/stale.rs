@@ -144,7 +144,7 @@ mod tests {
         let spec = Arc::new(RunRequest::parse(&request.to_string()).unwrap().spec);
         let attempt =
             Attempt { stage: Stage::Placed, task_arn: Some("t".into()), heard_at: Some(NOW), ..Attempt::new(1, 0) };
-        Run { attempts: vec![attempt], ..Run::new(Uuid::now_v7(), "n".into(), 0, spec, NOW) }
+        Run { attempts: vec![attempt].into(), ..Run::new(Uuid::now_v7(), "n".into(), 0, spec, NOW) }
     }
 
     fn index() -> StaleTaskIndex {

@@ -9,7 +9,7 @@ use crate::core::request::RunSpec;
 use crate::core::run::{Run, Status};
 use crate::core::time::Timestamp;
 
-/// A run changed, durably.
+/// A run changed, durably or in a way that need not be (see [`crate::core::machine::ChangeKind`]).
 #[derive(Clone, Debug)]
 pub struct RunChange {
     /// The run.

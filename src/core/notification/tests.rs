@@ -113,6 +113,25 @@ fn thousands_of_attempts_with_long_causes_still_fit_into_a_message() {
 }
 
 #[test]
+fn attempts_that_are_left_out_are_counted() {
+    let many = to_topic(&failed_run(1_000, "why", Notify::default()));
+    let message: Value = serde_json::from_str(&many.message).unwrap();
+    let shown = message["detail"]["attempts"].as_array().unwrap();
+    assert_eq!((shown.len(), &message["detail"]["attemptsOmitted"]), (60, &json!(940)));
+    assert_eq!((&shown[9]["number"], &shown[10]["number"]), (&json!(10), &json!(951)));
+    assert!(many.attributes.contains(&("attempts".into(), "1000".into())));
+    let few: Value = serde_json::from_str(&to_topic(&failed_run(60, "why", Notify::default())).message).unwrap();
+    assert_eq!(few["detail"].get("attemptsOmitted"), None);
+    // Where the newest alone fit, the first ones are left out as well.
+    let long = to_topic(&failed_run(60, &"x".repeat(20_000), Notify { topic_arn: None, ..Notify::default() }));
+    let detail = &serde_json::from_str::<Value>(&long.message).unwrap()["detail"];
+    assert_eq!(
+        detail["attempts"].as_array().unwrap().len(),
+        60 - detail["attemptsOmitted"].as_u64().unwrap_or(0) as usize
+    );
+}
+
+#[test]
 fn a_request_as_large_as_a_message_and_a_text_that_is_larger_are_cut() {
     let mut run = failed_run(2, "why", Notify::default());
     let spec = Arc::make_mut(&mut run.spec);

@@ -12,7 +12,7 @@ use crate::core::failure::Failure;
 use crate::core::notification::Outlet;
 use crate::core::request::RunSpec;
 use crate::core::retry::RetryCounts;
-use crate::core::run::{Attempt, Run, Status};
+use crate::core::run::{Attempts, Run, Status};
 use crate::core::time::Timestamp;
 use crate::store::{Contents, Key, Page, Posted, Runs};
 
@@ -39,7 +39,7 @@ struct Body<A, C, F, S> {
     revision: u64,
 }
 
-type Owned = Body<Vec<Attempt>, RetryCounts, Failure, String>;
+type Owned = Body<Attempts, RetryCounts, Failure, String>;
 
 /// Any value as the text of a column.
 pub(super) fn text(value: &impl Serialize) -> rusqlite::Result<String> {
@@ -72,7 +72,7 @@ pub(super) fn body(run: &Run) -> rusqlite::Result<String> {
         index: *index,
         digest: *digest,
         status: *status,
-        attempts: attempts.as_slice(),
+        attempts,
         counts,
         submitted_at: *submitted_at,
         finished_at: *finished_at,
