@@ -1,9 +1,11 @@
 //! One process at a time: a lock on a file that the system lets go of when the process ends, however it ends.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use super::private;
 
 /// Holds the directory for as long as it lives.
 pub(super) struct Lock {
@@ -23,7 +25,8 @@ pub(super) enum LockError {
 impl Lock {
     pub(super) fn take(dir: &Path) -> Result<Self, LockError> {
         let path = dir.join("lock");
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let mut file = private::options().open(&path)?;
+        private::tighten(&path);
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

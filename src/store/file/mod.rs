@@ -6,6 +6,7 @@
 mod list;
 mod load;
 mod lock;
+mod private;
 mod record;
 mod schema;
 #[cfg(test)]
@@ -49,9 +50,16 @@ impl FileStore {
         let unavailable = |e: &dyn std::fmt::Display| StoreError::Unavailable(format!("file:{}: {e}", dir.display()));
         let cannot_make =
             |e| unavailable(&format!("the directory cannot be made ({e}); name one that this user may write"));
-        std::fs::create_dir_all(dir).map_err(cannot_make)?;
+        private::make_dir(dir).map_err(cannot_make)?;
         let lock = Lock::take(dir).map_err(|e| unavailable(&e))?;
         let path = dir.join(FILE);
+        // Before SQLite makes it, with whatever the umask leaves to others.
+        private::options()
+            .open(&path)
+            .map_err(|e| unavailable(&format!("{FILE} cannot be opened ({e}); give this user the right to")))?;
+        [FILE.to_owned(), format!("{FILE}-wal"), format!("{FILE}-shm")]
+            .iter()
+            .for_each(|f| private::tighten(&dir.join(f)));
         let wrong = |e: rusqlite::Error| said(dir, &e);
         let mut connection = Connection::open(&path).map_err(wrong)?;
         schema::prepare(&mut connection).map_err(|e| match e {

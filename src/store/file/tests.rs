@@ -117,3 +117,32 @@ async fn a_log_that_was_cut_off_anywhere_opens_as_of_some_commit() {
     assert_eq!(seen.last(), Some(&12));
     assert!(seen.len() >= 6, "{seen:?}");
 }
+
+#[tokio::test]
+async fn only_its_owner_reads_a_store() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let above = tempfile::tempdir().unwrap();
+    let dir = above.path().join("made/data");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let files = ["taskwatch.db", "taskwatch.db-wal", "taskwatch.db-shm", "lock"];
+    let store = FileStore::open(&dir).unwrap();
+    commit(&store, puts(&runs(1))).await;
+    assert_eq!(mode(&dir), 0o700);
+    for file in files {
+        assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
+    }
+    // As an older release left it, killed.
+    let older = above.path().join("older");
+    std::fs::create_dir(&older).unwrap();
+    for file in files {
+        std::fs::copy(dir.join(file), older.join(file)).unwrap();
+        std::fs::set_permissions(older.join(file), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    std::fs::set_permissions(&older, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let store = FileStore::open(&older).unwrap();
+    commit(&store, puts(&runs(1))).await;
+    for file in files {
+        assert_eq!(mode(&older.join(file)), 0o600, "{file}");
+    }
+    assert_eq!(mode(&older), 0o755, "a directory that others may have a part in was changed");
+}
