@@ -61,8 +61,9 @@ pub(super) enum Command {
     Submit(SubmitArgs),
     /// The runs of a serving cell, newest first
     List(ListArgs),
-    /// One run with every attempt, or all runs of a name of many
-    Show(ShowArgs),
+    /// One run with every attempt, or an array request by its counts and failures
+    #[command(after_help = super::show::SHOW_EXAMPLES)]
+    Show(super::show::ShowArgs),
     /// The cell, live in this terminal: figures, runs, causes
     #[command(after_help = super::watch::WATCH_EXAMPLES)]
     Watch(super::watch::WatchArgs),
@@ -313,16 +314,6 @@ pub(super) struct ListArgs {
     /// Most runs to show
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub(super) max: usize,
-    #[command(flatten)]
-    pub(super) server: ServerArgs,
-}
-
-/// `taskwatch show`.
-#[derive(Debug, Args)]
-pub(super) struct ShowArgs {
-    /// Its id or name
-    #[arg(value_name = "RUN")]
-    pub(super) run: String,
     #[command(flatten)]
     pub(super) server: ServerArgs,
 }

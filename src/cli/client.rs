@@ -11,7 +11,17 @@ use super::settings::Settings;
 
 /// Where a cell listens unless told otherwise.
 const USUAL: &str = "http://127.0.0.1:7717";
+/// Most runs the cell gives in one answer.
+pub(super) const PAGE: usize = 1000;
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// What the cell shows under a run's id or name.
+pub(super) enum Shown {
+    /// One run.
+    One(Value),
+    /// Some runs of an array request, in their order.
+    Page(Vec<Value>),
+}
 
 /// A serving cell.
 #[derive(Clone)]
@@ -53,6 +63,23 @@ impl Server {
 
     pub(super) async fn get(&self, parts: &[&str], query: &[(&str, String)]) -> Result<Value, CliError> {
         self.send(self.request(Method::GET, parts)?.query(query)).await
+    }
+
+    /// What is shown under a run's id or name, page by page.
+    pub(super) async fn show(&self, run: &str, mut each: impl FnMut(Shown)) -> Result<(), CliError> {
+        let mut query = vec![("limit", PAGE.to_string())];
+        loop {
+            let mut answer = self.get(&["runs", run], &query).await?;
+            let runs = answer.get_mut("runs").map(Value::take);
+            let Some(Value::Array(runs)) = runs else {
+                each(Shown::One(answer));
+                return Ok(());
+            };
+            each(Shown::Page(runs));
+            let Some(next) = answer["nextToken"].as_str() else { return Ok(()) };
+            query.truncate(1);
+            query.push(("nextToken", next.to_owned()));
+        }
     }
 
     pub(super) async fn post(&self, parts: &[&str], body: Option<&Value>) -> Result<Value, CliError> {

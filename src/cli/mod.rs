@@ -25,6 +25,7 @@ mod serve;
 mod settings;
 mod setup;
 mod shorthand;
+mod show;
 mod signals;
 mod submit;
 #[cfg(feature = "otlp")]
@@ -90,7 +91,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Serve => serve::serve(&global, &settings).await,
         Command::Submit(arguments) => submit::submit(arguments, &global, &settings).await,
         Command::List(arguments) => runs::list(arguments, &global, &settings).await,
-        Command::Show(arguments) => runs::show(arguments, &global, &settings).await,
+        Command::Show(arguments) => show::show(arguments, &global, &settings).await,
         Command::Watch(arguments) => watch::watch(arguments, &global, &settings).await,
         Command::Stop(arguments) => runs::stop(arguments, &global, &settings).await,
         Command::Redrive(arguments) => redrive::redrive(arguments, &global, &settings).await,
