@@ -399,6 +399,9 @@ pub(super) struct LocalArgs {
     /// Address and port; port 0 takes any
     #[arg(long, default_value = "127.0.0.1:4566")]
     pub(super) listen: std::net::SocketAddr,
+    /// A name by which clients call it, besides loopback's and the address it listens on (host.docker.internal)
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow_host: Vec<String>,
     /// How many times faster than AWS's time runs
     #[arg(long, default_value_t = 1.0, value_name = "N")]
     pub(super) time_scale: f64,

@@ -33,7 +33,7 @@ pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
         clusters: arguments.cluster,
         ..EcsOptions::default()
     };
-    let identity = Options::default();
+    let identity = Options { hosts: arguments.allow_host, ..Options::default() };
     let region = identity.region.clone();
     let options = LocalOptions { listen: arguments.listen, identity, ecs };
     let running = start(options).await.map_err(|e| CliError::other(format!("--listen {}: {e}", arguments.listen)))?;
