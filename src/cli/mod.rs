@@ -14,6 +14,7 @@ mod healthcheck;
 mod limits;
 mod local;
 mod manual;
+mod masked;
 mod output;
 mod progress;
 mod redrive;
