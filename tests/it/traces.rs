@@ -1,7 +1,7 @@
 //! What an operator sees of a run's life: its trace at a collector, and its lines in a JSON log.
 
 use std::io::Write as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -10,18 +10,9 @@ use axum::http::HeaderMap;
 use axum::routing::post;
 use serde_json::{Value, json};
 
-use super::cli::{Local, stderr, taskwatch};
+use super::cli::{Killed, Local, stderr, taskwatch};
+use super::support::said::Said;
 use super::support::whole::HANGS;
-
-/// A process that ends with the test, however that ends.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 type Taken = Arc<Mutex<Vec<Value>>>;
 
@@ -73,19 +64,13 @@ async fn a_run_is_traced_by_its_id_and_logged_with_its_task() {
     let (local, (url, taken)) = (Local::start(), collector().await);
     let listen = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").to_string();
     let mut cell = Killed(serve(&local, &url, &listen).spawn().expect("serve"));
+    let said = Said::by(cell.0.stderr.take().expect("stderr"));
+    said.line_with("\"serving\"").await;
     let server = format!("http://{listen}");
     let request = json!({"name": "nightly", "until": "stopped",
         "retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1}],
         "runTask": {"taskDefinition": "etl", "overrides": {"containerOverrides": [{"name": "etl", "command": ["exit", "3"]}]}}});
     let ran = tokio::task::spawn_blocking(move || {
-        let ready = |_| taskwatch().args(["list", "--server", &server]).output().is_ok_and(|o| o.status.success());
-        assert!(
-            (0..600).any(|n| {
-                std::thread::sleep(std::time::Duration::from_millis(100));
-                ready(n)
-            }),
-            "it serves"
-        );
         let mut run = taskwatch();
         run.args(["run", "-", "--server", &server]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut run = run.spawn().expect("run");
@@ -98,8 +83,7 @@ async fn a_run_is_traced_by_its_id_and_logged_with_its_task() {
 
     // Its end sends what is left.
     assert!(Command::new("kill").arg(cell.0.id().to_string()).status().expect("kill").success());
-    let mut pipe = cell.0.stderr.take().expect("stderr");
-    let log = std::thread::spawn(move || std::io::read_to_string(&mut pipe).expect("a log"));
+    let log = said.all().await.join("\n");
     assert!(tokio::task::spawn_blocking(move || cell.0.wait()).await.expect("its end").expect("its end").success());
 
     let spans = taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -112,7 +96,6 @@ async fn a_run_is_traced_by_its_id_and_logged_with_its_task() {
         assert_eq!(attribute(span, "taskwatch.exit_code")["intValue"], "3");
     }
 
-    let log = log.join().expect("the log");
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
     let of_run = |line: &&Value| line["fields"]["run"] == run["run"];
     let said = |message: &str| lines.iter().filter(of_run).find(|line| line["fields"]["message"] == message).cloned();
