@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::args::{Format, Global, RunArgs};
 use super::client::{Server, Shown};
 use super::error::CliError;
+use super::options::{Format, Global};
+use super::run_args::RunArgs;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::{exit, output};

@@ -1,12 +1,48 @@
 //! `taskwatch list` and `stop`, against a serving cell.
 
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::args::{Format, Global, ListArgs, StopArgs};
 use super::client::{PAGE, Server};
 use super::error::CliError;
+use super::options::{Format, Global, ServerArgs};
 use super::output::{self, cell};
 use super::settings::Settings;
+
+/// `taskwatch list`.
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// QUEUED, STARTING, RUNNING, PENDING_RETRY, SUCCEEDED, FAILED, TIMED_OUT or ABORTED, or several with commas
+    #[arg(long)]
+    status: Option<String>,
+    /// Runs of this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// Runs whose newest failure has this name, class or transience
+    #[arg(long)]
+    error: Option<String>,
+    /// Runs of this name
+    #[arg(long)]
+    name: Option<String>,
+    /// Most runs to show
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    max: usize,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// `taskwatch stop`.
+#[derive(Debug, Args)]
+pub(super) struct StopArgs {
+    /// Its id or name
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// What ECS and the notification are told
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
 
 pub(super) async fn list(arguments: ListArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let server = Server::at(arguments.server.server.as_deref(), settings)?;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde_json::Value;
 
-use super::args::{Format, Global, ServerArgs};
 use super::client::{Server, Shown};
 use super::error::CliError;
+use super::options::{Format, Global, ServerArgs};
 use super::output::{self, cell};
 use super::settings::Settings;
 

@@ -33,7 +33,7 @@ impl Drop for Killed {
 }
 
 /// `taskwatch local` on a free port, killed at the end.
-pub(crate) struct Local(Killed, pub(crate) String);
+pub(crate) struct Local(#[expect(dead_code, reason = "it ends with this")] Killed, pub(crate) String);
 
 impl Local {
     pub(crate) fn start() -> Self {

@@ -106,3 +106,35 @@ async fn a_run_is_traced_by_its_id_and_logged_with_its_task() {
     }
     assert!(said("a run changed").is_some());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_password_of_a_url_is_logged_or_shown() {
+    let local = Local::start();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
+    let mut command = serve(&local, &format!("http://me:s3cr3t@{closed}?key=s3cr3t"), "127.0.0.1:0");
+    let mut cell = Killed(command.spawn().expect("serve"));
+    let said = Said::by(cell.0.stderr.take().expect("stderr"));
+    let serving: Value = serde_json::from_str(&said.line_with("\"serving\"").await).expect("JSON");
+    let address = serving["fields"]["address"].as_str().expect("an address").to_owned();
+    let asked = async |url: String, arguments: &[&str]| {
+        let mut command = taskwatch();
+        command.args(arguments).args(["--server", &url]);
+        tokio::task::spawn_blocking(move || command.output().expect("a command")).await.expect("its end")
+    };
+    let etl = ["run", "--task-definition", "etl", "--until", "stopped", "--env", "TASKWATCH_LOCAL_EXIT=0"];
+    let ran = asked(format!("http://me:s3cr3t@{address}"), &etl).await;
+    assert_eq!(ran.status.code(), Some(0), "{}", stderr(&ran));
+    let told = said.line_with("traces are not taken").await;
+    assert!(told.contains(&format!("http://***@{closed}")), "{told}");
+    let nobody = asked(format!("http://me:s3cr3t@{closed}/?token=s3cr3t"), &["list"]).await;
+    assert!(
+        stderr(&nobody).contains(&format!("http://***@{closed}/?token=***: cannot connect")),
+        "{}",
+        stderr(&nobody)
+    );
+    let wrong = asked(format!("ftp://me:s3cr3t@{closed}"), &["show", "x"]).await;
+    assert!(stderr(&wrong).contains(&format!("\"ftp://***@{closed}\"")), "{}", stderr(&wrong));
+    drop(cell);
+    let all = [said.all().await.join("\n"), stderr(&ran), stderr(&nobody), stderr(&wrong)].concat();
+    assert!(!all.contains("s3cr3t"), "{all}");
+}

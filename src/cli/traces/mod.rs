@@ -237,6 +237,7 @@ mod tests {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318");
         for (set, part) in [
             (vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4318")], "OTEL_EXPORTER_OTLP_ENDPOINT is \"c:4318"),
+            (vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "me:secret@c:4318")], "OTEL_EXPORTER_OTLP_ENDPOINT is \"***@c:4318"),
             (vec![endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "http/json"),
             (vec![endpoint, ("OTEL_EXPORTER_OTLP_HEADERS", "secret")], "name=value"),
         ] {
