@@ -234,3 +234,28 @@ fn spec(transaction: &Transaction<'_>, specs: &mut Specs, spec: &Arc<RunSpec>) -
     }
     Ok(row)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::request::RunRequest;
+
+    #[test]
+    fn specs_that_nobody_uses_make_room_and_those_in_use_stay() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, body TEXT)").unwrap();
+        let transaction = connection.transaction().unwrap();
+        let mut specs = Specs::new();
+        let one = || Arc::new(RunRequest::parse(r#"{"runTask": {"taskDefinition": "x"}}"#).unwrap().spec);
+        let used = one();
+        let row = spec(&transaction, &mut specs, &used).unwrap();
+        // As if as many as may be remembered were none's any more.
+        for address in 0..SPECS - 1 {
+            specs.insert(address, (Weak::new(), 0));
+        }
+        let new = one();
+        assert_eq!(spec(&transaction, &mut specs, &new).unwrap(), row, "of equal specs there is one row");
+        let remembered: BTreeSet<usize> = specs.keys().copied().collect();
+        assert_eq!(remembered, BTreeSet::from([&used, &new].map(|spec| Arc::as_ptr(spec) as usize)));
+    }
+}
