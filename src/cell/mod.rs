@@ -41,6 +41,7 @@ pub use deliver::DeliveryFailure;
 pub use ids::Ids;
 pub use launch::Pace;
 pub use operate::RedriveError;
+pub use readiness::Hindrance;
 pub use view::{
     BUCKET, BUCKETS, Bucket, Count, Counters, Numbered, Phases, Quantiles, RunChange, RunPage, STEPS, Steps, Times,
     Totals, Vitals,
@@ -224,7 +225,12 @@ impl Cell {
 
     /// What hinders it, each in a line for its operator; nothing when it is ready.
     pub fn not_ready(&self) -> Vec<String> {
-        self.parts.readiness.not_ready()
+        self.hindrances().iter().map(ToString::to_string).collect()
+    }
+
+    /// What hinders it, what was said of it apart.
+    pub fn hindrances(&self) -> Vec<Hindrance> {
+        self.parts.readiness.hindrances()
     }
 
     /// Why the cell was abandoned: another process has it now. Its process is to say so and end, or begin anew.

@@ -1,5 +1,6 @@
 //! Whether a cell does its work, and what hinders it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::health::DependencyHealth;
@@ -17,28 +18,44 @@ pub(super) struct Readiness {
     pub(super) lifecycle: Arc<Lifecycle>,
 }
 
+/// Something that keeps a cell from its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hindrance {
+    /// What does not go, without names of resources.
+    pub what: String,
+    /// What AWS or the store said of it.
+    pub why: Option<String>,
+}
+
+impl fmt::Display for Hindrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.why {
+            Some(why) => write!(f, "{}: {why}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
 impl Readiness {
-    /// What hinders it, each in a line for its operator; nothing when it is ready.
-    pub(super) fn not_ready(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        for (queue, health) in &self.queues {
-            if !health.is_healthy() {
-                let why = health.failure(1).map(|why| format!(": {why}")).unwrap_or_default();
-                reasons.push(format!("it does not receive from {queue}{why}"));
-            }
+    /// What hinders the cell; nothing when it is ready.
+    pub(super) fn hindrances(&self) -> Vec<Hindrance> {
+        let hindrance = |what: &str, why: Option<String>| Hindrance { what: what.to_owned(), why };
+        let mut hindrances = Vec::new();
+        for (queue, health) in self.queues.iter().filter(|(_, health)| !health.is_healthy()) {
+            hindrances.push(hindrance(&format!("it does not receive from {queue}"), health.failure(1)));
         }
         if let Some(by) = self.lifecycle.lost() {
-            reasons.push(format!("it was abandoned: {by}"));
+            hindrances.push(hindrance("it was abandoned", Some(by.to_owned())));
         }
         if let Some(why) = self.store.failure(1) {
-            reasons.push(format!("its store does not take changes: {why}"));
+            hindrances.push(hindrance("its store does not take changes", Some(why)));
         }
         if let Some(why) = self.run_task.failure(UNANSWERED) {
-            reasons.push(format!("ECS does not answer RunTask, so launches wait: {why}"));
+            hindrances.push(hindrance("ECS does not answer RunTask, so launches wait", Some(why)));
         }
         if self.lifecycle.is_draining() {
-            reasons.push("it is shutting down".to_owned());
+            hindrances.push(hindrance("it is shutting down", None));
         }
-        reasons
+        hindrances
     }
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::error::{ApiError, ErrorBody};
 use super::{Api, guard};
+use crate::cell::Hindrance;
 
 /// The process's own word.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,18 +32,12 @@ pub(super) async fn alive() -> Json<Health> {
         (status = 503, description = "NotReady: why not", body = ErrorBody),
     ))]
 pub(super) async fn ready(State(api): State<Api>, request: Request) -> Result<Json<Health>, ApiError> {
-    let mut reasons = api.cell.not_ready();
-    if reasons.is_empty() {
+    let hindrances = api.cell.hindrances();
+    if hindrances.is_empty() {
         return Ok(Json(Health { status: "ready" }));
     }
     // The log has the texts.
-    if guard::refusal(&api, &request).is_some() {
-        reasons.iter_mut().for_each(|reason| part(reason));
-    }
-    Err(ApiError::not_ready(&reasons))
-}
-
-/// Cuts a reason down to which part is not ready: `the store does not take changes: WHY`.
-fn part(reason: &mut String) {
-    reason.truncate(reason.find(": ").unwrap_or(reason.len()));
+    let in_full = guard::refusal(&api, &request).is_none();
+    let told = |hindrance: Hindrance| if in_full { hindrance.to_string() } else { hindrance.what };
+    Err(ApiError::not_ready(&hindrances.into_iter().map(told).collect::<Vec<_>>()))
 }

@@ -198,9 +198,8 @@ pub(super) async fn stop(
     let reason: String = asked.reason.unwrap_or_else(|| "stopped by an operator".into());
     let reason: String = reason.chars().take(REASON_CHARS).collect();
     let found = find(&api, &run).await?;
-    for run in &found {
-        api.cell.stop(run.id, &reason).await;
-    }
+    let ids: Vec<Uuid> = found.iter().map(|run| run.id).collect();
+    api.cell.stop_all(&ids, &reason).await;
     let now = |run: Run| api.cell.run(run.id).unwrap_or(run);
     let runs = found.into_iter().map(|run| view::brief(&now(run))).collect();
     Ok((StatusCode::ACCEPTED, Json(Changed { runs })))
@@ -224,17 +223,17 @@ pub(super) async fn redrive(
     RunName(run): RunName,
 ) -> Result<(StatusCode, Json<Changed>), ApiError> {
     let mut runs = Vec::new();
-    let mut why = None;
-    for run in find(&api, &run).await? {
-        match api.cell.redrive(run.id).await {
+    let (mut why, mut failed) = (None, None);
+    let ids: Vec<Uuid> = find(&api, &run).await?.iter().map(|run| run.id).collect();
+    for redriven in api.cell.redrive_all(&ids).await {
+        match redriven {
             Ok(run) => runs.push(view::brief(&run)),
             Err(error @ (RedriveError::NotRedrivable { .. } | RedriveError::Gone)) => drop(why.get_or_insert(error)),
-            // Those that were begun again are told of; a second call takes up the others.
-            Err(_) if !runs.is_empty() => break,
-            Err(error) => return Err(error.into()),
+            Err(error) => drop(failed.get_or_insert(error)),
         }
     }
-    match why {
+    // Those that were begun again are told of; a second call takes up the others.
+    match failed.or(why) {
         Some(error) if runs.is_empty() => Err(error.into()),
         _ => Ok((StatusCode::ACCEPTED, Json(Changed { runs }))),
     }

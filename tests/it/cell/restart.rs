@@ -1,9 +1,11 @@
 //! A second cell on the first one's store: nothing is launched twice, nothing is forgotten.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
+use taskwatch::core::task::{Task, parse_task};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Status;
 use taskwatch::store::FileStore;
@@ -96,6 +98,10 @@ async fn placed_tasks_are_asked_about_after_a_restart() {
     assert_eq!(world.ecs.tasks().len(), 1);
 }
 
+fn running(arn: &str) -> Task<'static> {
+    parse_task(&json!({"taskArn": arn, "version": 3, "lastStatus": "RUNNING", "startedAt": "2027-01-15T08:00:01Z"}))
+}
+
 /// Its task runs; that was said while the cell was away, and the message comes a minute after it is back.
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passed_while_the_cell_was_away_is_judged_by_what_ecs_says() {
@@ -133,7 +139,7 @@ async fn restarts_do_not_put_deadlines_off_for_ever() {
     let mut cell = world.start().await;
     let run = &submit(&cell, json!({"retry": [], "startTimeoutSeconds": 6})).await[0];
     eventually("the task is known", || status(&cell, run) == Status::Starting).await;
-    world.ecs.refuse_descriptions();
+    world.ecs.refuses_to_describe.store(true, Ordering::Relaxed);
     let began = tokio::time::Instant::now();
     while world.journal.of("StopTask").is_empty() {
         assert!(began.elapsed() < Duration::from_secs(200), "{:?}", began.elapsed());
