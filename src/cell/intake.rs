@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::ports::Message;
+use super::receive::{Fate, Handler};
 use super::registry::{Claim, Registry};
 use super::{Cell, Inner};
 use crate::core::request::RunRequest;
@@ -91,6 +94,21 @@ impl Drop for Claimed<'_> {
     }
 }
 
+/// The requests queue's messages.
+pub(super) struct Requests(pub(super) Arc<Inner>);
+
+impl Handler for Requests {
+    fn has_room(&self, handed: usize) -> bool {
+        !self.0.is_full_with(handed) && !self.0.store_fails()
+    }
+
+    fn handle<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Fate> {
+        Box::pin(self.0.take_request(message))
+    }
+
+    fn again(&self, _: Duration) {}
+}
+
 impl Inner {
     async fn submit(&self, request: RunRequest, default_name: Option<String>) -> Result<Submitted, SubmitError> {
         if self.draining.is_cancelled() {
@@ -157,27 +175,17 @@ impl Inner {
         ids.iter().filter_map(|id| self.registry.read(*id, Run::clone)).collect()
     }
 
-    /// Takes requests from their queue; answers the receipts of those that are durable, here or in the DLQ, and of those
-    /// that another cell may have at once because this one is ending.
-    pub(super) async fn take_requests(&self, messages: Vec<Message>) -> (Vec<String>, Vec<String>) {
-        let (mut done, mut left) = (Vec::with_capacity(messages.len()), Vec::new());
-        for message in messages {
-            let taken = tokio::select! {
-                biased;
-                taken = self.take_request(&message) => taken,
-                () = self.cut_off() => false,
-            };
-            match taken {
-                true => done.push(message.receipt),
-                false if self.draining.is_cancelled() => left.push(message.receipt),
-                // Its queue's own redrive policy counts how often it comes.
-                false => {}
-            }
+    /// Takes a request from its queue; done with once it is durable, here or in the DLQ.
+    async fn take_request(&self, message: &Message) -> Fate {
+        match self.is_taken(message).await {
+            true => Fate::Done,
+            // Another cell may have it at once, for this one is ending.
+            false if self.draining.is_cancelled() => Fate::Release,
+            false => Fate::Leave,
         }
-        (done, left)
     }
 
-    async fn take_request(&self, message: &Message) -> bool {
+    async fn is_taken(&self, message: &Message) -> bool {
         let reason = match RunRequest::parse(&message.body) {
             // Without a name, the message's id is one: a message that comes again is the same run.
             Ok(request) => match self.submit(request, Some(message.id.clone())).await {

@@ -44,7 +44,12 @@ impl Inner {
     /// Whether as many wait as may, those on their way into the queue counted; or as many are open as may be, those
     /// that wait for a retry counted.
     pub(super) fn is_full(&self) -> bool {
-        let waiting = self.launch_queue().len() + self.admitting.load(Ordering::Acquire);
+        self.is_full_with(0)
+    }
+
+    /// The same when so many more come.
+    pub(super) fn is_full_with(&self, more: usize) -> bool {
+        let waiting = self.launch_queue().len() + self.admitting.load(Ordering::Acquire) + more;
         let most_open = self.config.max_queued.saturating_add(self.limits().max_in_flight);
         waiting >= self.config.max_queued || self.registry.open() >= most_open
     }

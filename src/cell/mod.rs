@@ -104,7 +104,7 @@ pub struct CellConfig {
     pub describe_share: f64,
     /// Most runs that may wait before the requests queue is left alone.
     pub max_queued: usize,
-    /// Receivers on each queue.
+    /// Most receives that are out on each queue at once; at an idle one it is one.
     pub receivers: usize,
     /// A live task that was silent for so long is described.
     pub reconcile_after: Duration,
@@ -132,7 +132,7 @@ impl CellConfig {
             max_provisioning: 500,
             describe_share: 0.1,
             max_queued: 100_000,
-            receivers: 4,
+            receivers: 64,
             reconcile_after: Duration::from_secs(300),
             poll: None,
             keep_finished: 100_000,
@@ -251,7 +251,7 @@ struct Inner {
     definitions: DashMap<String, definitions::Known>,
     finished: Mutex<VecDeque<Uuid>>,
     /// By `receive::From`.
-    receiving: [Neighbour; 2],
+    receiving: [Arc<Neighbour>; 2],
     /// Ill: it refused the last commit, and nothing goes on until it takes one.
     storing: Neighbour,
     /// Ill: RunTask was not answered, neither yes nor no.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::door::Commit;
 use super::feed::Feed;
 use super::governor::Governor;
-use super::receive::From;
+use super::receive::{Bounds, Ends, From, Handler, Receiving};
 use super::registry::Rearm;
 use super::silence::Silence;
 use super::stats::Stats;
@@ -27,6 +27,10 @@ use crate::store::{Change, Contents};
 /// Transitions on their way to the store: more wait, and so do those who made them.
 const COMMITS: usize = 8192;
 const DUE_AT_ONCE: usize = 64;
+/// Messages in hand, at most. At 10,000 events a second as many are received, made durable and deleted within 0.2 s.
+const EVENTS_IN_HAND: usize = 2000;
+/// Each may have 10,000 runs.
+const REQUESTS_IN_HAND: usize = 100;
 /// The note of the store that says whose runs it has.
 const NOTE: &str = "cell";
 
@@ -149,9 +153,16 @@ impl Inner {
     fn receive(self: &Arc<Self>) {
         let queues = [(&self.ports.events, From::Events), (&self.ports.requests, From::Requests)];
         for (queue, from) in queues {
-            for queue in queue.iter().flat_map(|q| std::iter::repeat_n(q, self.config.receivers.max(1))) {
-                self.receivers.spawn(Arc::clone(self).receive_all(Arc::clone(queue), from));
-            }
+            let Some(queue) = queue.clone() else { continue };
+            let handler: Arc<dyn Handler> = match from {
+                From::Events => Arc::new(super::watcher::Events(Arc::clone(self))),
+                From::Requests => Arc::new(super::intake::Requests(Arc::clone(self))),
+            };
+            let messages = if matches!(from, From::Events) { EVENTS_IN_HAND } else { REQUESTS_IN_HAND };
+            let bounds = Bounds { polls: self.config.receivers, messages };
+            let ends = Ends { draining: self.draining.clone(), ended: self.ended.clone() };
+            let health = Arc::clone(&self.receiving[from as usize]);
+            Receiving::new((queue, from), handler, health, bounds, (ends, self.receivers.clone())).start();
         }
     }
 

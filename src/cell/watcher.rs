@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::Inner;
 use super::door::Made;
 use super::ports::Message;
+use super::receive::{Fate, Handler};
 use crate::core::machine::{Input, Observation};
 use crate::core::task::{Deciders, Notice, Task, parse_notice};
-
-/// After the cell's end, for what is being made durable.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// ECS's clock and ours may differ, and a killed process's last calls be answered, by so much.
 const OF_ANOTHER_LIFE: Duration = Duration::from_secs(60);
@@ -28,32 +27,26 @@ pub(super) enum Seen {
     CutOff,
 }
 
+/// The events queue's messages.
+pub(super) struct Events(pub(super) Arc<Inner>);
+
+impl Handler for Events {
+    fn has_room(&self, _: usize) -> bool {
+        !self.0.store_fails()
+    }
+
+    fn handle<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Fate> {
+        Box::pin(self.0.notice(message))
+    }
+
+    fn again(&self, after: Duration) {
+        self.0.listens_anew(after);
+    }
+}
+
 impl Inner {
-    /// What the messages cause, durably. Answers those that may be deleted, and those that were cut off by the cell's end.
-    pub(super) async fn watch(&self, messages: Vec<Message>) -> (Vec<String>, Vec<String>) {
-        let handled = messages.into_iter().map(|message| async move {
-            let done = tokio::select! {
-                biased;
-                done = self.notice(&message) => done,
-                () = self.cut_off() => false,
-            };
-            (done, message.receipt)
-        });
-        let handled = futures::future::join_all(handled).await;
-        let (done, left): (Vec<_>, Vec<_>) = handled.into_iter().partition(|(done, _)| *done);
-        let receipts = |all: Vec<(bool, String)>| all.into_iter().map(|(_, receipt)| receipt).collect();
-        (receipts(done), receipts(left))
-    }
-
-    /// Resolves when the cell has ended and its last commits had their time: what waits for ECS or a store
-    /// that hangs is left to the next process, and given back.
-    pub(super) async fn cut_off(&self) {
-        self.ended.cancelled().await;
-        tokio::time::sleep(LAST_WORDS).await;
-    }
-
-    /// Whether the message is done with.
-    async fn notice(&self, message: &Message) -> bool {
+    /// Gives an event to its run.
+    async fn notice(&self, message: &Message) -> Fate {
         match parse_notice(&message.body) {
             Ok(Notice::Task(event)) => match self.observe(&event.task).await {
                 Seen::Known { .. } => {
@@ -63,7 +56,7 @@ impl Inner {
                     }
                 }
                 Seen::Foreign => self.counters.foreign.add(1),
-                Seen::CutOff => return false,
+                Seen::CutOff => return Fate::Release,
             },
             Ok(Notice::Foreign(_)) => self.counters.foreign.add(1),
             Err(error) => {
@@ -72,7 +65,7 @@ impl Inner {
                 tracing::warn!(message = message.id, %error, "a message of the events queue was dropped");
             }
         }
-        true
+        Fate::Done
     }
 
     /// Gives what ECS says of a task to its run.
