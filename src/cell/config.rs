@@ -38,7 +38,7 @@ pub struct CellConfig {
     pub describe_share: f64,
     /// Most runs that may wait before the requests queue is left alone.
     pub max_queued: usize,
-    /// Receivers on each queue.
+    /// Most receives that are out on each queue at once; at an idle one it is one.
     pub receivers: usize,
     /// A live task that was silent for so long is described.
     pub reconcile_after: Duration,
@@ -66,7 +66,7 @@ impl CellConfig {
             max_provisioning: 500,
             describe_share: 0.1,
             max_queued: 100_000,
-            receivers: 4,
+            receivers: 64,
             reconcile_after: Duration::from_secs(300),
             poll: None,
             keep_finished: 100_000,

@@ -96,8 +96,10 @@ impl Definitions {
                 }
             }
         }
-        tracing::warn!(task_definition,
-            "DescribeTaskDefinition gave no answer: any container that ends itself with a non-zero code decides");
+        tracing::warn!(
+            task_definition,
+            "DescribeTaskDefinition gave no answer: any container that ends itself with a non-zero code decides"
+        );
         None
     }
 }

@@ -52,15 +52,6 @@ impl Lifecycle {
         }
     }
 
-    /// Waits; false if the cell began to drain before.
-    pub(super) async fn sleep_unless_draining(&self, wait: Duration) -> bool {
-        tokio::select! {
-            biased;
-            () = self.draining.cancelled() => false,
-            () = tokio::time::sleep(wait) => true,
-        }
-    }
-
     /// What `work` gives; `None` if the cell ended before.
     pub(super) async fn unless_ended<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {

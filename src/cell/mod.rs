@@ -22,6 +22,7 @@ mod lifecycle;
 mod operate;
 pub mod ports;
 mod readiness;
+mod receive;
 mod runs;
 mod target;
 mod view;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cell::{Cell, Limits, DeliveryFailure};
+use crate::cell::{Cell, DeliveryFailure, Limits};
 use crate::core::failure::Class;
 use crate::core::storm::Storm;
 use crate::core::time::Timestamp;

@@ -251,7 +251,8 @@ mod tests {
     #[test]
     fn an_arn_and_its_family_and_revision_are_one_hold() {
         let arn = Hold::TaskDefinition("arn:aws:ecs:eu-west-1:1:task-definition/etl:7".into());
-        let held = LimitOverrides::default().changed(LimitsChange { pause: vec![arn], ..LimitsChange::default() }).unwrap();
+        let held =
+            LimitOverrides::default().changed(LimitsChange { pause: vec![arn], ..LimitsChange::default() }).unwrap();
         let resume = vec![Hold::TaskDefinition("etl:7".into())];
         let free = held.changed(LimitsChange { resume, ..LimitsChange::default() }).unwrap();
         assert_eq!((held.holds.len(), free.holds.len()), (1, 0));

@@ -271,7 +271,8 @@ impl Delivery {
         let name = outlet.to_string();
         match error {
             Some(error) => {
-                let failure = DeliveryFailure { outlet: name.clone(), refused: round.refused(), error: error.to_string() };
+                let failure =
+                    DeliveryFailure { outlet: name.clone(), refused: round.refused(), error: error.to_string() };
                 if self.note(outlet, Some(failure)) {
                     tracing::warn!(outlet = name, %error, "notifications are not taken; they are kept and sent again");
                 }

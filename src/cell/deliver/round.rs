@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use uuid::Uuid;
 
+use crate::cell::backoff::Backoff;
 use crate::cell::ports::CallError;
 use crate::core::notification::Outlet;
 
@@ -33,22 +33,19 @@ pub(super) enum Next {
 pub(super) struct Round {
     /// Every notification up to here was taken, or refused.
     cursor: u64,
-    wait: Duration,
+    backoff: Backoff,
     /// Which one holds up the others, and how often it failed alone.
     stuck: (u64, u32),
     refused: usize,
     again: Option<Instant>,
     again_wait: Duration,
-    /// Makes waits differ between cells and outlets.
-    seed: Uuid,
-    waits: u64,
 }
 
 impl Round {
     pub(super) fn new(cell: &str, outlet: &Outlet) -> Self {
-        let seed = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{cell}|{outlet}").as_bytes());
-        let (wait, again_wait) = (FIRST_WAIT, FIRST_AGAIN);
-        Self { cursor: 0, wait, stuck: (0, 0), refused: 0, again: None, again_wait, seed, waits: 0 }
+        // Cells and destinations wait differently, so that they do not come back in step.
+        let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, &(cell, outlet.to_string()));
+        Self { cursor: 0, backoff, stuck: (0, 0), refused: 0, again: None, again_wait: FIRST_AGAIN }
     }
 
     /// Where to read on: from the first one, if it is time for those that were refused.
@@ -76,13 +73,8 @@ impl Round {
         self.again = None;
     }
 
-    /// The next wait: three quarters of it to all of it, so that cells and outlets do not come back in step.
     pub(super) fn next_wait(&mut self) -> Duration {
-        let full = self.wait;
-        self.wait = (self.wait * 2).min(LONGEST_WAIT);
-        self.waits += 1;
-        let [byte, ..] = *Uuid::new_v5(&self.seed, &self.waits.to_be_bytes()).as_bytes();
-        full.mul_f64(0.75 + f64::from(byte) / 1024.0)
+        self.backoff.next()
     }
 
     /// Takes note of one call's answers, in order. What may be taken later stops the round there, so that what comes after
@@ -91,7 +83,7 @@ impl Round {
         let answers: Vec<_> = answers.collect();
         let taken = answers.iter().any(|(_, answer)| answer.is_ok());
         if taken {
-            self.wait = FIRST_WAIT;
+            self.backoff.reset();
         }
         for (seq, answer) in answers {
             match answer {
@@ -174,9 +166,9 @@ mod tests {
             })
             .collect();
         assert_eq!((round.cursor(), round.refused()), (0, 0));
-        assert!(waits[0] <= FIRST_WAIT && waits[0] >= FIRST_WAIT.mul_f64(0.75));
+        assert!(waits[0] <= FIRST_WAIT && waits[0] >= FIRST_WAIT.mul_f64(0.5));
         let late = &waits[10..];
-        assert!(late.iter().all(|wait| *wait <= LONGEST_WAIT && *wait >= LONGEST_WAIT.mul_f64(0.75)), "{late:?}");
+        assert!(late.iter().all(|wait| *wait <= LONGEST_WAIT && *wait >= LONGEST_WAIT.mul_f64(0.5)), "{late:?}");
         assert!(late.iter().any(|wait| *wait != late[0]), "they come back in step");
     }
 

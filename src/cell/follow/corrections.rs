@@ -69,8 +69,7 @@ impl Waiting {
 
 /// Counts events that are lost, until the cell ends. While a backlog is worked off nothing is lost yet.
 pub(in crate::cell) async fn count_corrections(
-    corrections: Arc<Corrections>,
-    hearing: Arc<EventHearing>,
+    (corrections, hearing): (Arc<Corrections>, Arc<EventHearing>),
     counters: Arc<Counters>,
     clock: Clock,
     lifecycle: Arc<Lifecycle>,

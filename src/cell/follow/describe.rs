@@ -7,8 +7,8 @@ use futures::future::join_all;
 use uuid::Uuid;
 
 use super::events::{TaskEvents, TaskNews};
-use crate::cell::hearing::EventHearing;
 use crate::cell::commit::Pipeline;
+use crate::cell::hearing::EventHearing;
 use crate::cell::launch::Reads;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::ports::{CallError, Described, Ecs};

@@ -6,21 +6,21 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::events::TaskEvents;
-use super::receive::{Handled, Handler};
+use crate::cell::health::DependencyHealth;
 use crate::cell::hearing::EventHearing;
-use crate::cell::lifecycle::Lifecycle;
 use crate::cell::ports::Message;
+use crate::cell::receive::{Fate, Handler};
 
 /// Takes events from their queue.
 pub(in crate::cell) struct EventsHandler {
     pub(in crate::cell) events: Arc<TaskEvents>,
     pub(in crate::cell) hearing: Arc<EventHearing>,
-    pub(in crate::cell) lifecycle: Arc<Lifecycle>,
+    pub(in crate::cell) store_health: Arc<DependencyHealth>,
 }
 
 impl Handler for EventsHandler {
-    fn has_room(&self) -> BoxFuture<'_, bool> {
-        Box::pin(async { !self.lifecycle.is_draining() })
+    fn has_room(&self, _handed: usize) -> bool {
+        self.store_health.failure(1).is_none()
     }
 
     fn received(&self, messages: &[Message]) {
@@ -35,7 +35,7 @@ impl Handler for EventsHandler {
         self.hearing.resumed(after);
     }
 
-    fn take<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Handled> {
-        Box::pin(async { if self.events.take(message).await { Handled::Done } else { Handled::Release } })
+    fn handle<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Fate> {
+        Box::pin(async { if self.events.take(message).await { Fate::Done } else { Fate::Release } })
     }
 }

@@ -6,7 +6,6 @@ mod deciders;
 mod describe;
 mod events;
 mod handler;
-mod receive;
 mod reconcile;
 
 pub(super) use corrections::{Corrections, count_corrections};
@@ -15,5 +14,4 @@ pub(super) use deciders::Deciders;
 pub(super) use describe::Describer;
 pub(super) use events::TaskEvents;
 pub(super) use handler::EventsHandler;
-pub(super) use receive::{Handled, Handler, QueueKind, Receiver};
 pub(super) use reconcile::Reconciler;

@@ -81,7 +81,8 @@ impl LaunchQueue {
         let held = |target: &LaunchTarget| holds.iter().any(|hold| hold.is_for(&target.definition));
         let lane = waiting.lanes.entry(target);
         let gated = |target: &LaunchTarget| self.gate.paused.get(&target.definition).copied();
-        let lane = lane.or_insert_with_key(|target| Lane { held: held(target), gated: gated(target), ..Lane::default() });
+        let lane =
+            lane.or_insert_with_key(|target| Lane { held: held(target), gated: gated(target), ..Lane::default() });
         lane.runs.insert((Reverse(priority), self.next), (run, key));
         waiting.len += 1;
         self.next += 1;

@@ -93,7 +93,12 @@ impl WaitingRuns {
     /// Whether as many wait as may, those that are being accepted counted; or as many are open as may be, those that wait
     /// for a retry counted.
     pub(in crate::cell) fn is_full(&self) -> bool {
-        let waiting = self.queue().waiting.len() + self.expected.load(Ordering::Acquire);
+        self.is_full_with(0)
+    }
+
+    /// The same when so many more come.
+    pub(in crate::cell) fn is_full_with(&self, more: usize) -> bool {
+        let waiting = self.queue().waiting.len() + self.expected.load(Ordering::Acquire) + more;
         let most_open = self.most.saturating_add(self.limits.current().max_in_flight);
         waiting >= self.most || self.runs.open() >= most_open
     }

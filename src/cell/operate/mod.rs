@@ -5,6 +5,6 @@ mod redrive;
 mod stop;
 
 pub(super) use limits::{LimitsControl, NOTE as LIMITS_NOTE};
-pub use redrive::RedriveError;
 pub(super) use redrive::Redrive;
+pub use redrive::RedriveError;
 pub(super) use stop::stop_all;

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-pub use crate::core::transition::Outcome;
 use crate::core::time::Timestamp;
+pub use crate::core::transition::Outcome;
 use crate::core::transition::Transition;
 
 /// An attempt, and what it came to.

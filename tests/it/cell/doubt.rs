@@ -77,7 +77,7 @@ async fn a_refusal_of_a_call_in_doubt_that_took_no_effect_is_a_refusal_in_the_en
     let run = &submit(&cell, json!({"retry": []})).await[0];
     let run = cell.finished(run.id).await.expect("known");
     assert_eq!(run.status, Status::Failed);
-    assert_eq!(run.failure().map(|f| f.error.as_str()), Some("AmazonECS.AccessDeniedException"), "{:?}", run.failure());
+    assert_eq!(run.failure().map(|f| f.error.as_str()), Some("ECS.AccessDeniedException"), "{:?}", run.failure());
     assert!(world.ecs.tasks().is_empty() && world.ecs.tokens().len() == 2);
 }
 

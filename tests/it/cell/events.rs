@@ -143,7 +143,7 @@ async fn an_event_that_comes_within_a_minute_after_a_description_was_not_lost() 
     world.ecs.describe_as(&task, Some(stopped(&task)));
     eventually("described", || status(&cell, run) == Status::Succeeded).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
-    world.event(&task, 5, "STOPPED", json!({"containers": [{"name": "app", "exitCode": 0}]}));
+    world.event(&task, 9, "STOPPED", json!({"containers": [{"name": "app", "exitCode": 0}]}));
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(cell.counters().corrections.get(), 0);
 }

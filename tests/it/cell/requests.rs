@@ -79,6 +79,22 @@ async fn without_a_dlq_that_takes_it_a_refused_request_stays_in_its_queue() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_that_come_together_share_a_commit() {
+    let world = World::new();
+    let cell = world.start().await;
+    world.store.shut();
+    for _ in 0..10 {
+        world.requests.put(&request(json!({})).to_string());
+    }
+    settle().await;
+    assert_eq!((world.requests.waiting(), cell.runs().len()), (0, 0), "what is not durable is not there");
+    let commits = world.store.commits();
+    world.store.open();
+    eventually("all are deleted", || world.requests.deleted() == 10).await;
+    assert!(world.store.commits() <= commits + 1, "one waits for another");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_draining_cell_takes_what_it_has_in_hand_or_releases_it() {
     let world = World::new();
     let cell = world.start().await;
@@ -86,7 +102,6 @@ async fn a_draining_cell_takes_what_it_has_in_hand_or_releases_it() {
     for _ in 0..10 {
         world.requests.put(&request(json!({})).to_string());
     }
-    // Some receiver has them in hand: they wait for the store.
     settle().await;
     assert_eq!(world.requests.waiting(), 0);
     let draining = tokio::spawn({

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
-use taskwatch::core::task::{Task, parse_task};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Status;
+use taskwatch::core::task::{Task, parse_task};
 use taskwatch::store::FileStore;
 
 use crate::support::fakes::{Answer, World, eventually, request, settle, status, submit};
