@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::times::Times;
 use crate::core::failure::Class;
+use crate::core::filter::Filtered;
 use crate::core::request::RunSpec;
 use crate::core::run::{Run, Status};
 use crate::core::time::Timestamp;
@@ -69,6 +70,24 @@ impl RunChange {
             class: run.failure().map(|f| f.class),
             cause: run.failure().map(|f| f.cause.clone()),
         }
+    }
+}
+
+impl Filtered for RunChange {
+    fn status(&self) -> Option<Status> {
+        Some(self.status)
+    }
+
+    fn queue(&self) -> &str {
+        &self.spec.queue
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn failed_with(&self, error: &str) -> bool {
+        self.error.as_deref() == Some(error)
     }
 }
 

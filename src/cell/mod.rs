@@ -64,6 +64,7 @@ pub use times::{Quantiles, STEPS, Steps, Times};
 pub use vitals::Vitals;
 
 use crate::core::machine::Input;
+use crate::core::name;
 use crate::core::notification::{Origin, Outlets};
 use crate::core::run::Run;
 use crate::core::storm::{StormRules, Storms};
@@ -303,13 +304,13 @@ impl Cell {
                 return Ok(found);
             }
         }
-        let request = name.split('/').next().unwrap_or_default();
+        let request = name::request_of(name);
         // One of many that is in memory costs no reading of the others.
         if let Some(run) = self.inner.one_of_request(request, name) {
             return Ok(vec![run]);
         }
         let mut found = self.inner.runs_of_request(request).await?;
-        found.retain(|run| run.name == name || run.request_name() == name);
+        found.retain(|run| name::stands_for(name, &run.name));
         Ok(found)
     }
 

@@ -9,7 +9,8 @@ use super::Inner;
 use super::door::Made;
 use super::ports::Message;
 use crate::core::machine::{Input, Observation};
-use crate::core::task::{Deciders, Notice, Task, parse_notice};
+use crate::core::task::{Notice, Task, parse_notice};
+use crate::core::verdict::Deciders;
 
 /// After the cell's end, for what is being made durable.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use super::settings::target;
 use crate::aws::Clients;
 use crate::cell::ports::Ecs;
 use crate::core::explain::{self, Explained, Explanation};
-use crate::core::task::Deciders;
+use crate::core::verdict::Deciders;
 
 /// So many broken lines are named; behind them comes how many more there are.
 const MOST_NAMED: usize = 20;

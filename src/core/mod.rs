@@ -5,12 +5,17 @@
 pub mod attempt;
 pub mod explain;
 pub mod failure;
+pub mod filter;
+pub mod input;
 pub mod machine;
+pub mod name;
 pub mod notification;
 pub mod request;
 pub mod retry;
 pub mod run;
 pub mod run_task;
+pub mod status;
 pub mod storm;
 pub mod task;
 pub mod time;
+pub mod verdict;

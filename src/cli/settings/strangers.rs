@@ -1,7 +1,7 @@
 //! Variables of the environment that look like settings and are none: a typo must not pass in silence.
 
 use super::Settings;
-use crate::core::request::nearest;
+use crate::core::input::nearest;
 
 /// Known beside the settings.
 const OTHERS: &[&str] = &[

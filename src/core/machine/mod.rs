@@ -15,8 +15,8 @@ pub use deadline::next_deadline;
 use super::failure::{self, Failure};
 use super::retry::RetryCounts;
 use super::run::{Attempt, Run, Stage, Status};
-use super::task::Verdict;
 use super::time::Timestamp;
+use super::verdict::Verdict;
 
 /// What ECS said about one task, with what follows from it.
 #[derive(Clone, Debug, PartialEq)]

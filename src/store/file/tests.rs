@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::core::failure;
+use crate::core::filter::RunFilter;
 use crate::core::machine::{self, Input};
 use crate::core::notification::{self, Origin, Outlets};
 use crate::core::request::{RunRequest, RunSpec};
@@ -141,30 +142,30 @@ async fn final_runs_are_paged_newest_first_through_every_filter() {
     file.commit(puts(&all)).await.unwrap();
     memory.commit(puts(&all)).await.unwrap();
     let text = |text: &str| Some(text.to_owned());
-    for (query, count) in [
-        (Query::default(), 30),
-        (Query { statuses: Some(vec![Status::Failed]), ..Query::default() }, 20),
-        (Query { statuses: Some(vec![Status::Queued, Status::Aborted]), ..Query::default() }, 10),
-        (Query { queue: text("q0"), ..Query::default() }, 10),
-        (Query { error: text("RESOURCE:CPU"), ..Query::default() }, 10),
-        (Query { error: text("Taskwatch.Capacity"), queue: text("q1"), ..Query::default() }, 0),
-        (Query { error: text("Taskwatch"), ..Query::default() }, 0),
-        (Query { name: text("n"), ..Query::default() }, 30),
-        (Query { name: text("n/3"), ..Query::default() }, 1),
+    for (filter, count) in [
+        (RunFilter::default(), 30),
+        (RunFilter { statuses: Some(vec![Status::Failed]), ..RunFilter::default() }, 20),
+        (RunFilter { statuses: Some(vec![Status::Queued, Status::Aborted]), ..RunFilter::default() }, 10),
+        (RunFilter { queue: text("q0"), ..RunFilter::default() }, 10),
+        (RunFilter { error: text("RESOURCE:CPU"), ..RunFilter::default() }, 10),
+        (RunFilter { error: text("Taskwatch.Capacity"), queue: text("q1"), ..RunFilter::default() }, 0),
+        (RunFilter { error: text("Taskwatch"), ..RunFilter::default() }, 0),
+        (RunFilter { name: text("n"), ..RunFilter::default() }, 30),
+        (RunFilter { name: text("n/3"), ..RunFilter::default() }, 1),
     ] {
         for store in [&file as &dyn Store, &memory] {
             let mut seen: Vec<Uuid> = Vec::new();
             loop {
-                let page = Query { before: seen.last().copied(), limit: 7, ..query.clone() };
+                let page = Query { filter: filter.clone(), before: seen.last().copied(), limit: 7 };
                 let page = store.finished(page).await.unwrap();
-                assert!(page.len() <= 7 && page.iter().all(|run| query.fits(run) && run.status.is_final()));
+                assert!(page.len() <= 7 && page.iter().all(|run| filter.fits(run) && run.status.is_final()));
                 seen.extend(page.iter().map(|run| run.id));
                 if page.len() < 7 {
                     break;
                 }
             }
-            assert_eq!(seen.len(), count, "{query:?}");
-            assert!(seen.is_sorted_by(|a, b| a > b), "{query:?}");
+            assert_eq!(seen.len(), count, "{filter:?}");
+            assert!(seen.is_sorted_by(|a, b| a > b), "{filter:?}");
         }
     }
 }
