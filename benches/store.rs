@@ -17,7 +17,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const BATCH: usize = 256;
 const OPEN: usize = 1_000_000;
 
-fn runs(count: usize) -> Vec<Change> {
+fn runs(count: usize) -> Vec<Run> {
     let request = r#"{"runTask": {"taskDefinition": "etl:7", "launchType": "FARGATE", "networkConfiguration":
         {"awsvpcConfiguration": {"subnets": ["subnet-0a", "subnet-0b"]}}}, "until": "stopped"}"#;
     let Ok(request) = RunRequest::parse(request) else { return Vec::new() };
@@ -29,20 +29,29 @@ fn runs(count: usize) -> Vec<Change> {
         apply(&mut run, &Input::Launching { token: format!("{n:040}"), group_size: 1 }, NOW);
         let task_arn = format!("arn:aws:ecs:eu-west-1:123456789012:task/batch/{n:032x}");
         apply(&mut run, &Input::Placed { task_arn, created_at: Some(NOW) }, NOW);
-        Change::Put(Box::new(run))
+        run
     };
     (0..count).map(placed).collect()
+}
+
+fn puts(runs: &[Run]) -> Arc<[Change]> {
+    runs.iter().map(|run| Change::Put(Arc::new(run.clone()))).collect()
 }
 
 fn commits(criterion: &mut Criterion) {
     let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().build() else { return };
     let Ok(dir) = tempfile::tempdir() else { return };
     let Ok(store) = FileStore::open(dir.path()) else { return };
-    let batch = runs(BATCH);
+    let mut batch = runs(BATCH);
+    // Each commit is a transition further.
+    let mut next = || {
+        batch.iter_mut().for_each(|run| run.revision += 1);
+        puts(&batch)
+    };
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(BATCH as u64)).sample_size(20);
     group.bench_function("commit 256 transitions of runs", |b| {
-        b.iter_batched(|| batch.clone(), |batch| runtime.block_on(store.commit(batch)), BatchSize::LargeInput);
+        b.iter_batched(&mut next, |batch| runtime.block_on(store.commit(batch)), BatchSize::LargeInput);
     });
     group.finish();
 }
@@ -53,7 +62,7 @@ fn opening(criterion: &mut Criterion) {
     {
         let Ok(store) = FileStore::open(dir.path()) else { return };
         for chunk in runs(OPEN).chunks(10_000) {
-            let _ = runtime.block_on(store.commit(chunk.to_vec()));
+            let _ = runtime.block_on(store.commit(puts(chunk)));
         }
     }
     let mut group = criterion.benchmark_group("store");
@@ -61,7 +70,8 @@ fn opening(criterion: &mut Criterion) {
     group.bench_function("open with 1,000,000 open runs", |b| {
         b.iter(|| {
             let store = FileStore::open(dir.path());
-            let loaded = store.map(|store| runtime.block_on(store.load()).map(|all| all.runs.len()));
+            let load = async |store: FileStore| store.load().await?.runs.all().await.map(|runs| runs.len());
+            let loaded = store.map(|store| runtime.block_on(load(store)));
             assert!(matches!(loaded, Ok(Ok(OPEN))), "not every run was there");
         });
     });

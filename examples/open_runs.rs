@@ -42,5 +42,5 @@ fn open_run(n: u32, spec: &Arc<taskwatch::core::request::RunSpec>, now: Timestam
     apply(&mut run, &Input::Launching { token: format!("{n:040}"), group_size: 1 }, now);
     let task_arn = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{n:032x}");
     apply(&mut run, &Input::Placed { task_arn, created_at: Some(now) }, now);
-    Change::Put(Box::new(run))
+    Change::Put(Arc::new(run))
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use rustix::process::{Signal, getpid, kill_process};
+use uuid::Uuid;
 
 use super::error::CliError;
 use crate::cell::Ports;
@@ -23,7 +24,7 @@ use crate::cell::ports::{
 use crate::core::notification::{Notification, Outlet};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
-use crate::store::{Change, Contents, FileStore, Key, Posted, Query, Store, StoreError};
+use crate::store::{Capabilities, Change, Contents, FileStore, Key, Page, Posted, Query, Store, StoreError};
 
 /// No limit of SQLite's but its own (<https://www.sqlite.org/limits.html>).
 const WELL: &str = "max_page_count=4294967294";
@@ -186,22 +187,31 @@ impl Store for Disk {
         self.store.load()
     }
 
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.fall_ill_or_recover().await;
             self.points.pass("commit".into(), self.store.commit(changes)).await
         })
     }
 
-    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.confirm_owner()
+    }
+
+    fn outbox(
+        &self,
+        outlet: &Outlet,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
         self.store.outbox(outlet, after, limit)
     }
 
-    fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
-        self.store.find(key)
+    fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {
+        self.store.find(key, limit)
     }
 
-    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
         self.store.finished(query)
     }
 
@@ -209,7 +219,7 @@ impl Store for Disk {
         self.store.expire(ended_before, limit)
     }
 
-    fn is_durable(&self) -> bool {
-        self.store.is_durable()
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
     }
 }

@@ -9,9 +9,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::args::{Format, Global, RunArgs};
 use super::error::CliError;
+use super::options::{Format, Global};
 use super::progress::Progress;
+use super::run_args::RunArgs;
 use super::settings::{Settings, target};
 use super::signals::Signals;
 use super::{exit, output, remote, request};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::args::Global;
 use super::error::CliError;
+use super::options::Global;
 use super::output;
 use super::settings::{Settings, StoreSetting, target};
 use super::signals::Signals;
@@ -16,6 +16,10 @@ use crate::cell::ports::Queue;
 use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::http;
 use crate::store::{FileStore, MemoryStore, Store};
+
+pub(super) const SERVE_EXAMPLES: &str = "\
+Example:
+  TASKWATCH_CELL=blue TASKWATCH_EVENTS_QUEUE_URL=https://… TASKWATCH_REQUESTS_QUEUE_URL=https://… taskwatch serve";
 
 /// CloudWatch keeps metrics by the minute.
 const EMF: Duration = Duration::from_secs(60);
@@ -47,7 +51,7 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     let region = clients.region().ok_or_else(|| CliError::usage("no AWS region is set: use --region or AWS_REGION"))?;
     let mut config = settings.cell_config(&name);
     config.region = region;
-    if store.is_durable() {
+    if store.capabilities().ended_runs {
         config.keep_finished = FINISHED_IN_MEMORY;
     }
     // https://sqs.<region>.amazonaws.com/<account>/<name>

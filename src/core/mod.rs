@@ -18,4 +18,5 @@ pub mod status;
 pub mod storm;
 pub mod task;
 pub mod time;
+pub mod transition;
 pub mod verdict;

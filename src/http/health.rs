@@ -1,12 +1,12 @@
 //! `/healthz` (alive) and `/readyz` (consuming).
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Api;
 use super::error::{ApiError, ErrorBody};
+use super::{Api, guard};
 
 /// The process's own word.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,12 +23,26 @@ pub(super) async fn alive() -> Json<Health> {
 }
 
 /// Answers 200 while the cell receives from its queues, its store takes changes and ECS answers RunTask; else why not.
-#[utoipa::path(get, path = "/readyz", tag = "cell", operation_id = "readyz", security(()),
+///
+/// What AWS said of it (ARNs, account ids) is told only to those who may ask for the rest: with the cell's token, where it has one.
+#[utoipa::path(get, path = "/readyz", tag = "cell", operation_id = "readyz", security((), ("token" = [])),
     responses(
         (status = 200, description = "Consuming", body = Health),
         (status = 503, description = "NotReady: why not", body = ErrorBody),
     ))]
-pub(super) async fn ready(State(api): State<Api>) -> Result<Json<Health>, ApiError> {
-    let reasons = api.cell.not_ready();
-    if reasons.is_empty() { Ok(Json(Health { status: "ready" })) } else { Err(ApiError::not_ready(&reasons)) }
+pub(super) async fn ready(State(api): State<Api>, request: Request) -> Result<Json<Health>, ApiError> {
+    let mut reasons = api.cell.not_ready();
+    if reasons.is_empty() {
+        return Ok(Json(Health { status: "ready" }));
+    }
+    // The log has the texts.
+    if guard::refusal(&api, &request).is_some() {
+        reasons.iter_mut().for_each(|reason| part(reason));
+    }
+    Err(ApiError::not_ready(&reasons))
+}
+
+/// Cuts a reason down to which part is not ready: `the store does not take changes: WHY`.
+fn part(reason: &mut String) {
+    reason.truncate(reason.find(": ").unwrap_or(reason.len()));
 }

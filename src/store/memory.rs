@@ -1,12 +1,12 @@
 //! A store that forgets with its process: for `taskwatch run`, the demo and tests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use super::{Change, Contents, Key, Posted, Query, Store, StoreError};
+use super::{Capabilities, Change, Contents, Key, Page, Posted, Query, Runs, Store, StoreError};
 use crate::core::notification::{Notification, Outlet};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
@@ -19,35 +19,59 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Kept {
-    runs: BTreeMap<Uuid, Run>,
-    outbox: BTreeMap<u64, Notification>,
+    runs: BTreeMap<Uuid, Arc<Run>>,
+    outbox: BTreeMap<u64, Arc<Notification>>,
     places: BTreeMap<Outlet, BTreeSet<u64>>,
+    /// Undelivered notifications by what makes them the same.
+    ids: BTreeSet<(String, Outlet)>,
     posted: u64,
     notes: BTreeMap<String, String>,
 }
 
 impl Kept {
-    fn apply(&mut self, change: Change) {
+    fn apply(&mut self, change: &Change) {
         match change {
-            Change::Put(run) => drop(self.runs.insert(run.id, *run)),
-            Change::Forget(id) => drop(self.runs.remove(&id)),
-            Change::Post(notification) => {
-                self.posted += 1;
-                self.places.entry(notification.outlet.clone()).or_default().insert(self.posted);
-                self.outbox.insert(self.posted, *notification);
-            }
-            Change::Delivered(seq) => {
-                if let Some(delivered) = self.outbox.remove(&seq)
-                    && let Some(places) = self.places.get_mut(&delivered.outlet)
-                {
-                    places.remove(&seq);
-                    if places.is_empty() {
-                        self.places.remove(&delivered.outlet);
-                    }
+            Change::Put(run) => {
+                if self.runs.get(&run.id).is_none_or(|known| known.revision < run.revision) {
+                    self.runs.insert(run.id, Arc::clone(run));
                 }
             }
-            Change::Note { name, text } => drop(self.notes.insert(name.to_owned(), text)),
+            Change::Forget(id) => drop(self.runs.remove(id)),
+            Change::Post(notification) => self.post(notification),
+            Change::Delivered(seq) => self.deliver(*seq),
+            Change::Note { name, text } => drop(self.notes.insert((*name).to_owned(), text.clone())),
         }
+    }
+
+    fn post(&mut self, notification: &Arc<Notification>) {
+        let outlet = &notification.outlet;
+        if self.ids.insert((notification.id.clone(), outlet.clone())) {
+            self.posted += 1;
+            self.places.entry(outlet.clone()).or_default().insert(self.posted);
+            self.outbox.insert(self.posted, Arc::clone(notification));
+        }
+    }
+
+    fn deliver(&mut self, seq: u64) {
+        let Some(delivered) = self.outbox.remove(&seq) else { return };
+        self.ids.remove(&(delivered.id.clone(), delivered.outlet.clone()));
+        if let Some(places) = self.places.get_mut(&delivered.outlet) {
+            places.remove(&seq);
+            if places.is_empty() {
+                self.places.remove(&delivered.outlet);
+            }
+        }
+    }
+
+    fn find(&self, key: &Key) -> Vec<&Arc<Run>> {
+        let fits = |run: &&Arc<Run>| match key {
+            Key::Run(id) => run.id == *id,
+            Key::Request { name, from } => run.request_name() == name && run.index >= *from,
+            Key::Task { request, task_arn } => run.request_name() == request && run.had(task_arn),
+        };
+        let mut found: Vec<&Arc<Run>> = self.runs.values().filter(fits).collect();
+        found.sort_by_key(|run| run.index);
+        found
     }
 }
 
@@ -57,60 +81,80 @@ impl MemoryStore {
     }
 }
 
+/// The first `limit` items as a page; `position` tells where one stands, and the page behind it begins.
+fn page<T, P>(mut items: Vec<T>, limit: usize, position: impl Fn(&[T], Option<&T>) -> Option<P>) -> Page<T, P> {
+    let rest = items.split_off(items.len().min(limit));
+    let next = rest.first().and_then(|first| position(&items, Some(first)));
+    Page { items, next }
+}
+
+fn cloned(runs: Vec<&Arc<Run>>) -> Vec<Run> {
+    runs.into_iter().map(|run| Run::clone(run)).collect()
+}
+
 impl Store for MemoryStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { ended_runs: false, ended_names: false, outlives_process: false }
+    }
+
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
         let kept = self.kept();
-        let runs = kept.runs.values().cloned().collect();
-        let undelivered = kept.places.iter().map(|(outlet, places)| (outlet.clone(), places.len())).collect();
-        let contents = Contents { runs, undelivered, notes: kept.notes.clone() };
+        let contents = Contents {
+            notes: kept.notes.clone(),
+            undelivered: kept.places.iter().map(|(outlet, places)| (outlet.clone(), places.len())).collect(),
+            open: kept.runs.values().filter(|run| !run.status.is_final()).count(),
+            runs: Runs::ready(cloned(kept.runs.values().collect())),
+        };
         Box::pin(async { Ok(contents) })
     }
 
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
         let mut kept = self.kept();
-        changes.into_iter().for_each(|change| kept.apply(change));
+        changes.iter().for_each(|change| kept.apply(change));
         Box::pin(async { Ok(()) })
     }
 
-    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn outbox(
+        &self,
+        outlet: &Outlet,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
         let kept = self.kept();
         let places = kept.places.get(outlet);
-        let behind = places.into_iter().flat_map(|places| places.range(after + 1..)).take(limit);
-        let posted = |seq: &u64| Some(Posted { seq: *seq, notification: kept.outbox.get(seq)?.clone() });
-        let page = behind.filter_map(posted).collect();
+        let behind = places.into_iter().flat_map(|places| places.range(after + 1..)).take(limit.saturating_add(1));
+        let posted = |seq: &u64| Some(Posted { seq: *seq, notification: Notification::clone(kept.outbox.get(seq)?) });
+        let page = page(behind.filter_map(posted).collect(), limit, |items, _| items.last().map(|last| last.seq));
         Box::pin(async { Ok(page) })
     }
 
-    fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+    fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {
         let kept = self.kept();
-        let fits = |run: &&Run| match &key {
-            Key::Run(id) => run.id == *id,
-            Key::Request(name) => run.request_name() == name,
-            Key::Task { request, task_arn } => run.request_name() == request && run.had(task_arn),
-        };
-        let mut found: Vec<Run> = kept.runs.values().filter(fits).cloned().collect();
-        found.sort_by_key(|run| run.index);
-        Box::pin(async { Ok(found) })
+        let found = page(kept.find(&key), limit, |_, first| first.map(|run| run.index));
+        let page = Page { items: cloned(found.items), next: found.next };
+        Box::pin(async { Ok(page) })
     }
 
-    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
         let kept = self.kept();
-        let fits = |run: &&Run| run.status.is_final() && query.fits(run);
-        let page = kept.runs.values().rev().filter(fits).take(query.limit).cloned().collect();
+        let fits = |run: &&Arc<Run>| run.status.is_final() && query.fits(run);
+        let newest = kept.runs.values().rev().filter(fits).take(query.limit.saturating_add(1)).collect();
+        let found = page(newest, query.limit, |items, _| items.last().map(|run| run.id));
+        let page = Page { items: cloned(found.items), next: found.next };
         Box::pin(async { Ok(page) })
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
         let mut kept = self.kept();
         let untold: BTreeSet<Uuid> = kept.outbox.values().map(|notification| notification.run).collect();
-        let old = |run: &&Run| run.status.is_final() && run.finished_at.is_some_and(|at| at < ended_before);
+        let old = |run: &&Arc<Run>| run.status.is_final() && run.finished_at.is_some_and(|at| at < ended_before);
         let old = kept.runs.values().filter(old).map(|run| run.id).filter(|id| !untold.contains(id));
         let old: Vec<Uuid> = old.take(limit).collect();
         old.iter().for_each(|id| drop(kept.runs.remove(id)));
         Box::pin(async move { Ok(old.len()) })
-    }
-
-    fn is_durable(&self) -> bool {
-        false
     }
 }

@@ -1,14 +1,20 @@
 //! Where runs and undelivered notifications are kept.
 
+#[cfg(test)]
+mod conformance;
+mod contents;
+mod error;
 mod file;
 mod memory;
 mod query;
 
+pub use contents::{Contents, Runs};
+pub use error::StoreError;
 pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use query::Query;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use uuid::Uuid;
@@ -20,12 +26,12 @@ use crate::core::time::Timestamp;
 /// One change to what is kept.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// The run is now this.
-    Put(Box<Run>),
+    /// The run is now this, unless the store has a revision of it that is as high or higher.
+    Put(Arc<Run>),
     /// The run is forgotten.
     Forget(Uuid),
-    /// This notification is to be delivered.
-    Post(Box<Notification>),
+    /// This notification is to be delivered. One with the same id and outlet that is still kept stays as it is.
+    Post(Arc<Notification>),
     /// What the cell notes for itself under a name (its limits, say), in place of what it had noted before.
     Note {
         /// Which note.
@@ -37,15 +43,25 @@ pub enum Change {
     Delivered(u64),
 }
 
-/// What a store held when it was opened.
-#[derive(Debug, Default)]
-pub struct Contents {
-    /// Every run that is not final; of a store that keeps final runs only while the process lives, those too.
-    pub runs: Vec<Run>,
-    /// The cell's notes by name.
-    pub notes: BTreeMap<String, String>,
-    /// How many notifications are not delivered, by outlet.
-    pub undelivered: BTreeMap<Outlet, usize>,
+impl Change {
+    /// The run it is about.
+    pub fn run(&self) -> Option<Uuid> {
+        match self {
+            Self::Put(run) => Some(run.id),
+            Self::Forget(id) => Some(*id),
+            Self::Post(notification) => Some(notification.run),
+            Self::Note { .. } | Self::Delivered(_) => None,
+        }
+    }
+}
+
+/// A part of an answer, in order. It may hold fewer items than were asked for, or none, and still not be the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T, P> {
+    /// They.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last page.
+    pub next: Option<P>,
 }
 
 /// A notification in the outbox.
@@ -62,8 +78,13 @@ pub struct Posted {
 pub enum Key {
     /// By id.
     Run(Uuid),
-    /// Every run of a request's name.
-    Request(String),
+    /// Every run of a request's name, from this index on.
+    Request {
+        /// The request's name.
+        name: String,
+        /// The first index.
+        from: u32,
+    },
     /// The run of a request's name that had this task, whichever attempt.
     Task {
         /// The request's name.
@@ -73,37 +94,74 @@ pub enum Key {
     },
 }
 
-/// Why a store cannot do its work.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// What is wrong and what to do.
-    #[error("{0}")]
-    Unavailable(String),
+impl Key {
+    /// All runs of a request's name.
+    pub fn request(name: impl Into<String>) -> Self {
+        Self::Request { name: name.into(), from: 0 }
+    }
+}
+
+/// What a store can do beyond keeping open runs, notifications and notes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// `find` and `finished` answer ended runs until they expire: the cell may drop them from memory.
+    pub ended_runs: bool,
+    /// `find` by a request's name knows the names of ended runs: the cell asks it before it takes a name as new.
+    pub ended_names: bool,
+    /// What was committed outlives the process. Otherwise the cell says [`Change::Forget`] when it drops an ended run.
+    pub outlives_process: bool,
 }
 
 /// A place that keeps runs.
 ///
-/// `commit` is called by one task only, with the changes of many runs at once (group commit): all of them are durable
-/// when it answers, in order, or none is.
+/// `commit` is called by one task only, with the changes of many runs at once (group commit), and not again before it has
+/// answered. Reads may happen at any time, and show whole commits.
 pub trait Store: Send + Sync + 'static {
+    /// What it can do; always the same.
+    fn capabilities(&self) -> Capabilities;
+
     /// What there is to go on with; called once, before the first commit.
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>>;
 
-    /// Makes the changes durable.
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// Makes the changes durable: all of them when it answers, in order, or none of them when it fails.
+    ///
+    /// After [`StoreError::Unavailable`] and [`StoreError::Throttled`] the outcome may be unknown: the caller gives the same
+    /// changes again, for ever, and they take effect once. It gives no others meanwhile.
+    fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The oldest `limit` undelivered notifications of an outlet behind place `after` (0: from the first), in order.
-    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>>;
+    /// Whether the cell is still this process's to serve: asked where there is nothing to commit and something is to be
+    /// acknowledged. [`StoreError::Fenced`]: it is not.
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Runs by id or by their request's name, in the order of their index.
-    fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>>;
+    /// About `limit` of the oldest undelivered notifications of an outlet behind place `after` (0: from the first), in
+    /// order. The next page begins behind [`Page::next`].
+    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize)
+    -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>>;
 
-    /// The newest `query.limit` final runs that fit, newest first: by id, which is a UUIDv7.
-    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>>;
+    /// At most `limit` runs, in the order of their index. The next page begins with the index [`Page::next`].
+    fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>>;
+
+    /// At most `query.limit` of the newest ended runs that fit, newest first: by id, which is a UUIDv7. The next page is
+    /// of those before [`Page::next`] ([`Query::before`]).
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>>;
 
     /// Forgets up to `limit` runs that ended before an instant and have been told of; how many it forgot.
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>>;
+}
 
-    /// Whether it keeps final runs cheaply: then the cell need not keep them in memory.
-    fn is_durable(&self) -> bool;
+/// Every run that a key stands for, page by page.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn find_all(store: &dyn Store, mut key: Key) -> Result<Vec<Run>, StoreError> {
+    const PAGE: usize = 1_000;
+    let mut found = Vec::new();
+    loop {
+        let page = store.find(key.clone(), PAGE).await?;
+        found.extend(page.items);
+        match (&mut key, page.next) {
+            (Key::Request { from, .. }, Some(next)) => *from = next,
+            _ => return Ok(found),
+        }
+    }
 }

@@ -18,6 +18,9 @@ use super::run::{Attempt, Run, Stage, Status};
 use super::time::Timestamp;
 use super::verdict::Verdict;
 
+/// Of a run that a store cannot hold, so many characters of each cause are kept.
+const CAUSE_WHEN_TOO_LARGE: usize = 300;
+
 /// What ECS said about one task, with what follows from it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
@@ -83,6 +86,11 @@ pub enum Input {
     StopAsked {
         /// Why.
         reason: String,
+    },
+    /// The store cannot hold what the run has become: it ends, with its texts cut short.
+    TooLarge {
+        /// What the store said.
+        why: String,
     },
     /// Somebody wants it begun again after it ended without reaching its goal.
     Redriven,
@@ -193,6 +201,7 @@ fn step(run: &mut Run, input: &Input, now: Timestamp, effects: &mut Vec<Effect>)
         Input::Missing { task_arn } => observe::missing(run, task_arn, now, effects),
         Input::Due => deadline::due(run, now, effects),
         Input::StopAsked { reason } => stop_asked(run, reason, now, effects),
+        Input::TooLarge { why } => too_large(run, why, now, effects),
         Input::Redriven => redriven(run, now, effects),
     })
 }
@@ -300,6 +309,16 @@ fn stop_asked(run: &mut Run, reason: &str, now: Timestamp, effects: &mut Vec<Eff
     }
     run.stop_asked = Some(reason.to_owned());
     end_early(run, failure::stop_asked(reason), now, effects);
+    true
+}
+
+/// Cuts what ECS said to a length that any store takes, and ends the run.
+fn too_large(run: &mut Run, why: &str, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    for failure in run.attempts.iter_mut().filter_map(|attempt| attempt.failure.as_mut()) {
+        failure.cause = failure.cause.chars().take(CAUSE_WHEN_TOO_LARGE).collect();
+    }
+    run.stop_asked = run.stop_asked.take().map(|reason| reason.chars().take(CAUSE_WHEN_TOO_LARGE).collect());
+    end_early(run, failure::too_large(why), now, effects);
     true
 }
 

@@ -212,6 +212,45 @@ fn stopped_with_started_at_had_reached_running() {
     assert_eq!(case.0.status, Status::Succeeded);
 }
 
+/// As recorded of ECS: `startedAt` is there, and ECS says that the task never started.
+#[test]
+fn a_task_that_failed_to_start_reached_nothing_whatever_its_started_at() {
+    let mut case = Case::new(spec(Goal::Running, 0));
+    case.place(0, "t");
+    let stopped = Observation { started_at: Some(T0), ..seen("t", 6, failed("TaskFailedToStart")) };
+    case.give(1, Input::Observed(stopped));
+    assert_eq!(case.0.status, Status::Failed);
+}
+
+#[test]
+fn jitter_spreads_the_waits_of_runs_over_the_whole_delay_and_a_replay_waits_as_long() {
+    let mut jittered = spec(Goal::Stopped, 1);
+    jittered.retry.0[0].interval_seconds = 1000;
+    jittered.retry.0[0].jitter_strategy = Jitter::Full;
+    let jittered = Arc::new(jittered);
+    let wait = |n: u64| {
+        let run = Run::new(
+            uuid::Uuid::new_v5(&uuid::Uuid::nil(), &n.to_be_bytes()),
+            "r".into(),
+            0,
+            Arc::clone(&jittered),
+            T0,
+        );
+        let mut case = Case(run);
+        case.give(0, Input::Submitted);
+        case.place(0, "t");
+        case.see(0, "t", 3, failed("Boom"));
+        case.0.retry_at.map(|at| at.millis() - T0.millis()).unwrap()
+    };
+    let waits: Vec<i64> = (0..1000).map(wait).collect();
+    assert_eq!(waits, (0..1000).map(wait).collect::<Vec<_>>());
+    assert!(waits.iter().all(|wait| (0..=1_000_000).contains(wait)));
+    for tenth in 0..10 {
+        let among = waits.iter().filter(|wait| **wait / 100_000 == tenth).count();
+        assert!((60..=140).contains(&among), "{among} of 1000 waits in tenth {tenth}");
+    }
+}
+
 #[test]
 fn older_and_equal_versions_change_nothing() {
     let mut case = Case::new(spec(Goal::Stopped, 0));

@@ -92,12 +92,22 @@ fn a_requests_own_words_replace_the_body_for_their_status_only() {
     assert!(to_topic(&run).message.starts_with('{'));
 }
 
+/// "ASCII text that begins with a letter, number, or punctuation mark; … line breaks or control characters must not be included;
+/// less than 100 characters" (SNS API reference, Publish).
 #[test]
 fn a_subject_is_what_sns_takes() {
-    let subjects = [(Status::Failed, "naïve\nline ".repeat(40))].into();
-    let run = failed_run(1, "why", Notify { subjects, ..Notify::default() });
-    let subject = to_topic(&run).subject;
-    assert!(subject.is_ascii() && subject.len() < 100 && !subject.contains('\n'), "{subject:?}");
+    let subject = |text: &str| {
+        let subjects = [(Status::Failed, text.to_owned())].into();
+        to_topic(&failed_run(1, "why", Notify { subjects, ..Notify::default() })).subject
+    };
+    assert_eq!(subject("nightly: all is lost (#7)"), "nightly: all is lost (#7)");
+    assert_eq!(subject("naïve\nline\u{7f}"), "na?ve?line?");
+    assert_eq!(subject("  begins with a letter "), "begins with a letter");
+    assert_eq!(subject(&"a".repeat(99)), "a".repeat(99));
+    assert_eq!(subject(&"a".repeat(100)), "a".repeat(99));
+    for nothing in ["", "  "] {
+        assert_eq!(subject(nothing), "taskwatch", "SNS takes no empty one");
+    }
 }
 
 #[test]

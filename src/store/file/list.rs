@@ -6,20 +6,23 @@ use std::cmp::Reverse;
 
 use rusqlite::Connection;
 use rusqlite::types::ToSql;
+use uuid::Uuid;
 
 use super::record::{self, SELECT};
 use crate::core::name::request_of;
 use crate::core::run::{Run, Status};
-use crate::store::Query;
+use crate::store::{Page, Query};
 
-pub(super) fn finished(connection: &Connection, query: &Query) -> rusqlite::Result<Vec<Run>> {
-    let mut runs = Vec::new();
+pub(super) fn finished(connection: &Connection, query: &Query) -> rusqlite::Result<Page<Run, Uuid>> {
+    let mut items = Vec::new();
     for status in query.finals() {
-        runs.extend(of_status(connection, query, status)?);
+        items.extend(of_status(connection, query, status)?);
     }
-    runs.sort_unstable_by_key(|run: &Run| Reverse(run.id));
-    runs.truncate(query.limit);
-    Ok(runs)
+    items.sort_unstable_by_key(|run: &Run| Reverse(run.id));
+    let more = items.len() > query.limit;
+    items.truncate(query.limit);
+    let next = items.last().filter(|_| more).map(|run| run.id);
+    Ok(Page { items, next })
 }
 
 fn of_status(connection: &Connection, query: &Query, status: Status) -> rusqlite::Result<Vec<Run>> {
@@ -50,8 +53,7 @@ fn of_status(connection: &Connection, query: &Query, status: Status) -> rusqlite
             narrow("json_extract(runs.body, '$.name') = ?", name);
         }
     }
-    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
-    sql.push_str(&format!(" ORDER BY runs.id DESC LIMIT {limit}"));
+    sql.push_str(&format!(" ORDER BY runs.id DESC LIMIT {}", record::one_more(query.limit)));
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_map(values.as_slice(), record::found)?.collect()
 }

@@ -4,7 +4,9 @@
 //! anywhere opens as of its last commit (<https://www.sqlite.org/wal.html>, <https://www.sqlite.org/atomiccommit.html>).
 
 mod list;
+mod load;
 mod lock;
+mod private;
 mod record;
 mod schema;
 #[cfg(test)]
@@ -16,8 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use uuid::Uuid;
 
-use super::{Change, Contents, Key, Posted, Query, Store, StoreError};
+use super::{Capabilities, Change, Contents, Key, Page, Posted, Query, Store, StoreError};
 use crate::core::notification::Outlet;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
@@ -35,7 +38,7 @@ pub struct FileStore {
     /// Listings may read long; what the cell itself needs to read does not wait for them.
     lister: Arc<Mutex<Connection>>,
     dir: PathBuf,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl FileStore {
@@ -47,9 +50,16 @@ impl FileStore {
         let unavailable = |e: &dyn std::fmt::Display| StoreError::Unavailable(format!("file:{}: {e}", dir.display()));
         let cannot_make =
             |e| unavailable(&format!("the directory cannot be made ({e}); name one that this user may write"));
-        std::fs::create_dir_all(dir).map_err(cannot_make)?;
+        private::make_dir(dir).map_err(cannot_make)?;
         let lock = Lock::take(dir).map_err(|e| unavailable(&e))?;
         let path = dir.join(FILE);
+        // Before SQLite makes it, with whatever the umask leaves to others.
+        private::options()
+            .open(&path)
+            .map_err(|e| unavailable(&format!("{FILE} cannot be opened ({e}); give this user the right to")))?;
+        [FILE.to_owned(), format!("{FILE}-wal"), format!("{FILE}-shm")]
+            .iter()
+            .for_each(|f| private::tighten(&dir.join(f)));
         let wrong = |e: rusqlite::Error| said(dir, &e);
         let mut connection = Connection::open(&path).map_err(wrong)?;
         schema::prepare(&mut connection).map_err(|e| match e {
@@ -64,7 +74,7 @@ impl FileStore {
         };
         let (reader, lister) = (read_only().map_err(wrong)?, read_only().map_err(wrong)?);
         let writer = Writer::start(connection, dir.to_owned()).map_err(|e| unavailable(&e))?;
-        Ok(Self { writer, reader, lister, dir: dir.to_owned(), _lock: lock })
+        Ok(Self { writer, reader, lister, dir: dir.to_owned(), lock })
     }
 
     /// Sets one of SQLite's limits, as in `max_page_count=10`: a full or a read-only disk for tests.
@@ -92,38 +102,58 @@ impl FileStore {
 }
 
 impl Store for FileStore {
-    fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
-        self.read(&self.reader, record::load)
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { ended_runs: true, ended_names: true, outlives_process: true }
     }
 
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
+        Box::pin(async move {
+            let mut contents = self.read(&self.reader, record::load).await?;
+            contents.runs = load::open_runs(Arc::clone(&self.reader), self.dir.clone());
+            Ok(contents)
+        })
+    }
+
+    fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.writer.commit(changes))
     }
 
-    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        let owner = self.lock.other_holder().map_or(Ok(()), |by| Err(StoreError::Fenced { by }));
+        Box::pin(async { owner })
+    }
+
+    fn outbox(
+        &self,
+        outlet: &Outlet,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
         let outlet = outlet.clone();
         self.read(&self.reader, move |connection| record::outbox(connection, &outlet, after, limit))
     }
 
-    fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
-        self.read(&self.reader, move |connection| record::find(connection, &key))
+    fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {
+        self.read(&self.reader, move |connection| record::find(connection, &key, limit))
     }
 
-    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
         self.read(&self.lister, move |connection| list::finished(connection, &query))
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
         Box::pin(self.writer.expire(ended_before, limit))
     }
-
-    fn is_durable(&self) -> bool {
-        true
-    }
 }
 
 /// An error of SQLite as a user reads it: what, where, what to do.
 fn said(dir: &Path, error: &rusqlite::Error) -> StoreError {
+    let said = |advice: &str| format!("file:{}: {advice} ({error})", dir.display());
+    if let rusqlite::Error::FromSqlConversionFailure(..) = error {
+        return StoreError::Corrupt(said(
+            "a record cannot be read; use the taskwatch that wrote it, or restore the directory from its backup",
+        ));
+    }
     let advice = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full; make room, and it goes on by itself",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
@@ -131,9 +161,11 @@ fn said(dir: &Path, error: &rusqlite::Error) -> StoreError {
         }
         Some(ErrorCode::SystemIoFailure) => "the disk does not read or write; look at the machine's log",
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "the database is damaged; set it aside and restore the directory from its backup"
+            return StoreError::Corrupt(said(
+                "the database is damaged; set it aside and restore the directory from its backup",
+            ));
         }
         _ => "the store cannot do this",
     };
-    StoreError::Unavailable(format!("file:{}: {advice} ({error})", dir.display()))
+    StoreError::Unavailable(said(advice))
 }

@@ -14,7 +14,7 @@ use crate::core::request::RunSpec;
 use crate::core::retry::RetryCounts;
 use crate::core::run::{Attempts, Run, Status};
 use crate::core::time::Timestamp;
-use crate::store::{Contents, Key, Posted};
+use crate::store::{Contents, Key, Page, Posted, Runs};
 
 /// A run without what it shares with its siblings. `A` is its attempts, owned or borrowed.
 #[derive(Serialize, Deserialize)]
@@ -123,8 +123,22 @@ fn run(row: &Row<'_>, spec: Arc<RunSpec>) -> rusqlite::Result<Run> {
     })
 }
 
-/// Every open run; siblings share their spec again.
+/// What there is beside the runs.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
+    let mut statement = connection.prepare("SELECT name, body FROM notes")?;
+    let notes = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let open: i64 =
+        connection.query_row("SELECT count(*) FROM runs WHERE finished_at IS NULL", [], |row| row.get(0))?;
+    let open = usize::try_from(open).unwrap_or_default();
+    Ok(Contents { notes, undelivered: undelivered(connection)?, open, runs: Runs::ready(Vec::new()) })
+}
+
+/// Every open run, in parts, for as long as they are taken; siblings share their spec again.
+pub(super) fn each_open(
+    connection: &Connection,
+    part: usize,
+    mut take: impl FnMut(Vec<Run>) -> bool,
+) -> rusqlite::Result<()> {
     let mut specs: HashMap<i64, Arc<RunSpec>> = HashMap::new();
     let open = "SELECT DISTINCT specs.id, specs.body FROM specs JOIN runs ON runs.spec = specs.id WHERE runs.finished_at IS NULL";
     let mut statement = connection.prepare(open)?;
@@ -134,15 +148,17 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
     }
     let mut statement = connection.prepare("SELECT id, body, spec FROM runs WHERE finished_at IS NULL")?;
     let mut rows = statement.query([])?;
-    let mut runs = Vec::new();
+    let mut runs = Vec::with_capacity(part);
     while let Some(row) = rows.next()? {
         let number: i64 = row.get(2)?;
         let spec = specs.get(&number).cloned().ok_or(rusqlite::Error::IntegralValueOutOfRange(2, number))?;
         runs.push(run(row, spec)?);
+        if runs.len() >= part && !take(std::mem::replace(&mut runs, Vec::with_capacity(part))) {
+            return Ok(());
+        }
     }
-    let mut statement = connection.prepare("SELECT name, body FROM notes")?;
-    let notes = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-    Ok(Contents { runs, undelivered: undelivered(connection)?, notes })
+    take(runs);
+    Ok(())
 }
 
 fn undelivered(connection: &Connection) -> rusqlite::Result<BTreeMap<Outlet, usize>> {
@@ -160,28 +176,37 @@ pub(super) fn outbox(
     outlet: &Outlet,
     after: u64,
     limit: usize,
-) -> rusqlite::Result<Vec<Posted>> {
+) -> rusqlite::Result<Page<Posted, u64>> {
     let sql = "SELECT seq, body FROM outbox WHERE outlet = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-    let (after, limit) = (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
-    let bounds = params![outlet.to_string(), after, limit];
+    let bounds = params![outlet.to_string(), i64::try_from(after).unwrap_or(i64::MAX), one_more(limit)];
     let mut statement = connection.prepare_cached(sql)?;
     let posted = |row: &Row<'_>| {
         let seq: i64 = row.get(0)?;
         Ok(Posted { seq: u64::try_from(seq).unwrap_or_default(), notification: read(row, 1)? })
     };
-    statement.query_map(bounds, posted)?.collect()
+    let mut items: Vec<Posted> = statement.query_map(bounds, posted)?.collect::<rusqlite::Result<_>>()?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| last.seq);
+    Ok(Page { items, next })
+}
+
+/// For `LIMIT`: one more than the page tells whether there is another.
+pub(super) fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX)
 }
 
 /// Runs by id, by their request's name, or by a task of theirs.
-pub(super) fn find(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<Run>> {
-    match key {
+pub(super) fn find(connection: &Connection, key: &Key, limit: usize) -> rusqlite::Result<Page<Run, u32>> {
+    let mut items: Vec<Run> = match key {
         Key::Run(id) => {
             let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE runs.id = ?1"))?;
-            statement.query_map([id.as_bytes()], found)?.collect()
+            statement.query_map([id.as_bytes()], found)?.collect::<rusqlite::Result<_>>()?
         }
-        Key::Request(name) => {
-            let sql = format!("{SELECT} WHERE runs.request = ?1 ORDER BY runs.number");
-            connection.prepare_cached(&sql)?.query_map([name], found)?.collect()
+        Key::Request { name, from } => {
+            let sql = format!("{SELECT} WHERE runs.request = ?1 AND runs.number >= ?2 ORDER BY runs.number LIMIT ?3");
+            let bounds = params![name, from, one_more(limit)];
+            connection.prepare_cached(&sql)?.query_map(bounds, found)?.collect::<rusqlite::Result<_>>()?
         }
         Key::Task { request, task_arn } => {
             // Of thousands of siblings only those that name the task are read.
@@ -189,7 +214,10 @@ pub(super) fn find(connection: &Connection, key: &Key) -> rusqlite::Result<Vec<R
             let named = text(task_arn)?;
             let mut statement = connection.prepare_cached(&sql)?;
             let named: Vec<Run> = statement.query_map([request, &named], found)?.collect::<rusqlite::Result<_>>()?;
-            Ok(named.into_iter().filter(|run| run.had(task_arn)).collect())
+            named.into_iter().filter(|run| run.had(task_arn)).collect()
         }
-    }
+    };
+    let next = items.get(limit).map(|run| run.index);
+    items.truncate(limit);
+    Ok(Page { items, next })
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 /// "twch": marks the file as ours for `file` and for people (<https://www.sqlite.org/pragma.html#pragma_application_id>).
 const APPLICATION: i32 = 0x7477_6368;
 /// What this program reads and writes.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// How long a reader waits for a checkpoint.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
@@ -18,7 +18,8 @@ const TABLES: &str = "
 CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
 CREATE TABLE runs (
     id BLOB PRIMARY KEY, request TEXT NOT NULL, number INTEGER NOT NULL, spec INTEGER NOT NULL REFERENCES specs (id),
-    status TEXT NOT NULL, finished_at INTEGER, queue TEXT NOT NULL, names TEXT, body TEXT NOT NULL
+    status TEXT NOT NULL, finished_at INTEGER, queue TEXT NOT NULL, names TEXT, body TEXT NOT NULL,
+    revision INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX runs_by_request ON runs (request, number);
 CREATE INDEX runs_open ON runs (id) WHERE finished_at IS NULL;
@@ -54,7 +55,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
     match (tables, application, version) {
-        (0, ..) | (_, APPLICATION, VERSION) => {}
+        (0, ..) | (_, APPLICATION, 1 | VERSION) => {}
         (_, APPLICATION, newer) => return Err(SchemaError::Newer(newer)),
         _ => return Err(SchemaError::Foreign),
     }
@@ -65,6 +66,13 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.pragma_update(None, "cache_size", -32 * 1024)?;
+    if version == 1 {
+        let transaction = connection.transaction()?;
+        // Changes no row: it takes no longer the more there are.
+        transaction.execute_batch("ALTER TABLE runs ADD COLUMN revision INTEGER NOT NULL DEFAULT 0")?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+    }
     if tables == 0 {
         let transaction = connection.transaction()?;
         transaction.execute_batch(TABLES)?;

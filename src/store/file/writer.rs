@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode, Transaction, params};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
@@ -25,7 +26,7 @@ pub(super) const UNUSED: &str =
     "DELETE FROM specs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.spec = specs.id)";
 
 enum Job {
-    Commit(Vec<Change>, oneshot::Sender<Result<(), StoreError>>),
+    Commit(Arc<[Change]>, oneshot::Sender<Result<(), StoreError>>),
     Expire(Timestamp, usize, oneshot::Sender<Result<usize, StoreError>>),
     #[cfg(any(test, debug_assertions))]
     Pragma(String, oneshot::Sender<Result<(), StoreError>>),
@@ -43,7 +44,7 @@ impl Writer {
     }
 
     /// Bounded by its caller: one commit is under way at a time.
-    pub(super) async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+    pub(super) async fn commit(&self, changes: Arc<[Change]>) -> Result<(), StoreError> {
         let (done, committed) = oneshot::channel();
         self.ask(Job::Commit(changes, done), committed).await
     }
@@ -84,7 +85,10 @@ impl Thread {
                 Ok(Job::Expire(before, limit, done)) => drop(done.send(self.expire(before, limit))),
                 #[cfg(any(test, debug_assertions))]
                 Ok(Job::Pragma(pragma, done)) => {
-                    let set = self.connection.execute_batch(&format!("PRAGMA {pragma}"));
+                    let set = match pragma.strip_prefix("length=").and_then(|most| most.parse().ok()) {
+                        Some(most) => self.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, most).map(drop),
+                        None => self.connection.execute_batch(&format!("PRAGMA {pragma}")),
+                    };
                     drop(done.send(set.map_err(|e| said(&self.dir, &e))));
                 }
                 Err(RecvTimeoutError::Timeout) => self.checkpoint(),
@@ -105,17 +109,25 @@ impl Thread {
 
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
         self.written = true;
-        let specs = &mut self.specs;
-        let written = (|| {
-            let transaction = self.connection.transaction()?;
-            changes.iter().try_for_each(|change| write(&transaction, specs, change))?;
-            transaction.commit()
-        })();
-        written.map_err(|e| {
+        let written = self.write_all(changes);
+        if written.is_err() {
             // What the transaction took back may include specs.
             self.specs.clear();
-            said(&self.dir, &e)
-        })
+        }
+        written
+    }
+
+    fn write_all(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let dir = &self.dir;
+        let wrong = |e: rusqlite::Error| said(dir, &e);
+        let transaction = self.connection.transaction().map_err(wrong)?;
+        for (place, change) in changes.iter().enumerate() {
+            write(&transaction, &mut self.specs, change).map_err(|error| match error.sqlite_error_code() {
+                Some(ErrorCode::TooBig) => too_large(&transaction, place, change),
+                _ => wrong(error),
+            })?;
+        }
+        transaction.commit().map_err(wrong)
     }
 
     fn expire(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -142,6 +154,20 @@ impl Thread {
         })();
         expired.map_err(|e: rusqlite::Error| said(&self.dir, &e))
     }
+}
+
+/// The change that SQLite refuses for its size: the others can go on without it.
+fn too_large(connection: &Connection, place: usize, change: &Change) -> StoreError {
+    let size = |text: rusqlite::Result<String>| text.map(|text| text.len()).unwrap_or_default();
+    let (what, bytes) = match change {
+        Change::Put(run) => (format!("run {}", run.name), size(record::body(run)).max(size(record::text(&*run.spec)))),
+        Change::Post(told) => (format!("the notification about run {}", told.run), size(record::text(&**told))),
+        Change::Note { name, text } => (format!("the note {name:?}"), text.len()),
+        Change::Forget(_) | Change::Delivered(_) => ("a change".to_owned(), 0),
+    };
+    let most = connection.limit(Limit::SQLITE_LIMIT_LENGTH).unwrap_or_default();
+    let most = usize::try_from(most).unwrap_or_default();
+    StoreError::TooLarge { change: place, run: change.run(), what, bytes, most }
 }
 
 type Specs = HashMap<usize, (Weak<RunSpec>, i64)>;
@@ -174,14 +200,16 @@ fn put(transaction: &Transaction<'_>, specs: &mut Specs, run: &Run) -> rusqlite:
     let spec = spec(transaction, specs, &run.spec)?;
     let finished = run.finished_at.filter(|_| run.status.is_final()).map(Timestamp::millis);
     let body = record::body(run)?;
-    let sql = "INSERT INTO runs (id, request, number, spec, status, finished_at, queue, names, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    let sql = "INSERT INTO runs (id, request, number, spec, status, finished_at, queue, names, revision, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
         ON CONFLICT (id) DO UPDATE SET status = excluded.status, finished_at = excluded.finished_at,
-            names = excluded.names, body = excluded.body";
+            names = excluded.names, revision = excluded.revision, body = excluded.body
+        WHERE excluded.revision > runs.revision";
     // Open runs are listed from memory.
     let names = run.failure().filter(|_| finished.is_some()).map(|f| format!("|{}|", f.names.join("|")));
     let (id, status, queue) = (run.id.as_bytes(), run.status.as_str(), &run.spec.queue);
-    let row = params![id, run.request_name(), run.index, spec, status, finished, queue, names, body];
+    let revision = i64::try_from(run.revision).unwrap_or(i64::MAX);
+    let row = params![id, run.request_name(), run.index, spec, status, finished, queue, names, revision, body];
     transaction.prepare_cached(sql)?.execute(row).map(drop)
 }
 
@@ -205,4 +233,29 @@ fn spec(transaction: &Transaction<'_>, specs: &mut Specs, spec: &Arc<RunSpec>) -
         specs.insert(address, (Arc::downgrade(spec), row));
     }
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::request::RunRequest;
+
+    #[test]
+    fn specs_that_nobody_uses_make_room_and_those_in_use_stay() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, body TEXT)").unwrap();
+        let transaction = connection.transaction().unwrap();
+        let mut specs = Specs::new();
+        let one = || Arc::new(RunRequest::parse(r#"{"runTask": {"taskDefinition": "x"}}"#).unwrap().spec);
+        let used = one();
+        let row = spec(&transaction, &mut specs, &used).unwrap();
+        // As if as many as may be remembered were none's any more.
+        for address in 0..SPECS - 1 {
+            specs.insert(address, (Weak::new(), 0));
+        }
+        let new = one();
+        assert_eq!(spec(&transaction, &mut specs, &new).unwrap(), row, "of equal specs there is one row");
+        let remembered: BTreeSet<usize> = specs.keys().copied().collect();
+        assert_eq!(remembered, BTreeSet::from([&used, &new].map(|spec| Arc::as_ptr(spec) as usize)));
+    }
 }

@@ -1,9 +1,12 @@
 //! Full means that the queue keeps it: runs in flight, runs that wait, tasks a second.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
+use taskwatch::core::run::Run;
+use taskwatch::store::Query;
 
 use crate::support::fakes::{World, eventually, request, submit};
 
@@ -123,6 +126,33 @@ async fn one_of_many_that_is_in_memory_is_found_without_reading_the_others() {
     assert_eq!(found.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["many/3"]);
     assert_eq!(world.journal.of("Find").len(), before);
     assert_eq!(cell.find("many").await.expect("the store").len(), 5);
+}
+
+/// What no longer is in memory comes from the store in pages, and a short page is not the last.
+#[tokio::test(start_paused = true)]
+async fn short_pages_of_the_store_hide_nothing() {
+    let mut world = World::new();
+    world.config.keep_finished = 2;
+    world.store.keeps_final_runs();
+    world.store.gives_short_pages(1);
+    let cell = world.start().await;
+    submit(&cell, json!({"name": "many", "count": 9})).await;
+    eventually("tasks", || world.ecs.tasks().len() == 9).await;
+    world.ecs.tasks().iter().for_each(|task| world.ended(task, 0));
+    eventually("most left memory", || cell.runs().len() == 2).await;
+    let names = |runs: &[Run]| runs.iter().map(|run| run.name.clone()).collect::<BTreeSet<_>>().len();
+    assert_eq!(names(&cell.find("many").await.expect("the store")), 9);
+    let (mut seen, mut before) = (Vec::new(), None);
+    loop {
+        let page = cell.list(Query { before, limit: 4, ..Query::default() }).await.expect("the store");
+        seen.extend(page.runs);
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!((seen.len(), names(&seen)), (9, 9));
+    eventually("all are told", || world.topic.taken().len() == 9).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -128,7 +128,24 @@ async fn a_silent_task_is_described_and_the_correction_counted() {
     assert_eq!(status(&cell, run), Status::Starting, "asked too early");
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert_eq!(status(&cell, run), Status::Succeeded);
+    assert_eq!(cell.counters().corrections.get(), 0, "its event may be on its way");
+    tokio::time::sleep(Duration::from_secs(70)).await;
     assert_eq!(cell.counters().corrections.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_within_a_minute_after_a_description_was_not_lost() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    let task = world.ecs.tasks()[0].clone();
+    world.ecs.describe_as(&task, Some(stopped(&task)));
+    eventually("described", || status(&cell, run) == Status::Succeeded).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    world.event(&task, 5, "STOPPED", json!({"containers": [{"name": "app", "exitCode": 0}]}));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(cell.counters().corrections.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]

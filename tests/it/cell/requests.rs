@@ -79,14 +79,14 @@ async fn without_a_dlq_that_takes_it_a_refused_request_stays_in_its_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_draining_cell_releases_what_it_has_not_taken() {
+async fn a_draining_cell_takes_what_it_has_in_hand_or_releases_it() {
     let world = World::new();
     let cell = world.start().await;
     world.store.shut();
     for _ in 0..10 {
         world.requests.put(&request(json!({})).to_string());
     }
-    // Some receiver has them in hand: the first of each batch waits for the store, the rest for the first.
+    // Some receiver has them in hand: they wait for the store.
     settle().await;
     assert_eq!(world.requests.waiting(), 0);
     let draining = tokio::spawn({
@@ -98,7 +98,6 @@ async fn a_draining_cell_releases_what_it_has_not_taken() {
     draining.await.expect("drained");
     let (deleted, released) = (world.requests.deleted(), world.journal.of("Release requests").len());
     assert_eq!(deleted + released, 10, "{deleted} deleted, {released} released");
-    assert!(released > 0);
     assert_eq!(cell.runs().len(), deleted);
 }
 

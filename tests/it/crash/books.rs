@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use taskwatch::local::ecs::TaskSnapshot;
-use taskwatch::store::{FileStore, Key, Store};
+use taskwatch::store::{FileStore, Key, Store, find_all};
 
 use super::cell::{KilledCell, RETRIES};
 
@@ -16,18 +16,19 @@ pub(super) async fn check(cell: &KilledCell, tasks: &[TaskSnapshot]) {
         let left = cell.aws.depth(&cell.requests).await;
         let mut missing = Vec::new();
         for run in (0..runs).map(|n| format!("run-{n}")).filter(|run| !cell.told_of.contains_key(run)) {
-            let found = store.find(Key::Request(run.clone())).await.expect("readable");
+            let found = find_all(&store, Key::request(run.as_str())).await.expect("readable");
             missing.push((run, found.first().map(|run| (run.status, run.attempts.len(), run.finished_at))));
         }
         panic!("{name}: {left} requests left, {:?} in the outbox; not told of: {missing:?}", contents.undelivered);
     }
-    assert!(contents.runs.is_empty(), "{name}: a run was told of and is open: {:#?}", contents.runs.first());
+    let open = contents.runs.all().await.expect("readable");
+    assert!(open.is_empty(), "{name}: a run was told of and is open: {:#?}", open.first());
     let mut owner = BTreeMap::new();
     let mut attempts = BTreeMap::new();
     let mut calls = BTreeMap::new();
     for n in 0..runs {
         let run = format!("run-{n}");
-        let found = store.find(Key::Request(run.clone())).await.expect("readable");
+        let found = find_all(&store, Key::request(run.as_str())).await.expect("readable");
         assert_eq!(found.len(), 1, "{name}: {run} is there {} times", found.len());
         let told: Vec<_> = cell.told_of.get(&run).into_iter().flatten().collect();
         assert!(told.len() == 1, "{name}: {run} was told of differently: {told:?}");

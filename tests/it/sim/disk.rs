@@ -6,7 +6,7 @@ use std::sync::Arc;
 use taskwatch::core::notification::{Notification, Outlet};
 use taskwatch::core::run::{Run, Stage};
 use taskwatch::core::time::Timestamp;
-use taskwatch::store::{Change, Contents, Key, Posted, Query};
+use taskwatch::store::{Change, Contents, Key, Page, Posted, Query, Runs};
 use uuid::Uuid;
 
 use super::world::State;
@@ -18,7 +18,7 @@ pub(super) struct Disk {
     by_request: BTreeMap<String, BTreeSet<Uuid>>,
     by_task: BTreeMap<String, Uuid>,
     by_token: BTreeMap<String, BTreeSet<Uuid>>,
-    pub(super) outbox: BTreeMap<u64, Notification>,
+    pub(super) outbox: BTreeMap<u64, Arc<Notification>>,
     notes: BTreeMap<String, String>,
     /// What was ever posted about storms.
     pub(super) digests: BTreeSet<(Outlet, String)>,
@@ -38,29 +38,41 @@ impl Disk {
         });
         let mut undelivered = BTreeMap::new();
         self.outbox.values().for_each(|n| *undelivered.entry(n.outlet.clone()).or_default() += 1);
-        Contents { runs: open.collect(), undelivered, notes: self.notes.clone() }
+        let runs = Runs::ready(open.collect());
+        Contents { notes: self.notes.clone(), undelivered, open: self.open.len(), runs }
     }
 
-    pub(super) fn page(&self, outlet: &Outlet, after: u64, limit: usize) -> Vec<Posted> {
+    /// Pages are shorter than was asked for at times: a short one is not the last.
+    pub(super) fn page(&self, outlet: &Outlet, after: u64, limit: usize) -> Page<Posted, u64> {
+        let limit = limit.min(7);
         let behind = self.outbox.range(after + 1..).filter(|(_, n)| n.outlet == *outlet).take(limit);
-        behind.map(|(seq, notification)| Posted { seq: *seq, notification: notification.clone() }).collect()
+        let posted = |(seq, n): (&u64, &Arc<Notification>)| Posted { seq: *seq, notification: Notification::clone(n) };
+        let items: Vec<Posted> = behind.map(posted).collect();
+        let next = items.last().filter(|_| items.len() == limit).map(|last| last.seq);
+        Page { items, next }
     }
 
-    pub(super) fn find(&self, key: &Key) -> Vec<Run> {
-        let mut found: Vec<Run> = match key {
+    pub(super) fn find(&self, key: &Key, limit: usize) -> Page<Run, u32> {
+        let mut items: Vec<Run> = match key {
             Key::Run(id) => self.runs.get(id).cloned().into_iter().collect(),
-            Key::Request(name) => self.of_request(name).cloned().collect(),
+            Key::Request { name, from } => self.of_request(name).filter(|run| run.index >= *from).cloned().collect(),
             Key::Task { request, task_arn } => {
                 self.of_request(request).filter(|run| run.had(task_arn)).cloned().collect()
             }
         };
-        found.sort_by_key(|run| run.index);
-        found
+        items.sort_by_key(|run| run.index);
+        let limit = limit.min(2);
+        let next = items.get(limit).map(|run| run.index);
+        items.truncate(limit);
+        Page { items, next }
     }
 
-    pub(super) fn finished(&self, query: &Query) -> Vec<Run> {
+    pub(super) fn finished(&self, query: &Query) -> Page<Run, Uuid> {
         let fits = |run: &&Run| run.status.is_final() && query.fits(run);
-        self.runs.values().rev().filter(fits).take(query.limit).cloned().collect()
+        let limit = query.limit.min(5);
+        let items: Vec<Run> = self.runs.values().rev().filter(fits).take(limit).cloned().collect();
+        let next = items.last().filter(|_| items.len() == limit).map(|run| run.id);
+        Page { items, next }
     }
 
     pub(super) fn of_request(&self, name: &str) -> impl Iterator<Item = &Run> {
@@ -101,6 +113,9 @@ impl Disk {
     }
 
     fn put(&mut self, run: Run) {
+        if self.runs.get(&run.id).is_some_and(|known| known.revision >= run.revision) {
+            return;
+        }
         for attempt in &run.attempts {
             attempt.task_arn.iter().for_each(|arn| {
                 self.by_task.insert(arn.clone(), run.id);
@@ -120,22 +135,22 @@ impl Disk {
 }
 
 impl State {
-    pub(super) fn commit(&mut self, changes: Vec<Change>) {
+    pub(super) fn commit(&mut self, changes: &[Change]) {
         for change in changes {
             match change {
                 Change::Put(run) => {
-                    self.check_put(&run);
-                    self.note_put(&run);
-                    self.disk.put(*run);
+                    self.check_put(run);
+                    self.note_put(run);
+                    self.disk.put(Run::clone(run));
                 }
-                Change::Forget(id) => self.disk.forget(id),
+                Change::Forget(id) => self.disk.forget(*id),
                 Change::Post(notification) => {
-                    self.check_post(&notification);
+                    self.check_post(notification);
                     self.disk.posted += 1;
-                    self.disk.outbox.insert(self.disk.posted, *notification);
+                    self.disk.outbox.insert(self.disk.posted, Arc::clone(notification));
                 }
-                Change::Delivered(seq) => drop(self.disk.outbox.remove(&seq)),
-                Change::Note { name, text } => drop(self.disk.notes.insert(name.to_owned(), text)),
+                Change::Delivered(seq) => drop(self.disk.outbox.remove(seq)),
+                Change::Note { name, text } => drop(self.disk.notes.insert((*name).to_owned(), text.clone())),
             }
         }
     }

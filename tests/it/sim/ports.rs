@@ -10,8 +10,9 @@ use taskwatch::cell::ports::{
 use taskwatch::core::notification::{Notification, Outlet};
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
-use taskwatch::store::{Change, Contents, Key, Posted, Query, Store, StoreError};
+use taskwatch::store::{Capabilities, Change, Contents, Key, Page, Posted, Query, Store, StoreError};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::plan::Away;
 use super::queue::Which;
@@ -202,7 +203,7 @@ impl Store for Life {
         self.disk(|state| Ok(state.disk.load())).boxed()
     }
 
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.disk(move |state| {
             if state.away(Away::Disk) || state.fault(state.plan.commit_fails) {
                 return Err(StoreError::Unavailable("the disk is full".into()));
@@ -215,23 +216,32 @@ impl Store for Life {
                 self.dead.cancel();
             }
             if dies != Some(false) {
-                state.commit(changes);
+                state.commit(&changes);
             }
             Ok(())
         })
         .boxed()
     }
 
-    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn outbox(
+        &self,
+        outlet: &Outlet,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
         let outlet = outlet.clone();
         self.disk(move |state| Ok(state.disk.page(&outlet, after, limit))).boxed()
     }
 
-    fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
-        self.disk(move |state| Ok(state.disk.find(&key))).boxed()
+    fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {
+        self.disk(move |state| Ok(state.disk.find(&key, limit))).boxed()
     }
 
-    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
         self.disk(move |state| Ok(state.disk.finished(&query))).boxed()
     }
 
@@ -239,7 +249,7 @@ impl Store for Life {
         self.disk(move |state| Ok(state.disk.expire(ended_before, limit))).boxed()
     }
 
-    fn is_durable(&self) -> bool {
-        true
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { ended_runs: true, ended_names: true, outlives_process: true }
     }
 }

@@ -23,7 +23,7 @@ async fn seeded(dir: &std::path::Path) -> FileStore {
         let mut run = Run::new(uuid::Uuid::now_v7(), format!("old-{n}"), 0, Arc::clone(&spec), ENDED);
         run.status = if n.is_multiple_of(100) { Status::Aborted } else { Status::Succeeded };
         run.finished_at = Some(ENDED);
-        Change::Put(Box::new(run))
+        Change::Put(Arc::new(run))
     };
     let numbers: Vec<u32> = (0..RUNS).collect();
     for chunk in numbers.chunks(10_000) {

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures::future::{BoxFuture, FutureExt as _};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use taskwatch::cell::ports::{self, CallError, ContainerDefinition, Described, RunTaskAnswer, RunTaskCall};
 use taskwatch::core::failure;
 use taskwatch::core::task::Task;
@@ -66,11 +68,19 @@ struct Books {
     tasks: usize,
     launches: Vec<Instant>,
     enforced: Option<Enforced>,
+    /// Share of RunTask calls that are throttled at random.
+    random: Option<(f64, SmallRng)>,
     /// When a call came, and whether it was throttled for its rate.
     verdicts: Vec<(Instant, bool)>,
 }
 
 impl Books {
+    /// Whether a call is throttled neither at random nor for its rate.
+    fn admits(&mut self, count: u32) -> bool {
+        let unlucky = self.random.as_mut().is_some_and(|(share, dice)| dice.random::<f64>() < *share);
+        !unlucky && self.enforced.as_mut().is_none_or(|enforced| enforced.admits(count.into()))
+    }
+
     fn place(&mut self, call: &RunTaskCall, count: usize) -> Vec<String> {
         if let Some(known) = self.by_token.get(&call.client_token) {
             return known.clone();
@@ -120,6 +130,11 @@ impl FakeEcs {
         self.books().enforced = Some(Enforced { quota, left, at: Instant::now() });
     }
 
+    /// Throttles this share of the RunTask calls, whatever their rate is.
+    pub(crate) fn throttle_at_random(&self, share: f64, seed: u64) {
+        self.books().random = Some((share, SmallRng::seed_from_u64(seed)));
+    }
+
     /// Of every call since then, whether it was throttled for its rate.
     pub(crate) fn verdicts(&self, since: Instant) -> Vec<bool> {
         self.books().verdicts.iter().filter(|(at, _)| *at >= since).map(|(_, throttled)| *throttled).collect()
@@ -160,7 +175,7 @@ impl ports::Ecs for FakeEcs {
             self.journal.note(format!("RunTask {} {}", call.client_token, call.count));
             let asked = call.count as usize;
             self.books().launches.push(Instant::now());
-            let admitted = self.books().enforced.as_mut().is_none_or(|enforced| enforced.admits(call.count.into()));
+            let admitted = self.books().admits(call.count);
             self.books().verdicts.push((Instant::now(), !admitted));
             if !admitted {
                 return Err(CallError::Throttled("Rate exceeded".into()));

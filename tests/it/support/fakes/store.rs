@@ -1,13 +1,15 @@
 //! A memory store behind a gate: while it is shut, nothing becomes durable.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::future::{BoxFuture, FutureExt as _};
 use taskwatch::core::notification::Outlet;
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
-use taskwatch::store::{Change, Contents, Key, MemoryStore, Posted, Query, Store, StoreError};
+use taskwatch::store::{Capabilities, Change, Contents, Key, MemoryStore, Page, Posted, Query, Store, StoreError};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::Journal;
 
@@ -16,11 +18,19 @@ pub(crate) struct FakeStore {
     kept: MemoryStore,
     gate: watch::Sender<bool>,
     durable: AtomicBool,
+    /// Items in a page at most.
+    page: AtomicUsize,
 }
 
 impl FakeStore {
     pub(crate) fn new(journal: Journal) -> Self {
-        Self { journal, kept: MemoryStore::default(), gate: watch::Sender::new(true), durable: AtomicBool::new(false) }
+        Self {
+            journal,
+            kept: MemoryStore::default(),
+            gate: watch::Sender::new(true),
+            durable: AtomicBool::new(false),
+            page: AtomicUsize::new(usize::MAX),
+        }
     }
 
     pub(crate) fn shut(&self) {
@@ -30,6 +40,15 @@ impl FakeStore {
     /// From now on the cell may forget final runs, as it does with a store on a disk.
     pub(crate) fn keeps_final_runs(&self) {
         self.durable.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on no page has more items, however many are asked for.
+    pub(crate) fn gives_short_pages(&self, of: usize) {
+        self.page.store(of, Ordering::Relaxed);
+    }
+
+    fn shorter(&self, limit: usize) -> usize {
+        limit.min(self.page.load(Ordering::Relaxed))
     }
 
     pub(crate) fn open(&self) {
@@ -42,11 +61,11 @@ impl Store for FakeStore {
         self.kept.load()
     }
 
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
         async move {
             let mut gate = self.gate.subscribe();
             let _ = gate.wait_for(|open| *open).await;
-            for change in &changes {
+            for change in &*changes {
                 match change {
                     Change::Put(run) => {
                         let stage = run.attempt().map(|a| format!("{:?}", a.stage)).unwrap_or_default();
@@ -63,24 +82,35 @@ impl Store for FakeStore {
         .boxed()
     }
 
-    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Posted>, StoreError>> {
-        self.kept.outbox(outlet, after, limit)
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.kept.confirm_owner()
     }
 
-    fn find(&self, key: Key) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+    fn outbox(
+        &self,
+        outlet: &Outlet,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
+        self.kept.outbox(outlet, after, self.shorter(limit))
+    }
+
+    fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {
         self.journal.note(format!("Find {key:?}"));
-        self.kept.find(key)
+        self.kept.find(key, self.shorter(limit))
     }
 
-    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
-        self.kept.finished(query)
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
+        let limit = self.shorter(query.limit);
+        self.kept.finished(Query { limit, ..query })
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
         self.kept.expire(ended_before, limit)
     }
 
-    fn is_durable(&self) -> bool {
-        self.durable.load(Ordering::Relaxed)
+    fn capabilities(&self) -> Capabilities {
+        let durable = self.durable.load(Ordering::Relaxed);
+        Capabilities { ended_runs: durable, ended_names: durable, outlives_process: durable }
     }
 }

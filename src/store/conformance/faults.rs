@@ -1,0 +1,65 @@
+//! What fails, fails as a whole, says what it is, and is over when its cause is.
+
+use std::sync::Arc;
+
+use super::make::of_request;
+use super::{Fault, NOW, Subject, commit, ended, load, outlets, puts, runs};
+use crate::core::notification::{self, Origin};
+use crate::store::{Change, Key, StoreError, find_all};
+
+pub(super) async fn a_full_store_loses_nothing_and_goes_on_when_there_is_room<S: Subject>(subject: S) {
+    fails_and_goes_on(subject, Fault::Full, "the disk is full").await;
+}
+
+pub(super) async fn a_store_that_may_not_write_says_so_and_goes_on_when_it_may<S: Subject>(subject: S) {
+    fails_and_goes_on(subject, Fault::ReadOnly, "cannot be written").await;
+}
+
+async fn fails_and_goes_on<S: Subject>(subject: S, fault: Fault, said: &str) {
+    let store = subject.store();
+    let all = runs(2_000);
+    commit(store, puts(&all[..10])).await.unwrap();
+    if !subject.fault(fault).await {
+        return;
+    }
+    let rest: Arc<[Change]> = puts(&all[10..]).into();
+    for _ in 0..3 {
+        let error = store.commit(Arc::clone(&rest)).await.unwrap_err();
+        assert!(error.is_temporary() && error.to_string().contains(said), "{error}");
+        assert_eq!(load(store).await.1.len(), 10, "a refused batch left something behind");
+    }
+    subject.fault(Fault::Gone).await;
+    store.commit(rest).await.unwrap();
+    let subject = subject.reopen();
+    assert_eq!(load(subject.store()).await.1.len(), 2_000);
+}
+
+pub(super) async fn a_change_that_is_too_large_is_named_and_the_others_go_on_without_it<S: Subject>(subject: S) {
+    let store = subject.store();
+    let good = runs(2);
+    let mut large = of_request("large", 1).remove(0);
+    // Not to be compressed away.
+    let noise: Vec<String> = (0..2_000).map(|_| uuid::Uuid::new_v4().to_string()).collect();
+    large.stop_asked = Some(noise.concat());
+    let mut told = notification::build(&ended(&good[0], NOW), &Origin::default(), &outlets()).remove(0);
+    told.message = noise.concat();
+    if !subject.fault(Fault::Small(20_000)).await {
+        return;
+    }
+    let poison = [
+        (Change::Put(Arc::new(large.clone())), Some(large.id), "run large/0"),
+        (Change::Post(Arc::new(told)), Some(good[0].id), "notification"),
+        (Change::Note { name: "limits", text: noise.concat() }, None, "note"),
+    ];
+    for (change, about, said) in poison {
+        let [first, second] = [puts(&good[..1]), puts(&good[1..])].map(|mut one| one.remove(0));
+        let error = commit(store, vec![first, change, second]).await.unwrap_err();
+        let text = error.to_string();
+        let StoreError::TooLarge { change, run, bytes, most, .. } = error else { panic!("{error:?}") };
+        assert_eq!((change, run), (1, about), "{text}");
+        assert!(bytes > most && most == 20_000 && text.contains(said), "{text}");
+        assert!(load(store).await.1.is_empty(), "a refused batch left something behind");
+    }
+    commit(store, puts(&good)).await.unwrap();
+    assert_eq!(find_all(store, Key::request("n")).await.unwrap().len(), 2);
+}

@@ -1,0 +1,59 @@
+//! Runs and notifications for tests of stores.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::core::machine::{self, Input};
+use crate::core::notification::{Outlet, Outlets};
+use crate::core::request::RunRequest;
+use crate::core::run::Run;
+use crate::core::time::Timestamp;
+use crate::store::Change;
+
+pub(in crate::store) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// Runs of one request, `n/0` and so on.
+pub(in crate::store) fn runs(count: u32) -> Vec<Run> {
+    of_request("n", count)
+}
+
+pub(super) fn of_request(name: &str, count: u32) -> Vec<Run> {
+    let request = json!({"runTask": {"taskDefinition": "etl:7", "overrides": {"cpu": "256"}}, "name": name});
+    let spec = Arc::new(RunRequest::parse(&request.to_string()).unwrap().spec);
+    let run = |index| {
+        let mut run = Run::new(Uuid::now_v7(), format!("{name}/{index}"), index, Arc::clone(&spec), NOW);
+        machine::apply(&mut run, &Input::Submitted, NOW);
+        run
+    };
+    (0..count).map(run).collect()
+}
+
+/// The same run, stopped: final.
+pub(in crate::store) fn ended(run: &Run, at: Timestamp) -> Run {
+    let mut run = run.clone();
+    machine::apply(&mut run, &Input::StopAsked { reason: "x".into() }, at);
+    assert!(run.status.is_final());
+    run
+}
+
+pub(in crate::store) fn topic() -> Outlet {
+    Outlet::Topic("arn:t".into())
+}
+
+pub(in crate::store) fn bus() -> Outlet {
+    Outlet::Bus("b".into())
+}
+
+pub(in crate::store) fn outlets() -> Outlets {
+    Outlets { topic: Some("arn:t".into()), bus: Some("b".into()) }
+}
+
+pub(in crate::store) fn puts(runs: &[Run]) -> Vec<Change> {
+    runs.iter().map(|run| Change::Put(Arc::new(run.clone()))).collect()
+}
+
+pub(in crate::store) fn same(one: &Run, other: &Run) {
+    assert_eq!(serde_json::to_value(one).unwrap(), serde_json::to_value(other).unwrap());
+}

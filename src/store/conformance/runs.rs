@@ -1,0 +1,167 @@
+//! Commits, and what is read back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{NOW, Subject, bus, commit, ended, load, outlets, puts, runs, same, topic};
+use crate::core::machine::{self, Input};
+use crate::core::notification::{self, Origin};
+use crate::store::{Change, Key, Query, find_all};
+
+pub(super) async fn what_was_committed_is_there_after_opening_again<S: Subject>(subject: S) {
+    let all = runs(5);
+    let done = ended(&all[0], NOW);
+    let told = notification::build(&done, &Origin::default(), &outlets());
+    let store = subject.store();
+    commit(store, puts(&all)).await.unwrap();
+    let end = vec![
+        Change::Put(Arc::new(done.clone())),
+        Change::Post(Arc::new(told[0].clone())),
+        Change::Post(Arc::new(told[1].clone())),
+    ];
+    commit(store, end).await.unwrap();
+    commit(store, vec![Change::Forget(all[4].id)]).await.unwrap();
+    let note = |text: &str| vec![Change::Note { name: "limits", text: text.into() }];
+    commit(store, note("1")).await.unwrap();
+    commit(store, note("2")).await.unwrap();
+
+    let subject = subject.reopen();
+    let store = subject.store();
+    let (contents, loaded) = load(store).await;
+    assert_eq!(contents.notes.get("limits").map(String::as_str), Some("2"));
+    let undelivered: Vec<_> = contents.undelivered.into_iter().collect();
+    assert_eq!((contents.open, undelivered), (3, vec![(topic(), 1), (bus(), 1)]));
+    let open: Vec<_> = loaded.iter().filter(|run| !run.status.is_final()).collect();
+    assert_eq!(open.len(), 3);
+    // Only a store that ends with its process may give ended runs as well: there the process knows them anyway.
+    assert!(open.len() == loaded.len() || !store.capabilities().outlives_process);
+    for run in open {
+        same(run, all.iter().find(|known| known.id == run.id).unwrap());
+        assert!(Arc::ptr_eq(&run.spec, &loaded[0].spec), "siblings share their request");
+    }
+    same(&find_all(store, Key::Run(done.id)).await.unwrap()[0], &done);
+    let of_request = find_all(store, Key::request("n")).await.unwrap();
+    assert_eq!(of_request.iter().map(|run| run.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert!(find_all(store, Key::Run(all[4].id)).await.unwrap().is_empty());
+}
+
+pub(super) async fn an_older_or_equal_revision_never_replaces_a_newer_one<S: Subject>(subject: S) {
+    let store = subject.store();
+    let old = runs(1).remove(0);
+    let mut equal = old.clone();
+    equal.stop_asked = Some("an equal revision".into());
+    let newer = ended(&old, NOW);
+    assert!(newer.revision > old.revision);
+    let kept = async || find_all(store, Key::Run(old.id)).await.unwrap().remove(0);
+    commit(store, puts(&[old.clone(), equal])).await.unwrap();
+    same(&kept().await, &old);
+    commit(store, puts(&[newer.clone(), old.clone()])).await.unwrap();
+    same(&kept().await, &newer);
+    commit(store, puts(std::slice::from_ref(&old))).await.unwrap();
+    same(&kept().await, &newer);
+    assert!(store.finished(Query { limit: 9, ..Query::default() }).await.unwrap().items.len() == 1);
+
+    let subject = subject.reopen();
+    let store = subject.store();
+    commit(store, puts(&[old])).await.unwrap();
+    let (contents, _) = load(store).await;
+    assert_eq!(contents.open, 0, "an ended run was opened again by an older revision");
+}
+
+pub(super) async fn the_same_commit_again_changes_nothing<S: Subject>(subject: S) {
+    let store = subject.store();
+    let all = runs(3);
+    commit(store, puts(&all)).await.unwrap();
+    let gone = ended(&all[1], NOW);
+    let told = notification::build(&gone, &Origin::default(), &outlets());
+    commit(store, vec![Change::Put(gone.clone().into()), Change::Post(told[0].clone().into())]).await.unwrap();
+    let first = store.outbox(&topic(), 0, 1).await.unwrap().items[0].seq;
+    let done = ended(&all[0], NOW);
+    let end = notification::build(&done, &Origin::default(), &outlets());
+    let changes: Arc<[Change]> = vec![
+        Change::Put(Arc::new(done.clone())),
+        Change::Post(Arc::new(end[0].clone())),
+        Change::Post(Arc::new(end[1].clone())),
+        Change::Note { name: "limits", text: "1".into() },
+        Change::Delivered(first),
+        Change::Forget(all[2].id),
+    ]
+    .into();
+    for _ in 0..3 {
+        store.commit(Arc::clone(&changes)).await.unwrap();
+        let (contents, _) = load(store).await;
+        let undelivered: Vec<_> = contents.undelivered.into_iter().collect();
+        assert_eq!((contents.open, undelivered), (0, vec![(topic(), 1), (bus(), 1)]));
+        let kept = find_all(store, Key::request("n")).await.unwrap();
+        assert_eq!(kept.len(), 2);
+        same(&kept[0], &done);
+        same(&kept[1], &gone);
+    }
+}
+
+pub(super) async fn a_redriven_run_is_open_again<S: Subject>(subject: S) {
+    let store = subject.store();
+    let run = runs(1).remove(0);
+    let mut again = ended(&run, NOW);
+    let done = again.clone();
+    machine::apply(&mut again, &Input::Redriven, NOW);
+    assert!(!again.status.is_final());
+    commit(store, puts(&[run, done.clone()])).await.unwrap();
+    commit(store, puts(&[again.clone(), done])).await.unwrap();
+    let all = Query { limit: 9, ..Query::default() };
+    assert!(store.finished(all.clone()).await.unwrap().items.is_empty());
+    assert_eq!(store.expire(NOW.plus(Duration::from_secs(9)), 9).await.unwrap(), 0);
+    let subject = subject.reopen();
+    let store = subject.store();
+    let (contents, loaded) = load(store).await;
+    assert_eq!((contents.open, loaded.len()), (1, 1));
+    same(&loaded[0], &again);
+    same(&find_all(store, Key::request("n")).await.unwrap()[0], &again);
+    commit(store, puts(&[ended(&again, NOW)])).await.unwrap();
+    assert_eq!(store.finished(all).await.unwrap().items.len(), 1);
+    assert_eq!(load(store).await.0.open, 0);
+}
+
+pub(super) async fn a_run_is_found_by_a_task_of_any_attempt_within_its_request<S: Subject>(subject: S) {
+    let mut all = runs(3);
+    for (n, run) in all.iter_mut().enumerate() {
+        let again = run.attempts[0].clone();
+        run.attempts.push(again);
+        run.attempts[0].task_arn = Some(format!("arn:task/{n}a"));
+        run.attempts[1].task_arn = Some(format!("arn:task/{n}b"));
+    }
+    all[2] = ended(&all[2], NOW);
+    let store = subject.store();
+    commit(store, puts(&all)).await.unwrap();
+    let found = async |request: &str, task_arn: &str| {
+        let key = Key::Task { request: request.into(), task_arn: task_arn.into() };
+        store.find(key, 9).await.unwrap().items.iter().map(|run| run.index).collect::<Vec<_>>()
+    };
+    assert_eq!(found("n", "arn:task/1a").await, [1]);
+    assert_eq!(found("n", "arn:task/2b").await, [2]);
+    for (request, task_arn) in
+        [("other", "arn:task/1a"), ("n", "arn:task/1"), ("n", "rn:task/1a"), ("n", "arn:task/3a")]
+    {
+        assert!(found(request, task_arn).await.is_empty(), "{request} {task_arn}");
+    }
+}
+
+pub(super) async fn only_old_runs_that_were_told_of_are_forgotten<S: Subject>(subject: S) {
+    let store = subject.store();
+    let all = runs(4);
+    let day = Duration::from_secs(86_400);
+    let (old, untold, new) = (ended(&all[0], NOW), ended(&all[1], NOW), ended(&all[2], NOW.plus(day)));
+    let told = notification::build(&untold, &Origin::default(), &outlets());
+    commit(store, puts(&[old.clone(), untold.clone(), new.clone(), all[3].clone()])).await.unwrap();
+    commit(store, vec![Change::Post(Arc::new(told[0].clone()))]).await.unwrap();
+    assert_eq!(store.expire(NOW.plus(day / 2), 10).await.unwrap(), 1);
+    assert!(find_all(store, Key::Run(old.id)).await.unwrap().is_empty());
+    assert_eq!(find_all(store, Key::request("n")).await.unwrap().len(), 3);
+    let posted = store.outbox(&topic(), 0, 1).await.unwrap().items;
+    commit(store, vec![Change::Delivered(posted[0].seq)]).await.unwrap();
+    assert_eq!(store.expire(NOW.plus(day * 2), 1).await.unwrap(), 1);
+    assert_eq!(store.expire(NOW.plus(day * 2), 10).await.unwrap(), 1);
+    let (contents, loaded) = load(store).await;
+    assert_eq!((contents.open, loaded.len()), (1, 1));
+    assert!(store.finished(Query { limit: 9, ..Query::default() }).await.unwrap().items.is_empty());
+}
