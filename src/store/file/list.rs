@@ -9,6 +9,7 @@ use rusqlite::types::ToSql;
 use uuid::Uuid;
 
 use super::record::{self, SELECT};
+use crate::core::name::request_of;
 use crate::core::run::{Run, Status};
 use crate::store::{Page, Query};
 
@@ -34,12 +35,12 @@ fn of_status(connection: &Connection, query: &Query, status: Status) -> rusqlite
         sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
     };
     let before = query.before.map(|id| *id.as_bytes());
-    let named = query.name.as_deref().map(|name| (name, name.split('/').next().unwrap_or_default()));
-    let error = query.error.as_ref().map(|name| format!("|{name}|"));
+    let named = query.filter.name.as_deref().map(|name| (name, request_of(name)));
+    let error = query.filter.error.as_ref().map(|name| format!("|{name}|"));
     if let Some(before) = &before {
         narrow("runs.id < ?", before);
     }
-    if let Some(queue) = &query.queue {
+    if let Some(queue) = &query.filter.queue {
         narrow("runs.queue = ?", queue);
     }
     if let Some(error) = &error {
