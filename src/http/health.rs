@@ -37,7 +37,7 @@ pub(super) async fn ready(State(api): State<Api>, request: Request) -> Result<Js
     }
     // The log has the texts.
     if guard::refusal(&api, &request).is_some() {
-        reasons.iter_mut().for_each(|reason| part(reason));
+        reasons.iter_mut().for_each(part);
     }
     Err(ApiError::not_ready(&reasons))
 }
