@@ -98,6 +98,10 @@ pub(crate) struct FakeEcs {
     books: Mutex<Books>,
     /// DescribeTaskDefinition is never answered.
     pub(crate) keeps_definitions: AtomicBool,
+    /// The same of one task definition only, by what its name contains.
+    pub(crate) keeps_definition: Mutex<Option<&'static str>>,
+    /// DescribeTasks is AccessDenied.
+    pub(crate) refuses_to_describe: AtomicBool,
 }
 
 /// The ARN of the n-th task placed, from 1.
@@ -107,7 +111,13 @@ fn arn(n: usize) -> String {
 
 impl FakeEcs {
     pub(crate) fn new(journal: Journal) -> Self {
-        Self { journal, books: Mutex::default(), keeps_definitions: AtomicBool::new(false) }
+        Self {
+            journal,
+            books: Mutex::default(),
+            keeps_definitions: AtomicBool::new(false),
+            keeps_definition: Mutex::default(),
+            refuses_to_describe: AtomicBool::new(false),
+        }
     }
 
     fn books(&self) -> std::sync::MutexGuard<'_, Books> {
@@ -212,6 +222,10 @@ impl ports::Ecs for FakeEcs {
 
     fn describe_tasks<'a>(&'a self, _: &'a str, arns: &'a [String]) -> BoxFuture<'a, Result<Described, CallError>> {
         self.journal.note(format!("DescribeTasks {}", arns.len()));
+        if self.refuses_to_describe.load(Ordering::Relaxed) {
+            let refused = CallError::from_exception("AccessDeniedException", "not authorized: ecs:DescribeTasks");
+            return async { Err(refused) }.boxed();
+        }
         let books = self.books();
         let mut described = Described::default();
         for arn in arns {
@@ -232,9 +246,10 @@ impl ports::Ecs for FakeEcs {
         async { Ok(arns) }.boxed()
     }
 
-    fn container_definitions<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
+    fn container_definitions<'a>(&'a self, of: &'a str) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
         self.journal.note("DescribeTaskDefinition");
-        if self.keeps_definitions.load(Ordering::Relaxed) {
+        let kept = *self.keeps_definition.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_some_and(|kept| of.contains(kept)) || self.keeps_definitions.load(Ordering::Relaxed) {
             return std::future::pending().boxed();
         }
         async { Ok(vec!["app", "goapp"].into_iter().map(essential).collect()) }.boxed()
