@@ -25,6 +25,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for chunk in numbers.chunks(10_000) {
         store.commit(chunk.iter().map(|n| open_run(*n, &spec, now)).collect()).await?;
     }
+    drop(store);
+    let began = std::time::Instant::now();
+    let store = FileStore::open(dir.as_ref())?;
+    let mut contents = store.load().await?;
+    let mut loaded = 0;
+    while let Some(part) = contents.runs.next().await? {
+        loaded += part.len();
+    }
+    println!("{loaded} open runs are loaded in {:.2} s", began.elapsed().as_secs_f64());
     Ok(())
 }
 

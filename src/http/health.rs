@@ -37,19 +37,7 @@ pub(super) async fn ready(State(api): State<Api>, request: Request) -> Result<Js
         return Ok(Json(Health { status: "ready" }));
     }
     // The log has the texts.
-<<<<<<< HEAD
     let in_full = guard::refusal(&api, &request).is_none();
     let told = |hindrance: Hindrance| if in_full { hindrance.to_string() } else { hindrance.what };
     Err(ApiError::not_ready(&hindrances.into_iter().map(told).collect::<Vec<_>>()))
-=======
-    if guard::refusal(&api, &request).is_some() {
-        reasons.iter_mut().for_each(part);
-    }
-    Err(ApiError::not_ready(&reasons))
-}
-
-/// Cuts a reason down to which part is not ready: `the store does not take changes: WHY`.
-fn part(reason: &mut String) {
-    reason.truncate(reason.find(": ").unwrap_or(reason.len()));
->>>>>>> edge
 }

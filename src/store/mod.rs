@@ -1,5 +1,6 @@
 //! Where runs and undelivered notifications are kept.
 
+mod codec;
 #[cfg(test)]
 mod conformance;
 mod contents;

@@ -1,59 +1,106 @@
-//! Pages of final runs, newest first.
+//! Pages of ended runs, newest first.
 //!
-//! One query a status: each walks an index in the order of ids and stops at the page's end, however many runs there are.
+//! One query a status: each walks one index in the order of ids, within what all filters leave, and stops at the page's end,
+//! however many runs there are. Only the page's runs are read.
 
-use std::cmp::Reverse;
-
-use rusqlite::Connection;
 use rusqlite::types::ToSql;
+use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
-use super::record::{self, SELECT};
-use crate::core::name::request_of;
+use super::read::{self, COLUMNS, Raw, one_more};
+use super::{legacy, write};
 use crate::core::run::{Run, Status};
-use crate::store::{Page, Query};
+use crate::store::{Key, Page, Query};
 
 pub(super) fn finished(connection: &Connection, query: &Query) -> rusqlite::Result<Page<Run, Uuid>> {
-    let mut items = Vec::new();
+    let is_legacy = legacy::is_there(connection)?;
+    let mut ids = Vec::new();
     for status in query.finals() {
-        items.extend(of_status(connection, query, status)?);
+        if let Some(statement) = Statement::of(connection, query, status)? {
+            ids.extend(statement.ids(connection)?);
+        }
+        if is_legacy {
+            ids.extend(legacy::ids(connection, query, status)?);
+        }
     }
-    items.sort_unstable_by_key(|run: &Run| Reverse(run.id));
-    let more = items.len() > query.limit;
-    items.truncate(query.limit);
-    let next = items.last().filter(|_| more).map(|run| run.id);
+    ids.sort_unstable_by(|a, b| b.cmp(a));
+    let more = ids.len() > query.limit;
+    ids.truncate(query.limit);
+    let next = ids.last().copied().filter(|_| more);
+    let mut items = Vec::with_capacity(ids.len());
+    let mut raw = Vec::with_capacity(ids.len());
+    let mut ended = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM ended WHERE id = ?1"))?;
+    for id in ids {
+        match ended.query_row([id.as_bytes()], Raw::of).optional()? {
+            Some(row) => raw.push(row),
+            None => items.extend(legacy::find(connection, &Key::Run(id), 1)?),
+        }
+    }
+    items.extend(read::runs(connection, raw)?);
+    // An index says where a name may be: `n/0` is none of a request of one.
+    items.retain(|run| query.fits(run));
+    items.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
     Ok(Page { items, next })
 }
 
-fn of_status(connection: &Connection, query: &Query, status: Status) -> rusqlite::Result<Vec<Run>> {
-    let mut sql = format!("{SELECT} WHERE runs.finished_at IS NOT NULL AND runs.status = ?1");
-    let status = status.as_str();
-    let mut values: Vec<&dyn ToSql> = vec![&status];
-    let mut narrow = |condition: &str, value| {
-        values.push(value);
-        sql.push_str(" AND ");
-        sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
-    };
-    let before = query.before.map(|id| *id.as_bytes());
-    let named = query.filter.name.as_deref().map(|name| (name, request_of(name)));
-    let error = query.filter.error.as_ref().map(|name| format!("|{name}|"));
-    if let Some(before) = &before {
-        narrow("runs.id < ?", before);
-    }
-    if let Some(queue) = &query.filter.queue {
-        narrow("runs.queue = ?", queue);
-    }
-    if let Some(error) = &error {
-        narrow("instr(runs.names, ?) > 0", error);
-    }
-    if let Some((name, request)) = &named {
-        narrow("runs.request = ?", request);
-        // Of `name/3` only the one; of `name` all.
-        if name != request {
-            narrow("json_extract(runs.body, '$.name') = ?", name);
+/// A query for ids of one status, newest first.
+pub(super) struct Statement {
+    pub(super) sql: String,
+    pub(super) values: Vec<Box<dyn ToSql>>,
+}
+
+impl Statement {
+    /// `None`: nothing can fit.
+    pub(super) fn of(connection: &Connection, query: &Query, status: Status) -> rusqlite::Result<Option<Self>> {
+        let mut error = None;
+        if let Some(name) = &query.filter.error {
+            let sql = "SELECT id FROM errors WHERE name = ?1";
+            error = connection.prepare_cached(sql)?.query_row([name], |row| row.get::<_, i64>(0)).optional()?;
+            if error.is_none() {
+                return Ok(None);
+            }
         }
+        // The index is named: the planner would walk all runs of a status where it thinks that a name has many.
+        let (table, index) = match (&query.filter.name, &query.filter.queue, error) {
+            (Some(_), _, _) => ("ended", "INDEXED BY ended_by_request"),
+            (None, Some(_), Some(_)) => ("ended_errors", "INDEXED BY ended_errors_by_queue"),
+            (None, None, Some(_)) => ("ended_errors", ""),
+            (None, Some(_), None) => ("ended", "INDEXED BY ended_by_queue"),
+            (None, None, None) => ("ended", "INDEXED BY ended_by_status"),
+        };
+        let sql = format!("SELECT id FROM {table} {index} WHERE status = ?1");
+        let mut statement = Self { sql, values: vec![Box::new(write::number(status))] };
+        if let Some(name) = &query.filter.name {
+            let (request, number) = name.split_once('/').map_or((name.as_str(), None), |(r, n)| (r, Some(n)));
+            statement.narrow("request = ?", request.to_owned());
+            if let Some(number) = number {
+                let Ok(number) = number.parse::<u32>() else { return Ok(None) };
+                statement.narrow("number = ?", number);
+            }
+        }
+        if let Some(queue) = &query.filter.queue {
+            statement.narrow("queue = ?", queue.clone());
+        }
+        match error {
+            Some(error) if table == "ended_errors" => statement.narrow("error = ?", error),
+            Some(error) => statement.narrow("instr(errors, ?) > 0", format!("|{error}|")),
+            None => {}
+        }
+        if let Some(before) = query.before {
+            statement.narrow("id < ?", *before.as_bytes());
+        }
+        statement.sql.push_str(&format!(" ORDER BY id DESC LIMIT {}", one_more(query.limit)));
+        Ok(Some(statement))
     }
-    sql.push_str(&format!(" ORDER BY runs.id DESC LIMIT {}", record::one_more(query.limit)));
-    let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(values.as_slice(), record::found)?.collect()
+
+    fn narrow(&mut self, condition: &str, value: impl ToSql + 'static) {
+        self.values.push(Box::new(value));
+        self.sql.push_str(&format!(" AND {}", condition.replace('?', &format!("?{}", self.values.len()))));
+    }
+
+    fn ids(&self, connection: &Connection) -> rusqlite::Result<Vec<Uuid>> {
+        let mut statement = connection.prepare_cached(&self.sql)?;
+        let values: Vec<&dyn ToSql> = self.values.iter().map(|value| &**value).collect();
+        statement.query_map(values.as_slice(), |row| row.get(0).map(Uuid::from_bytes))?.collect()
+    }
 }

@@ -3,14 +3,18 @@
 //! SQLite in WAL mode with `synchronous = FULL` makes a commit durable when it answers, and a database that was cut off
 //! anywhere opens as of its last commit (<https://www.sqlite.org/wal.html>, <https://www.sqlite.org/atomiccommit.html>).
 
+mod legacy;
+#[cfg(test)]
+mod legacy_tests;
 mod list;
 mod load;
 mod lock;
 mod private;
-mod record;
+mod read;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod write;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -70,6 +74,7 @@ impl FileStore {
         let read_only = || {
             let connection = Connection::open_with_flags(&path, flags)?;
             connection.busy_timeout(schema::BUSY)?;
+            connection.set_prepared_statement_cache_capacity(64);
             Ok(Arc::new(Mutex::new(connection)))
         };
         let (reader, lister) = (read_only().map_err(wrong)?, read_only().map_err(wrong)?);
@@ -94,7 +99,9 @@ impl FileStore {
         Box::pin(async move {
             let looked = tokio::task::spawn_blocking(move || {
                 let connection = reader.lock().unwrap_or_else(PoisonError::into_inner);
-                look(&connection).map_err(|e| said(&dir, &e))
+                // All of an answer is of one moment.
+                let looked = connection.unchecked_transaction().and_then(|moment| look(&moment));
+                looked.map_err(|e| said(&dir, &e))
             });
             looked.await.map_err(|e| StoreError::Unavailable(format!("a read of the store broke off: {e}")))?
         })
@@ -108,7 +115,7 @@ impl Store for FileStore {
 
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
         Box::pin(async move {
-            let mut contents = self.read(&self.reader, record::load).await?;
+            let mut contents = self.read(&self.reader, read::load).await?;
             contents.runs = load::open_runs(Arc::clone(&self.reader), self.dir.clone());
             Ok(contents)
         })
@@ -130,11 +137,11 @@ impl Store for FileStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
         let outlet = outlet.clone();
-        self.read(&self.reader, move |connection| record::outbox(connection, &outlet, after, limit))
+        self.read(&self.reader, move |connection| read::outbox(connection, &outlet, after, limit))
     }
 
     fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {
-        self.read(&self.reader, move |connection| record::find(connection, &key, limit))
+        self.read(&self.reader, move |connection| read::find(connection, &key, limit))
     }
 
     fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {

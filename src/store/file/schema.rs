@@ -8,25 +8,43 @@ use rusqlite::Connection;
 const APPLICATION: i32 = 0x7477_6368;
 /// What this program reads and writes.
 const VERSION: i32 = 2;
+/// The format before: `legacy.rs` reads what is left of it.
+const BEFORE: i32 = 1;
 /// How long a reader waits for a checkpoint.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
-/// `specs` holds what runs of one request share, once. `runs.body` is JSON without it. A final run has `finished_at`.
-/// `notes` is what the cell keeps for itself, such as changed limits.
-/// `names` are those of its failure, each between bars: what a listing by error looks through.
+/// `specs` holds what runs of one request share, once, by a digest of it. Open runs and ended ones are apart: the open ones
+/// are few, written often, and all read at a start; the ended ones are many, written once, and listed.
+/// `body` is a record of `store/codec`. `status` is a number of `write.rs`, `tasks` the ends of digests of task ARNs.
+/// `ended_errors` has a row for each name of a run's failure, each with what a listing may ask for beside it: so each
+/// filter is a walk along one index. `notes` is what the cell keeps for itself, such as changed limits.
 const TABLES: &str = "
-CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
-CREATE TABLE runs (
+CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL) STRICT;
+CREATE TABLE open (
     id BLOB PRIMARY KEY, request TEXT NOT NULL, number INTEGER NOT NULL, spec INTEGER NOT NULL REFERENCES specs (id),
-    status TEXT NOT NULL, finished_at INTEGER, queue TEXT NOT NULL, names TEXT, body TEXT NOT NULL,
-    revision INTEGER NOT NULL DEFAULT 0
+    revision INTEGER NOT NULL, tasks BLOB, body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX runs_by_request ON runs (request, number);
-CREATE INDEX runs_open ON runs (id) WHERE finished_at IS NULL;
-CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at IS NOT NULL;
-CREATE INDEX runs_by_spec ON runs (spec);
-CREATE INDEX runs_by_status ON runs (status, id) WHERE finished_at IS NOT NULL;
-CREATE INDEX runs_by_queue ON runs (queue, status, id) WHERE finished_at IS NOT NULL;
+CREATE INDEX open_by_request ON open (request, number);
+CREATE INDEX open_by_spec ON open (spec);
+CREATE TABLE ended (
+    id BLOB PRIMARY KEY, request TEXT NOT NULL, number INTEGER NOT NULL, spec INTEGER NOT NULL REFERENCES specs (id),
+    revision INTEGER NOT NULL, status INTEGER NOT NULL, finished_at INTEGER NOT NULL, queue TEXT NOT NULL, errors TEXT,
+    tasks BLOB, body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ended_by_request ON ended (request, number, status);
+CREATE INDEX ended_by_status ON ended (status, id);
+CREATE INDEX ended_by_queue ON ended (queue, status, id);
+CREATE INDEX ended_by_end ON ended (finished_at);
+CREATE INDEX ended_by_spec ON ended (spec);
+CREATE TABLE errors (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE ended_errors (
+    error INTEGER NOT NULL, status INTEGER NOT NULL, id BLOB NOT NULL, queue TEXT NOT NULL, PRIMARY KEY (error, status, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ended_errors_by_queue ON ended_errors (queue, error, status, id);
+";
+
+/// The same in both formats.
+const KEPT_TABLES: &str = "
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, outlet TEXT NOT NULL, run BLOB NOT NULL, body TEXT NOT NULL,
     UNIQUE (id, outlet)
@@ -55,7 +73,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
     match (tables, application, version) {
-        (0, ..) | (_, APPLICATION, 1 | VERSION) => {}
+        (0, ..) | (_, APPLICATION, BEFORE | VERSION) => {}
         (_, APPLICATION, newer) => return Err(SchemaError::Newer(newer)),
         _ => return Err(SchemaError::Foreign),
     }
@@ -66,19 +84,24 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.pragma_update(None, "cache_size", -32 * 1024)?;
-    if version == 1 {
-        let transaction = connection.transaction()?;
-        // Changes no row: it takes no longer the more there are.
-        transaction.execute_batch("ALTER TABLE runs ADD COLUMN revision INTEGER NOT NULL DEFAULT 0")?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-    }
-    if tables == 0 {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-    }
+    connection.set_prepared_statement_cache_capacity(64);
+    make(connection, tables > 0, version)?;
     Ok(())
+}
+
+fn make(connection: &mut Connection, is_there: bool, version: i32) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    if !is_there {
+        transaction.execute_batch(KEPT_TABLES)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+    }
+    if is_there && version == BEFORE {
+        super::legacy::set_aside(&transaction)?;
+    }
+    if !is_there || version == BEFORE {
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    super::legacy::drop_if_empty(&transaction)?;
+    transaction.commit()
 }

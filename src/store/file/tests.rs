@@ -1,4 +1,7 @@
 use super::*;
+use crate::core::filter::RunFilter;
+use crate::core::run::Status;
+use crate::store::codec::samples::Samples;
 use crate::store::conformance::{NOW, ended, puts, runs};
 
 async fn commit(store: &FileStore, changes: Vec<Change>) {
@@ -9,22 +12,49 @@ async fn open_runs(store: &FileStore) -> Vec<Run> {
     store.load().await.unwrap().runs.all().await.unwrap()
 }
 
-#[test]
-fn a_listing_walks_an_index_and_sorts_nothing() {
+/// How SQLite goes about a statement.
+fn plan(database: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> String {
+    let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let steps = statement.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+    steps.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+}
+
+#[tokio::test]
+async fn every_listing_walks_one_index_and_sorts_no_more_than_a_request() {
     let dir = tempfile::tempdir().unwrap();
-    drop(FileStore::open(dir.path()).unwrap());
+    let store = FileStore::open(dir.path()).unwrap();
+    commit(&store, puts(&runs(1).iter().map(|run| ended(run, NOW)).collect::<Vec<_>>())).await;
     let database = Connection::open(dir.path().join(FILE)).unwrap();
-    for (narrow, index) in [("", "runs_by_status"), ("AND runs.queue = 'q'", "runs_by_queue")] {
-        let sql = format!(
-            "EXPLAIN QUERY PLAN {} WHERE runs.finished_at IS NOT NULL AND runs.status = 'FAILED' AND runs.id < x'00' {narrow}
-             ORDER BY runs.id DESC LIMIT 7",
-            record::SELECT
-        );
-        let mut statement = database.prepare(&sql).unwrap();
-        let plan: Vec<String> = statement.query_map([], |row| row.get(3)).unwrap().collect::<Result<_, _>>().unwrap();
-        let plan = plan.join("; ");
-        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+    let text = |text: &str| Some(text.to_owned());
+    let mut seen = std::collections::BTreeSet::new();
+    for queue in [None, text("q")] {
+        for error in [None, text("Taskwatch.Stopped")] {
+            for name in [None, text("n"), text("n/0")] {
+                for before in [None, Some(Uuid::nil())] {
+                    for status in [Status::Succeeded, Status::Failed, Status::TimedOut, Status::Aborted] {
+                        let (queue, error, name) = (queue.clone(), error.clone(), name.clone());
+                        let query =
+                            Query { filter: RunFilter { statuses: None, queue, error, name }, before, limit: 50 };
+                        let statement = list::Statement::of(&database, &query, status).unwrap().unwrap();
+                        let values: Vec<&dyn rusqlite::ToSql> = statement.values.iter().map(|value| &**value).collect();
+                        let plan = plan(&database, &statement.sql, &values);
+                        // A request has 10,000 runs at most: those are sorted, all else stands in the index's order.
+                        let sorts = query.filter.name.is_some();
+                        assert!(plan.starts_with("SEARCH ") && !plan.contains("SCAN"), "{query:?}: {plan}");
+                        assert!(sorts || !plan.contains("TEMP B-TREE"), "{query:?}: {plan}");
+                        // All that narrows it does so in the index, but for what a request's runs are looked through for.
+                        let narrowing = if sorts { "(request=?" } else { "status=?" };
+                        assert!(plan.contains(narrowing), "{query:?}: {plan}");
+                        assert!(sorts || query.before.is_none() || plan.contains("id<?"), "{query:?}: {plan}");
+                        assert!(sorts || query.filter.queue.is_none() || plan.contains("queue=?"), "{query:?}: {plan}");
+                        assert!(sorts || query.filter.error.is_none() || plan.contains("error=?"), "{query:?}: {plan}");
+                        seen.insert(plan);
+                    }
+                }
+            }
+        }
     }
+    assert!(seen.len() >= 10, "{seen:#?}");
 }
 
 #[test]
@@ -32,9 +62,8 @@ fn forgetting_a_run_looks_at_no_request_but_its_own() {
     let dir = tempfile::tempdir().unwrap();
     drop(FileStore::open(dir.path()).unwrap());
     let database = Connection::open(dir.path().join(FILE)).unwrap();
-    let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {}", writer::UNUSED)).unwrap();
-    let plan: Vec<String> = statement.query_map([1], |row| row.get(3)).unwrap().collect::<Result<_, _>>().unwrap();
-    assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{plan:?}");
+    let plan = plan(&database, write::UNUSED, &[&1]);
+    assert!(!plan.contains("SCAN"), "{plan}");
 }
 
 #[tokio::test]
@@ -87,9 +116,11 @@ async fn later_formats_and_strangers_are_refused_and_left_alone() {
     let error = FileStore::open(other.path()).err().unwrap().to_string();
     assert!(error.contains("another program's"), "{error}");
     assert_eq!(std::fs::read(other.path().join(FILE)).unwrap(), theirs, "a stranger's database was changed");
-    std::fs::write(dir.path().join(FILE), "not a database at all, but longer than a header ".repeat(100)).unwrap();
-    let error = FileStore::open(dir.path()).err().unwrap().to_string();
-    assert!(error.contains("damaged"), "{error}");
+    // Elsewhere: the log of one whose writer is about to end may still stand beside it.
+    let damaged = tempfile::tempdir().unwrap();
+    std::fs::write(damaged.path().join(FILE), "not a database at all, but longer than a header ".repeat(100)).unwrap();
+    let error = FileStore::open(damaged.path()).err().unwrap();
+    assert!(matches!(&error, StoreError::Corrupt(why) if why.contains("damaged")), "{error}");
 }
 
 #[tokio::test]
@@ -97,9 +128,11 @@ async fn a_log_that_was_cut_off_anywhere_opens_as_of_some_commit() {
     let dir = tempfile::tempdir().unwrap();
     let store = FileStore::open(dir.path()).unwrap();
     let all = runs(12);
-    // A reader's old snapshot keeps the checkpoints away, so that every commit is still in the log.
+    // A reader that began while the log was empty keeps the checkpoints away, so that every commit is still in the log, and
+    // nothing of it in the database.
     let reader = Connection::open(dir.path().join(FILE)).unwrap();
-    reader.execute_batch("BEGIN; SELECT count(*) FROM runs;").unwrap();
+    reader.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM open;").unwrap();
     for pair in all.chunks(2) {
         commit(&store, puts(pair)).await;
     }
@@ -145,4 +178,31 @@ async fn only_its_owner_reads_a_store() {
         assert_eq!(mode(&older.join(file)), 0o600, "{file}");
     }
     assert_eq!(mode(&older), 0o755, "a directory that others may have a part in was changed");
+}
+
+/// 3,000 runs as they come, each with a request of its own, written at each of their transitions.
+#[tokio::test]
+async fn an_ended_run_takes_little_room_with_its_request_and_indexes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let mut samples = Samples::new(77);
+    let mut count = 0_u64;
+    for _ in 0..30 {
+        let done: Vec<Run> = (0..100).map(|_| samples.next()).filter(|run| run.status.is_final()).collect();
+        let began = |run: &Run| {
+            let mut open = Run::new(run.id, run.name.clone(), run.index, Arc::clone(&run.spec), run.submitted_at);
+            open.digest = run.digest;
+            open
+        };
+        commit(&store, puts(&done.iter().map(began).collect::<Vec<_>>())).await;
+        count += done.len() as u64;
+        commit(&store, puts(&done)).await;
+    }
+    drop(store);
+    let database = Connection::open(dir.path().join(FILE)).unwrap();
+    let number = |pragma: &str| database.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).unwrap();
+    let used = (number("page_count") - number("freelist_count")) * number("page_size");
+    let each = u64::try_from(used).unwrap() / count;
+    println!("{each} bytes a run, of {count}");
+    assert!(each <= 1_200, "{each}");
 }

@@ -1,29 +1,23 @@
 //! The one thread that writes. A batch of changes is one transaction and one fsync.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, ErrorCode, Transaction, params};
-use sha2::{Digest, Sha256};
+use rusqlite::{Connection, ErrorCode, params};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
-use super::{record, said};
-use crate::core::request::RunSpec;
-use crate::core::run::Run;
+use super::write::{self, Known};
+use super::{legacy, said};
 use crate::core::time::Timestamp;
-use crate::store::{Change, StoreError};
+use crate::store::{Change, StoreError, codec};
 
 /// So long without a commit, the log is folded into the database.
 const IDLE: Duration = Duration::from_millis(500);
-/// Specs remembered by address before those that nobody uses are dropped.
-const SPECS: usize = 10_000;
-/// Drops a spec that no run has any more.
-pub(super) const UNUSED: &str =
-    "DELETE FROM specs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.spec = specs.id)";
 
 enum Job {
     Commit(Arc<[Change]>, oneshot::Sender<Result<(), StoreError>>),
@@ -38,7 +32,8 @@ pub(super) struct Writer(Sender<Job>);
 impl Writer {
     pub(super) fn start(connection: Connection, dir: PathBuf) -> std::io::Result<Self> {
         let (sender, jobs) = channel();
-        let thread = Thread { connection, dir, specs: HashMap::new(), written: false };
+        let known = Known::new(legacy::is_there(&connection).unwrap_or(true));
+        let thread = Thread { connection, dir, known, written: false };
         std::thread::Builder::new().name("store".into()).spawn(move || thread.work(&jobs))?;
         Ok(Self(sender))
     }
@@ -71,8 +66,7 @@ impl Writer {
 struct Thread {
     connection: Connection,
     dir: PathBuf,
-    /// Rows of specs by the address they are shared at; the weak reference tells whether it is still the same one.
-    specs: HashMap<usize, (Weak<RunSpec>, i64)>,
+    known: Known,
     written: bool,
 }
 
@@ -111,8 +105,7 @@ impl Thread {
         self.written = true;
         let written = self.write_all(changes);
         if written.is_err() {
-            // What the transaction took back may include specs.
-            self.specs.clear();
+            self.known.forget();
         }
         written
     }
@@ -122,7 +115,7 @@ impl Thread {
         let wrong = |e: rusqlite::Error| said(dir, &e);
         let transaction = self.connection.transaction().map_err(wrong)?;
         for (place, change) in changes.iter().enumerate() {
-            write(&transaction, &mut self.specs, change).map_err(|error| match error.sqlite_error_code() {
+            write::apply(&transaction, &mut self.known, change).map_err(|error| match error.sqlite_error_code() {
                 Some(ErrorCode::TooBig) => too_large(&transaction, place, change),
                 _ => wrong(error),
             })?;
@@ -132,23 +125,28 @@ impl Thread {
 
     fn expire(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.written = true;
-        self.specs.clear();
+        self.known.forget();
+        let is_legacy = self.known.legacy;
         let expired = (|| {
             let transaction = self.connection.transaction()?;
-            let specs: Vec<i64> = {
+            let mut count = if is_legacy { legacy::expire(&transaction, before, limit)? } else { 0 };
+            let old: Vec<[u8; 16]> = {
                 let mut old = transaction.prepare_cached(
-                    "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE finished_at < ?1
-                        AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = runs.id) ORDER BY finished_at LIMIT ?2)
-                     RETURNING spec",
+                    "SELECT id FROM ended WHERE finished_at < ?1
+                        AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = ended.id) ORDER BY finished_at LIMIT ?2",
                 )?;
-                let bounds = params![before.millis(), i64::try_from(limit).unwrap_or(i64::MAX)];
+                let bounds = params![before.millis(), i64::try_from(limit - count).unwrap_or(i64::MAX)];
                 old.query_map(bounds, |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
             };
-            // Theirs only: a look at every spec, each time, would hold up commits for longer the more there are.
-            for spec in specs.iter().collect::<BTreeSet<_>>() {
-                transaction.prepare_cached(UNUSED)?.execute([spec])?;
+            count += old.len();
+            let mut specs = BTreeSet::new();
+            for id in old {
+                specs.extend(write::remove_ended(&transaction, Uuid::from_bytes(id))?);
             }
-            let count = specs.len();
+            // Theirs only: a look at every spec, each time, would hold up commits for longer the more there are.
+            for spec in specs {
+                transaction.prepare_cached(write::UNUSED)?.execute([spec])?;
+            }
             transaction.commit()?;
             Ok(count)
         })();
@@ -158,104 +156,20 @@ impl Thread {
 
 /// The change that SQLite refuses for its size: the others can go on without it.
 fn too_large(connection: &Connection, place: usize, change: &Change) -> StoreError {
-    let size = |text: rusqlite::Result<String>| text.map(|text| text.len()).unwrap_or_default();
     let (what, bytes) = match change {
-        Change::Put(run) => (format!("run {}", run.name), size(record::body(run)).max(size(record::text(&*run.spec)))),
-        Change::Post(told) => (format!("the notification about run {}", told.run), size(record::text(&**told))),
+        Change::Put(run) => {
+            let shared = codec::encode_shared(&run.spec, &run.digest).map_or(0, |(body, _)| body.len());
+            let own = codec::encode_run(run).map_or(0, |body| body.len());
+            (format!("run {}", run.name), own.max(shared))
+        }
+        Change::Post(told) => {
+            let body = write::text(&**told).map_or(0, |body| body.len());
+            (format!("the notification about run {}", told.run), body)
+        }
         Change::Note { name, text } => (format!("the note {name:?}"), text.len()),
         Change::Forget(_) | Change::Delivered(_) => ("a change".to_owned(), 0),
     };
     let most = connection.limit(Limit::SQLITE_LIMIT_LENGTH).unwrap_or_default();
     let most = usize::try_from(most).unwrap_or_default();
     StoreError::TooLarge { change: place, run: change.run(), what, bytes, most }
-}
-
-type Specs = HashMap<usize, (Weak<RunSpec>, i64)>;
-
-fn write(transaction: &Transaction<'_>, specs: &mut Specs, change: &Change) -> rusqlite::Result<()> {
-    match change {
-        Change::Put(run) => put(transaction, specs, run),
-        Change::Forget(id) => {
-            transaction.prepare_cached("DELETE FROM runs WHERE id = ?1")?.execute([id.as_bytes()]).map(drop)
-        }
-        Change::Post(notification) => {
-            let body = record::text(&**notification)?;
-            let sql = "INSERT INTO outbox (id, outlet, run, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-            let row = params![notification.id, notification.outlet.to_string(), notification.run.as_bytes(), body];
-            transaction.prepare_cached(sql)?.execute(row).map(drop)
-        }
-        Change::Delivered(seq) => {
-            let seq = i64::try_from(*seq).unwrap_or(i64::MAX);
-            transaction.prepare_cached("DELETE FROM outbox WHERE seq = ?1")?.execute([seq]).map(drop)
-        }
-        Change::Note { name, text } => {
-            let sql =
-                "INSERT INTO notes (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body";
-            transaction.prepare_cached(sql)?.execute(params![name, text]).map(drop)
-        }
-    }
-}
-
-fn put(transaction: &Transaction<'_>, specs: &mut Specs, run: &Run) -> rusqlite::Result<()> {
-    let spec = spec(transaction, specs, &run.spec)?;
-    let finished = run.finished_at.filter(|_| run.status.is_final()).map(Timestamp::millis);
-    let body = record::body(run)?;
-    let sql = "INSERT INTO runs (id, request, number, spec, status, finished_at, queue, names, revision, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-        ON CONFLICT (id) DO UPDATE SET status = excluded.status, finished_at = excluded.finished_at,
-            names = excluded.names, revision = excluded.revision, body = excluded.body
-        WHERE excluded.revision > runs.revision";
-    // Open runs are listed from memory.
-    let names = run.failure().filter(|_| finished.is_some()).map(|f| format!("|{}|", f.names.join("|")));
-    let (id, status, queue) = (run.id.as_bytes(), run.status.as_str(), &run.spec.queue);
-    let revision = i64::try_from(run.revision).unwrap_or(i64::MAX);
-    let row = params![id, run.request_name(), run.index, spec, status, finished, queue, names, revision, body];
-    transaction.prepare_cached(sql)?.execute(row).map(drop)
-}
-
-/// The row of a spec; runs of one request share it.
-fn spec(transaction: &Transaction<'_>, specs: &mut Specs, spec: &Arc<RunSpec>) -> rusqlite::Result<i64> {
-    let address = Arc::as_ptr(spec) as usize;
-    let known = specs.get(&address).filter(|(weak, _)| weak.upgrade().is_some_and(|known| Arc::ptr_eq(&known, spec)));
-    if let Some((_, row)) = known {
-        return Ok(*row);
-    }
-    let body = record::text(&**spec)?;
-    let digest: [u8; 32] = Sha256::digest(body.as_bytes()).into();
-    let insert = "INSERT INTO specs (digest, body) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING";
-    transaction.prepare_cached(insert)?.execute(params![digest, body])?;
-    let row =
-        transaction.prepare_cached("SELECT id FROM specs WHERE digest = ?1")?.query_row([digest], |row| row.get(0))?;
-    if specs.len() >= SPECS {
-        specs.retain(|_, (weak, _)| weak.strong_count() > 0);
-    }
-    if specs.len() < SPECS {
-        specs.insert(address, (Arc::downgrade(spec), row));
-    }
-    Ok(row)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::request::RunRequest;
-
-    #[test]
-    fn specs_that_nobody_uses_make_room_and_those_in_use_stay() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, body TEXT)").unwrap();
-        let transaction = connection.transaction().unwrap();
-        let mut specs = Specs::new();
-        let one = || Arc::new(RunRequest::parse(r#"{"runTask": {"taskDefinition": "x"}}"#).unwrap().spec);
-        let used = one();
-        let row = spec(&transaction, &mut specs, &used).unwrap();
-        // As if as many as may be remembered were none's any more.
-        for address in 0..SPECS - 1 {
-            specs.insert(address, (Weak::new(), 0));
-        }
-        let new = one();
-        assert_eq!(spec(&transaction, &mut specs, &new).unwrap(), row, "of equal specs there is one row");
-        let remembered: BTreeSet<usize> = specs.keys().copied().collect();
-        assert_eq!(remembered, BTreeSet::from([&used, &new].map(|spec| Arc::as_ptr(spec) as usize)));
-    }
 }

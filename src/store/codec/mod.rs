@@ -1,0 +1,105 @@
+//! Runs and requests as records: JSON with named members, so that an older taskwatch skips what it does not know, without
+//! those that say nothing, packed with a dictionary. Every store that writes bytes writes these.
+
+mod pack;
+mod record;
+#[cfg(test)]
+pub(in crate::store) mod samples;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::core::request::RunSpec;
+use crate::core::run::Run;
+use record::RunRecord;
+
+/// Why a record is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CodecError {
+    #[error("not JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("not unpacked: {0}")]
+    Pack(#[from] std::io::Error),
+    #[error("packed with dictionary {0}, which this taskwatch does not have: use the newer taskwatch")]
+    Dictionary(u8),
+    #[error("it says that it is {0} bytes long")]
+    Length(u64),
+    #[error("it is cut off")]
+    Cut,
+    #[error("its digest is not one")]
+    Digest,
+}
+
+/// What the runs of one request share, kept once.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) spec: Arc<RunSpec>,
+    pub(crate) digest: [u8; 32],
+}
+
+/// What stands beside a run's record: its keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    pub(crate) id: Uuid,
+    /// The name of its request.
+    pub(crate) request: String,
+    pub(crate) index: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SharedRecord<S> {
+    digest: String,
+    spec: S,
+}
+
+/// A run, without its keys and what it shares.
+pub(crate) fn encode_run(run: &Run) -> Result<Vec<u8>, CodecError> {
+    pack::packed(|json| Ok(serde_json::to_writer(json, &RunRecord::of(run))?))
+}
+
+/// A run from its record, its keys, and what it shares.
+pub(crate) fn decode_run(keys: Keys, shared: &Shared, record: &[u8]) -> Result<Run, CodecError> {
+    pack::unpacked(record, |json| Ok(serde_json::from_slice::<RunRecord<'_>>(json)?.into_run(keys, shared)))
+}
+
+/// What the runs of a request share, and an id of it: of equal ones the same.
+pub(crate) fn encode_shared(spec: &RunSpec, digest: &[u8; 32]) -> Result<(Vec<u8>, [u8; 16]), CodecError> {
+    let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut id = [0; 16];
+    let packed = pack::packed(|json| {
+        serde_json::to_writer(&mut *json, &SharedRecord { digest, spec })?;
+        id.copy_from_slice(&<sha2::Sha256 as sha2::Digest>::digest(json.as_slice())[..16]);
+        Ok(())
+    })?;
+    Ok((packed, id))
+}
+
+/// What the runs of a request share, from its record.
+pub(crate) fn decode_shared(record: &[u8]) -> Result<Shared, CodecError> {
+    pack::unpacked(record, |json| {
+        let record: SharedRecord<RunSpec> = serde_json::from_slice(json)?;
+        let mut digest = [0; 32];
+        for (n, byte) in digest.iter_mut().enumerate() {
+            let hex = record.digest.get(2 * n..2 * n + 2).ok_or(CodecError::Digest)?;
+            *byte = u8::from_str_radix(hex, 16).map_err(|_| CodecError::Digest)?;
+        }
+        Ok(Shared { spec: Arc::new(record.spec), digest })
+    })
+}
+
+/// A run's record before it is packed.
+#[cfg(test)]
+fn run_text(run: &Run) -> Vec<u8> {
+    serde_json::to_vec(&RunRecord::of(run)).unwrap()
+}
+
+/// The record of what runs share, before it is packed.
+#[cfg(test)]
+fn shared_text(spec: &RunSpec, digest: &[u8; 32]) -> Vec<u8> {
+    let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    serde_json::to_vec(&SharedRecord { digest, spec }).unwrap()
+}

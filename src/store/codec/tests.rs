@@ -1,0 +1,95 @@
+use serde_json::Value;
+
+use super::samples::{Life, Samples};
+use super::*;
+use crate::store::conformance::{NOW, ended, runs, same};
+
+fn keys(run: &Run) -> Keys {
+    Keys { id: run.id, request: run.request_name().to_owned(), index: run.index }
+}
+
+fn there_and_back(run: &Run) -> Run {
+    let (shared, _) = encode_shared(&run.spec, &run.digest).unwrap();
+    decode_run(keys(run), &decode_shared(&shared).unwrap(), &encode_run(run).unwrap()).unwrap()
+}
+
+#[test]
+fn a_run_comes_back_as_it_was() {
+    let mut samples = Samples::new(1);
+    for _ in 0..200 {
+        let run = samples.next();
+        same(&there_and_back(&run), &run);
+    }
+    let mut all = runs(3);
+    all[0] = ended(&all[0], NOW.plus(std::time::Duration::from_millis(7)));
+    all[1].name = "a name/of its own/1".into();
+    all[2].redrives = 2;
+    all[2].redriven_at = Some(crate::core::time::Timestamp::from_millis(i64::MIN));
+    all[2].revision = u64::MAX;
+    for run in &all {
+        same(&there_and_back(run), run);
+    }
+}
+
+#[test]
+fn what_a_newer_taskwatch_added_is_skipped() {
+    let run = Samples::new(2).next();
+    let mut record: Value = serde_json::from_slice(&run_text(&run)).unwrap();
+    record["new"] = serde_json::json!({"a": [1]});
+    record["tries"][0]["new"] = 1.into();
+    let packed = pack::packed(|json| Ok(serde_json::to_writer(json, &record)?)).unwrap();
+    let (shared, _) = encode_shared(&run.spec, &run.digest).unwrap();
+    same(&decode_run(keys(&run), &decode_shared(&shared).unwrap(), &packed).unwrap(), &run);
+}
+
+#[test]
+fn a_damaged_record_is_an_error_and_nothing_worse() {
+    let run = Samples::new(3).next();
+    let (shared, _) = encode_shared(&run.spec, &run.digest).unwrap();
+    let shared = decode_shared(&shared).unwrap();
+    let record = encode_run(&run).unwrap();
+    for cut in 0..record.len() {
+        assert!(decode_run(keys(&run), &shared, &record[..cut]).is_err(), "cut at {cut}");
+        let mut other = record.clone();
+        other[cut] ^= 0x55;
+        // Some of its text may be another and still a run.
+        let _ = decode_run(keys(&run), &shared, &other);
+    }
+    let newer = [9, 1, 2, 3];
+    let error = decode_run(keys(&run), &shared, &newer).unwrap_err().to_string();
+    assert!(error.contains("dictionary 9") && error.contains("newer taskwatch"), "{error}");
+    let long = [1, 0xff, 0xff, 0xff, 0xff, 0x7f];
+    assert!(matches!(decode_run(keys(&run), &shared, &long), Err(CodecError::Length(_))));
+}
+
+#[test]
+fn equal_requests_have_one_id_and_others_another() {
+    let mut samples = Samples::new(4);
+    let (one, other) = (samples.spec(), samples.spec());
+    let id = |spec: &RunSpec, digest: u8| encode_shared(spec, &[digest; 32]).unwrap().1;
+    assert_eq!(id(&one, 1), id(&RunSpec::clone(&one), 1));
+    assert_ne!(id(&one, 1), id(&one, 2));
+    assert_ne!(id(&one, 1), id(&other, 1));
+}
+
+/// Bytes of a record, on the average of a hundred.
+#[test]
+fn records_are_small() {
+    let mut samples = Samples::new(5);
+    let mut size = |life| {
+        let sizes = (0..100).map(|n| {
+            let spec = samples.spec();
+            encode_run(&samples.run(&format!("nightly-{n}"), 0, &spec, life)).unwrap().len()
+        });
+        sizes.sum::<usize>() / 100
+    };
+    let sizes = [Life::Open, Life::Succeeded(0), Life::Succeeded(1), Life::Failed(1), Life::Failed(3)]
+        .map(|life| (life, size(life)));
+    println!("bytes: {sizes:?}");
+    let most = [140, 160, 380, 320, 800];
+    assert!(sizes.iter().zip(most).all(|((_, size), most)| *size <= most), "{sizes:?}");
+    let mut spec = || encode_shared(&samples.spec(), &[7; 32]).unwrap().0.len();
+    let specs = (0..100).map(|_| spec()).sum::<usize>() / 100;
+    println!("a request: {specs}");
+    assert!(specs <= 260, "{specs}");
+}

@@ -1,0 +1,147 @@
+//! Single reads: what there is beside the runs, pages of the outbox, runs by their keys. Each in a transaction, so that a run
+//! that ends meanwhile is seen once, before or after.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{legacy, write};
+use crate::core::notification::Outlet;
+use crate::core::run::Run;
+use crate::store::codec::{self, Keys, Shared};
+use crate::store::{Contents, Key, Page, Posted, Runs};
+
+/// What stands in a column as JSON.
+pub(super) fn json<T: for<'de> Deserialize<'de>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, e.into()))
+}
+
+/// For `LIMIT`: one more than the page tells whether there is another.
+pub(super) fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX)
+}
+
+/// A run as its row has it.
+pub(super) struct Raw {
+    keys: Keys,
+    spec: i64,
+    body: Vec<u8>,
+}
+
+/// What [`Raw::of`] reads.
+pub(super) const COLUMNS: &str = "id, request, number, spec, body";
+
+impl Raw {
+    pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let keys = Keys { id: Uuid::from_bytes(row.get(0)?), request: row.get(1)?, index: row.get(2)? };
+        Ok(Self { keys, spec: row.get(3)?, body: row.get(4)? })
+    }
+
+    pub(super) fn run(self, specs: &HashMap<i64, Shared>) -> rusqlite::Result<Run> {
+        let name = format!("run {}/{}", self.keys.request, self.keys.index);
+        let shared = specs.get(&self.spec).ok_or_else(|| unreadable(&name, codec::CodecError::Cut))?;
+        codec::decode_run(self.keys, shared, &self.body).map_err(|e| unreadable(&name, e))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {error}")]
+struct Unreadable {
+    what: String,
+    error: codec::CodecError,
+}
+
+pub(super) fn unreadable(what: &str, error: codec::CodecError) -> rusqlite::Error {
+    let error = Unreadable { what: what.to_owned(), error };
+    rusqlite::Error::FromSqlConversionFailure(4, Type::Blob, error.into())
+}
+
+/// Runs of rows, with their specs; siblings share theirs.
+pub(super) fn runs(connection: &Connection, raw: Vec<Raw>) -> rusqlite::Result<Vec<Run>> {
+    let mut specs = HashMap::new();
+    for raw in &raw {
+        if let Entry::Vacant(unread) = specs.entry(raw.spec) {
+            let mut statement = connection.prepare_cached("SELECT body FROM specs WHERE id = ?1")?;
+            let body: Vec<u8> = statement.query_row([raw.spec], |row| row.get(0))?;
+            let shared = codec::decode_shared(&body);
+            unread.insert(shared.map_err(|e| unreadable(&format!("request {}", raw.keys.request), e))?);
+        }
+    }
+    raw.into_iter().map(|raw| raw.run(&specs)).collect()
+}
+
+/// What there is beside the runs.
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
+    let mut statement = connection.prepare("SELECT name, body FROM notes")?;
+    let notes = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let open: i64 = connection.query_row("SELECT count(*) FROM open", [], |row| row.get(0))?;
+    let open = usize::try_from(open).unwrap_or_default() + legacy::open(connection)?;
+    Ok(Contents { notes, undelivered: undelivered(connection)?, open, runs: Runs::ready(Vec::new()) })
+}
+
+fn undelivered(connection: &Connection) -> rusqlite::Result<BTreeMap<Outlet, usize>> {
+    let mut statement = connection.prepare("SELECT outlet, count(*) FROM outbox GROUP BY outlet")?;
+    let of_outlet = |row: &Row<'_>| {
+        let (outlet, count): (String, i64) = (row.get(0)?, row.get(1)?);
+        Ok((Outlet::from(outlet.as_str()), usize::try_from(count).unwrap_or_default()))
+    };
+    statement.query_map([], of_outlet)?.collect()
+}
+
+/// A page of an outlet's part of the outbox.
+pub(super) fn outbox(
+    connection: &Connection,
+    outlet: &Outlet,
+    after: u64,
+    limit: usize,
+) -> rusqlite::Result<Page<Posted, u64>> {
+    let sql = "SELECT seq, body FROM outbox WHERE outlet = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let bounds = params![outlet.to_string(), i64::try_from(after).unwrap_or(i64::MAX), one_more(limit)];
+    let mut statement = connection.prepare_cached(sql)?;
+    let posted = |row: &Row<'_>| {
+        let seq: i64 = row.get(0)?;
+        Ok(Posted { seq: u64::try_from(seq).unwrap_or_default(), notification: json(row, 1)? })
+    };
+    let mut items: Vec<Posted> = statement.query_map(bounds, posted)?.collect::<rusqlite::Result<_>>()?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| last.seq);
+    Ok(Page { items, next })
+}
+
+/// Runs by id, by their request's name, or by a task of theirs.
+pub(super) fn find(connection: &Connection, key: &Key, limit: usize) -> rusqlite::Result<Page<Run, u32>> {
+    let mut raw = Vec::new();
+    for table in ["open", "ended"] {
+        let wanted = format!("SELECT {COLUMNS} FROM {table}");
+        let mut add = |condition: &str, values: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<()> {
+            let mut statement = connection.prepare_cached(&format!("{wanted} WHERE {condition}"))?;
+            let rows = statement.query_map(values, Raw::of)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            raw.extend(rows);
+            Ok(())
+        };
+        match key {
+            Key::Run(id) => add("id = ?1", &[id.as_bytes()])?,
+            Key::Request { name, from } => {
+                add("request = ?1 AND number >= ?2 ORDER BY number LIMIT ?3", &[name, from, &one_more(limit)])?;
+            }
+            Key::Task { request, task_arn } => {
+                add("request = ?1 AND instr(tasks, ?2) > 0", &[request, &write::mark(task_arn)])?;
+            }
+        }
+    }
+    let mut items = runs(connection, raw)?;
+    items.extend(legacy::find(connection, key, limit)?);
+    if let Key::Task { task_arn, .. } = key {
+        items.retain(|run| run.had(task_arn));
+    }
+    items.sort_by_key(|run| run.index);
+    let next = items.get(limit).map(|run| run.index);
+    items.truncate(limit);
+    Ok(Page { items, next })
+}

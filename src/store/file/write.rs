@@ -1,0 +1,237 @@
+//! One change at a time, inside a transaction.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::legacy;
+use crate::core::request::RunSpec;
+use crate::core::run::{Run, Status};
+use crate::core::time::Timestamp;
+use crate::store::{Change, codec};
+
+/// Rows of specs remembered by address before those that nobody uses are dropped.
+const SPECS: usize = 10_000;
+/// Drops a spec that no run has any more.
+pub(super) const UNUSED: &str = "DELETE FROM specs WHERE id = ?1
+    AND NOT EXISTS (SELECT 1 FROM open WHERE open.spec = specs.id)
+    AND NOT EXISTS (SELECT 1 FROM ended WHERE ended.spec = specs.id)";
+
+/// What the writer remembers between commits.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Rows of specs by the address they are shared at; the weak reference tells whether it is still the same one.
+    specs: HashMap<usize, (Weak<RunSpec>, [u8; 32], i64)>,
+    /// Rows of the names of errors.
+    errors: HashMap<String, i64>,
+    /// Whether runs of the format before are left.
+    pub(super) legacy: bool,
+}
+
+impl Known {
+    pub(super) fn new(legacy: bool) -> Self {
+        Self { legacy, ..Self::default() }
+    }
+
+    /// A transaction that was taken back may have taken rows with it.
+    pub(super) fn forget(&mut self) {
+        self.specs.clear();
+        self.errors.clear();
+    }
+}
+
+pub(super) fn apply(to: &Connection, known: &mut Known, change: &Change) -> rusqlite::Result<()> {
+    match change {
+        Change::Put(run) => put(to, known, run),
+        Change::Forget(id) => forget(to, known, *id),
+        Change::Post(notification) => {
+            let sql = "INSERT INTO outbox (id, outlet, run, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+            let (run, body) = (notification.run.as_bytes(), text(&**notification)?);
+            let row = params![notification.id, notification.outlet.to_string(), run, body];
+            to.prepare_cached(sql)?.execute(row).map(drop)
+        }
+        Change::Delivered(seq) => {
+            let seq = i64::try_from(*seq).unwrap_or(i64::MAX);
+            to.prepare_cached("DELETE FROM outbox WHERE seq = ?1")?.execute([seq]).map(drop)
+        }
+        Change::Note { name, text } => {
+            let sql =
+                "INSERT INTO notes (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body";
+            to.prepare_cached(sql)?.execute(params![name, text]).map(drop)
+        }
+    }
+}
+
+/// Any value as the text of a column.
+pub(super) fn text(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
+}
+
+fn unwritable(error: codec::CodecError) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(error.into())
+}
+
+/// A status as the column of ended runs has it. Numbers stay what they are.
+pub(super) const fn number(status: Status) -> i64 {
+    match status {
+        Status::Queued => 0,
+        Status::Starting => 1,
+        Status::Running => 2,
+        Status::PendingRetry => 3,
+        Status::Succeeded => 4,
+        Status::Failed => 5,
+        Status::TimedOut => 6,
+        Status::Aborted => 7,
+    }
+}
+
+fn put(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<()> {
+    let revision = i64::try_from(run.revision).unwrap_or(i64::MAX);
+    let is_older = |stored: Option<i64>| stored.is_some_and(|stored| stored >= revision);
+    let open = revision_in(to, "SELECT revision FROM open WHERE id = ?1", run.id)?;
+    let ended = match open {
+        Some(_) => None,
+        None => revision_in(to, "SELECT revision FROM ended WHERE id = ?1", run.id)?,
+    };
+    let old = if known.legacy { legacy::revision(to, run.id)? } else { None };
+    if is_older(open) || is_older(ended) || is_older(old) {
+        return Ok(());
+    }
+    if old.is_some() {
+        legacy::forget(to, run.id)?;
+    }
+    if ended.is_some() {
+        // Begun again, or another end: its rows by error are of the end before.
+        remove_ended(to, run.id)?;
+    }
+    let spec = spec(to, known, run)?;
+    match run.finished_at.filter(|_| run.status.is_final()) {
+        None => put_open(to, run, spec, revision),
+        Some(at) => {
+            if open.is_some() {
+                to.prepare_cached("DELETE FROM open WHERE id = ?1")?.execute([run.id.as_bytes()])?;
+            }
+            put_ended(to, known, run, (spec, revision, at))
+        }
+    }
+}
+
+fn revision_in(of: &Connection, sql: &str, id: Uuid) -> rusqlite::Result<Option<i64>> {
+    of.prepare_cached(sql)?.query_row([id.as_bytes()], |row| row.get(0)).optional()
+}
+
+fn put_open(to: &Connection, run: &Run, spec: i64, revision: i64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO open (id, request, number, spec, revision, tasks, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        ON CONFLICT (id) DO UPDATE SET spec = excluded.spec, revision = excluded.revision, tasks = excluded.tasks,
+            body = excluded.body
+        WHERE excluded.revision > open.revision";
+    let body = codec::encode_run(run).map_err(unwritable)?;
+    let row = params![run.id.as_bytes(), run.request_name(), run.index, spec, revision, tasks(run), body];
+    to.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+fn put_ended(to: &Connection, known: &mut Known, run: &Run, row: (i64, i64, Timestamp)) -> rusqlite::Result<()> {
+    let (spec, revision, at) = row;
+    let names = run.failure().map(|failure| failure.names.as_slice()).unwrap_or_default();
+    let mut errors: Vec<i64> = names.iter().map(|name| error(to, known, name)).collect::<rusqlite::Result<_>>()?;
+    errors.sort_unstable();
+    errors.dedup();
+    let (id, status, queue) = (run.id.as_bytes(), number(run.status), &run.spec.queue);
+    for error in &errors {
+        let sql = "INSERT INTO ended_errors (error, status, id, queue) VALUES (?1, ?2, ?3, ?4)";
+        to.prepare_cached(sql)?.execute(params![error, status, id, queue])?;
+    }
+    let marked = |error: &i64| format!("{error}|");
+    let errors = (!errors.is_empty()).then(|| format!("|{}", errors.iter().map(marked).collect::<String>()));
+    let sql = "INSERT INTO ended
+        (id, request, number, spec, revision, status, finished_at, queue, errors, tasks, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let body = codec::encode_run(run).map_err(unwritable)?;
+    let (request, at) = (run.request_name(), at.millis());
+    let row = params![id, request, run.index, spec, revision, status, at, queue, errors, tasks(run), body];
+    to.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+/// Takes an ended run out, with its rows by error; its spec, if it was there.
+pub(super) fn remove_ended(from: &Connection, id: Uuid) -> rusqlite::Result<Option<i64>> {
+    let sql = "DELETE FROM ended WHERE id = ?1 RETURNING spec, status, errors";
+    let mut delete = from.prepare_cached(sql)?;
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<String>>(2)?));
+    // To its end: a statement that was not finished undoes nothing, but holds the transaction open.
+    let removed = delete.query_map([id.as_bytes()], row)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let Some((spec, status, errors)): Option<(i64, i64, _)> = removed.into_iter().next() else { return Ok(None) };
+    for error in errors.unwrap_or_default().split('|').filter_map(|error| error.parse::<i64>().ok()) {
+        let sql = "DELETE FROM ended_errors WHERE error = ?1 AND status = ?2 AND id = ?3";
+        from.prepare_cached(sql)?.execute(params![error, status, id.as_bytes()])?;
+    }
+    Ok(Some(spec))
+}
+
+fn forget(from: &Connection, known: &Known, id: Uuid) -> rusqlite::Result<()> {
+    from.prepare_cached("DELETE FROM open WHERE id = ?1")?.execute([id.as_bytes()])?;
+    remove_ended(from, id)?;
+    if known.legacy { legacy::forget(from, id) } else { Ok(()) }
+}
+
+/// The row of a spec; runs of one request share it.
+fn spec(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<i64> {
+    let (spec, specs) = (&run.spec, &mut known.specs);
+    let address = Arc::as_ptr(spec) as usize;
+    let is_it = |known: &Weak<RunSpec>| known.upgrade().is_some_and(|known| Arc::ptr_eq(&known, spec));
+    if let Some((weak, digest, row)) = specs.get(&address)
+        && *digest == run.digest
+        && is_it(weak)
+    {
+        return Ok(*row);
+    }
+    let (body, id) = codec::encode_shared(spec, &run.digest).map_err(unwritable)?;
+    let find = |to: &Connection| {
+        let mut found = to.prepare_cached("SELECT id FROM specs WHERE digest = ?1")?;
+        found.query_row([id], |row| row.get(0)).optional()
+    };
+    let row = match find(to)? {
+        Some(row) => row,
+        None => {
+            to.prepare_cached("INSERT INTO specs (digest, body) VALUES (?1, ?2)")?.execute(params![id, body])?;
+            to.last_insert_rowid()
+        }
+    };
+    if specs.len() >= SPECS {
+        specs.retain(|_, (weak, _, _)| weak.strong_count() > 0);
+    }
+    if specs.len() < SPECS {
+        specs.insert(address, (Arc::downgrade(spec), run.digest, row));
+    }
+    Ok(row)
+}
+
+/// The row of an error's name. Names are AWS's and ours: there are some hundreds, and they stay.
+fn error(to: &Connection, known: &mut Known, name: &str) -> rusqlite::Result<i64> {
+    if let Some(row) = known.errors.get(name) {
+        return Ok(*row);
+    }
+    to.prepare_cached("INSERT INTO errors (name) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([name])?;
+    let row = to.prepare_cached("SELECT id FROM errors WHERE name = ?1")?.query_row([name], |row| row.get(0))?;
+    if known.errors.len() < SPECS {
+        known.errors.insert(name.to_owned(), row);
+    }
+    Ok(row)
+}
+
+/// Marks of the tasks that a run had, so that of thousands of siblings few are read to find a task's.
+fn tasks(run: &Run) -> Option<Vec<u8>> {
+    let tasks: Vec<u8> = run.attempts.iter().filter_map(|a| a.task_arn.as_deref()).flat_map(mark).collect();
+    (!tasks.is_empty()).then_some(tasks)
+}
+
+/// Four bytes of a digest of a task's ARN (FNV-1a): others may have the same.
+pub(super) fn mark(task_arn: &str) -> [u8; 4] {
+    let hash = task_arn
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let [a, b, c, d, ..] = hash.to_le_bytes();
+    [a, b, c, d]
+}
