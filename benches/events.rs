@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use taskwatch::core::ids::Token;
 use taskwatch::core::machine::{Input, Observation, apply};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
@@ -28,10 +29,10 @@ fn task(body: &str) -> Option<Task<'_>> {
 
 fn observation(task: &Task<'_>) -> Observation {
     Observation {
-        task_arn: task.task_arn.to_string(),
-        token: Some("token".into()),
+        task_arn: task.task_arn.as_ref().into(),
+        token: Some(Token::of(["token"])),
         version: task.version,
-        last_status: task.last_status.to_string(),
+        last_status: task.last_status.as_ref().into(),
         verdict: task.verdict(Deciders::Unknown),
         healthy: false,
         exit_code: task.exit_code(Deciders::Unknown),
@@ -48,7 +49,7 @@ fn launching() -> Option<Run> {
     let request = RunRequest::parse(r#"{"runTask": {"taskDefinition": "etl:7"}, "until": "stopped"}"#).ok()?;
     let mut run = Run::new(uuid::Uuid::nil(), "bench".into(), 0, Arc::new(request.spec), NOW);
     apply(&mut run, &Input::Submitted, NOW);
-    apply(&mut run, &Input::Launching { token: "token".into(), group_size: 1 }, NOW);
+    apply(&mut run, &Input::Launching { token: Token::of(["token"]), group_size: 1 }, NOW);
     Some(run)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use taskwatch::core::ids::Token;
 use taskwatch::core::machine::{Input, apply};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
@@ -26,9 +27,9 @@ fn runs(count: usize) -> Vec<Run> {
         let index = u32::try_from(n).unwrap_or_default();
         let mut run = Run::new(uuid::Uuid::now_v7(), format!("fleet/{n}"), index, Arc::clone(&spec), NOW);
         apply(&mut run, &Input::Submitted, NOW);
-        apply(&mut run, &Input::Launching { token: format!("{n:040}"), group_size: 1 }, NOW);
+        apply(&mut run, &Input::Launching { token: Token::of([format!("{n:040}")]), group_size: 1 }, NOW);
         let task_arn = format!("arn:aws:ecs:eu-west-1:123456789012:task/batch/{n:032x}");
-        apply(&mut run, &Input::Placed { task_arn, created_at: Some(NOW) }, NOW);
+        apply(&mut run, &Input::Placed { task_arn: task_arn.into(), created_at: Some(NOW) }, NOW);
         run
     };
     (0..count).map(placed).collect()

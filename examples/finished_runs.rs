@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use taskwatch::core::failure;
 use taskwatch::core::filter::RunFilter;
+use taskwatch::core::ids::Token;
 use taskwatch::core::machine::{Input, apply};
 use taskwatch::core::request::{RunRequest, RunSpec};
 use taskwatch::core::run::{Run, Status};
@@ -60,14 +61,14 @@ fn ended(n: u32, specs: &[Arc<RunSpec>]) -> Run {
     let (name, index) = if n < 10_000 { (format!("large/{n}"), n) } else { (format!("run-{n}"), 0) };
     let mut run = Run::new(id.into_uuid(), name, index, Arc::clone(spec), at(0));
     apply(&mut run, &Input::Submitted, at(0));
-    apply(&mut run, &Input::Launching { token: format!("{:040x}", u128::from(n) << 90), group_size: 1 }, at(10));
+    apply(&mut run, &Input::Launching { token: Token::of([format!("{:040x}", u128::from(n) << 90)]), group_size: 1 }, at(10));
     if n % 20 == 7 {
         let error = ERRORS[usize::from(n % 100 == 7)];
         apply(&mut run, &Input::Refused(failure::from_refusal(error, Some("closest match"))), at(20));
         return run;
     }
     let task_arn = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{}", Uuid::new_v4().simple());
-    apply(&mut run, &Input::Placed { task_arn, created_at: Some(at(15)) }, at(20));
+    apply(&mut run, &Input::Placed { task_arn: task_arn.into(), created_at: Some(at(15)) }, at(20));
     run.status = Status::Succeeded;
     run.finished_at = Some(at(30_000));
     run.revision += 1;

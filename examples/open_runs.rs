@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use taskwatch::core::ids::Token;
 use taskwatch::core::machine::{Input, apply};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
@@ -48,8 +49,8 @@ fn open_run(n: u32, spec: &Arc<taskwatch::core::request::RunSpec>, now: Timestam
         now,
     );
     apply(&mut run, &Input::Submitted, now);
-    apply(&mut run, &Input::Launching { token: format!("{n:040}"), group_size: 1 }, now);
+    apply(&mut run, &Input::Launching { token: Token::of([format!("{n:040}")]), group_size: 1 }, now);
     let task_arn = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{n:032x}");
-    apply(&mut run, &Input::Placed { task_arn, created_at: Some(now) }, now);
+    apply(&mut run, &Input::Placed { task_arn: task_arn.into(), created_at: Some(now) }, now);
     Change::Put(Arc::new(run))
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use taskwatch::core::ids::Token;
 use taskwatch::core::machine::{Input, apply};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
@@ -89,8 +90,8 @@ fn placed(n: usize, spec: &Arc<taskwatch::core::request::RunSpec>, now: Timestam
     let (request, index) = (n / 10_000, u32::try_from(n % 10_000).unwrap_or(0));
     let mut run = Run::new(uuid::Uuid::now_v7(), format!("fleet-{request}/{index}"), index, Arc::clone(spec), now);
     apply(&mut run, &Input::Submitted, now);
-    apply(&mut run, &Input::Launching { token: format!("{n:040}"), group_size: 1 }, now);
-    apply(&mut run, &Input::Placed { task_arn: arn(n), created_at: Some(now) }, now);
+    apply(&mut run, &Input::Launching { token: Token::of([format!("{n:040}")]), group_size: 1 }, now);
+    apply(&mut run, &Input::Placed { task_arn: arn(n).into(), created_at: Some(now) }, now);
     run
 }
 

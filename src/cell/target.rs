@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::core::run::{Run, Stage};
+use crate::core::task::TaskStatus;
 
 /// What RunTask takes when no cluster is named (API reference).
 const DEFAULT_CLUSTER: &str = "default";
@@ -78,7 +79,7 @@ impl LaunchTarget {
     pub(super) fn waits_for_instances(run: &Run) -> Option<&str> {
         let attempt =
             run.attempt().filter(|a| matches!(a.stage, Stage::Launching | Stage::Placed | Stage::Stopping))?;
-        let provisioning = attempt.last_status.as_deref().is_none_or(|status| status == "PROVISIONING");
+        let provisioning = attempt.last_status.as_ref().is_none_or(|status| *status == TaskStatus::Provisioning);
         if run.status.is_final() || !provisioning {
             return None;
         }

@@ -239,9 +239,9 @@ impl Report {
     fn of(cell: &Cell, running: &RunningLocal, received: Vec<String>, wanted: usize) -> Self {
         let runs = cell.runs();
         let tasks = running.ecs.tasks_snapshot();
-        let owner: BTreeMap<&str, uuid::Uuid> = runs
+        let owner: BTreeMap<String, uuid::Uuid> = runs
             .iter()
-            .flat_map(|run| run.attempts.iter().filter_map(|a| Some((a.task_arn.as_deref()?, run.id))))
+            .flat_map(|run| run.attempts.iter().filter_map(|a| Some((a.task_arn.as_ref()?.to_string(), run.id))))
             .collect();
         let mut spans: BTreeMap<uuid::Uuid, Vec<(i64, i64)>> = BTreeMap::new();
         for task in &tasks {

@@ -85,9 +85,9 @@ impl Progress {
 fn phase(change: &RunChange) -> String {
     let task = change
         .last_status
-        .as_deref()
+        .as_ref()
         .filter(|_| !change.is_final)
-        .map(|s| format!(" (task {})", output::plain(s)))
+        .map(|s| format!(" (task {})", output::plain(s.as_str())))
         .unwrap_or_default();
     let why = change
         .error

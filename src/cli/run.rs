@@ -20,6 +20,7 @@ use crate::aws::{Clients, EventsPath};
 use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::core::notification;
 use crate::core::request::RunRequest;
+use crate::core::ids::Token;
 use crate::core::run::{Run, Stage};
 use crate::core::run_task::RunTask;
 use crate::store::MemoryStore;
@@ -180,10 +181,10 @@ fn is_launching(run: &Run) -> bool {
 }
 
 /// The tokens of RunTask calls that nobody has answered.
-fn unanswered(cell: &Cell) -> BTreeSet<String> {
+fn unanswered(cell: &Cell) -> BTreeSet<Token> {
     let runs = cell.runs();
     let calls = runs.iter().filter(|run| is_launching(run));
-    calls.filter_map(|run| run.attempt().and_then(|a| a.token.clone())).collect()
+    calls.filter_map(|run| run.attempt().and_then(|a| a.token)).collect()
 }
 
 /// Whether there is nothing left to wait for: every run has ended or, with `--no-wait`, was placed.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::ids::{TaskArn, Token};
+use super::task::TaskStatus;
 use super::time::Timestamp;
 
 /// Attempts that are kept from the beginning of a run.
@@ -44,17 +46,17 @@ pub struct Attempt {
     /// Where it is.
     pub stage: Stage,
     /// `clientToken` of the call, and the last part of `startedBy`; shared by runs launched in one call.
-    pub token: Option<String>,
+    pub token: Option<Token>,
     /// The `count` of that call.
     pub group_size: u32,
     /// Which placement: 0 is the request as it stands, n the n-th entry of `placements`.
     pub placement: usize,
     /// The task, once known.
-    pub task_arn: Option<String>,
+    pub task_arn: Option<TaskArn>,
     /// The highest `detail.version` seen.
     pub version: i64,
     /// The task's last status seen.
-    pub last_status: Option<String>,
+    pub last_status: Option<TaskStatus>,
     /// When it began to wait for its launch slot.
     #[serde(default)]
     pub queued_at: Option<Timestamp>,
@@ -149,6 +151,14 @@ impl Attempts {
     }
 }
 
+#[cfg(test)]
+impl Attempts {
+    /// Bytes on the heap, failures apart.
+    pub(super) fn heap(&self) -> usize {
+        self.0.capacity() * size_of::<Attempt>()
+    }
+}
+
 /// Whether an answer that is still to come may name the task of this attempt: it was launched together with other runs, not
 /// long ago. Without it the task would be given to one of them.
 fn may_be_named(attempt: &Attempt, now: Option<Timestamp>) -> bool {
@@ -205,7 +215,7 @@ mod tests {
                 queued_at: now,
                 launched_at: now,
                 group_size: 1 + others,
-                task_arn: Some(format!("t{number}")),
+                task_arn: Some(format!("t{number}").into()),
                 ..Attempt::new(number, 0)
             }));
         }

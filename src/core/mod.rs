@@ -6,6 +6,7 @@ pub mod attempt;
 pub mod explain;
 pub mod failure;
 pub mod filter;
+pub mod ids;
 pub mod input;
 pub mod machine;
 pub mod name;

@@ -88,7 +88,7 @@ impl Run {
 
     /// Whether one of the attempts that are kept was this task.
     pub fn had(&self, task_arn: &str) -> bool {
-        self.attempts.iter().any(|attempt| attempt.task_arn.as_deref() == Some(task_arn))
+        self.attempts.iter().any(|attempt| attempt.task_arn.as_ref().is_some_and(|known| known == task_arn))
     }
 
     /// Whether it ended without reaching its goal, so that it may be begun again.
@@ -134,5 +134,34 @@ impl Run {
     /// What ended it, or the newest attempt's failure.
     pub fn failure(&self) -> Option<&Failure> {
         self.ended_by.as_deref().or_else(|| self.attempts.last().and_then(|a| a.failure.as_deref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::Token;
+    use crate::core::machine::{Input, apply};
+    use crate::core::run_task::RunTask;
+
+    /// What a million open runs take is a million times this, and the index entries that lead to them.
+    #[test]
+    fn an_open_run_with_its_task_takes_less_than_450_bytes() {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let spec = Arc::new(RunSpec::new(RunTask::default()));
+        let mut run = Run::new(Uuid::nil(), "nightly-fleet/1234".into(), 1234, spec, now);
+        let arn = "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";
+        for input in [
+            Input::Submitted,
+            Input::Launching { token: Token::of(["call"]), group_size: 10 },
+            Input::Placed { task_arn: arn.into(), created_at: Some(now) },
+        ] {
+            assert!(apply(&mut run, &input, now).changed());
+        }
+        let heap = |run: &Run| run.name.capacity() + run.attempts.heap() + run.counts.0.capacity() * size_of::<u32>();
+        let bytes = size_of::<Run>() + heap(&run);
+        assert!(bytes < 450, "{bytes}: a run {}, an attempt {}", size_of::<Run>(), size_of::<Attempt>());
+        let read: Run = serde_json::from_str(&serde_json::to_string(&run).unwrap()).unwrap();
+        assert_eq!(heap(&read), heap(&run), "one that was read has no spare room either");
     }
 }

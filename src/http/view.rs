@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use crate::cell::RunChange;
 use crate::core::failure::{Class, Transience};
+use crate::core::ids::TaskArn;
 use crate::core::request::Goal;
 use crate::core::run::{Attempt, Run, Stage, Status};
+use crate::core::task::TaskStatus;
 use crate::core::time::Timestamp;
 
 /// What a list shows of a cause; the whole of it is with the run's attempt.
@@ -36,9 +38,11 @@ pub(super) struct Brief {
     /// How often it was begun again after its end.
     redrives: u32,
     /// The newest attempt's task.
-    task_arn: Option<String>,
+    #[schema(value_type = Option<String>)]
+    task_arn: Option<TaskArn>,
     /// The task's last status seen.
-    last_status: Option<String>,
+    #[schema(value_type = Option<String>)]
+    last_status: Option<TaskStatus>,
     /// What ended it, or the newest attempt's failure.
     error: Option<String>,
     class: Option<Class>,
@@ -166,8 +170,10 @@ struct Try {
     /// From 1.
     number: u32,
     stage: Stage,
-    task_arn: Option<String>,
-    last_status: Option<String>,
+    #[schema(value_type = Option<String>)]
+    task_arn: Option<TaskArn>,
+    #[schema(value_type = Option<String>)]
+    last_status: Option<TaskStatus>,
     error: Option<String>,
     class: Option<Class>,
     transience: Option<Transience>,

@@ -4,6 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::core::failure::Failure;
+use crate::core::ids::TaskArn;
 use crate::core::notification;
 use crate::core::run::{Attempts, Run, Status};
 
@@ -45,8 +46,8 @@ impl Outcome {
     }
 
     /// The task of the last attempt, if it had one. With `until: "running"` it is the one that runs now.
-    pub fn task_arn(&self) -> Option<&str> {
-        self.run.attempt()?.task_arn.as_deref()
+    pub fn task_arn(&self) -> Option<&TaskArn> {
+        self.run.attempt()?.task_arn.as_ref()
     }
 
     /// The exit code that decided, of the last attempt.

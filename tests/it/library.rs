@@ -36,7 +36,7 @@ async fn a_launch_that_fails_and_then_succeeds_tells_both_attempts() {
     let first = outcome.attempts()[0].failure.as_ref().expect("a failure");
     assert_eq!(first.error, "CannotPullContainerError");
     assert!(!first.hint.is_empty() && outcome.failure().is_none());
-    assert_eq!(outcome.attempts()[1].task_arn.as_deref(), outcome.task_arn());
+    assert_eq!(outcome.attempts()[1].task_arn.as_ref(), outcome.task_arn());
 
     // The same name again is the same run, and answers at once; another request of that name is refused.
     let again = soon(watcher.launch(request(json!({"name": "nightly"})))).await.expect("known");

@@ -84,18 +84,18 @@ async fn capacity_network_and_spot_failures_move_on_to_the_next_placement_and_th
     assert_eq!(way(&stays), [(0, "Taskwatch.Application"), (0, "")]);
 
     // What ECS was asked for: every call with a token of its own, and the launch type in place of the strategy.
-    let tokens: std::collections::BTreeSet<_> = moved.attempts.iter().filter_map(|a| a.token.clone()).collect();
+    let tokens: std::collections::BTreeSet<_> = moved.attempts.iter().filter_map(|a| a.token).collect();
     assert_eq!(tokens.len(), moved.attempts.len(), "{tokens:?}");
     let ecs = Aws::ecs(&whole.local.url());
     let described = ecs.describe_tasks().cluster("default");
-    let arns: Vec<String> = moved.attempts.iter().filter_map(|a| a.task_arn.clone()).collect();
+    let arns: Vec<String> = moved.attempts.iter().filter_map(|a| a.task_arn.as_ref().map(ToString::to_string)).collect();
     let described = described.set_tasks(Some(arns)).send().await.expect("DescribeTasks").tasks.unwrap_or_default();
     let asked = |arn: &Option<String>| {
         let task = described.iter().find(|task| task.task_arn == *arn).expect("known");
         (task.capacity_provider_name.clone(), task.launch_type.as_ref().map(|t| t.as_str().to_owned()))
     };
-    assert_eq!(asked(&moved.attempts[2].task_arn).0.as_deref(), Some("FARGATE_SPOT"));
-    let (provider, launch_type) = asked(&moved.attempts[4].task_arn);
+    assert_eq!(asked(&moved.attempts[2].task_arn.as_ref().map(ToString::to_string)).0.as_deref(), Some("FARGATE_SPOT"));
+    let (provider, launch_type) = asked(&moved.attempts[4].task_arn.as_ref().map(ToString::to_string));
     assert_eq!((provider, launch_type.as_deref()), (None, Some("FARGATE")));
 }
 
@@ -110,7 +110,7 @@ async fn a_task_in_another_placements_cluster_is_followed_and_stopped_there() {
     request["timeoutSeconds"] = json!(4);
     let run = whole.submit(request).await.remove(0);
     let run = whole.end(&run).await;
-    let task = run.attempts[1].task_arn.clone().expect("a task");
+    let task = run.attempts[1].task_arn.clone().expect("a task").to_string();
     assert!(task.contains(":task/other/"), "{task}");
     // It ends only when ECS has stopped its task.
     assert_eq!((run.status, run.attempts[1].last_status.is_some()), (Status::TimedOut, true));

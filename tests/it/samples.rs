@@ -39,7 +39,7 @@ fn run(id: u128, name: &str, more: &[(&str, Value)], inputs: &[(u64, Input)]) ->
 }
 
 fn launching() -> (u64, Input) {
-    (1, Input::Launching { token: "t".into(), group_size: 1 })
+    (1, Input::Launching { token: taskwatch::core::ids::Token::of(["t"]), group_size: 1 })
 }
 
 fn succeeded() -> Run {

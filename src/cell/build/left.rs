@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::wiring::Built;
 use crate::cell::config::CellError;
 use crate::cell::runs::RunIndex;
+use crate::core::ids::Token;
 use crate::core::machine::{self, Effect};
 use crate::core::run::{Run, Stage};
 use crate::core::time::Timestamp;
@@ -20,7 +21,7 @@ pub(super) struct Left {
     stops: Vec<Uuid>,
     finished: Vec<Uuid>,
     /// Calls that may have been sent and not answered, by token.
-    calls: BTreeMap<String, Vec<Uuid>>,
+    calls: BTreeMap<Token, Vec<Uuid>>,
 }
 
 impl Left {
@@ -66,13 +67,13 @@ impl Left {
         self.stops.into_iter().for_each(|id| built.stops.put(id));
         for (token, members) in self.calls {
             let launcher = Arc::clone(&built.launcher);
-            built.parts.lifecycle.spawn_launch(async move { launcher.recall(&members, &token).await });
+            built.parts.lifecycle.spawn_launch(async move { launcher.recall(&members, token).await });
         }
     }
 }
 
 /// The token of a run whose RunTask may have been sent and not answered.
-fn unanswered(run: &Run) -> Option<String> {
+fn unanswered(run: &Run) -> Option<Token> {
     let attempt = run.attempt().filter(|a| a.stage == Stage::Launching && !run.status.is_final())?;
-    attempt.token.clone()
+    attempt.token
 }

@@ -8,6 +8,7 @@ use crate::cell::clock::Clock;
 use crate::cell::hearing::EventHearing;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::view::Counters;
+use crate::core::ids::TaskArn;
 use crate::core::time::Timestamp;
 
 /// An event that has not come so long after a description told the same is lost.
@@ -22,8 +23,8 @@ pub(in crate::cell) struct Corrections(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    versions: HashMap<String, i64>,
-    order: VecDeque<(Timestamp, String)>,
+    versions: HashMap<TaskArn, i64>,
+    order: VecDeque<(Timestamp, TaskArn)>,
 }
 
 impl Corrections {
@@ -32,17 +33,17 @@ impl Corrections {
     }
 
     /// A description told something new of a task; how many others count as lost because there are too many.
-    pub(super) fn described(&self, task_arn: &str, version: i64, now: Timestamp) -> usize {
+    pub(super) fn described(&self, task_arn: &TaskArn, version: i64, now: Timestamp) -> usize {
         let mut waiting = self.waiting();
-        if waiting.versions.insert(task_arn.to_owned(), version).is_none() {
-            waiting.order.push_back((now, task_arn.to_owned()));
+        if waiting.versions.insert(task_arn.clone(), version).is_none() {
+            waiting.order.push_back((now, task_arn.clone()));
         }
         let too_many = waiting.versions.len().saturating_sub(MOST);
         (0..too_many).filter(|_| waiting.pop().is_some()).count()
     }
 
     /// An event came: the correction was none if it tells as much.
-    pub(super) fn event(&self, task_arn: &str, version: i64) {
+    pub(super) fn event(&self, task_arn: &TaskArn, version: i64) {
         let mut waiting = self.waiting();
         if waiting.versions.get(task_arn).is_some_and(|described| version >= *described) {
             waiting.versions.remove(task_arn);
@@ -91,10 +92,10 @@ mod tests {
     fn an_event_that_comes_within_a_minute_was_not_lost() {
         let corrections = Corrections::default();
         for (task, version) in [("late", 5), ("older", 5), ("lost", 5)] {
-            assert_eq!(corrections.described(task, version, NOW), 0);
+            assert_eq!(corrections.described(&task.into(), version, NOW), 0);
         }
-        corrections.event("late", 5);
-        corrections.event("older", 4);
+        corrections.event(&"late".into(), 5);
+        corrections.event(&"older".into(), 4);
         assert_eq!(corrections.lost(NOW.minus(Duration::from_secs(1))), 0);
         assert_eq!(corrections.lost(NOW), 2);
         assert_eq!(corrections.lost(NOW), 0, "each once");
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn what_waits_is_bounded() {
         let corrections = Corrections::default();
-        let lost: usize = (0..MOST + 7).map(|n| corrections.described(&n.to_string(), 1, NOW)).sum();
+        let lost: usize = (0..MOST + 7).map(|n| corrections.described(&n.to_string().into(), 1, NOW)).sum();
         assert_eq!((lost, corrections.waiting().versions.len()), (7, MOST));
     }
 }

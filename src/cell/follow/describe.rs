@@ -13,6 +13,7 @@ use crate::cell::launch::Reads;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::ports::{CallError, Described, Ecs};
 use crate::cell::runs::{RunIndex, StaleTask, live_task};
+use crate::core::ids::TaskArn;
 use crate::core::machine::Input;
 
 /// Most tasks a DescribeTasks call takes (API reference).
@@ -20,7 +21,7 @@ const MOST_A_CALL: usize = 100;
 
 /// A task that a description told something new of.
 pub(super) struct Told {
-    pub(super) task_arn: String,
+    pub(super) task_arn: TaskArn,
     pub(super) version: i64,
 }
 
@@ -80,7 +81,7 @@ impl Describer {
     /// One call; `Some(None)` when it gave no answer.
     async fn call(&self, cluster: &str, batch: &[StaleTask]) -> Option<Option<Described>> {
         let read = self.reads.slot().await?;
-        let arns: Vec<String> = batch.iter().map(|task| task.task_arn.clone()).collect();
+        let arns: Vec<String> = batch.iter().map(|task| task.task_arn.to_string()).collect();
         let described = self.lifecycle.unless_ended(self.ecs.describe_tasks(cluster, &arns)).await?;
         self.reads.went(read, matches!(described, Err(CallError::Throttled(_))));
         match described {
@@ -105,7 +106,7 @@ impl Describer {
     async fn take(&self, described: Described, batch: &[StaleTask]) -> Vec<Told> {
         let observed = described.tasks.iter().map(|task| async move {
             let new = self.events.observe(task).await == TaskNews::Known { new: true };
-            new.then(|| Told { task_arn: task.task_arn.to_string(), version: task.version })
+            new.then(|| Told { task_arn: task.task_arn.as_ref().into(), version: task.version })
         });
         let told = join_all(observed).await.into_iter().flatten().collect();
         if self.hearing.is_complete() {
@@ -117,8 +118,8 @@ impl Describer {
 
     /// ECS does not know a task.
     async fn missing(&self, task_arn: &str, batch: &[StaleTask]) {
-        let Some(task) = batch.iter().find(|task| same_task(&task.task_arn, task_arn)) else { return };
-        let known = self.runs.read(task.run, |run| live_task(run).map(str::to_owned)).flatten();
+        let Some(task) = batch.iter().find(|task| same_task(&task.task_arn.to_string(), task_arn)) else { return };
+        let known = self.runs.read(task.run, |run| live_task(run).cloned()).flatten();
         if let Some(task_arn) = known {
             drop(self.pipeline.advance(task.run, Input::Missing { task_arn }).await);
         }

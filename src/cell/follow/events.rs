@@ -13,6 +13,7 @@ use crate::cell::launch::{Assignments, Owner, StopQueue};
 use crate::cell::ports::Message;
 use crate::cell::runs::RunIndex;
 use crate::cell::view::Counters;
+use crate::core::ids::{TaskArn, Token};
 use crate::core::machine::{Input, Observation};
 use crate::core::task::{Notice, Task, parse_notice};
 use crate::core::time::Timestamp;
@@ -55,7 +56,7 @@ impl TaskEvents {
         match parse_notice(&message.body) {
             Ok(Notice::Task(event)) => match self.observe(&event.task).await {
                 TaskNews::Known { .. } => {
-                    self.corrections.event(&event.task.task_arn, event.task.version);
+                    self.corrections.event(&event.task.task_arn.as_ref().into(), event.task.version);
                     self.counters.events.add(1);
                     if let Some(sent) = message.sent_at {
                         self.counters.event_lag.record(self.clock.now().since(sent));
@@ -76,31 +77,38 @@ impl TaskEvents {
 
     /// Gives what ECS says of a task to its run.
     pub(in crate::cell) async fn observe(&self, task: &Task<'_>) -> TaskNews {
-        let token = self.token_of(task);
-        if let Some(id) = self.runs.of_task(&task.task_arn) {
+        let task_arn = TaskArn::from(task.task_arn.as_ref());
+        let started_by = self.started_by(task);
+        let token = started_by.and_then(|text| text.parse().ok());
+        if let Some(id) = self.runs.of_task(&task_arn) {
             return self.durably(self.give(id, task, token).await).await;
         }
         // The event overtook RunTask's answer, or found a restarted process.
         match token {
-            Some(token) => self.observe_unknown(task, token).await,
-            None => TaskNews::Foreign,
+            Some(token) => self.observe_unknown(task, &task_arn, token).await,
+            None => {
+                if started_by.is_some() {
+                    self.note_duplicate_name(task);
+                }
+                TaskNews::Foreign
+            }
         }
     }
 
-    /// The token in `startedBy`, if it is of this cell.
-    fn token_of(&self, task: &Task<'_>) -> Option<String> {
+    /// What comes after this cell's name in `startedBy`: a token, if this cell launched the task.
+    fn started_by<'t>(&self, task: &'t Task<'_>) -> Option<&'t str> {
         let started_by = task.started_by.as_deref()?;
-        started_by.strip_prefix(self.cell.as_str())?.strip_prefix('/').map(str::to_owned)
+        started_by.strip_prefix(self.cell.as_str())?.strip_prefix('/')
     }
 
     /// A task that no run in memory has: of a call that is out, of a run that has left memory, or nobody's.
-    async fn observe_unknown(&self, task: &Task<'_>, token: String) -> TaskNews {
+    async fn observe_unknown(&self, task: &Task<'_>, task_arn: &TaskArn, token: Token) -> TaskNews {
         // Read, if it has to be, before the lock: the call's answer waits for that.
-        if let Some(alike) = self.runs.of_token(&token).first() {
+        if let Some(alike) = self.runs.of_token(token).first() {
             self.deciders.of(*alike, task).await;
         }
-        let lock = self.assignments.lock(&token).await;
-        let made = match self.assignments.owner(&lock, &task.task_arn).await {
+        let lock = self.assignments.lock(token).await;
+        let made = match self.assignments.owner(&lock, task_arn).await {
             Owner::Run(id) => self.give(id, task, Some(token)).await,
             Owner::EndedRun => return TaskNews::Known { new: false },
             Owner::CutOff => return TaskNews::CutOff,
@@ -117,7 +125,7 @@ impl TaskEvents {
         self.durably(made).await
     }
 
-    async fn give(&self, id: Uuid, task: &Task<'_>, token: Option<String>) -> Option<PendingCommit> {
+    async fn give(&self, id: Uuid, task: &Task<'_>, token: Option<Token>) -> Option<PendingCommit> {
         let named = self.deciders.of(id, task).await;
         let deciders = if named.is_empty() { verdict::Deciders::Unknown } else { verdict::Deciders::Named(&named) };
         self.pipeline.advance(id, Input::Observed(Observation::of(task, token, deciders))).await
@@ -141,7 +149,7 @@ impl TaskEvents {
         let (task_arn, started_by) = (&task.task_arn, task.started_by.as_deref());
         tracing::warn!(%task_arn, started_by, "a task of this cell that no run has is stopped");
         self.counters.strays.add(1);
-        self.stops.put_stray(cluster, task_arn.to_string());
+        self.stops.put_stray(cluster, task_arn.as_ref().into());
     }
 
     /// Counts a task that bears this cell's name and that this cell did not launch: another one works under its name, with

@@ -16,6 +16,7 @@ use crate::cell::ports::RunTaskAnswer;
 use crate::cell::runs::RunIndex;
 use crate::cell::target::LaunchTarget;
 use crate::core::failure::{self, Class, Failure};
+use crate::core::ids::{TaskArn, Token};
 use crate::core::machine::Input;
 use crate::core::run::{Run, Stage};
 use crate::core::time::Timestamp;
@@ -32,7 +33,7 @@ pub(in crate::cell) struct Assignments {
     store: Arc<dyn Store>,
     governor: Arc<Governor>,
     lifecycle: Arc<Lifecycle>,
-    locks: DashMap<String, Arc<tokio::sync::Mutex<()>>>,
+    locks: DashMap<Token, Arc<tokio::sync::Mutex<()>>>,
 }
 
 /// Whose a task is that an event shows.
@@ -52,7 +53,7 @@ pub(in crate::cell) enum Owner {
 /// One call, locked.
 pub(in crate::cell) struct CallLock<'a> {
     assignments: &'a Assignments,
-    token: String,
+    token: Token,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
@@ -76,20 +77,20 @@ impl Assignments {
     }
 
     /// Locks one call: a store that hangs holds up this call, and no other.
-    pub(in crate::cell) async fn lock(&self, token: &str) -> CallLock<'_> {
-        let lock = Arc::clone(&*self.locks.entry(token.to_owned()).or_default());
-        CallLock { assignments: self, token: token.to_owned(), guard: Some(lock.lock_owned().await) }
+    pub(in crate::cell) async fn lock(&self, token: Token) -> CallLock<'_> {
+        let lock = Arc::clone(&*self.locks.entry(token).or_default());
+        CallLock { assignments: self, token, guard: Some(lock.lock_owned().await) }
     }
 
     /// Takes RunTask's answer: each task goes to a member that has none, and the rest are refused.
     pub(super) async fn accept(
         &self,
         members: &[Uuid],
-        token: &str,
+        token: Token,
         answer: RunTaskAnswer,
         (target, slot): (&LaunchTarget, Slot),
     ) {
-        let tasks = answer.tasks.into_iter().map(|task| (task.task_arn.into_owned(), task.created_at));
+        let tasks = answer.tasks.into_iter().map(|task| (TaskArn::from(task.task_arn.as_ref()), task.created_at));
         self.assign(members, token, tasks).await;
         let _one_at_a_time = self.lock(token).await;
         let mut failures = answer.failures.into_iter().cycle();
@@ -109,8 +110,8 @@ impl Assignments {
     pub(super) async fn assign(
         &self,
         members: &[Uuid],
-        token: &str,
-        tasks: impl Iterator<Item = (String, Option<Timestamp>)>,
+        token: Token,
+        tasks: impl Iterator<Item = (TaskArn, Option<Timestamp>)>,
     ) {
         let _one_at_a_time = self.lock(token).await;
         for (task_arn, created_at) in tasks {
@@ -125,7 +126,7 @@ impl Assignments {
     }
 
     /// Refuses the members that have no task.
-    pub(super) async fn refuse_rest(&self, members: &[Uuid], token: &str, failure: &Failure) {
+    pub(super) async fn refuse_rest(&self, members: &[Uuid], token: Token, failure: &Failure) {
         let _one_at_a_time = self.lock(token).await;
         for id in members.iter().filter(|id| self.is_launching(**id, token)) {
             self.advance(*id, Input::Refused(failure.clone())).await;
@@ -133,7 +134,7 @@ impl Assignments {
     }
 
     /// Lets the members that have no task wait for another call.
-    pub(super) async fn defer_rest(&self, members: &[Uuid], token: &str) {
+    pub(super) async fn defer_rest(&self, members: &[Uuid], token: Token) {
         let _one_at_a_time = self.lock(token).await;
         for id in members.iter().filter(|id| self.is_launching(**id, token)) {
             self.advance(*id, Input::Deferred).await;
@@ -141,14 +142,14 @@ impl Assignments {
     }
 
     /// Whose a task of a locked call is: its run's, or any member's that has none yet, for they are alike.
-    pub(in crate::cell) async fn owner(&self, lock: &CallLock<'_>, task_arn: &str) -> Owner {
+    pub(in crate::cell) async fn owner(&self, lock: &CallLock<'_>, task_arn: &TaskArn) -> Owner {
         if let Some(id) = self.runs.of_task(task_arn) {
             return Owner::Run(id);
         }
-        let members = self.runs.of_token(&lock.token);
-        let open = members.iter().copied().find(|id| self.is_launching(*id, &lock.token));
+        let members = self.runs.of_token(lock.token);
+        let open = members.iter().copied().find(|id| self.is_launching(*id, lock.token));
         let Some(member) = open.or(members.first().copied()) else { return Owner::Unknown };
-        match (self.had_by_sibling(member, &lock.token, task_arn).await, open) {
+        match (self.had_by_sibling(member, lock.token, task_arn).await, open) {
             (Some(true), _) => Owner::EndedRun,
             (Some(false), Some(open)) => Owner::Run(open),
             (Some(false), None) => Owner::Stray,
@@ -162,17 +163,17 @@ impl Assignments {
     }
 
     /// Whether this run waits for the answer to this token's call.
-    pub(super) fn is_launching(&self, id: Uuid, token: &str) -> bool {
+    pub(super) fn is_launching(&self, id: Uuid, token: Token) -> bool {
         let waits =
-            |run: &Run| run.attempt().is_some_and(|a| a.stage == Stage::Launching && a.token.as_deref() == Some(token));
+            |run: &Run| run.attempt().is_some_and(|a| a.stage == Stage::Launching && a.token == Some(token));
         self.runs.read(id, waits).unwrap_or(false)
     }
 
     /// Whether a run of the same call had this task, and has ended and left memory since: only the store knows.
     /// `None`: the cell ended before the store answered.
-    async fn had_by_sibling(&self, id: Uuid, token: &str, task_arn: &str) -> Option<bool> {
+    async fn had_by_sibling(&self, id: Uuid, token: Token, task_arn: &TaskArn) -> Option<bool> {
         let of_call = |run: &Run| {
-            let attempt = run.attempts.iter().rev().find(|a| a.token.as_deref() == Some(token));
+            let attempt = run.attempts.iter().rev().find(|a| a.token == Some(token));
             (attempt.map_or(0, |a| a.group_size), run.request_name().to_owned())
         };
         let Some((group_size, request)) = self.runs.read(id, of_call) else { return Some(false) };
@@ -184,7 +185,7 @@ impl Assignments {
         }
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, task_arn);
         loop {
-            let key = Key::Task { request: request.clone(), task_arn: task_arn.to_owned() };
+            let key = Key::Task { request: request.clone(), task_arn: task_arn.to_string() };
             match self.store.find(key, 1).await {
                 Ok(page) => return Some(!page.items.is_empty()),
                 Err(error) => tracing::warn!(%error, "the store does not tell whose task it is; it is asked again"),

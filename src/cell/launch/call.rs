@@ -19,6 +19,7 @@ use crate::cell::runs::RunIndex;
 use crate::cell::target::LaunchTarget;
 use crate::cell::view::Counters;
 use crate::core::failure::Failure;
+use crate::core::ids::Token;
 use crate::core::run::Run;
 use crate::core::task::Task;
 
@@ -48,7 +49,7 @@ pub(in crate::cell) struct Caller {
 /// The members of a call, whose token is committed.
 pub(super) struct Members<'a> {
     pub(super) ids: &'a [Uuid],
-    pub(super) token: &'a str,
+    pub(super) token: Token,
     pub(super) target: &'a LaunchTarget,
 }
 
@@ -72,7 +73,7 @@ impl Caller {
         match self.send_until_answered(&call, members, slot, &mut in_doubt).await {
             Answered::Accepted(answer, slot) => self.assignments.accept(ids, token, answer, (target, slot)).await,
             Answered::Refused(failure) if in_doubt => {
-                tracing::warn!(runs = ?ids, token, error = failure.error, cause = failure.cause,
+                tracing::warn!(runs = ?ids, %token, error = failure.error, cause = failure.cause,
                     "RunTask was refused after a call without an answer: its tasks are looked for first");
                 let found = self.doubt.find_until_settled(ids, token, self.clock.now()).await;
                 if found != Found::CellEnded {
@@ -111,7 +112,7 @@ impl Caller {
         in_doubt: &mut bool,
     ) -> Answered {
         let Members { ids, token, target } = *members;
-        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, token);
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, &token);
         let mut throttled = 0;
         loop {
             if !ids.iter().any(|id| self.assignments.is_launching(*id, token)) {
@@ -134,7 +135,7 @@ impl Caller {
                 Err(CallError::Throttled(why)) => {
                     self.counters.throttles.add(1);
                     self.governor.throttled(target, &slot.grant, &why);
-                    tracing::debug!(runs = ?ids, why, token, "RunTask was throttled");
+                    tracing::debug!(runs = ?ids, why, %token, "RunTask was throttled");
                     throttled += 1;
                     drop(slot);
                 }
@@ -158,18 +159,18 @@ impl Caller {
     /// Whether ECS is sure to know the token of a call that it has seen.
     fn token_is_sure(&self, members: &Members<'_>) -> bool {
         let launched =
-            |run: &Run| run.attempt().filter(|a| a.token.as_deref() == Some(members.token)).and_then(|a| a.launched_at);
+            |run: &Run| run.attempt().filter(|a| a.token == Some(members.token)).and_then(|a| a.launched_at);
         let launched = members.ids.iter().find_map(|id| self.runs.read(*id, launched).flatten());
         launched.is_none_or(|at| self.clock.now().since(at) < TOKEN_IS_SURE)
     }
 
     /// Logs that ECS does not answer when it begins and when it ends, not for each of thousands of calls.
-    fn note_health(&self, answer: &Result<RunTaskAnswer, CallError>, members: &[Uuid], token: &str) {
+    fn note_health(&self, answer: &Result<RunTaskAnswer, CallError>, members: &[Uuid], token: Token) {
         match answer {
             Err(CallError::Unknown(why)) if self.health.failed(why) == 1 => {
-                tracing::warn!(runs = ?members, why, token, "RunTask gave no answer; it is sent again with the same token");
+                tracing::warn!(runs = ?members, why, %token, "RunTask gave no answer; it is sent again with the same token");
             }
-            Err(CallError::Unknown(why)) => tracing::debug!(runs = ?members, why, token, "RunTask gave no answer"),
+            Err(CallError::Unknown(why)) => tracing::debug!(runs = ?members, why, %token, "RunTask gave no answer"),
             _ => {
                 if self.health.succeeded().is_some() {
                     tracing::info!("RunTask is answered again");

@@ -15,6 +15,7 @@ use crate::cell::lifecycle::Lifecycle;
 use crate::cell::ports::{CallError, Ecs};
 use crate::cell::runs::RunIndex;
 use crate::cell::target::LaunchTarget;
+use crate::core::ids::Token;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 
@@ -50,8 +51,8 @@ pub(in crate::cell) struct Doubt {
 
 impl Doubt {
     /// Looks until a call that was last sent at an instant must have shown its tasks, or every member has one.
-    pub(super) async fn find_until_settled(&self, members: &[Uuid], token: &str, sent: Timestamp) -> Found {
-        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, token);
+    pub(super) async fn find_until_settled(&self, members: &[Uuid], token: Token, sent: Timestamp) -> Found {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, &token);
         loop {
             if !self.any_launching(members, token) {
                 return Found::All;
@@ -75,8 +76,8 @@ impl Doubt {
 
     /// Looks for the tasks of a call whose token ECS may have forgotten, and waits for the events that may still tell of
     /// them.
-    pub(super) async fn find_until_heard(&self, members: &[Uuid], token: &str) -> Found {
-        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, token);
+    pub(super) async fn find_until_heard(&self, members: &[Uuid], token: Token) -> Found {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, &token);
         loop {
             match self.list(members, token).await {
                 Some(true) => break,
@@ -99,12 +100,12 @@ impl Doubt {
         Found::All
     }
 
-    fn any_launching(&self, members: &[Uuid], token: &str) -> bool {
+    fn any_launching(&self, members: &[Uuid], token: Token) -> bool {
         members.iter().any(|id| self.assignments.is_launching(*id, token))
     }
 
     /// Asks ECS once, and gives the members what it shows; whether it answered. `None`: the cell has ended.
-    async fn list(&self, members: &[Uuid], token: &str) -> Option<bool> {
+    async fn list(&self, members: &[Uuid], token: Token) -> Option<bool> {
         let of_call = |run: &Run| LaunchTarget::cluster_named(run).to_owned();
         let Some(cluster) = members.iter().find_map(|id| self.runs.read(*id, of_call)) else { return Some(true) };
         let read = self.reads.slot().await?;
@@ -113,11 +114,11 @@ impl Doubt {
         self.reads.went(read, matches!(listed, Err(CallError::Throttled(_))));
         match listed {
             Ok(arns) => {
-                self.assignments.assign(members, token, arns.into_iter().map(|arn| (arn, None))).await;
+                self.assignments.assign(members, token, arns.into_iter().map(|arn| (arn.into(), None))).await;
                 Some(true)
             }
             Err(error) => {
-                tracing::warn!(%error, token, "ListTasks gave no answer; it is asked again");
+                tracing::warn!(%error, %token, "ListTasks gave no answer; it is asked again");
                 Some(false)
             }
         }

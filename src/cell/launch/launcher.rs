@@ -19,6 +19,7 @@ use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::RunIndex;
 use crate::cell::target::{Kind, LaunchTarget};
 use crate::cell::view::Counters;
+use crate::core::ids::Token;
 use crate::core::machine::Input;
 use crate::core::run::Run;
 
@@ -67,7 +68,7 @@ impl Launcher {
     }
 
     /// Takes up a call that an earlier process may have made.
-    pub(in crate::cell) async fn recall(&self, members: &[Uuid], token: &str) {
+    pub(in crate::cell) async fn recall(&self, members: &[Uuid], token: Token) {
         let Some(target) = members.iter().find_map(|id| self.runs.read(*id, LaunchTarget::of)) else { return };
         self.caller.recall(&Members { ids: members, token, target: &target }).await;
     }
@@ -104,7 +105,7 @@ impl Launcher {
     async fn launch(&self, group: Group, slot: Slot) {
         let Group { target, runs, probe } = group;
         let token = self.caller.requests.token(&runs);
-        let members = self.commit_intent(&runs, &token).await;
+        let members = self.commit_intent(&runs, token).await;
         self.waiting.left(runs.len());
         if target.kind == Kind::Provider {
             self.runs.provisioned(&target.cluster, runs.len());
@@ -117,15 +118,15 @@ impl Launcher {
         }
         if !members.is_empty() {
             self.note_waits(&members);
-            self.caller.call(&Members { ids: &members, token: &token, target: &target }, slot, false).await;
+            self.caller.call(&Members { ids: &members, token, target: &target }, slot, false).await;
         }
     }
 
     /// Makes the token durable for these runs; those that are to be launched still.
-    async fn commit_intent(&self, runs: &[Uuid], token: &str) -> Vec<Uuid> {
+    async fn commit_intent(&self, runs: &[Uuid], token: Token) -> Vec<Uuid> {
         let group_size = u32::try_from(runs.len()).unwrap_or(1);
         let intents = runs.iter().map(|id| async {
-            let made = self.pipeline.advance(*id, Input::Launching { token: token.to_owned(), group_size }).await?;
+            let made = self.pipeline.advance(*id, Input::Launching { token, group_size }).await?;
             // A run that was stopped meanwhile is no longer launched.
             made.durable().await?.then_some(*id)
         });

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::cell::definitions::Definitions;
 use crate::cell::ports::RunTaskCall;
 use crate::cell::runs::RunIndex;
+use crate::core::ids::Token;
 use crate::core::run::Run;
 use crate::core::run_task::RunTask;
 
@@ -20,17 +20,17 @@ pub(in crate::cell) struct CallBuilder {
 
 impl CallBuilder {
     /// The call for these members, whose token is committed. `None`: they are gone.
-    pub(super) async fn call(&self, members: &[Uuid], token: &str) -> Option<RunTaskCall> {
+    pub(super) async fn call(&self, members: &[Uuid], token: Token) -> Option<RunTaskCall> {
         Some(RunTaskCall {
             run_task: self.run_task(members).await?,
             count: u32::try_from(members.len()).unwrap_or(1),
-            client_token: token.to_owned(),
+            client_token: token.to_string(),
             started_by: self.started_by(token),
         })
     }
 
     /// What every task of a call bears: `<cell>/<token>`.
-    pub(super) fn started_by(&self, token: &str) -> String {
+    pub(super) fn started_by(&self, token: Token) -> String {
         format!("{}/{token}", self.cell)
     }
 
@@ -56,14 +56,11 @@ impl CallBuilder {
     /// `clientToken`: a function of the cell, and of each run, attempt and call that it stands for. 40 hex digits; ECS
     /// takes 64 of ASCII 33-126. All of them count: a crash may leave some members with the token committed and others
     /// without, and those are launched anew, by another call.
-    pub(super) fn token(&self, runs: &[Uuid]) -> String {
+    pub(super) fn token(&self, runs: &[Uuid]) -> Token {
         let call_of = |run: &Run| run.attempt().map(|a| (run.id, a.number, a.call));
-        let mut digest = Sha256::new();
-        digest.update(self.cell.as_bytes());
-        for (run, attempt, call) in runs.iter().filter_map(|id| self.runs.read(*id, call_of).flatten()) {
-            digest.update(format!("|{run}|{attempt}|{call}").as_bytes());
-        }
-        digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+        let calls = runs.iter().filter_map(|id| self.runs.read(*id, call_of).flatten());
+        let calls = calls.map(|(run, attempt, call)| format!("|{run}|{attempt}|{call}"));
+        Token::of(std::iter::once(self.cell.clone()).chain(calls))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cell::control::EffectiveLimits;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::RunIndex;
 use crate::cell::target::{Kind, LaunchTarget};
+use crate::core::ids::Token;
 
 /// RunTask calls of one kind under way at once: a kind that answers slowly holds up no other.
 const CALLS_AT_ONCE: usize = 32;
@@ -74,7 +75,7 @@ impl Slots {
         &self,
         target: &LaunchTarget,
         tasks: usize,
-        token: &str,
+        token: Token,
         throttled: u32,
     ) -> Option<Slot> {
         let mut backoff = throttled_backoff(token, throttled);
@@ -96,8 +97,8 @@ impl Slots {
 }
 
 /// The waits of a call that was throttled so often in a row.
-fn throttled_backoff(token: &str, throttled: u32) -> Backoff {
-    Backoff::new(FIRST_WAIT, LONGEST_WAIT, token).after(throttled.saturating_sub(1))
+fn throttled_backoff(token: Token, throttled: u32) -> Backoff {
+    Backoff::new(FIRST_WAIT, LONGEST_WAIT, &token).after(throttled.saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn throttled_calls_wait_longer_each_time_and_none_like_another() {
-        let of = |call: u32, throttled| throttled_backoff(&format!("token-{call}"), throttled).next().as_millis();
+        let of = |call: u32, throttled| throttled_backoff(Token::of([call.to_string()]), throttled).next().as_millis();
         for (throttled, longest) in [(1, 200), (2, 400), (5, 3200), (9, 10_000), (40, 10_000)] {
             let waits: Vec<_> = (0..100).map(|call| of(call, throttled)).collect();
             assert!(waits.iter().all(|wait| (longest / 2..=longest).contains(wait)), "{waits:?}");

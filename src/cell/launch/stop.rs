@@ -13,6 +13,7 @@ use crate::cell::lifecycle::Lifecycle;
 use crate::cell::ports::{CallError, Ecs};
 use crate::cell::runs::RunIndex;
 use crate::cell::target::LaunchTarget;
+use crate::core::ids::TaskArn;
 use crate::core::machine::{self, Effect};
 
 /// StopTask calls under way at once.
@@ -30,7 +31,7 @@ enum Asked {
     /// The task of a run, if it still is to be.
     Run(Uuid),
     /// A task that is no run's.
-    Stray { cluster: String, task_arn: String },
+    Stray { cluster: String, task_arn: TaskArn },
 }
 
 /// What is to be stopped, in the order of asking; each is in here once.
@@ -47,7 +48,7 @@ impl StopQueue {
     }
 
     /// Has a task stopped that no run has.
-    pub(in crate::cell) fn put_stray(&self, cluster: String, task_arn: String) {
+    pub(in crate::cell) fn put_stray(&self, cluster: String, task_arn: TaskArn) {
         if self.asked.lock().unwrap_or_else(PoisonError::into_inner).0.len() < MOST_STRAYS {
             self.add(Asked::Stray { cluster, task_arn });
         }
@@ -72,7 +73,7 @@ impl StopQueue {
 /// One StopTask call.
 struct Stop {
     cluster: String,
-    task_arn: String,
+    task_arn: TaskArn,
     reason: String,
 }
 
@@ -145,21 +146,21 @@ impl Stopper {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, asked);
         for tried in 1..=TRIES {
             let Some(Stop { cluster, task_arn, reason }) = self.to_stop(asked) else { return };
-            match self.ecs.stop_task(&cluster, &task_arn, &reason).await {
+            match self.ecs.stop_task(&cluster, &task_arn.to_string(), &reason).await {
                 Ok(()) => return self.governor.stopped(cuts, false),
                 Err(CallError::Throttled(why)) => {
-                    tracing::debug!(task_arn, why, "StopTask was throttled");
+                    tracing::debug!(%task_arn, why, "StopTask was throttled");
                     self.governor.stopped(cuts, true);
                     return self.queue.add(asked.clone());
                 }
                 Err(CallError::Unknown(why)) => {
-                    tracing::debug!(task_arn, why, "StopTask gave no answer");
+                    tracing::debug!(%task_arn, why, "StopTask gave no answer");
                     if !self.lifecycle.sleep(backoff.next()).await {
                         return;
                     }
                 }
                 // The task is gone, or we may not: its end comes as an event, or the machine asks again.
-                Err(error) => return tracing::warn!(task_arn, %error, "StopTask was refused"),
+                Err(error) => return tracing::warn!(%task_arn, %error, "StopTask was refused"),
             }
             if tried < TRIES {
                 let Some(next) = self.slot().await else { return };

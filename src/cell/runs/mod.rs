@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::target::LaunchTarget;
+use crate::core::ids::{TaskArn, Token};
 use crate::core::machine;
 use crate::core::run::{Run, Status};
 use crate::core::time::Timestamp;
@@ -35,8 +36,8 @@ type Map<K, V> = DashMap<K, V, RandomState>;
 /// The concurrent maps of a cell.
 pub(super) struct RunIndex {
     runs: Map<Uuid, Entry>,
-    by_task: Map<String, Uuid>,
-    by_token: Map<String, Vec<Uuid>>,
+    by_task: Map<TaskArn, Uuid>,
+    by_token: Map<Token, Vec<Uuid>>,
     names: Names,
     open: AtomicUsize,
     live: AtomicUsize,
@@ -52,7 +53,7 @@ pub(super) struct RunIndex {
 pub(super) struct StaleTask {
     pub(super) cluster: String,
     pub(super) run: Uuid,
-    pub(super) task_arn: String,
+    pub(super) task_arn: TaskArn,
 }
 
 /// What a change gave.
@@ -104,7 +105,7 @@ impl RunIndex {
             self.by_task.insert(arn.clone(), id);
         }
         if let Some(token) = &keys.token {
-            self.by_token.entry(token.clone()).or_default().push(id);
+            self.by_token.entry(*token).or_default().push(id);
         }
         self.names.insert(run.request_name(), run.digest, id);
         self.statuses[keys.status as usize].fetch_add(1, Ordering::Relaxed);
@@ -142,8 +143,8 @@ impl RunIndex {
         if let Some(arn) = after.task_arn.filter(|_| before.task_arn.is_none()) {
             self.by_task.insert(arn, run.id);
         }
-        if let Some(given_up) = before.token.as_ref().filter(|_| after.token.is_none()) {
-            let of_another_attempt = run.attempts.iter().any(|a| a.token.as_ref() == Some(given_up));
+        if let Some(given_up) = before.token.filter(|_| after.token.is_none()) {
+            let of_another_attempt = run.attempts.iter().any(|a| a.token == Some(given_up));
             if !of_another_attempt {
                 self.unlink(given_up, run.id);
             }
@@ -154,7 +155,7 @@ impl RunIndex {
         }
         count(&self.open, before.is_open(), !after.status.is_final());
         count(&self.live, before.live, after.live);
-        if let Some(token) = after.token.filter(|token| before.token.as_ref() != Some(token)) {
+        if let Some(token) = after.token.filter(|token| before.token != Some(*token)) {
             self.by_token.entry(token).or_default().push(run.id);
         }
         let moved = before.provisioning != after.provisioning;
@@ -247,12 +248,12 @@ impl RunIndex {
         self.runs.contains_key(&id)
     }
 
-    pub(super) fn of_task(&self, task_arn: &str) -> Option<Uuid> {
+    pub(super) fn of_task(&self, task_arn: &TaskArn) -> Option<Uuid> {
         self.by_task.get(task_arn).map(|id| *id)
     }
 
-    pub(super) fn of_token(&self, token: &str) -> Vec<Uuid> {
-        self.by_token.get(token).map(|ids| ids.clone()).unwrap_or_default()
+    pub(super) fn of_token(&self, token: Token) -> Vec<Uuid> {
+        self.by_token.get(&token).map(|ids| ids.clone()).unwrap_or_default()
     }
 
     pub(super) fn of_name(&self, name: &str) -> Vec<Uuid> {
@@ -285,16 +286,16 @@ impl RunIndex {
     }
 
     /// A token no longer leads to a run; its siblings of the same call keep it.
-    fn unlink(&self, token: &str, id: Uuid) {
-        self.by_token.remove_if_mut(token, |_, ids| {
+    fn unlink(&self, token: Token, id: Uuid) {
+        self.by_token.remove_if_mut(&token, |_, ids| {
             ids.retain(|other| *other != id);
             ids.is_empty()
         });
     }
 
     /// A run is no longer found by an attempt that it does not keep. The token first, as in [`Self::forget`].
-    pub(super) fn unlink_attempt(&self, id: Uuid, task_arn: Option<String>, token: Option<String>) {
-        token.iter().for_each(|token| self.unlink(token, id));
+    pub(super) fn unlink_attempt(&self, id: Uuid, task_arn: Option<TaskArn>, token: Option<Token>) {
+        token.into_iter().for_each(|token| self.unlink(token, id));
         task_arn.iter().for_each(|arn| drop(self.by_task.remove_if(arn, |_, run| *run == id)));
     }
 
@@ -303,7 +304,7 @@ impl RunIndex {
         let Some((_, entry)) = self.runs.remove_if(&id, |_, entry| entry.run.status.is_final()) else { return false };
         self.statuses[entry.run.status as usize].fetch_sub(1, Ordering::Relaxed);
         // Tokens first: whoever finds a task unknown must also see that not all of its call are here any more.
-        entry.run.attempts.iter().filter_map(|a| a.token.as_ref()).for_each(|token| self.unlink(token, id));
+        entry.run.attempts.iter().filter_map(|a| a.token).for_each(|token| self.unlink(token, id));
         for arn in entry.run.attempts.iter().filter_map(|a| a.task_arn.as_ref()) {
             self.by_task.remove(arn);
         }
@@ -313,7 +314,7 @@ impl RunIndex {
 }
 
 fn stale_task(run: &Run) -> Option<StaleTask> {
-    let task_arn = live_task(run)?.to_owned();
+    let task_arn = live_task(run)?.clone();
     Some(StaleTask { cluster: LaunchTarget::cluster_named(run).to_owned(), run: run.id, task_arn })
 }
 

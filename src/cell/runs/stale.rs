@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::core::ids::TaskArn;
 use crate::core::request::Goal;
 use crate::core::run::{Run, Stage};
 use crate::core::time::Timestamp;
@@ -111,9 +112,9 @@ impl StaleTaskIndex {
 }
 
 /// The task of a run that may live.
-pub(in crate::cell) fn live_task(run: &Run) -> Option<&str> {
+pub(in crate::cell) fn live_task(run: &Run) -> Option<&TaskArn> {
     let attempt = run.attempt().filter(|a| matches!(a.stage, Stage::Placed | Stage::Stopping))?;
-    attempt.task_arn.as_deref().filter(|_| !run.status.is_final())
+    attempt.task_arn.as_ref().filter(|_| !run.status.is_final())
 }
 
 fn class(run: &Run) -> Class {

@@ -6,8 +6,10 @@ use uuid::Uuid;
 
 use crate::core::failure::Class;
 use crate::core::filter::Filtered;
+use crate::core::ids::TaskArn;
 use crate::core::request::RunSpec;
 use crate::core::run::{Run, Status};
+use crate::core::task::TaskStatus;
 use crate::core::time::Timestamp;
 
 /// A run changed, durably or in a way that need not be (see [`crate::core::machine::ChangeKind`]).
@@ -26,7 +28,7 @@ pub struct RunChange {
     /// The number of its newest attempt.
     pub attempt: u32,
     /// That attempt's task.
-    pub task_arn: Option<String>,
+    pub task_arn: Option<TaskArn>,
     /// The exit code that decided.
     pub exit_code: Option<i64>,
     /// When it was accepted.
@@ -38,7 +40,7 @@ pub struct RunChange {
     /// How often it was begun again after its end.
     pub redrives: u32,
     /// The task's last status seen.
-    pub last_status: Option<String>,
+    pub last_status: Option<TaskStatus>,
     /// The newest attempt's failure.
     pub error: Option<String>,
     /// The class of that failure.
@@ -94,6 +96,7 @@ impl RunChange {
     /// Tells the log of an attempt that failed and of a run that ended.
     pub(in crate::cell) fn log(&self) {
         let Self { run, name, attempt, task_arn, error, cause, .. } = self;
+        let task_arn = task_arn.as_ref().map(tracing::field::display);
         let status = self.status.as_str();
         match (self.status, error) {
             (Status::Succeeded, _) => tracing::info!(%run, name, attempt, task_arn, status, "a run ended"),
@@ -104,7 +107,7 @@ impl RunChange {
                 tracing::warn!(%run, name, attempt, task_arn, status, error, cause, "a run ended")
             }
             _ => {
-                let last_status = &self.last_status;
+                let last_status = self.last_status.as_ref().map(TaskStatus::as_str);
                 tracing::debug!(%run, name, attempt, task_arn, status, last_status, "a run changed")
             }
         }

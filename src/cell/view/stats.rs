@@ -176,6 +176,7 @@ mod tests {
 
     use super::*;
     use crate::core::failure;
+    use crate::core::ids::Token;
     use crate::core::machine::{Input, Observation, apply};
     use crate::core::request::RunSpec;
     use crate::core::run::Run;
@@ -205,13 +206,13 @@ mod tests {
         spec.until = crate::core::request::Goal::Stopped;
         let mut case = Case(Run::new(uuid::Uuid::nil(), "r".into(), 0, Arc::new(spec), T0), Stats::default());
         case.give(0, &Input::Submitted);
-        case.give(2, &Input::Launching { token: "t".into(), group_size: 1 });
+        case.give(2, &Input::Launching { token: Token::of(["t"]), group_size: 1 });
         case.give(3, &Input::Refused(failure::from_refusal("AGENT", None)));
         case.give(13, &Input::Due);
-        case.give(15, &Input::Launching { token: "u".into(), group_size: 1 });
+        case.give(15, &Input::Launching { token: Token::of(["u"]), group_size: 1 });
         let mut seen = Observation {
             task_arn: "arn".into(),
-            token: Some("u".into()),
+            token: Some(Token::of(["u"])),
             version: 1,
             last_status: "RUNNING".into(),
             verdict: Verdict::Running,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::properties::settled;
-use super::tests::{failure, seconds, seen, spec};
+use super::tests::{failure, seconds, seen, spec, token};
 use super::*;
 use crate::core::failure::Transience;
 use crate::core::request::{Goal, RunSpec};
@@ -116,8 +116,8 @@ impl Worlds {
         let fate = |fates: u8| fates >> (self.tasks % 8) & 1 == 1;
         (self.task, self.at) = (life(&arn, fate(self.fates.0), fate(self.fates.1)), 0);
         self.tasks += 1;
-        self.give(&Input::Launching { token: format!("token-{arn}"), group_size: 1 });
-        self.give(&Input::Placed { task_arn: arn, created_at: None });
+        self.give(&Input::Launching { token: token(&arn), group_size: 1 });
+        self.give(&Input::Placed { task_arn: arn.as_str().into(), created_at: None });
     }
 
     fn take(&mut self, step: &Step) {

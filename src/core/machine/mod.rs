@@ -15,8 +15,10 @@ pub use deadline::next_deadline;
 use std::sync::Arc;
 
 use super::failure::{self, Failure};
+use super::ids::{TaskArn, Token};
 use super::retry::RetryCounts;
 use super::run::{Attempt, Run, Stage, Status};
+use super::task::TaskStatus;
 use super::time::Timestamp;
 use super::verdict::Verdict;
 
@@ -27,13 +29,13 @@ const CAUSE_WHEN_TOO_LARGE: usize = 300;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     /// The task.
-    pub task_arn: String,
+    pub task_arn: TaskArn,
     /// The token in its `startedBy` (`<cell>/<token>`): an event that overtakes RunTask's answer is known by it.
-    pub token: Option<String>,
+    pub token: Option<Token>,
     /// `detail.version`; equal or lower than one seen is a duplicate.
     pub version: i64,
     /// The task's status.
-    pub last_status: String,
+    pub last_status: TaskStatus,
     /// How far it is.
     pub verdict: Verdict,
     /// DescribeTasks said HEALTHY.
@@ -60,14 +62,14 @@ pub enum Input {
     /// RunTask is about to be sent with this token for this many runs. Committed before the call is made.
     Launching {
         /// `clientToken`.
-        token: String,
+        token: Token,
         /// `count`.
         group_size: u32,
     },
     /// RunTask answered with a task for it (or an event showed it first).
     Placed {
         /// The task.
-        task_arn: String,
+        task_arn: TaskArn,
         /// ECS's `createdAt`.
         created_at: Option<Timestamp>,
     },
@@ -80,7 +82,7 @@ pub enum Input {
     /// DescribeTasks does not know the task.
     Missing {
         /// The task.
-        task_arn: String,
+        task_arn: TaskArn,
     },
     /// The instant of [`next_deadline`] has come.
     Due,
@@ -106,7 +108,7 @@ pub enum Effect {
     /// Call StopTask.
     StopTask {
         /// The task.
-        task_arn: String,
+        task_arn: TaskArn,
         /// What ECS is told.
         reason: String,
     },
@@ -115,9 +117,9 @@ pub enum Effect {
     /// An attempt in the middle of very many is kept no longer: the run is not found by these any more.
     Unlink {
         /// Its task.
-        task_arn: Option<String>,
+        task_arn: Option<TaskArn>,
         /// Its token.
-        token: Option<String>,
+        token: Option<Token>,
     },
 }
 
@@ -195,7 +197,7 @@ pub fn resume(run: &Run) -> Vec<Effect> {
 fn step(run: &mut Run, input: &Input, now: Timestamp, effects: &mut Vec<Effect>) -> ChangeKind {
     ChangeKind::durable_if(match input {
         Input::Submitted => submitted(run, now, effects),
-        Input::Launching { token, group_size } => launching(run, token, *group_size, now),
+        Input::Launching { token, group_size } => launching(run, *token, *group_size, now),
         Input::Placed { task_arn, created_at } => placed(run, task_arn, *created_at, now, effects),
         Input::Refused(failure) => refused(run, failure, now, effects),
         Input::Deferred => deferred(run, now, effects),
@@ -252,10 +254,10 @@ fn open_attempt_at(run: &mut Run, placement: usize, now: Timestamp, effects: &mu
     effects.extend(dropped.into_iter().filter(is_known_by).map(unlink));
 }
 
-fn launching(run: &mut Run, token: &str, group_size: u32, now: Timestamp) -> bool {
+fn launching(run: &mut Run, token: Token, group_size: u32, now: Timestamp) -> bool {
     let Some(attempt) = run.attempts.last_mut().filter(|a| a.stage == Stage::Waiting) else { return false };
     attempt.stage = Stage::Launching;
-    attempt.token = Some(token.to_owned());
+    attempt.token = Some(token);
     attempt.group_size = group_size;
     attempt.launched_at = Some(now);
     true
@@ -263,14 +265,14 @@ fn launching(run: &mut Run, token: &str, group_size: u32, now: Timestamp) -> boo
 
 fn placed(
     run: &mut Run,
-    task_arn: &str,
+    task_arn: &TaskArn,
     created_at: Option<Timestamp>,
     now: Timestamp,
     effects: &mut Vec<Effect>,
 ) -> bool {
     let Some(attempt) = run.attempts.last_mut().filter(|a| a.stage == Stage::Launching) else { return false };
     attempt.stage = Stage::Placed;
-    attempt.task_arn = Some(task_arn.to_owned());
+    attempt.task_arn = Some(task_arn.clone());
     attempt.created_at = created_at.or(attempt.created_at);
     attempt.placed_at = Some(now);
     attempt.heard_at = Some(now);

@@ -7,7 +7,8 @@ use super::{ChangeKind, Effect, Observation, Stage, Status, ending, placed};
 use crate::core::failure::{self, Class, Failure, Transience};
 use crate::core::request::Goal;
 use crate::core::run::{Attempt, Run};
-use crate::core::task::Task;
+use crate::core::ids::{TaskArn, Token};
+use crate::core::task::{Task, TaskStatus};
 use crate::core::time::Timestamp;
 use crate::core::verdict::{Deciders, Verdict};
 
@@ -17,12 +18,12 @@ const NOT_YET: Duration = Duration::from_secs(300);
 
 impl Observation {
     /// What `task` says, judged by these containers. `token` is the part of its `startedBy` behind the cell's name.
-    pub fn of(task: &Task<'_>, token: Option<String>, deciders: Deciders<'_>) -> Self {
+    pub fn of(task: &Task<'_>, token: Option<Token>, deciders: Deciders<'_>) -> Self {
         Self {
-            task_arn: task.task_arn.to_string(),
+            task_arn: TaskArn::from(task.task_arn.as_ref()),
             token,
             version: task.version,
-            last_status: task.last_status.to_string(),
+            last_status: TaskStatus::from(task.last_status.as_ref()),
             verdict: task.verdict(deciders),
             healthy: task.health_status.as_deref() == Some("HEALTHY"),
             exit_code: task.exit_code(deciders),
@@ -39,7 +40,7 @@ impl Observation {
     fn has_run(&self) -> bool {
         self.started_at.is_some()
             || self.verdict == Verdict::Running
-            || self.last_status.eq_ignore_ascii_case("RUNNING")
+            || self.last_status == TaskStatus::Running
     }
 }
 
@@ -84,8 +85,8 @@ impl Decisive {
     }
 }
 
-fn is_live_task(attempt: &Attempt, task_arn: &str) -> bool {
-    matches!(attempt.stage, Stage::Placed | Stage::Stopping) && attempt.task_arn.as_deref() == Some(task_arn)
+fn is_live_task(attempt: &Attempt, task_arn: &TaskArn) -> bool {
+    matches!(attempt.stage, Stage::Placed | Stage::Stopping) && attempt.task_arn.as_ref() == Some(task_arn)
 }
 
 fn remember(attempt: &mut Attempt, seen: &Observation, now: Timestamp) {
@@ -157,13 +158,13 @@ fn ended_before_healthy() -> Failure {
 }
 
 /// DescribeTasks does not know the task: not yet, right after the launch; lost, long after.
-pub(super) fn missing(run: &mut Run, task_arn: &str, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+pub(super) fn missing(run: &mut Run, task_arn: &TaskArn, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
     let Some(attempt) = run.attempt().filter(|a| is_live_task(a, task_arn)) else { return false };
     let launched = attempt.placed_at.or(attempt.launched_at).unwrap_or(now);
     if now.since(launched) < NOT_YET {
         return false;
     }
     // Also of a task that was to be stopped nobody can tell whether it ended by that or had done its work.
-    ending::fail(run, failure::task_lost(task_arn).into(), now, effects);
+    ending::fail(run, failure::task_lost(&task_arn.to_string()).into(), now, effects);
     true
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::tests::{failure, seconds, seen, spec};
+use super::tests::{failure, seconds, seen, spec, token};
 use super::*;
 use crate::core::failure::Transience;
 use crate::core::request::Goal;
@@ -119,13 +119,13 @@ impl World {
             Step::Launch => {
                 let waiting = self.run.attempt().is_some_and(|a| a.stage == Stage::Waiting);
                 if waiting && !self.run.status.is_final() {
-                    let token = format!("t{}", self.tasks.len());
-                    self.give(Input::Launching { token: format!("token-{token}"), group_size: 1 });
-                    self.tasks.push(token);
+                    let task = format!("t{}", self.tasks.len());
+                    self.give(Input::Launching { token: token(&task), group_size: 1 });
+                    self.tasks.push(task);
                 }
             }
             Step::Answer if launching => {
-                let task_arn = self.tasks.last().cloned().unwrap_or_default();
+                let task_arn = self.tasks.last().cloned().unwrap_or_default().into();
                 self.give(Input::Placed { task_arn, created_at: None });
             }
             Step::Refuse | Step::Defer if launching => {
@@ -140,11 +140,11 @@ impl World {
             Step::Missing => {
                 let live = self.run.attempt().filter(|a| a.task_arn.is_some()).cloned();
                 if let Some(attempt) = live {
-                    let arn = attempt.task_arn.unwrap_or_default();
+                    let arn = attempt.task_arn.unwrap();
                     if self.now * 1000 - attempt.placed_at.map_or(0, |t| t.since(seconds(0)).as_millis() as i64)
                         > 300_000
                     {
-                        self.dead.insert(arn.clone());
+                        self.dead.insert(arn.to_string());
                     }
                     self.give(Input::Missing { task_arn: arn });
                 }

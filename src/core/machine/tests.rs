@@ -52,11 +52,16 @@ pub(super) fn failure(name: &str, transience: Transience) -> Failure {
     }
 }
 
+/// The token of the call that launched this task.
+pub(super) fn token(task: &str) -> Token {
+    Token::of([task])
+}
+
 pub(in crate::core) fn seen(arn: &str, version: i64, verdict: Verdict) -> Observation {
     let started_at = (verdict == Verdict::Running).then_some(T0);
     Observation {
         task_arn: arn.into(),
-        token: Some(format!("token-{arn}")),
+        token: Some(token(arn)),
         version,
         last_status: "X".into(),
         verdict,
@@ -88,12 +93,13 @@ impl Case {
         apply(&mut self.0, &input, seconds(at)).effects
     }
 
-    fn launch(&mut self, at: i64, token: &str) {
-        self.give(at, Input::Launching { token: token.into(), group_size: 1 });
+    /// RunTask is called for this task.
+    fn launch(&mut self, at: i64, task: &str) {
+        self.give(at, Input::Launching { token: token(task), group_size: 1 });
     }
 
     fn place(&mut self, at: i64, arn: &str) -> Vec<Effect> {
-        self.launch(at, &format!("token-{arn}"));
+        self.launch(at, arn);
         self.give(at, Input::Placed { task_arn: arn.into(), created_at: None })
     }
 
@@ -176,11 +182,11 @@ fn other_statuses_are_no_proof_of_running_and_started_at_is_with_any() {
 #[test]
 fn only_what_follows_the_task_on_its_way_needs_no_commit() {
     let mut case = Case::new(spec(Goal::Stopped, 1));
-    case.launch(0, "token-t");
+    case.launch(0, "t");
     let mut kind = |version, detail: serde_json::Value| {
         let mut task = crate::core::task::parse_task(&detail);
         (task.task_arn, task.version) = ("t".into(), version);
-        let seen = Observation::of(&task, Some("token-t".into()), Deciders::Unknown);
+        let seen = Observation::of(&task, Some(token("t")), Deciders::Unknown);
         apply(&mut case.0, &Input::Observed(seen), seconds(version)).change
     };
     let started = "2027-01-15T08:00:00Z";
@@ -267,7 +273,7 @@ fn older_and_equal_versions_change_nothing() {
 #[test]
 fn an_event_that_overtakes_the_answer_places_the_attempt() {
     let mut case = Case::new(spec(Goal::Stopped, 0));
-    case.launch(0, "token-t");
+    case.launch(0, "t");
     case.see(1, "another", 2, Verdict::Running);
     assert_eq!(case.0.status, Status::Queued, "a task of another call is not ours");
     case.see(1, "t", 2, Verdict::Running);
@@ -320,7 +326,7 @@ fn a_stop_of_a_waiting_run_ends_it_at_once() {
     let mut case = Case::new(spec(Goal::Stopped, 3));
     assert_eq!(case.give(1, Input::StopAsked { reason: "enough".into() }), vec![Effect::Notify]);
     assert_eq!(case.0.status, Status::Aborted);
-    let late = apply(&mut case.0, &Input::Launching { token: "x".into(), group_size: 1 }, seconds(2));
+    let late = apply(&mut case.0, &Input::Launching { token: token("x"), group_size: 1 }, seconds(2));
     assert!(!late.changed(), "a final run is never launched");
 }
 
@@ -481,7 +487,7 @@ fn only_what_ended_short_of_its_goal_is_redriven() {
 }
 
 /// A task that is placed and fails, and the next attempt, 20 s later; what the run is no longer found by.
-fn fails_again(case: &mut Case, number: i64) -> Vec<(Option<String>, Option<String>)> {
+fn fails_again(case: &mut Case, number: i64) -> Vec<(Option<TaskArn>, Option<Token>)> {
     let arn = format!("t{number:08}");
     case.place(number * 20, &arn);
     case.see(number * 20 + 1, &arn, 5, failed("Boom"));
@@ -511,7 +517,7 @@ fn a_run_that_fails_every_20_seconds_costs_the_same_after_a_week() {
     assert!(bytes.abs_diff(bytes_later) < bytes / 200, "{costs:?}");
     assert_eq!((case.0.attempts.total(), case.0.attempt().unwrap().number), (30_001, 30_001));
     assert_eq!(case.0.counts.0, [30_000], "retries are counted on");
-    let expected = (11..=30_001 - 50).map(|n| (Some(format!("t{n:08}")), Some(format!("token-t{n:08}"))));
+    let expected = (11..=30_001 - 50).map(|n| (Some(format!("t{n:08}").into()), Some(token(&format!("t{n:08}")))));
     assert!(unlinked.into_iter().eq(expected), "each attempt that is dropped says what it was known by");
     assert!(case.0.had("t00000010") && case.0.had("t00030000") && !case.0.had("t00000011"));
 }

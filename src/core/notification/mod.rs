@@ -14,6 +14,7 @@ pub use digest::digest;
 pub use fit::{MOST_A_CALL, calls};
 pub use outlet::{Outlet, Outlets};
 
+use super::ids::TaskArn;
 use super::run::{Attempt, Run};
 use super::time::Timestamp;
 use fit::{FULL, Fit};
@@ -164,8 +165,8 @@ fn attempt(attempt: &Attempt, fit: &Fit) -> Value {
 
 /// The newest tasks, oldest first.
 fn resources(run: &Run, fit: &Fit) -> Vec<String> {
-    let tasks: Vec<&String> = run.attempts.iter().filter_map(|a| a.task_arn.as_ref()).collect();
-    tasks[tasks.len().saturating_sub(fit.attempts)..].iter().map(|arn| (*arn).clone()).collect()
+    let tasks: Vec<String> = run.attempts.iter().filter_map(|a| a.task_arn.as_ref().map(TaskArn::to_string)).collect();
+    tasks[tasks.len().saturating_sub(fit.attempts)..].to_vec()
 }
 
 fn envelope(run: &Run, origin: &Origin, id: &str, fit: &Fit) -> Value {

@@ -29,7 +29,7 @@ fn failed_run(attempts: u32, cause: &str, notify: Notify) -> Run {
     for number in 1..=attempts {
         let mut attempt = Attempt::new(number, 0);
         attempt.stage = Stage::Over;
-        attempt.task_arn = Some(format!("arn:aws:ecs:eu-west-1:123456789012:task/batch/{number}"));
+        attempt.task_arn = Some(format!("arn:aws:ecs:eu-west-1:123456789012:task/batch/{number}").into());
         let failure = failure::from_refusal("RESOURCE:MEMORY", None);
         attempt.failure = Some(Arc::new(failure::Failure { cause: cause.to_owned(), ..failure }));
         run.attempts.push(attempt);

@@ -247,7 +247,7 @@ fn what_was_seen_is_told_by_before_and_after() {
         }
         seen
     };
-    let launching = Input::Launching { token: "t".into(), group_size: 1 };
+    let launching = Input::Launching { token: crate::core::ids::Token::of(["a"]), group_size: 1 };
     let placed = Input::Placed { task_arn: "a".into(), created_at: None };
     let running = machine::tests::seen("a", 2, crate::core::verdict::Verdict::Running);
     let stop = Input::StopAsked { reason: "x".into() };

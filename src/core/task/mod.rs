@@ -2,10 +2,12 @@
 
 mod lenient;
 mod parse;
+mod status;
 #[cfg(test)]
 mod tests;
 
 pub use parse::{parse_notice, parse_task};
+pub use status::TaskStatus;
 
 use std::borrow::Cow;
 

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Keys, Shared};
 use crate::core::failure::{Class, Failure, Transience};
+use crate::core::ids::{TaskArn, Token};
 use crate::core::retry::RetryCounts;
 use crate::core::run::{Attempt, Run, Stage, Status};
+use crate::core::task::TaskStatus;
 use crate::core::time::Timestamp;
 
 type Text<'a> = Cow<'a, str>;
@@ -55,17 +57,17 @@ struct AttemptRecord<'a> {
     call: u32,
     stage: Stage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<Text<'a>>,
+    token: Option<Token>,
     #[serde(default, skip_serializing_if = "is_default")]
     group: u32,
     #[serde(default, skip_serializing_if = "is_default")]
     place: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    task: Option<Text<'a>>,
+    task: Option<TaskArn>,
     #[serde(default, skip_serializing_if = "is_default")]
     ver: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    last: Option<Text<'a>>,
+    last: Option<TaskStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     queued: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -237,12 +239,12 @@ impl<'a> AttemptRecord<'a> {
             no: *number,
             call: *call,
             stage: *stage,
-            token: token.as_deref().map(Cow::from),
+            token: *token,
             group: *group_size,
             place: *placement,
-            task: task_arn.as_deref().map(Cow::from),
+            task: task_arn.clone(),
             ver: *version,
-            last: last_status.as_deref().map(Cow::from),
+            last: last_status.clone(),
             queued: since.to(*queued_at),
             sent: since.to(*launched_at),
             placed: since.to(*placed_at),
@@ -263,12 +265,12 @@ impl<'a> AttemptRecord<'a> {
             number: self.no,
             call: self.call,
             stage: self.stage,
-            token: self.token.map(Cow::into_owned),
+            token: self.token,
             group_size: self.group,
             placement: self.place,
-            task_arn: self.task.map(Cow::into_owned),
+            task_arn: self.task,
             version: self.ver,
-            last_status: self.last.map(Cow::into_owned),
+            last_status: self.last,
             queued_at: since.back(self.queued),
             launched_at: since.back(self.sent),
             placed_at: since.back(self.placed),

@@ -127,12 +127,12 @@ impl Samples {
 
     fn launch(&mut self, run: &mut Run, region: &str) -> String {
         let now = self.later(5, 4_000);
-        let token = self.hex(40);
+        let token = self.hex(40).parse().unwrap();
         machine::apply(run, &Input::Launching { token, group_size: 1 }, now);
         let (account, cluster, hex) = (self.account, run.cluster().to_owned(), self.hex(32));
         let task_arn = format!("arn:aws:ecs:{region}:{account}:task/{cluster}/{hex}");
         let created_at = Some(self.later(100, 900));
-        machine::apply(run, &Input::Placed { task_arn: task_arn.clone(), created_at }, self.later(1, 50));
+        machine::apply(run, &Input::Placed { task_arn: task_arn.as_str().into(), created_at }, self.later(1, 50));
         task_arn
     }
 
@@ -140,10 +140,10 @@ impl Samples {
         let (began, ended) = (self.later(9_000, 20_000), self.later(1_000, 9_000));
         let over = matches!(verdict, Verdict::Succeeded | Verdict::Failed(_));
         let observation = Observation {
-            task_arn: task_arn.to_owned(),
+            task_arn: task_arn.into(),
             token: None,
             version,
-            last_status: status.to_owned(),
+            last_status: status.into(),
             healthy: false,
             exit_code: over.then(|| i64::from(matches!(verdict, Verdict::Failed(_)))),
             created_at: None,

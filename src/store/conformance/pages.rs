@@ -8,6 +8,7 @@ use super::make::of_request;
 use super::{NOW, Subject, bus, commit, ended, outlets, puts, runs, topic};
 use crate::core::failure;
 use crate::core::filter::RunFilter;
+use crate::core::ids::Token;
 use crate::core::machine::{self, Input};
 use crate::core::notification::{self, Origin};
 use crate::core::request::RunSpec;
@@ -26,7 +27,7 @@ fn forty() -> Vec<Run> {
                 machine::apply(run, &Input::StopAsked { reason: "x".into() }, NOW);
             }
             _ => {
-                machine::apply(run, &Input::Launching { token: format!("t{n}"), group_size: 1 }, NOW);
+                machine::apply(run, &Input::Launching { token: Token::of([n.to_string()]), group_size: 1 }, NOW);
                 let refusal = failure::from_refusal(if n % 4 == 2 { "RESOURCE:CPU" } else { "AGENT" }, None);
                 run.spec = Arc::new(RunSpec { retry: RetryPolicy(Vec::new()), ..(*run.spec).clone() });
                 machine::apply(run, &Input::Refused(refusal), NOW);

@@ -127,8 +127,8 @@ pub(super) async fn a_run_is_found_by_a_task_of_any_attempt_within_its_request<S
     for (n, run) in all.iter_mut().enumerate() {
         let again = run.attempts[0].clone();
         run.attempts.push(again);
-        run.attempts[0].task_arn = Some(format!("arn:task/{n}a"));
-        run.attempts[1].task_arn = Some(format!("arn:task/{n}b"));
+        run.attempts[0].task_arn = Some(format!("arn:task/{n}a").into());
+        run.attempts[1].task_arn = Some(format!("arn:task/{n}b").into());
     }
     all[2] = ended(&all[2], NOW);
     let store = subject.store();

@@ -62,7 +62,7 @@ async fn all_that_an_older_release_wrote_is_found() {
         let by_name = find_all(&store, Key::request(run.request_name())).await.unwrap();
         same(by_name.iter().find(|other| other.id == run.id).unwrap(), run);
         if let Some(task_arn) = run.attempt().and_then(|a| a.task_arn.clone()) {
-            let key = Key::Task { request: run.request_name().into(), task_arn };
+            let key = Key::Task { request: run.request_name().into(), task_arn: task_arn.to_string() };
             same(&find_all(&store, key).await.unwrap()[0], run);
         }
         assert_eq!(open.iter().any(|open| open.id == run.id), !run.status.is_final());

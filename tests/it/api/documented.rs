@@ -115,7 +115,7 @@ async fn placed(served: &Served, name: &str) -> (Uuid, String) {
     };
     let arn = || served.cell.run(id).and_then(|run| run.attempt()?.task_arn.clone());
     eventually("a task", || arn().is_some()).await;
-    (id, arn().expect("a task"))
+    (id, arn().expect("a task").to_string())
 }
 
 /// Ends a run's task.

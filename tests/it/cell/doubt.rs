@@ -178,7 +178,7 @@ async fn a_definition_that_is_not_answered_holds_up_no_other() {
     }
     eventually("all have tasks", || cell.runs().iter().all(|run| run.attempts[0].task_arn.is_some())).await;
     for (n, run) in runs.iter().enumerate() {
-        let arn = cell.run(run.id).and_then(|run| run.attempts[0].task_arn.clone()).expect("a task");
+        let arn = cell.run(run.id).and_then(|run| run.attempts[0].task_arn.clone()).expect("a task").to_string();
         let definition = if n < 20 { "hung" } else { "fine" };
         world.event(
             &arn,

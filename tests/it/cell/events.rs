@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use taskwatch::core::run::Status;
-use taskwatch::core::task::{Task, parse_task};
+use taskwatch::core::task::{Task, TaskStatus, parse_task};
 
 use crate::support::fakes::{Answer, World, eventually, settle, status, submit};
 
@@ -39,9 +39,9 @@ async fn an_event_that_nothing_depends_on_is_shown_and_deleted_without_a_commit(
     world.event(&world.ecs.tasks()[0], 2, "PENDING", json!({}));
     eventually("the event is deleted", || world.events.deleted() == 1).await;
     let shown = changes.try_recv().expect("a change is told").change;
-    assert_eq!(shown.last_status.as_deref(), Some("PENDING"));
+    assert_eq!(shown.last_status, Some(TaskStatus::Pending));
     let known = cell.run(run.id).expect("known");
-    assert_eq!(known.attempt().and_then(|a| a.last_status.clone()).as_deref(), Some("PENDING"));
+    assert_eq!(known.attempt().and_then(|a| a.last_status.clone()), Some(TaskStatus::Pending));
     // What must survive a crash is not acknowledged before it is durable.
     world.event(&world.ecs.tasks()[0], 3, "RUNNING", json!({"startedAt": "2027-01-15T08:00:01Z"}));
     settle().await;

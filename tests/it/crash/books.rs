@@ -37,8 +37,8 @@ pub(super) async fn check(cell: &KilledCell, tasks: &[TaskSnapshot]) {
         let count = found[0].attempts.len();
         assert!(count <= RETRIES + 1, "{name}: {run} had {count} attempts");
         attempts.insert(n, count);
-        calls.extend(found[0].attempts.iter().filter_map(|a| Some((a.token.clone()?, found[0].clone()))));
-        owner.extend(found[0].attempts.iter().filter_map(|a| Some((a.task_arn.clone()?, n))));
+        calls.extend(found[0].attempts.iter().filter_map(|a| Some((a.token?.to_string(), found[0].clone()))));
+        owner.extend(found[0].attempts.iter().filter_map(|a| Some((a.task_arn.as_ref()?.to_string(), n))));
     }
     let whose = |task: &TaskSnapshot| calls.get(task.client_token.as_deref().unwrap_or_default());
     if let Some(task) = ours(name, tasks).find(|task| !owner.contains_key(&task.arn)) {

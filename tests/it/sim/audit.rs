@@ -47,7 +47,7 @@ impl State {
             for what in self.faults_of(run, request) {
                 self.violate(request, format!("{}: {what}", run.name));
             }
-            owners.extend(run.attempts.iter().filter_map(|a| a.task_arn.clone()).map(|arn| (arn, run.id)));
+            owners.extend(run.attempts.iter().filter_map(|a| a.task_arn.as_ref()).map(|arn| (arn.to_string(), run.id)));
         }
         for task in self.ecs.tasks.clone() {
             if !owners.contains_key(&task.arn) {
@@ -87,7 +87,7 @@ impl State {
             fault(format!("{} attempts, {most} allowed", run.attempts.len()));
         }
         let tasks: Vec<_> =
-            run.attempts.iter().map(|a| a.task_arn.as_deref().and_then(|t| self.ecs.of_arn(t))).collect();
+            run.attempts.iter().map(|a| a.task_arn.as_ref().and_then(|t| self.ecs.of_arn(&t.to_string()))).collect();
         let mut before = 0;
         for (attempt, task) in run.attempts.iter().zip(&tasks) {
             let Some(task) = task else { continue };

@@ -91,7 +91,7 @@ impl Disk {
     pub(super) fn launching(&self, token: &str) -> usize {
         let runs = self.by_token.get(token).into_iter().flatten().filter_map(|id| self.runs.get(id));
         let waits = |run: &&Run| {
-            let attempt = run.attempt().filter(|a| a.stage == Stage::Launching && a.token.as_deref() == Some(token));
+            let attempt = run.attempt().filter(|a| a.stage == Stage::Launching && a.token.is_some_and(|t| t.to_string() == token));
             attempt.is_some() && !run.status.is_final()
         };
         runs.filter(waits).count()
@@ -118,11 +118,11 @@ impl Disk {
         }
         for attempt in &run.attempts {
             attempt.task_arn.iter().for_each(|arn| {
-                self.by_task.insert(arn.clone(), run.id);
+                self.by_task.insert(arn.to_string(), run.id);
             });
         }
-        if let Some(token) = run.attempt().and_then(|a| a.token.clone()) {
-            self.by_token.entry(token).or_default().insert(run.id);
+        if let Some(token) = run.attempt().and_then(|a| a.token) {
+            self.by_token.entry(token.to_string()).or_default().insert(run.id);
         }
         self.by_request.entry(run.request_name().to_owned()).or_default().insert(run.id);
         if run.status.is_final() {
@@ -162,7 +162,7 @@ impl State {
         let attempt = run.attempt();
         let stage = attempt.map(|a| format!("{:?}", a.stage)).unwrap_or_default();
         let seen = attempt.map_or((0, None, None), |a| {
-            (a.version, a.last_status.as_deref(), a.failure.as_ref().map(|f| f.error.as_str()))
+            (a.version, a.last_status.as_ref().map(|status| status.as_str()), a.failure.as_ref().map(|f| f.error.as_str()))
         });
         let line = format!(
             "disk: {} {} {} attempt {} {stage} v{} {} {} {}",
@@ -172,7 +172,7 @@ impl State {
             run.attempts.len(),
             seen.0,
             seen.1.unwrap_or("-"),
-            attempt.and_then(|a| a.task_arn.as_deref()).unwrap_or("-"),
+            attempt.and_then(|a| a.task_arn.as_ref()).map_or_else(|| "-".to_owned(), ToString::to_string),
             seen.2.unwrap_or("-"),
         );
         let request = self.fleet.of_name(run.request_name());

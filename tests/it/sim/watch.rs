@@ -81,13 +81,13 @@ impl State {
     pub(super) fn check_refusal(&mut self, run: &Run) {
         let last = run.attempts.len();
         let given_up = run.attempts.iter().enumerate().filter(|(n, _)| n + 1 < last || run.status.is_final());
-        let tokens = given_up.filter(|(_, a)| a.task_arn.is_none()).filter_map(|(_, a)| a.token.clone());
+        let tokens = given_up.filter(|(_, a)| a.task_arn.is_none()).filter_map(|(_, a)| a.token);
         for token in tokens.collect::<BTreeSet<_>>() {
             let nobodys = |arn: &str| self.disk.of_task(arn).is_none() && !run.had(arn);
-            let live = self.ecs.of_token(&token).filter(|task| task.over_at.is_none() && nobodys(&task.arn)).count();
-            let waiting = self.disk.launching(&token);
+            let live = self.ecs.of_token(&token.to_string()).filter(|task| task.over_at.is_none() && nobodys(&task.arn)).count();
+            let waiting = self.disk.launching(&token.to_string());
             let itself = self.disk.runs.get(&run.id).and_then(Run::attempt);
-            let itself = itself.is_some_and(|a| a.stage == Stage::Launching && a.token.as_deref() == Some(&token));
+            let itself = itself.is_some_and(|a| a.stage == Stage::Launching && a.token == Some(token));
             let others = waiting - usize::from(itself && waiting > 0);
             if live > others {
                 let what = format!("{} is given up as refused, and {live} tasks of {token} run", run.name);
@@ -104,7 +104,7 @@ impl State {
             return;
         };
         let is_new = before.is_none_or(|(known, old)| known.as_ref() != Some(&arn) || old < version);
-        let Some(task) = self.ecs.of_arn(&arn).filter(|task| is_new && !is_hung(&task.definition)) else { return };
+        let Some(task) = self.ecs.of_arn(&arn.to_string()).filter(|task| is_new && !is_hung(&task.definition)) else { return };
         let told = usize::try_from(version - 2).ok().and_then(|n| task.told_at.get(n).copied());
         let late = told.filter(|(_, lost)| !lost).map_or(0, |(at, _)| self.now().saturating_sub(at.max(from)));
         if late > 2 * self.plan.visibility + MINUTE {
