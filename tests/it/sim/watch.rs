@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use taskwatch::core::machine::next_deadline;
-use taskwatch::core::run::{Run, Stage};
+use taskwatch::core::run::{Attempt, Run, Stage};
 use taskwatch::core::time::Timestamp;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -103,6 +103,11 @@ impl State {
         let (Some((Some(arn), version)), before) = (news(run), self.disk.runs.get(&run.id).and_then(news)) else {
             return;
         };
+        // What only follows the task on its way is committed with what comes after it.
+        let decides = |a: &Attempt| a.stage == Stage::Over || a.last_status.as_deref() == Some("RUNNING");
+        if !run.attempt().is_some_and(decides) {
+            return;
+        }
         let is_new = before.is_none_or(|(known, old)| known.as_ref() != Some(&arn) || old < version);
         let Some(task) = self.ecs.of_arn(&arn).filter(|task| is_new && !is_hung(&task.definition)) else { return };
         let told = usize::try_from(version - 2).ok().and_then(|n| task.told_at.get(n).copied());
