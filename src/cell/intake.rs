@@ -107,6 +107,10 @@ impl Handler for Requests {
     }
 
     fn again(&self, _: Duration) {}
+
+    fn undeleted(&self, messages: usize) {
+        self.0.counters.undeleted.add(messages);
+    }
 }
 
 impl Inner {

@@ -42,6 +42,10 @@ impl Handler for Events {
     fn again(&self, after: Duration) {
         self.0.listens_anew(after);
     }
+
+    fn undeleted(&self, messages: usize) {
+        self.0.counters.undeleted.add(messages);
+    }
 }
 
 impl Inner {

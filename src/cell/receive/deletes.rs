@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::super::neighbour::Neighbour;
 use super::super::ports::Queue;
+use super::Handler;
 use super::flow::Flow;
 
 /// Messages of a call (Amazon SQS quotas).
@@ -17,6 +18,7 @@ const SHARE: Duration = Duration::from_millis(50);
 /// The deletes of one queue.
 pub(super) struct Deletes {
     queue: Arc<dyn Queue>,
+    handler: Arc<dyn Handler>,
     flow: Arc<Flow>,
     tasks: TaskTracker,
     health: Neighbour,
@@ -24,8 +26,13 @@ pub(super) struct Deletes {
 }
 
 impl Deletes {
-    pub(super) fn new(queue: Arc<dyn Queue>, flow: Arc<Flow>, tasks: TaskTracker) -> Arc<Self> {
-        Arc::new(Self { queue, flow, tasks, health: Neighbour::default(), waiting: Mutex::default() })
+    pub(super) fn new(
+        queue: Arc<dyn Queue>,
+        handler: Arc<dyn Handler>,
+        flow: Arc<Flow>,
+        tasks: TaskTracker,
+    ) -> Arc<Self> {
+        Arc::new(Self { queue, handler, flow, tasks, health: Neighbour::default(), waiting: Mutex::default() })
     }
 
     /// Has messages deleted soon.
@@ -68,6 +75,7 @@ impl Deletes {
             Ok(left) => Some((left.len(), "SQS refused some".to_owned())),
             Err(error) => Some((count, error.to_string())),
         };
+        self.handler.undeleted(failed.as_ref().map_or(0, |(count, _)| *count));
         match failed {
             None => drop(self.health.well()),
             Some((count, error)) if self.health.ill(&error).is_power_of_two() => {

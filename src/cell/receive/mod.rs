@@ -70,6 +70,8 @@ pub(super) trait Handler: Send + Sync + 'static {
     fn handle<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Fate>;
     /// Messages come again after they could not be received for so long.
     fn again(&self, after: Duration);
+    /// So many that were done were not deleted: they come again.
+    fn undeleted(&self, messages: usize);
 }
 
 /// How the end of a cell is told to what receives for it.
@@ -119,7 +121,7 @@ impl Receiving {
         (ends, tasks): (Ends, TaskTracker),
     ) -> Arc<Self> {
         let flow = Arc::new(Flow::new(bounds));
-        let deletes = Deletes::new(Arc::clone(&queue), Arc::clone(&flow), tasks.clone());
+        let deletes = Deletes::new(Arc::clone(&queue), Arc::clone(&handler), Arc::clone(&flow), tasks.clone());
         Arc::new(Self { queue, from, handler, health, flow, deletes, ends, tasks })
     }
 
