@@ -1,6 +1,7 @@
 //! The attempts of a run: each is one task, or one refusal.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -78,7 +79,7 @@ pub struct Attempt {
     /// The exit code that decided.
     pub exit_code: Option<i64>,
     /// Why it failed.
-    pub failure: Option<Failure>,
+    pub failure: Option<Arc<Failure>>,
     /// When anything was last heard of the task.
     pub heard_at: Option<Timestamp>,
 }
@@ -116,7 +117,7 @@ impl Attempt {
 /// of very many only the first [`FIRST_KEPT`] and the last [`LAST_KEPT`] are kept. Numbers go on, so that they tell how many
 /// are left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "Vec<Attempt>")]
 pub struct Attempts(Vec<Attempt>);
 
 impl Attempts {
@@ -171,7 +172,8 @@ impl DerefMut for Attempts {
 
 /// As a store had them.
 impl From<Vec<Attempt>> for Attempts {
-    fn from(attempts: Vec<Attempt>) -> Self {
+    fn from(mut attempts: Vec<Attempt>) -> Self {
+        attempts.shrink_to_fit();
         Self(attempts)
     }
 }

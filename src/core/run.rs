@@ -49,7 +49,7 @@ pub struct Run {
     #[serde(default)]
     pub redriven_at: Option<Timestamp>,
     /// What ended it, unless it succeeded: the last attempt's failure, or the run's own timeout or stop.
-    pub ended_by: Option<Failure>,
+    pub ended_by: Option<Arc<Failure>>,
     /// Rises with every change, also with those that are not committed, so that of two records of a run the one with the
     /// higher revision is the newer one, whichever changes were written with it. A crash may lose changes that were not
     /// committed; the next ones then have their revisions again, but all of these are above that of every record.
@@ -58,7 +58,8 @@ pub struct Run {
 
 impl Run {
     /// A run that was just accepted.
-    pub fn new(id: Uuid, name: String, index: u32, spec: Arc<RunSpec>, now: Timestamp) -> Self {
+    pub fn new(id: Uuid, mut name: String, index: u32, spec: Arc<RunSpec>, now: Timestamp) -> Self {
+        name.shrink_to_fit();
         Self {
             id,
             name,
@@ -132,6 +133,6 @@ impl Run {
 
     /// What ended it, or the newest attempt's failure.
     pub fn failure(&self) -> Option<&Failure> {
-        self.ended_by.as_ref().or_else(|| self.attempts.last().and_then(|a| a.failure.as_ref()))
+        self.ended_by.as_deref().or_else(|| self.attempts.last().and_then(|a| a.failure.as_deref()))
     }
 }

@@ -69,7 +69,7 @@ impl<'r> Transition<'r> {
 
     /// The failure with which the newest attempt has just ended.
     pub fn failed(&self) -> Option<&'r Failure> {
-        self.over()?.failure.as_ref()
+        self.over()?.failure.as_deref()
     }
 
     /// The run's final status, if it has just got one.
@@ -84,7 +84,7 @@ impl<'r> Transition<'r> {
             && !is_over(self.before.is_final, self.before.over);
         // Once its containers ran the task definition can be launched, whatever the program comes to.
         let ran = ran(self.run, attempt);
-        let permanent = attempt.failure.as_ref().filter(|failure| over && !ran && is_permanent(failure));
+        let permanent = attempt.failure.as_deref().filter(|failure| over && !ran && is_permanent(failure));
         match permanent {
             Some(failure) => Some(Outcome::Failed(failure)),
             None if ran && !self.before.ran => Some(Outcome::Started),

@@ -56,7 +56,7 @@ impl Outcome {
 
     /// What ended a run that did not reach its goal: error, class, cause and hint.
     pub fn failure(&self) -> Option<&Failure> {
-        self.run.ended_by.as_ref()
+        self.run.ended_by.as_deref()
     }
 
     /// As `taskwatch run` prints it and notifications carry it: environment values masked.

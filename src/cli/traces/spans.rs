@@ -133,7 +133,7 @@ mod tests {
         let mut run = Run::new(id, "nightly".into(), 0, Arc::new(RunSpec::new(RunTask::default())), at(0));
         let mut first = Attempt::new(1, 0);
         (first.queued_at, first.launched_at, first.stopped_at) = (Some(at(0)), Some(at(1)), Some(at(9)));
-        first.failure = Some(failure::start_timeout(8));
+        first.failure = Some(failure::start_timeout(8).into());
         let mut second = Attempt::new(2, 0);
         (second.queued_at, second.launched_at, second.created_at) = (Some(at(20)), Some(at(21)), Some(at(21)));
         (second.pull_started_at, second.pull_stopped_at, second.started_at) =

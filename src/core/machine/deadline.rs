@@ -34,7 +34,7 @@ pub(super) fn due(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> b
     if over(run_timeout(run)) {
         run.timed_out = true;
         let limit = run.spec.timeout_seconds.unwrap_or_default();
-        end_early(run, failure::run_timeout(limit), now, effects);
+        end_early(run, failure::run_timeout(limit).into(), now, effects);
         return true;
     }
     if run.status == Status::PendingRetry && over(run.retry_at) {
@@ -43,10 +43,10 @@ pub(super) fn due(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> b
     }
     let Some(attempt) = run.attempt() else { return false };
     if over(start_timeout(run, attempt)) {
-        begin_stop(run, failure::start_timeout(run.spec.start_timeout_seconds), now, effects);
+        begin_stop(run, failure::start_timeout(run.spec.start_timeout_seconds).into(), now, effects);
     } else if over(attempt_timeout(run, attempt)) {
         let limit = run.spec.attempt_timeout_seconds.unwrap_or_default();
-        begin_stop(run, failure::run_timeout(limit), now, effects);
+        begin_stop(run, failure::run_timeout(limit).into(), now, effects);
     } else if over(stop_again(attempt)) {
         effects.extend(stop_effect(attempt));
         if let Some(attempt) = run.attempts.last_mut() {

@@ -8,20 +8,20 @@ use crate::core::run::{Attempt, Run};
 use crate::core::time::Timestamp;
 
 /// Why the run has to end whatever its task does, if it has.
-pub(super) fn condemned(run: &Run) -> Option<Failure> {
+pub(super) fn condemned(run: &Run) -> Option<Arc<Failure>> {
     if let Some(reason) = &run.stop_asked {
-        return Some(failure::stop_asked(reason));
+        return Some(failure::stop_asked(reason).into());
     }
-    run.timed_out.then(|| failure::run_timeout(run.spec.timeout_seconds.unwrap_or_default()))
+    run.timed_out.then(|| failure::run_timeout(run.spec.timeout_seconds.unwrap_or_default()).into())
 }
 
 /// The newest attempt is over with this failure: the run waits for its next one, or ends.
-pub(super) fn fail(run: &mut Run, failure: Failure, now: Timestamp, effects: &mut Vec<Effect>) {
+pub(super) fn fail(run: &mut Run, failure: Arc<Failure>, now: Timestamp, effects: &mut Vec<Effect>) {
     let roll = roll(run);
     if let Some(attempt) = run.attempts.last_mut() {
         attempt.stage = Stage::Over;
         attempt.stopped_at.get_or_insert(now);
-        attempt.failure = Some(failure.clone());
+        attempt.failure = Some(Arc::clone(&failure));
     }
     if condemned(run).is_some() {
         return finish(run, now, effects);
@@ -46,7 +46,7 @@ pub(super) fn succeed(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) 
 
 /// No attempt is live and none will follow.
 pub(super) fn finish(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) {
-    run.ended_by = condemned(run).or_else(|| run.failure().cloned());
+    run.ended_by = condemned(run).or_else(|| run.attempt().and_then(|last| last.failure.clone()));
     let timed_out = run.failure().is_some_and(|f| f.names.iter().any(|n| n == "States.Timeout"));
     let status = match () {
         () if run.stop_asked.is_some() => Status::Aborted,

@@ -12,6 +12,8 @@ pub(super) mod tests;
 
 pub use deadline::next_deadline;
 
+use std::sync::Arc;
+
 use super::failure::{self, Failure};
 use super::retry::RetryCounts;
 use super::run::{Attempt, Run, Stage, Status};
@@ -282,7 +284,7 @@ fn placed(
 fn refused(run: &mut Run, failure: &Failure, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
     let launching = run.attempt().is_some_and(|a| a.stage == Stage::Launching);
     if launching {
-        let failure = ending::condemned(run).unwrap_or_else(|| failure.clone());
+        let failure = ending::condemned(run).unwrap_or_else(|| failure.clone().into());
         ending::fail(run, failure, now, effects);
     }
     launching
@@ -308,23 +310,24 @@ fn stop_asked(run: &mut Run, reason: &str, now: Timestamp, effects: &mut Vec<Eff
         return false;
     }
     run.stop_asked = Some(reason.to_owned());
-    end_early(run, failure::stop_asked(reason), now, effects);
+    end_early(run, failure::stop_asked(reason).into(), now, effects);
     true
 }
 
 /// Cuts what ECS said to a length that any store takes, and ends the run.
 fn too_large(run: &mut Run, why: &str, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
     for failure in run.attempts.iter_mut().filter_map(|attempt| attempt.failure.as_mut()) {
+        let failure = Arc::make_mut(failure);
         failure.cause = failure.cause.chars().take(CAUSE_WHEN_TOO_LARGE).collect();
     }
     run.stop_asked = run.stop_asked.take().map(|reason| reason.chars().take(CAUSE_WHEN_TOO_LARGE).collect());
-    end_early(run, failure::too_large(why), now, effects);
+    end_early(run, failure::too_large(why).into(), now, effects);
     true
 }
 
 /// Ends a run whose time is over or that somebody wants stopped: at once if nothing of it can be running,
 /// else by way of StopTask. While RunTask's answer is out, the placement decides.
-fn end_early(run: &mut Run, failure: Failure, now: Timestamp, effects: &mut Vec<Effect>) {
+fn end_early(run: &mut Run, failure: Arc<Failure>, now: Timestamp, effects: &mut Vec<Effect>) {
     match run.attempt().map(|a| a.stage) {
         Some(Stage::Launching) => {}
         Some(Stage::Placed) => begin_stop(run, failure, now, effects),
@@ -339,7 +342,7 @@ fn end_early(run: &mut Run, failure: Failure, now: Timestamp, effects: &mut Vec<
 }
 
 /// Asks for StopTask; `failure` is what the attempt ends with once the task has stopped.
-fn begin_stop(run: &mut Run, failure: Failure, now: Timestamp, effects: &mut Vec<Effect>) {
+fn begin_stop(run: &mut Run, failure: Arc<Failure>, now: Timestamp, effects: &mut Vec<Effect>) {
     let Some(attempt) = run.attempts.last_mut() else { return };
     attempt.stage = Stage::Stopping;
     attempt.failure = Some(failure);

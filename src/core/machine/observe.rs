@@ -1,5 +1,6 @@
 //! What an event or a DescribeTasks answer means for a run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ChangeKind, Effect, Observation, Stage, Status, ending, placed};
@@ -117,7 +118,7 @@ fn conclude(run: &mut Run, seen: &Observation, now: Timestamp, effects: &mut Vec
         Verdict::Succeeded => ended_well(run, stopping, now, effects),
         Verdict::Failed(failure) => {
             let ours = run.attempt().filter(|_| stopping).and_then(|a| a.failure.clone());
-            ending::fail(run, ours.unwrap_or_else(|| (**failure).clone()), now, effects);
+            ending::fail(run, ours.unwrap_or_else(|| Arc::new((**failure).clone())), now, effects);
         }
     }
 }
@@ -139,7 +140,7 @@ fn ended_well(run: &mut Run, stopping: bool, now: Timestamp, effects: &mut Vec<E
             ending::succeed(run, now, effects);
         }
         (_, Some(failure)) => ending::fail(run, failure, now, effects),
-        (Goal::Healthy, None) => ending::fail(run, ended_before_healthy(), now, effects),
+        (Goal::Healthy, None) => ending::fail(run, ended_before_healthy().into(), now, effects),
     }
 }
 
@@ -163,6 +164,6 @@ pub(super) fn missing(run: &mut Run, task_arn: &str, now: Timestamp, effects: &m
         return false;
     }
     // Also of a task that was to be stopped nobody can tell whether it ended by that or had done its work.
-    ending::fail(run, failure::task_lost(task_arn), now, effects);
+    ending::fail(run, failure::task_lost(task_arn).into(), now, effects);
     true
 }

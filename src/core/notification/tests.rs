@@ -30,14 +30,12 @@ fn failed_run(attempts: u32, cause: &str, notify: Notify) -> Run {
         let mut attempt = Attempt::new(number, 0);
         attempt.stage = Stage::Over;
         attempt.task_arn = Some(format!("arn:aws:ecs:eu-west-1:123456789012:task/batch/{number}"));
-        attempt.failure = Some(failure::from_refusal("RESOURCE:MEMORY", None));
-        if let Some(failure) = &mut attempt.failure {
-            failure.cause = cause.to_owned();
-        }
+        let failure = failure::from_refusal("RESOURCE:MEMORY", None);
+        attempt.failure = Some(Arc::new(failure::Failure { cause: cause.to_owned(), ..failure }));
         run.attempts.push(attempt);
     }
     run.status = Status::Failed;
-    run.ended_by = run.failure().cloned();
+    run.ended_by = run.attempt().and_then(|last| last.failure.clone());
     run.finished_at = Some(at);
     run
 }

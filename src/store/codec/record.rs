@@ -171,7 +171,7 @@ impl<'a> RunRecord<'a> {
             counts: Cow::from(&counts.0),
             tries: attempts.iter().map(|attempt| AttemptRecord::of(attempt, since)).collect(),
             by_last,
-            ended_by: ended_by.as_ref().filter(|_| !by_last).map(FailureRecord::of),
+            ended_by: ended_by.as_deref().filter(|_| !by_last).map(FailureRecord::of),
         }
     }
 
@@ -180,7 +180,7 @@ impl<'a> RunRecord<'a> {
         let since = Since(self.at);
         let attempts: Vec<Attempt> = self.tries.into_iter().map(|attempt| attempt.into_attempt(since)).collect();
         let last = attempts.last().and_then(|attempt| attempt.failure.as_ref());
-        let ended_by = if self.by_last { last.cloned() } else { self.ended_by.map(FailureRecord::into_failure) };
+        let ended_by = if self.by_last { last.cloned() } else { self.ended_by.map(FailureRecord::into_failure).map(Arc::new) };
         let name = match self.name {
             Some(name) => name.into_owned(),
             None if self.many => format!("{request}/{index}"),
@@ -254,7 +254,7 @@ impl<'a> AttemptRecord<'a> {
             stopped: since.to(*stopped_at),
             exit: *exit_code,
             heard: since.to(*heard_at),
-            failure: failure.as_ref().map(FailureRecord::of),
+            failure: failure.as_deref().map(FailureRecord::of),
         }
     }
 
@@ -279,7 +279,7 @@ impl<'a> AttemptRecord<'a> {
             started_at: since.back(self.started),
             stopped_at: since.back(self.stopped),
             exit_code: self.exit,
-            failure: self.failure.map(FailureRecord::into_failure),
+            failure: self.failure.map(FailureRecord::into_failure).map(Arc::new),
             heard_at: since.back(self.heard),
         }
     }

@@ -88,7 +88,7 @@ fn run(row: &Row<'_>, spec: Arc<RunSpec>) -> rusqlite::Result<Run> {
         timed_out: body.timed_out,
         redrives: body.redrives,
         redriven_at: body.redriven_at,
-        ended_by: body.ended_by,
+        ended_by: body.ended_by.map(Arc::new),
         revision: body.revision,
     })
 }

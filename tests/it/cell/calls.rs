@@ -123,7 +123,7 @@ async fn a_start_timeout_stops_the_task_and_waits_for_its_end_before_the_next_at
     let stopped = json!({"stopCode": "UserInitiated", "stoppedReason": "taskwatch: Taskwatch.StartTimeout"});
     world.event(&task, 5, "STOPPED", stopped);
     eventually("the next attempt", || world.ecs.tasks().len() == 2).await;
-    let error = cell.run(run.id).expect("known").attempts[0].failure.clone().expect("why").error;
+    let error = &cell.run(run.id).expect("known").attempts[0].failure.clone().expect("why").error;
     assert_eq!(error, "Taskwatch.StartTimeout");
 }
 
