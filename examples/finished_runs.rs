@@ -61,7 +61,11 @@ fn ended(n: u32, specs: &[Arc<RunSpec>]) -> Run {
     let (name, index) = if n < 10_000 { (format!("large/{n}"), n) } else { (format!("run-{n}"), 0) };
     let mut run = Run::new(id.into_uuid(), name, index, Arc::clone(spec), at(0));
     apply(&mut run, &Input::Submitted, at(0));
-    apply(&mut run, &Input::Launching { token: Token::of([format!("{:040x}", u128::from(n) << 90)]), group_size: 1 }, at(10));
+    apply(
+        &mut run,
+        &Input::Launching { token: Token::of([format!("{:040x}", u128::from(n) << 90)]), group_size: 1 },
+        at(10),
+    );
     if n % 20 == 7 {
         let error = ERRORS[usize::from(n % 100 == 7)];
         apply(&mut run, &Input::Refused(failure::from_refusal(error, Some("closest match"))), at(20));

@@ -251,7 +251,8 @@ mod tests {
         for text in [ARN, short, old, &upper, "t", "", "/", "ü/é", "0123456789abcdef0123456789abcdef"] {
             let arn = TaskArn::from(text);
             assert_eq!((arn.to_string().as_str(), &arn), (text, &arn.clone()));
-            assert!(arn == text && arn == TaskArn::from(text) && arn != *format!("{text}0").as_str(), "{text}");
+            let (again, other) = (TaskArn::from(text), TaskArn::from(format!("{text}0")));
+            assert!(arn == text && arn == again && arn != other, "{text}");
             let written = serde_json::to_string(&arn).unwrap();
             assert_eq!(written, serde_json::to_string(text).unwrap());
             assert_eq!(serde_json::from_str::<TaskArn>(&written).unwrap(), arn);

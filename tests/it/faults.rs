@@ -189,8 +189,12 @@ async fn every_fault_is_named_and_cured_singly() {
     assert!(world.cell.counters().corrections.get() > 0, "the dropped events were never corrected");
 
     // ECS's own books: every task belongs to an attempt, and no run had two.
-    let known: std::collections::BTreeSet<String> =
-        world.cell.runs().iter().flat_map(|r| r.attempts.iter().filter_map(|a| a.task_arn.as_ref().map(ToString::to_string))).collect();
+    let known: std::collections::BTreeSet<String> = world
+        .cell
+        .runs()
+        .iter()
+        .flat_map(|r| r.attempts.iter().filter_map(|a| a.task_arn.as_ref().map(ToString::to_string)))
+        .collect();
     let tasks = world.local.ecs.tasks_snapshot();
     let strays: Vec<_> = tasks.iter().filter(|task| !known.contains(&task.arn)).collect();
     assert!(strays.is_empty() && tasks.len() == known.len(), "{} tasks, {} known", tasks.len(), known.len());

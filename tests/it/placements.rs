@@ -88,7 +88,8 @@ async fn capacity_network_and_spot_failures_move_on_to_the_next_placement_and_th
     assert_eq!(tokens.len(), moved.attempts.len(), "{tokens:?}");
     let ecs = Aws::ecs(&whole.local.url());
     let described = ecs.describe_tasks().cluster("default");
-    let arns: Vec<String> = moved.attempts.iter().filter_map(|a| a.task_arn.as_ref().map(ToString::to_string)).collect();
+    let arns: Vec<String> =
+        moved.attempts.iter().filter_map(|a| a.task_arn.as_ref().map(ToString::to_string)).collect();
     let described = described.set_tasks(Some(arns)).send().await.expect("DescribeTasks").tasks.unwrap_or_default();
     let asked = |arn: &Option<String>| {
         let task = described.iter().find(|task| task.task_arn == *arn).expect("known");

@@ -64,6 +64,10 @@ impl Handler for RequestsHandler {
 
     fn resumed(&self, _after: Duration) {}
 
+    fn undeleted(&self, messages: usize) {
+        self.admission.counters.undeleted.add(messages);
+    }
+
     fn handle<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Fate> {
         Box::pin(self.request(message))
     }

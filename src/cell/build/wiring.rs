@@ -412,7 +412,8 @@ impl Builder {
         admission: &Arc<Admission>,
     ) -> (Vec<Arc<Receiving>>, Vec<(&'static str, Arc<DependencyHealth>)>) {
         let (hearing, store_health) = (Arc::clone(&self.hearing), Arc::clone(&self.store_health));
-        let events: Arc<dyn Handler> = Arc::new(EventsHandler { events, hearing, store_health });
+        let events: Arc<dyn Handler> =
+            Arc::new(EventsHandler { events, hearing, store_health, counters: Arc::clone(&self.counters) });
         let (admission, dlq) = (Arc::clone(admission), self.ports.requests_dlq.clone());
         let requests: Arc<dyn Handler> = Arc::new(RequestsHandler { admission, dlq });
         let (mut receiving, mut queues) = (Vec::new(), Vec::new());

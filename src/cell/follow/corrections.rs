@@ -68,7 +68,7 @@ impl Waiting {
     }
 }
 
-/// Counts events that are lost, until the cell ends. While a backlog is worked off nothing is lost yet.
+/// Counts events that are lost, until the cell ends. While events may be unheard nothing is lost yet.
 pub(in crate::cell) async fn count_corrections(
     (corrections, hearing): (Arc<Corrections>, Arc<EventHearing>),
     counters: Arc<Counters>,
@@ -76,9 +76,9 @@ pub(in crate::cell) async fn count_corrections(
     lifecycle: Arc<Lifecycle>,
 ) {
     while lifecycle.sleep(ROUND).await {
-        let heard = if hearing.is_complete() { clock.now() } else { hearing.heard_up_to().min(clock.now()) };
-        let lost = corrections.lost(heard.minus(LATE));
-        counters.corrections.add(lost);
+        if hearing.is_complete() {
+            counters.corrections.add(corrections.lost(clock.now().minus(LATE)));
+        }
     }
 }
 

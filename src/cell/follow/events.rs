@@ -54,9 +54,8 @@ impl TaskEvents {
     /// What a message of the events queue causes, durably. Whether it is done with.
     pub(in crate::cell) async fn take(&self, message: &Message) -> bool {
         match parse_notice(&message.body) {
-            Ok(Notice::Task(event)) => match self.observe(&event.task).await {
+            Ok(Notice::Task(event)) => match self.observe_event(&event.task).await {
                 TaskNews::Known { .. } => {
-                    self.corrections.event(&event.task.task_arn.as_ref().into(), event.task.version);
                     self.counters.events.add(1);
                     if let Some(sent) = message.sent_at {
                         self.counters.event_lag.record(self.clock.now().since(sent));
@@ -73,6 +72,12 @@ impl TaskEvents {
             }
         }
         true
+    }
+
+    /// Of a run that has left memory, too: the event came, so it was not lost.
+    async fn observe_event(&self, task: &Task<'_>) -> TaskNews {
+        self.corrections.event(&task.task_arn.as_ref().into(), task.version);
+        self.observe(task).await
     }
 
     /// Gives what ECS says of a task to its run.

@@ -10,12 +10,14 @@ use crate::cell::health::DependencyHealth;
 use crate::cell::hearing::EventHearing;
 use crate::cell::ports::Message;
 use crate::cell::receive::{Fate, Handler};
+use crate::cell::view::Counters;
 
 /// Takes events from their queue.
 pub(in crate::cell) struct EventsHandler {
     pub(in crate::cell) events: Arc<TaskEvents>,
     pub(in crate::cell) hearing: Arc<EventHearing>,
     pub(in crate::cell) store_health: Arc<DependencyHealth>,
+    pub(in crate::cell) counters: Arc<Counters>,
 }
 
 impl Handler for EventsHandler {
@@ -33,6 +35,10 @@ impl Handler for EventsHandler {
 
     fn resumed(&self, after: Duration) {
         self.hearing.resumed(after);
+    }
+
+    fn undeleted(&self, messages: usize) {
+        self.counters.undeleted.add(messages);
     }
 
     fn handle<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Fate> {

@@ -164,8 +164,7 @@ impl Assignments {
 
     /// Whether this run waits for the answer to this token's call.
     pub(super) fn is_launching(&self, id: Uuid, token: Token) -> bool {
-        let waits =
-            |run: &Run| run.attempt().is_some_and(|a| a.stage == Stage::Launching && a.token == Some(token));
+        let waits = |run: &Run| run.attempt().is_some_and(|a| a.stage == Stage::Launching && a.token == Some(token));
         self.runs.read(id, waits).unwrap_or(false)
     }
 

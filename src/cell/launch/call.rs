@@ -158,8 +158,7 @@ impl Caller {
 
     /// Whether ECS is sure to know the token of a call that it has seen.
     fn token_is_sure(&self, members: &Members<'_>) -> bool {
-        let launched =
-            |run: &Run| run.attempt().filter(|a| a.token == Some(members.token)).and_then(|a| a.launched_at);
+        let launched = |run: &Run| run.attempt().filter(|a| a.token == Some(members.token)).and_then(|a| a.launched_at);
         let launched = members.ids.iter().find_map(|id| self.runs.read(*id, launched).flatten());
         launched.is_none_or(|at| self.clock.now().since(at) < TOKEN_IS_SURE)
     }

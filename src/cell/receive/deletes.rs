@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::health::DependencyHealth;
 use super::super::lifecycle::Lifecycle;
 use super::super::ports::Queue;
+use super::Handler;
 use super::flow::Flow;
 
 /// Messages of a call (Amazon SQS quotas).
@@ -16,6 +17,7 @@ const SHARE: Duration = Duration::from_millis(50);
 /// The deletes of one queue.
 pub(super) struct Deletes {
     queue: Arc<dyn Queue>,
+    handler: Arc<dyn Handler>,
     flow: Arc<Flow>,
     lifecycle: Arc<Lifecycle>,
     health: DependencyHealth,
@@ -23,8 +25,20 @@ pub(super) struct Deletes {
 }
 
 impl Deletes {
-    pub(super) fn new(queue: Arc<dyn Queue>, flow: Arc<Flow>, lifecycle: Arc<Lifecycle>) -> Arc<Self> {
-        Arc::new(Self { queue, flow, lifecycle, health: DependencyHealth::default(), waiting: Mutex::default() })
+    pub(super) fn new(
+        queue: Arc<dyn Queue>,
+        handler: Arc<dyn Handler>,
+        flow: Arc<Flow>,
+        lifecycle: Arc<Lifecycle>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            queue,
+            handler,
+            flow,
+            lifecycle,
+            health: DependencyHealth::default(),
+            waiting: Mutex::default(),
+        })
     }
 
     /// Has messages deleted soon.
@@ -67,6 +81,7 @@ impl Deletes {
             Ok(left) => Some((left.len(), "SQS refused some".to_owned())),
             Err(error) => Some((count, error.to_string())),
         };
+        self.handler.undeleted(failed.as_ref().map_or(0, |(count, _)| *count));
         match failed {
             None => drop(self.health.succeeded()),
             Some((count, error)) if self.health.failed(&error).is_power_of_two() => {

@@ -16,7 +16,7 @@ const FIRST_HAND: usize = 4 * FULL;
 const A_FEW: usize = 16;
 /// A receive that takes so many times the shortest one, and as much longer, waits for a machine that is busy: more of them would
 /// only wait longer. With twice as much fewer do as well.
-const FAST_TIMES: u32 = 4;
+const FAST_TIMES: u32 = 2;
 const FAST_PLUS: Duration = Duration::from_millis(5);
 /// Networks change.
 const FORGOTTEN: Duration = Duration::from_secs(300);

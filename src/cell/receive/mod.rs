@@ -68,6 +68,8 @@ pub(super) trait Handler: Send + Sync + 'static {
     fn received(&self, messages: &[Message]);
     /// Messages could not be received for so long, and are received again.
     fn resumed(&self, after: Duration);
+    /// So many that were done were not deleted: they come again.
+    fn undeleted(&self, messages: usize);
 }
 
 /// One queue's pipeline.
@@ -91,7 +93,7 @@ impl Receiving {
         lifecycle: Arc<Lifecycle>,
     ) -> Arc<Self> {
         let flow = Arc::new(Flow::new(bounds));
-        let deletes = Deletes::new(Arc::clone(&queue), Arc::clone(&flow), Arc::clone(&lifecycle));
+        let deletes = Deletes::new(Arc::clone(&queue), Arc::clone(&handler), Arc::clone(&flow), Arc::clone(&lifecycle));
         Arc::new(Self { queue, kind, handler, health, flow, deletes, lifecycle })
     }
 

@@ -15,6 +15,8 @@ pub struct Counters {
     pub strays: Count,
     /// Messages that are no events: deleted.
     pub malformed: Count,
+    /// Messages of either queue that were done with and could not be deleted: they come again, and change nothing.
+    pub undeleted: Count,
     /// Requests accepted.
     pub accepted: Count,
     /// Requests refused.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{ChangeKind, Effect, Observation, Stage, Status, ending, placed};
 use crate::core::failure::{self, Class, Failure, Transience};
+use crate::core::ids::{TaskArn, Token};
 use crate::core::request::Goal;
 use crate::core::run::{Attempt, Run};
-use crate::core::ids::{TaskArn, Token};
 use crate::core::task::{Task, TaskStatus};
 use crate::core::time::Timestamp;
 use crate::core::verdict::{Deciders, Verdict};
@@ -38,9 +38,7 @@ impl Observation {
     /// Whether the task has reached RUNNING. `startedAt` proves it, and so does the status itself: a Spot notice is an event
     /// with `lastStatus` RUNNING and `desiredStatus` STOPPED, and may lack `startedAt`.
     fn has_run(&self) -> bool {
-        self.started_at.is_some()
-            || self.verdict == Verdict::Running
-            || self.last_status == TaskStatus::Running
+        self.started_at.is_some() || self.verdict == Verdict::Running || self.last_status == TaskStatus::Running
     }
 }
 

@@ -1,15 +1,15 @@
 //! Table tests of the state machine.
 
-use std::sync::Arc;
+mod kept;
+mod statuses;
 
-use serde_json::json;
+use std::sync::Arc;
 
 use super::*;
 use crate::core::failure::{Class, Transience};
 use crate::core::request::{Goal, Notify, RunSpec};
 use crate::core::retry::{Jitter, Retrier, RetryPolicy};
 use crate::core::run_task::RunTask;
-use crate::core::verdict::Deciders;
 
 const T0: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -135,78 +135,6 @@ fn running_is_the_goal_or_only_a_step() {
         case.see(1, "t", 2, Verdict::Running);
         assert_eq!(case.0.status, status, "{goal:?}");
     }
-}
-
-/// A run with this goal after one event about its task.
-fn after_event(until: Goal, detail: serde_json::Value) -> Run {
-    let mut case = Case::new(spec(until, 0));
-    case.place(0, "t");
-    let mut task = crate::core::task::parse_task(&detail);
-    (task.task_arn, task.version) = ("t".into(), 4);
-    case.give(1, Input::Observed(Observation::of(&task, None, Deciders::Unknown)));
-    case.0
-}
-
-#[test]
-fn a_task_whose_status_is_running_has_run_with_or_without_started_at() {
-    let notice = json!({"lastStatus": "RUNNING", "desiredStatus": "STOPPED", "stopCode": "SpotInterruption",
-        "stoppedReason": "Your Spot Task was interrupted."});
-    let plain = json!({"lastStatus": "RUNNING", "desiredStatus": "RUNNING"});
-    let bare = json!({"lastStatus": "running"});
-    for detail in [notice, plain, bare] {
-        for (goal, status) in
-            [(Goal::Running, Status::Succeeded), (Goal::Stopped, Status::Running), (Goal::Healthy, Status::Starting)]
-        {
-            let run = after_event(goal, detail.clone());
-            assert_eq!(run.status, status, "{goal:?} {detail}");
-            assert_eq!(run.attempt().unwrap().started_at, Some(seconds(1)), "{goal:?} {detail}");
-            assert_eq!(next_deadline(&run), None, "no start timeout for a task that has started: {goal:?} {detail}");
-        }
-    }
-}
-
-#[test]
-fn other_statuses_are_no_proof_of_running_and_started_at_is_with_any() {
-    for last in ["PROVISIONING", "PENDING", "ACTIVATING", "DEACTIVATING", "STOPPING", "SOMETHING_NEW"] {
-        for desired in ["RUNNING", "STOPPED"] {
-            let detail = json!({"lastStatus": last, "desiredStatus": desired});
-            let started = json!({"lastStatus": last, "desiredStatus": desired, "startedAt": "2027-01-15T08:00:00Z"});
-            for (goal, status) in [(Goal::Running, Status::Succeeded), (Goal::Stopped, Status::Running)] {
-                assert_eq!(after_event(goal, detail.clone()).status, Status::Starting, "{goal:?} {detail}");
-                assert_eq!(after_event(goal, started.clone()).status, status, "{goal:?} {started}");
-            }
-        }
-    }
-}
-
-#[test]
-fn only_what_follows_the_task_on_its_way_needs_no_commit() {
-    let mut case = Case::new(spec(Goal::Stopped, 1));
-    case.launch(0, "t");
-    let mut kind = |version, detail: serde_json::Value| {
-        let mut task = crate::core::task::parse_task(&detail);
-        (task.task_arn, task.version) = ("t".into(), version);
-        let seen = Observation::of(&task, Some(token("t")), Deciders::Unknown);
-        apply(&mut case.0, &Input::Observed(seen), seconds(version)).change
-    };
-    let started = "2027-01-15T08:00:00Z";
-    let exited = json!([{"name": "a", "exitCode": 0}, {"name": "b", "lastStatus": "RUNNING"}]);
-    for (version, detail, expected) in [
-        (1, json!({"lastStatus": "PROVISIONING"}), ChangeKind::Durable), // It places the task.
-        (2, json!({"lastStatus": "PENDING", "createdAt": started}), ChangeKind::Transient),
-        (2, json!({"lastStatus": "PENDING"}), ChangeKind::Unchanged),
-        (3, json!({"lastStatus": "PENDING", "pullStartedAt": started}), ChangeKind::Transient),
-        (4, json!({"lastStatus": "ACTIVATING", "pullStoppedAt": started}), ChangeKind::Transient),
-        (5, json!({"lastStatus": "RUNNING"}), ChangeKind::Durable),
-        (6, json!({"lastStatus": "RUNNING", "startedAt": started}), ChangeKind::Transient),
-        (7, json!({"lastStatus": "RUNNING", "startedAt": started, "containers": exited}), ChangeKind::Durable),
-        (8, json!({"lastStatus": "DEACTIVATING", "startedAt": started, "containers": exited}), ChangeKind::Transient),
-        (9, json!({"lastStatus": "DEPROVISIONING", "startedAt": started, "containers": exited}), ChangeKind::Transient),
-        (10, json!({"lastStatus": "STOPPED", "startedAt": started}), ChangeKind::Durable),
-    ] {
-        assert_eq!(kind(version, detail.clone()), expected, "{detail}");
-    }
-    assert_eq!(case.0.status, Status::PendingRetry);
 }
 
 #[test]
@@ -484,42 +412,6 @@ fn only_what_ended_short_of_its_goal_is_redriven() {
         vec![Effect::Notify],
         "it can be stopped again"
     );
-}
-
-/// A task that is placed and fails, and the next attempt, 20 s later; what the run is no longer found by.
-fn fails_again(case: &mut Case, number: i64) -> Vec<(Option<TaskArn>, Option<Token>)> {
-    let arn = format!("t{number:08}");
-    case.place(number * 20, &arn);
-    case.see(number * 20 + 1, &arn, 5, failed("Boom"));
-    let unlinked = |effect| match effect {
-        Effect::Unlink { task_arn, token } => Some((task_arn, token)),
-        _ => None,
-    };
-    case.give(number * 20 + 19, Input::Due).into_iter().filter_map(unlinked).collect()
-}
-
-#[test]
-fn a_run_that_fails_every_20_seconds_costs_the_same_after_a_week() {
-    let mut retrying = spec(Goal::Stopped, 99_999_999);
-    retrying.retry.0[0].backoff_rate = 1.0;
-    let mut case = Case::new(retrying);
-    let mut unlinked = Vec::new();
-    let mut costs = Vec::new();
-    for number in 1..=30_000 {
-        unlinked.extend(fails_again(&mut case, number));
-        if number == 1_000 || number == 30_000 {
-            costs.push((case.0.attempts.len(), serde_json::to_string(&case.0).unwrap().len()));
-        }
-    }
-    let [(kept, bytes), (kept_later, bytes_later)] = costs[..] else { panic!("{costs:?}") };
-    assert_eq!((kept, kept_later), (60, 60));
-    // The numbers of the attempts grow by a digit.
-    assert!(bytes.abs_diff(bytes_later) < bytes / 200, "{costs:?}");
-    assert_eq!((case.0.attempts.total(), case.0.attempt().unwrap().number), (30_001, 30_001));
-    assert_eq!(case.0.counts.0, [30_000], "retries are counted on");
-    let expected = (11..=30_001 - 50).map(|n| (Some(format!("t{n:08}").into()), Some(token(&format!("t{n:08}")))));
-    assert!(unlinked.into_iter().eq(expected), "each attempt that is dropped says what it was known by");
-    assert!(case.0.had("t00000010") && case.0.had("t00030000") && !case.0.had("t00000011"));
 }
 
 #[test]

@@ -223,7 +223,8 @@ fn error(to: &Connection, known: &mut Known, name: &str) -> rusqlite::Result<i64
 
 /// Marks of the tasks that a run had, so that of thousands of siblings few are read to find a task's.
 fn tasks(run: &Run) -> Option<Vec<u8>> {
-    let tasks: Vec<u8> = run.attempts.iter().filter_map(|a| a.task_arn.as_ref()).flat_map(|arn| mark(&arn.to_string())).collect();
+    let tasks: Vec<u8> =
+        run.attempts.iter().filter_map(|a| a.task_arn.as_ref()).flat_map(|arn| mark(&arn.to_string())).collect();
     (!tasks.is_empty()).then_some(tasks)
 }
 

@@ -187,7 +187,7 @@ async fn a_definition_that_is_not_answered_holds_up_no_other() {
             json!({
             "taskDefinitionArn": format!("arn:aws:ecs:us-east-1:1:task-definition/{definition}:1"),
             "stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited",
-            "startedAt": "2027-01-15T08:00:01Z", "containers": [{"name": "app", "exitCode": 0}]}),
+            "startedAt": "2027-01-15T08:00:01Z", "containers": [{"name": "app", "exitCode": 0}, {"name": "goapp", "exitCode": 0}]}),
         );
     }
     tokio::time::sleep(Duration::from_secs(60)).await;

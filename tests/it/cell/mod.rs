@@ -11,3 +11,4 @@ mod pace;
 mod requests;
 mod restart;
 mod storms;
+mod threads;

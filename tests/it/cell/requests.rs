@@ -80,7 +80,9 @@ async fn without_a_dlq_that_takes_it_a_refused_request_stays_in_its_queue() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_come_together_share_a_commit() {
-    let world = World::new();
+    let mut world = World::new();
+    // Nothing is launched: no other commits.
+    world.config.max_in_flight = 0;
     let cell = world.start().await;
     world.store.shut();
     for _ in 0..10 {

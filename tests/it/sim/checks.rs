@@ -91,7 +91,8 @@ impl State {
         let Some(request) = self.ecs.of_arn(&task.task_arn).map(|task| task.request) else { return };
         // An event may come hours late: after its task was given up it helps nobody.
         let given_up = self.disk.of_task(&task.task_arn).is_some_and(|run| {
-            let mut attempts = run.attempts.iter().filter(|a| a.task_arn.as_ref().is_some_and(|arn| *arn == *task.task_arn));
+            let mut attempts =
+                run.attempts.iter().filter(|a| a.task_arn.as_ref().is_some_and(|arn| *arn == *task.task_arn));
             attempts.any(|a| a.failure.as_ref().is_some_and(|f| f.error == "Taskwatch.TaskLost"))
         });
         // Ahead of its last container, an end that the containers are to tell of is not told yet.

@@ -91,7 +91,9 @@ impl Disk {
     pub(super) fn launching(&self, token: &str) -> usize {
         let runs = self.by_token.get(token).into_iter().flatten().filter_map(|id| self.runs.get(id));
         let waits = |run: &&Run| {
-            let attempt = run.attempt().filter(|a| a.stage == Stage::Launching && a.token.is_some_and(|t| t.to_string() == token));
+            let attempt = run
+                .attempt()
+                .filter(|a| a.stage == Stage::Launching && a.token.is_some_and(|t| t.to_string() == token));
             attempt.is_some() && !run.status.is_final()
         };
         runs.filter(waits).count()
@@ -162,7 +164,11 @@ impl State {
         let attempt = run.attempt();
         let stage = attempt.map(|a| format!("{:?}", a.stage)).unwrap_or_default();
         let seen = attempt.map_or((0, None, None), |a| {
-            (a.version, a.last_status.as_ref().map(|status| status.as_str()), a.failure.as_ref().map(|f| f.error.as_str()))
+            (
+                a.version,
+                a.last_status.as_ref().map(|status| status.as_str()),
+                a.failure.as_ref().map(|f| f.error.as_str()),
+            )
         });
         let line = format!(
             "disk: {} {} {} attempt {} {stage} v{} {} {} {}",

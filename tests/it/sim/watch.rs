@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use taskwatch::core::machine::next_deadline;
-use taskwatch::core::run::{Run, Stage};
+use taskwatch::core::run::{Attempt, Run, Stage};
+use taskwatch::core::task::TaskStatus;
 use taskwatch::core::time::Timestamp;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -84,7 +85,11 @@ impl State {
         let tokens = given_up.filter(|(_, a)| a.task_arn.is_none()).filter_map(|(_, a)| a.token);
         for token in tokens.collect::<BTreeSet<_>>() {
             let nobodys = |arn: &str| self.disk.of_task(arn).is_none() && !run.had(arn);
-            let live = self.ecs.of_token(&token.to_string()).filter(|task| task.over_at.is_none() && nobodys(&task.arn)).count();
+            let live = self
+                .ecs
+                .of_token(&token.to_string())
+                .filter(|task| task.over_at.is_none() && nobodys(&task.arn))
+                .count();
             let waiting = self.disk.launching(&token.to_string());
             let itself = self.disk.runs.get(&run.id).and_then(Run::attempt);
             let itself = itself.is_some_and(|a| a.stage == Stage::Launching && a.token == Some(token));
@@ -103,8 +108,15 @@ impl State {
         let (Some((Some(arn), version)), before) = (news(run), self.disk.runs.get(&run.id).and_then(news)) else {
             return;
         };
+        // What only follows the task on its way is committed with what comes after it.
+        let decides = |a: &Attempt| a.stage == Stage::Over || a.last_status == Some(TaskStatus::Running);
+        if !run.attempt().is_some_and(decides) {
+            return;
+        }
         let is_new = before.is_none_or(|(known, old)| known.as_ref() != Some(&arn) || old < version);
-        let Some(task) = self.ecs.of_arn(&arn.to_string()).filter(|task| is_new && !is_hung(&task.definition)) else { return };
+        let Some(task) = self.ecs.of_arn(&arn.to_string()).filter(|task| is_new && !is_hung(&task.definition)) else {
+            return;
+        };
         let told = usize::try_from(version - 2).ok().and_then(|n| task.told_at.get(n).copied());
         let late = told.filter(|(_, lost)| !lost).map_or(0, |(at, _)| self.now().saturating_sub(at.max(from)));
         if late > 2 * self.plan.visibility + MINUTE {

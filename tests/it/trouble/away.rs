@@ -20,6 +20,8 @@ async fn lives_through(name: &'static str, door: Door, said: &str) {
     let (site, proxy, serving) = behind_a_door(name).await;
     site.order(names(0..5)).await;
     eventually("tasks", async || site.local.ecs.tasks_snapshot().len() == 5).await;
+    // By then RunTask is answered: a call that the door cuts off would tell of that, and of nothing else.
+    eventually("two events each", async || serving.metric("taskwatch_events_total").await >= 10.0).await;
     proxy.set(door);
     site.order(names(5..10)).await;
     for n in 10..15 {

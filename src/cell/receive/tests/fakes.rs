@@ -1,7 +1,7 @@
 //! A queue with latencies, and a handler whose work becomes durable when a gate lets it.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -131,6 +131,7 @@ pub(super) struct FakeHandler {
     pub(super) stuck: Mutex<BTreeSet<String>>,
     pub(super) durable: Mutex<BTreeSet<String>>,
     pub(super) breaks: Mutex<Vec<Duration>>,
+    pub(super) undeleted: AtomicUsize,
 }
 
 impl Handler for FakeHandler {
@@ -154,6 +155,10 @@ impl Handler for FakeHandler {
 
     fn resumed(&self, after: Duration) {
         self.breaks.lock().unwrap().push(after);
+    }
+
+    fn undeleted(&self, messages: usize) {
+        self.undeleted.fetch_add(messages, Ordering::Relaxed);
     }
 }
 
@@ -181,6 +186,7 @@ impl World {
             stuck: Mutex::default(),
             durable: Mutex::default(),
             breaks: Mutex::default(),
+            undeleted: AtomicUsize::new(0),
         };
         Self {
             queue: Arc::new(queue),

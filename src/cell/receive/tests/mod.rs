@@ -205,6 +205,7 @@ async fn deletes_that_fail_hold_up_nothing() {
     world.queue.put(0, 2000);
     pass(5).await;
     assert_eq!((world.handler.durable.lock().unwrap().len(), world.deleted(), world.handed()), (2000, 0, 0));
+    assert_eq!(world.handler.undeleted.load(Ordering::Relaxed), 2000);
     world.queue.keeps.store(false, Ordering::Relaxed);
     // As SQS has it after their visibility timeout.
     world.queue.put(0, 2000);
