@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::config::{Builder, StalledStreamProtectionConfig};
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageAttributeValue,
@@ -16,20 +17,28 @@ use super::errors;
 use crate::cell::ports::{CallError, Message, Queue};
 use crate::core::time::Timestamp;
 
-/// A queue through the SDK.
+/// A queue through the SDK. A client a kind of call: an override of the configuration costs each call a tenth of its processor
+/// time (docs/performance.md).
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
     client: Client,
+    long_polls: Client,
+    short_polls: Client,
     url: String,
 }
 
+const LONG_POLL: Duration = Duration::from_secs(20);
+const SHORT_POLL: Duration = Duration::from_secs(1);
 /// A poll, and the SDK's retries of it, end so long after it should: whoever waits for it learns that nobody answers.
 const GRACE: Duration = Duration::from_secs(10);
-const CONNECT: Duration = Duration::from_secs(5);
 
-fn within(longest: Duration) -> aws_sdk_sqs::config::Builder {
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(longest).build();
-    aws_sdk_sqs::Config::builder().timeout_config(timeouts)
+/// A client whose calls, with the SDK's retries of them, take so long at most.
+fn client(config: &SdkConfig, longest: Option<Duration>) -> Client {
+    // Answers are small and come at once: the time that a try may take bounds them, and nobody need measure their flow.
+    let builder = Builder::from(config).stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    let Some(longest) = longest else { return Client::from_conf(builder.build()) };
+    let usual = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+    Client::from_conf(builder.timeout_config(usual.operation_timeout(longest).build()).build())
 }
 
 fn unbuildable(error: BuildError) -> CallError {
@@ -38,15 +47,20 @@ fn unbuildable(error: BuildError) -> CallError {
 
 impl SqsQueue {
     pub(super) fn new(config: &SdkConfig, url: String) -> Self {
-        Self { client: Client::new(config), url }
+        Self {
+            client: client(config, None),
+            long_polls: client(config, Some(LONG_POLL + GRACE)),
+            short_polls: client(config, Some(SHORT_POLL + GRACE)),
+            url,
+        }
     }
 
     async fn receive_batch(&self, wait: Duration) -> Result<Vec<Message>, CallError> {
         let seconds = i32::try_from(wait.as_secs().min(20)).unwrap_or(20);
-        let request = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
+        let client = if wait > SHORT_POLL { &self.long_polls } else { &self.short_polls };
+        let request = client.receive_message().queue_url(&self.url).max_number_of_messages(10);
         let request = request.message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
-        let request = request.wait_time_seconds(seconds).customize().config_override(within(wait + GRACE));
-        let answer = request.send().await.map_err(|e| errors::read(&e))?;
+        let answer = request.wait_time_seconds(seconds).send().await.map_err(|e| errors::read(&e))?;
         let message = |m: aws_sdk_sqs::types::Message| {
             let sent = m.attributes.as_ref().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
             let sent_at = sent.and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis);

@@ -1,66 +1,105 @@
 //! The containers of task definitions: read once a revision, and kept. A revision never changes.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lru::LruCache;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::Inner;
-use super::ports::{CallError, ContainerDefinition};
+use super::backoff::Backoff;
+use super::ports::{CallError, ContainerDefinition, Ecs};
 
 /// A permission may be granted while the cell runs.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
-
-/// The containers of one revision, or that they could not be read, and when.
-#[derive(Clone)]
-pub(super) struct Known {
-    containers: Option<Arc<[ContainerDefinition]>>,
-    asked: Instant,
-}
-
+/// Revisions that are kept; the one asked for longest ago goes first.
+const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 /// How often a call that may succeed later is tried before the task is judged without.
 const TRIES: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A call that hangs holds up its own task definition only, and not for ever.
+const LONGEST_CALL: Duration = Duration::from_secs(10);
 
-impl Inner {
+type Containers = Arc<[ContainerDefinition]>;
+
+/// What is known of one task definition: asked for once, however many wait for the answer.
+#[derive(Default)]
+struct Known {
+    answer: OnceCell<(Option<Containers>, Instant)>,
+}
+
+impl Known {
+    /// Whether it was not answered and may be now.
+    fn is_old(&self) -> bool {
+        self.answer.get().is_some_and(|(containers, at)| containers.is_none() && at.elapsed() >= ASK_AGAIN)
+    }
+}
+
+/// Reads task definitions, each by one call at a time.
+pub(super) struct Definitions {
+    ecs: Arc<dyn Ecs>,
+    known: Mutex<LruCache<String, Arc<Known>>>,
+}
+
+impl Definitions {
+    pub(super) fn new(ecs: Arc<dyn Ecs>) -> Self {
+        Self { ecs, known: Mutex::new(LruCache::new(KEPT)) }
+    }
+
     /// The containers of a task definition; `None` when they cannot be read.
-    pub(super) async fn containers_of(&self, task_definition: &str) -> Option<Arc<[ContainerDefinition]>> {
+    pub(super) async fn containers_of(&self, task_definition: &str) -> Option<Containers> {
+        let known = self.known(task_definition);
+        let ask = async || (self.describe(task_definition).await, Instant::now());
+        let (containers, _) = known.answer.get_or_init(ask).await;
+        let containers = containers.clone();
         // A family without a revision may mean another one tomorrow.
-        let fixed = task_definition.rsplit('/').next().is_some_and(|name| name.contains(':'));
-        if let Some(known) = self.known_containers(task_definition) {
-            return known.containers;
-        }
-        let _one_at_a_time = self.describing.lock().await;
-        if let Some(known) = self.known_containers(task_definition) {
-            return known.containers;
-        }
-        let containers = self.describe_definition(task_definition).await;
-        if fixed {
-            let known = Known { containers: containers.clone(), asked: Instant::now() };
-            self.definitions.insert(task_definition.to_owned(), known);
+        if !task_definition.rsplit('/').next().is_some_and(|name| name.contains(':')) {
+            self.forget(task_definition, &known);
         }
         containers
     }
 
-    /// What was read of a task definition; what was refused is asked again after a while.
-    fn known_containers(&self, task_definition: &str) -> Option<Known> {
-        let known = self.definitions.get(task_definition)?;
-        (known.containers.is_some() || known.asked.elapsed() < ASK_AGAIN).then(|| known.clone())
+    fn known(&self, task_definition: &str) -> Arc<Known> {
+        let mut cache = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match cache.get(task_definition).filter(|known| !known.is_old()) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new = Arc::<Known>::default();
+                cache.put(task_definition.to_owned(), Arc::clone(&new));
+                new
+            }
+        }
     }
 
-    async fn describe_definition(&self, task_definition: &str) -> Option<Arc<[ContainerDefinition]>> {
-        let mut wait = Duration::from_millis(200);
+    fn forget(&self, task_definition: &str, known: &Arc<Known>) {
+        let mut cache = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.peek(task_definition).is_some_and(|other| Arc::ptr_eq(other, known)) {
+            cache.pop(task_definition);
+        }
+    }
+
+    async fn describe(&self, task_definition: &str) -> Option<Containers> {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, task_definition);
         for _ in 0..TRIES {
-            match self.ports.ecs.container_definitions(task_definition).await {
-                Ok(containers) => return Some(containers.into()),
-                Err(CallError::Throttled(_) | CallError::Unknown(_)) => tokio::time::sleep(wait).await,
-                Err(error) => {
+            let call = self.ecs.container_definitions(task_definition);
+            match tokio::time::timeout(LONGEST_CALL, call).await {
+                Ok(Ok(containers)) => return Some(containers.into()),
+                Err(_) | Ok(Err(CallError::Throttled(_) | CallError::Unknown(_))) => {
+                    tokio::time::sleep(backoff.next()).await;
+                }
+                Ok(Err(error)) => {
                     tracing::warn!(task_definition, %error,
                         "DescribeTaskDefinition was refused: any container that ends itself with a non-zero code decides");
                     return None;
                 }
             }
-            wait *= 2;
         }
+        tracing::warn!(
+            task_definition,
+            "DescribeTaskDefinition gave no answer: any container that ends itself with a non-zero code decides"
+        );
         None
     }
 }

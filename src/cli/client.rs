@@ -6,17 +6,28 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
 use super::error::CliError;
-use super::output;
 use super::settings::Settings;
+use super::{masked, output};
 
 /// Where a cell listens unless told otherwise.
 const USUAL: &str = "http://127.0.0.1:7717";
+/// Most runs the cell gives in one answer.
+pub(super) const PAGE: usize = 1000;
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// What the cell shows under a run's id or name.
+pub(super) enum Shown {
+    /// One run.
+    One(Value),
+    /// Some runs of an array request, in their order.
+    Page(Vec<Value>),
+}
 
 /// A serving cell.
 #[derive(Clone)]
 pub(super) struct Server {
     url: String,
+    shown: String,
     token: Option<String>,
     client: reqwest::Client,
 }
@@ -27,21 +38,21 @@ impl Server {
         let url = url.unwrap_or(USUAL).trim_end_matches('/').to_owned();
         let parsed = reqwest::Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         if parsed.is_none() {
-            return Err(CliError::usage(format!("--server is {url:?}: expected a URL such as {USUAL}")));
+            return Err(wrong(&masked::url(&url)));
         }
         let client = reqwest::Client::builder().connect_timeout(CONNECT).build();
         let client = client.map_err(|e| CliError::other(format!("cannot make an HTTP client: {e}")))?;
-        Ok(Self { url, token: settings.api_token.clone(), client })
+        Ok(Self { shown: masked::url(&url), url, token: settings.api_token.clone(), client })
     }
 
-    /// Where it is.
+    /// Where it is, as it may be shown.
     pub(super) fn url(&self) -> &str {
-        &self.url
+        &self.shown
     }
 
     /// A request to a path of literal parts; `parts` are encoded and put between slashes.
     fn request(&self, method: Method, parts: &[&str]) -> Result<RequestBuilder, CliError> {
-        let wrong = || CliError::usage(format!("--server is {:?}: expected a URL such as {USUAL}", self.url));
+        let wrong = || wrong(&self.shown);
         let mut url = reqwest::Url::parse(&self.url).map_err(|_| wrong())?;
         url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().push("v1").extend(parts);
         let request = self.client.request(method, url);
@@ -53,6 +64,23 @@ impl Server {
 
     pub(super) async fn get(&self, parts: &[&str], query: &[(&str, String)]) -> Result<Value, CliError> {
         self.send(self.request(Method::GET, parts)?.query(query)).await
+    }
+
+    /// What is shown under a run's id or name, page by page.
+    pub(super) async fn show(&self, run: &str, mut each: impl FnMut(Shown)) -> Result<(), CliError> {
+        let mut query = vec![("limit", PAGE.to_string())];
+        loop {
+            let mut answer = self.get(&["runs", run], &query).await?;
+            let runs = answer.get_mut("runs").map(Value::take);
+            let Some(Value::Array(runs)) = runs else {
+                each(Shown::One(answer));
+                return Ok(());
+            };
+            each(Shown::Page(runs));
+            let Some(next) = answer["nextToken"].as_str() else { return Ok(()) };
+            query.truncate(1);
+            query.push(("nextToken", next.to_owned()));
+        }
     }
 
     pub(super) async fn post(&self, parts: &[&str], body: Option<&Value>) -> Result<Value, CliError> {
@@ -81,7 +109,7 @@ impl Server {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
-        let response = request.send().await.map_err(|e| self.no_answer(&e))?;
+        let response = request.send().await.map_err(|e| self.no_answer(e))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -96,18 +124,22 @@ impl Server {
     }
 
     async fn answer(&self, request: RequestBuilder) -> Result<(reqwest::StatusCode, Value), CliError> {
-        let response: Response = request.send().await.map_err(|e| self.no_answer(&e))?;
+        let response: Response = request.send().await.map_err(|e| self.no_answer(e))?;
         let status = response.status();
-        let text = response.text().await.map_err(|e| self.no_answer(&e))?;
+        let text = response.text().await.map_err(|e| self.no_answer(e))?;
         let answer = serde_json::from_str(&text)
-            .map_err(|_| CliError::other(format!("{}: not a taskwatch cell: it answered {status}", self.url)))?;
+            .map_err(|_| CliError::other(format!("{}: not a taskwatch cell: it answered {status}", self.shown)))?;
         Ok((status, answer))
     }
 
-    fn no_answer(&self, error: &reqwest::Error) -> CliError {
+    fn no_answer(&self, error: reqwest::Error) -> CliError {
         let why = if error.is_connect() { "cannot connect; is `taskwatch serve` running there?" } else { "no answer" };
-        CliError::other(format!("{}: {why} ({})", self.url, root(error)))
+        CliError::other(format!("{}: {why} ({})", self.shown, root(&error.without_url())))
     }
+}
+
+fn wrong(shown: &str) -> CliError {
+    CliError::usage(format!("--server is {shown:?}: expected a URL such as {USUAL}"))
 }
 
 fn refused(answer: &Value, status: reqwest::StatusCode) -> CliError {

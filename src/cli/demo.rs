@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::args::{DemoArgs, Format, Global};
 use super::beside::Beside;
 use super::error::CliError;
+use super::options::{Format, Global};
 use super::output;
 use super::settings::Settings;
 use super::signals::Signals;
@@ -21,6 +22,29 @@ use crate::local::ecs::{EcsOptions, Quotas};
 use crate::local::faults::Script;
 use crate::local::{LocalOptions, Options, RunningLocal, start};
 use crate::store::MemoryStore;
+
+pub(super) const DEMO_EXAMPLES: &str = "\
+Examples:
+  taskwatch demo
+  taskwatch demo --stay                    # its page stays up until Ctrl-C
+  taskwatch demo --runs 1000 --seed 7 --output json";
+
+/// `taskwatch demo`.
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// How many runs
+    #[arg(long, default_value_t = 200)]
+    runs: u32,
+    /// How many times faster than AWS's time runs
+    #[arg(long, default_value_t = 20.0, value_name = "N")]
+    time_scale: f64,
+    /// Decides all chances
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// Leave the page up at the end, until Ctrl-C
+    #[arg(long)]
+    stay: bool,
+}
 
 /// The fleet: families, and how many of a hundred runs each has. `demo.toml` says what goes wrong with them.
 const FLEET: [(&str, u32); 11] = [
@@ -250,7 +274,7 @@ impl Report {
     }
 
     fn retries(&self) -> usize {
-        self.runs.iter().map(|run| run.attempts.len().saturating_sub(1)).sum()
+        self.runs.iter().map(|run| run.attempts.total().saturating_sub(1)).sum()
     }
 
     /// By class: attempts that failed, runs that came through all the same, runs that did not.

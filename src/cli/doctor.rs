@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::args::{Format, Global, ServerArgs};
 use super::client::Server;
 use super::error::CliError;
+use super::options::{Format, Global, ServerArgs};
 use super::output;
 use super::settings::{Settings, StoreSetting, target};
 use crate::aws::{Clients, Finding, Probe, Seen, Status, Subject, examine};

@@ -1,15 +1,32 @@
 //! `taskwatch explain`.
 
-use std::io::Read;
-
-use super::args::{ExplainArgs, Format, Global};
 use super::error::CliError;
+use super::input::read;
+use super::options::{Format, Global};
 use super::output;
 use super::settings::target;
 use crate::aws::Clients;
 use crate::cell::ports::Ecs;
 use crate::core::explain::{self, Explained, Explanation};
 use crate::core::task::Deciders;
+use clap::Args;
+
+pub(super) const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  aws ecs describe-tasks --cluster batch --tasks ARN | taskwatch explain -
+  taskwatch explain event.json --output json
+  taskwatch explain arn:aws:ecs:eu-west-1:123456789012:task/batch/0123456789abcdef";
+
+/// `taskwatch explain`.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// Files with ECS events, DescribeTasks or RunTask answers; a task's ARN; - for stdin
+    #[arg(value_name = "FILE|TASK_ARN|-", default_value = "-")]
+    sources: Vec<String>,
+    /// The container whose exit code decides
+    #[arg(long, value_name = "CONTAINER", value_delimiter = ',')]
+    decided_by: Vec<String>,
+}
 
 /// So many broken lines are named; behind them comes how many more there are.
 const MOST_NAMED: usize = 20;
@@ -61,19 +78,6 @@ fn name(broken: &[String]) {
         0 => {}
         more => output::problem(&format!("and {more} more that are not JSON")),
     }
-}
-
-/// A file's text, or stdin's.
-pub(super) fn read(source: &str) -> Result<String, CliError> {
-    let mut bytes = Vec::new();
-    let read = match source {
-        "-" => std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ()),
-        path => std::fs::read(path).map(|read| bytes = read),
-    };
-    read.map_err(|e| CliError::usage(format!("{source}: {e}")))?;
-    // A file from a Windows editor may begin with a byte order mark.
-    let text = String::from_utf8(bytes).map_err(|_| CliError::usage(format!("{source}: not UTF-8 text")))?;
-    Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned))
 }
 
 async fn described(arn: &str, decided_by: &[String], global: &Global) -> Result<Explained, CliError> {

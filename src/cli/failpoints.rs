@@ -194,6 +194,10 @@ impl Store for Disk {
         })
     }
 
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.confirm_owner()
+    }
+
     fn outbox(
         &self,
         outlet: &Outlet,

@@ -1,12 +1,34 @@
 //! `taskwatch pause` and `resume`, against a serving cell.
 
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::args::{Format, Global, HoldArgs};
 use super::client::Server;
 use super::error::CliError;
+use super::options::{Format, Global, ServerArgs};
 use super::output::{self, cell};
 use super::settings::Settings;
+
+pub(super) const PAUSE_EXAMPLES: &str = "\
+Examples:
+  taskwatch pause --queue team-a
+  taskwatch pause --task-definition etl:7 --task-definition report
+  taskwatch resume --queue team-a
+
+What is paused waits as QUEUED and burns no attempt; tasks that run go on.";
+
+/// `taskwatch pause` and `resume`.
+#[derive(Debug, Args)]
+pub(super) struct HoldArgs {
+    /// A queue
+    #[arg(long, required_unless_present = "task_definition")]
+    queue: Vec<String>,
+    /// family, family:revision or ARN
+    #[arg(long)]
+    task_definition: Vec<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
 
 /// What is to become of queues and task definitions: the member of the request that says so.
 #[derive(Clone, Copy)]

@@ -1,12 +1,52 @@
 //! `taskwatch local`: the AWS endpoint that fails on demand.
 
-use super::args::LocalArgs;
 use super::error::CliError;
 use super::output;
 use super::signals::Signals;
 use crate::local::ecs::{EcsOptions, Quotas};
 use crate::local::faults::Script;
 use crate::local::{LocalOptions, Options, start};
+use clap::Args;
+
+pub(super) const LOCAL_EXAMPLES: &str = "\
+Examples:
+  taskwatch local
+  taskwatch local --listen 127.0.0.1:0 --time-scale 20 --seed 7 --script faults.toml";
+
+/// `taskwatch local`.
+#[derive(Debug, Args)]
+pub(super) struct LocalArgs {
+    /// Address and port; port 0 takes any
+    #[arg(long, default_value = "127.0.0.1:4566")]
+    listen: std::net::SocketAddr,
+    /// A name by which clients call it, besides loopback's and the address it listens on (host.docker.internal)
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// How many times faster than AWS's time runs
+    #[arg(long, default_value_t = 1.0, value_name = "N")]
+    time_scale: f64,
+    /// Decides all chances, so that a run can be repeated [default: the script's `seed`, or 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// TOML file of faults (docs/local.md)
+    #[arg(long, visible_alias = "faults", value_name = "FILE")]
+    script: Option<std::path::PathBuf>,
+    /// Never throttle
+    #[arg(long)]
+    no_quotas: bool,
+    /// Refuse task definitions that nobody registered, as AWS does, instead of making them up
+    #[arg(long)]
+    strict: bool,
+    /// Most tasks in PROVISIONING in a cluster
+    #[arg(long, value_name = "N")]
+    max_provisioning: Option<usize>,
+    /// Most Fargate vCPUs at once
+    #[arg(long, value_name = "N")]
+    max_vcpus: Option<f64>,
+    /// Clusters that are there from the start, besides `default`
+    #[arg(long, value_name = "NAME")]
+    cluster: Vec<String>,
+}
 
 pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
     let mut signals = Signals::listen()?;
@@ -33,7 +73,7 @@ pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
         clusters: arguments.cluster,
         ..EcsOptions::default()
     };
-    let identity = Options::default();
+    let identity = Options { hosts: arguments.allow_host, ..Options::default() };
     let region = identity.region.clone();
     let options = LocalOptions { listen: arguments.listen, identity, ecs };
     let running = start(options).await.map_err(|e| CliError::other(format!("--listen {}: {e}", arguments.listen)))?;

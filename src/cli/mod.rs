@@ -5,26 +5,32 @@ mod beside;
 mod client;
 mod demo;
 mod doctor;
+mod duration;
 mod error;
 mod exit;
 mod explain;
 #[cfg(debug_assertions)]
 mod failpoints;
 mod healthcheck;
+mod input;
 mod limits;
 mod local;
 mod manual;
+mod masked;
+mod options;
 mod output;
 mod progress;
 mod redrive;
 mod remote;
 mod request;
 mod run;
+mod run_args;
 mod runs;
 mod serve;
 mod settings;
 mod setup;
 mod shorthand;
+mod show;
 mod signals;
 mod submit;
 #[cfg(feature = "otlp")]
@@ -33,7 +39,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::{Arguments, Command};
 use error::CliError;
@@ -63,8 +69,8 @@ pub fn main() -> ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
     // These need no settings, and must not fail for a wrong one.
     match &arguments.command {
-        Command::Completions(arguments) => return Ok(manual::completions(arguments)),
-        Command::Man(arguments) => return manual::man(arguments),
+        Command::Completions(asked) => return Ok(manual::completions(asked, Arguments::command())),
+        Command::Man(asked) => return manual::man(asked, Arguments::command()),
         _ => {}
     }
     let settings = Settings::load(&arguments.global)?;
@@ -77,7 +83,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         _ => "warn",
     };
     settings.init_log(&format!("{usual},{}", crate::aws::QUIET))?;
-    for line in settings::strangers() {
+    for line in Settings::strangers() {
         match &arguments.command {
             // Its stderr is a log, which machines may read.
             Command::Serve => tracing::warn!("{line}"),
@@ -90,7 +96,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Serve => serve::serve(&global, &settings).await,
         Command::Submit(arguments) => submit::submit(arguments, &global, &settings).await,
         Command::List(arguments) => runs::list(arguments, &global, &settings).await,
-        Command::Show(arguments) => runs::show(arguments, &global, &settings).await,
+        Command::Show(arguments) => show::show(arguments, &global, &settings).await,
         Command::Watch(arguments) => watch::watch(arguments, &global, &settings).await,
         Command::Stop(arguments) => runs::stop(arguments, &global, &settings).await,
         Command::Redrive(arguments) => redrive::redrive(arguments, &global, &settings).await,
@@ -103,8 +109,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Doctor(arguments) => doctor::doctor(arguments, &global, &settings).await,
         Command::Teardown(arguments) => setup::teardown(arguments, &global, &settings).await,
         Command::Explain(explain) => explain::explain(explain, &global).await,
-        Command::Completions(arguments) => Ok(manual::completions(&arguments)),
-        Command::Man(arguments) => manual::man(&arguments),
+        Command::Completions(asked) => Ok(manual::completions(&asked, Arguments::command())),
+        Command::Man(asked) => manual::man(&asked, Arguments::command()),
     }
 }
 

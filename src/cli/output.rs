@@ -22,6 +22,35 @@ pub(super) fn json(value: &impl Serialize) {
     data(&escaped(&text));
 }
 
+/// `{"NAME": [...]}` as [`json`] writes it, an item at a time: the whole is never held.
+pub(super) struct JsonList {
+    open: bool,
+}
+
+impl JsonList {
+    /// Writes its beginning.
+    pub(super) fn begin(name: &str) -> Self {
+        write(&format!("{{\n  {}: [", serde_json::Value::from(name)));
+        Self { open: false }
+    }
+
+    /// Writes one more.
+    pub(super) fn item(&mut self, item: &impl Serialize) {
+        let text = serde_json::to_string_pretty(item).unwrap_or_default();
+        let comma = if std::mem::replace(&mut self.open, true) { "," } else { "" };
+        write(&format!("{comma}\n    {}", escaped(&text).replace('\n', "\n    ")));
+    }
+
+    /// Writes its end.
+    pub(super) fn end(self) {
+        write("\n  ]\n}\n");
+    }
+}
+
+fn write(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
 /// Whether a terminal obeys this character instead of showing it: the control characters, and those that turn or hide text.
 fn commands(c: char) -> bool {
     c.is_control()

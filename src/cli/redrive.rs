@@ -1,12 +1,43 @@
 //! `taskwatch redrive`, against a serving cell.
 
+use clap::Args;
 use serde_json::Value;
 
-use super::args::{Format, Global, RedriveArgs};
 use super::client::Server;
 use super::error::CliError;
+use super::options::{Format, Global, ServerArgs};
 use super::settings::Settings;
 use super::{output, runs};
+
+pub(super) const REDRIVE_EXAMPLES: &str = "\
+Examples:
+  taskwatch redrive nightly-2026-11-22
+  taskwatch redrive --status FAILED --error Taskwatch.Network
+  taskwatch redrive --name fleet --output json
+
+Retries and timeoutSeconds count anew, attempts are numbered on. Exit codes: 0 all that were named were begun again; 1 some were not.";
+
+/// `taskwatch redrive`.
+#[derive(Debug, Args)]
+pub(super) struct RedriveArgs {
+    /// Ids or names
+    #[arg(value_name = "RUN", required_unless_present_any = ["status", "queue", "error", "name"])]
+    runs: Vec<String>,
+    /// All runs in this status: FAILED, TIMED_OUT or ABORTED, or several with commas
+    #[arg(long)]
+    status: Option<String>,
+    /// All runs of this queue that ended short of their goal
+    #[arg(long)]
+    queue: Option<String>,
+    /// All runs that were ended by a failure of this name, class or transience
+    #[arg(long)]
+    error: Option<String>,
+    /// All runs of this name that ended short of their goal
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
 
 /// Runs of one `redrive` by filter.
 const MOST: usize = 100_000;

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::args::{Format, Global, RunArgs};
-use super::client::Server;
+use super::client::{Server, Shown};
 use super::error::CliError;
+use super::options::{Format, Global};
+use super::run_args::RunArgs;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::{exit, output};
 use crate::core::request::RunRequest;
 
-/// How often the cell is asked: one call for all runs of the request.
+/// How often the cell is asked: one call for a thousand runs of the request.
 const ASK: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
@@ -31,7 +32,7 @@ pub(super) async fn run(
     let mut interrupted = None;
     let mut shown = String::new();
     let runs = loop {
-        let runs = runs(&server.get(&["runs", name], &[]).await?);
+        let runs = runs(&server, name).await?;
         let line = summary(&runs);
         if line != shown {
             output::problem(&line);
@@ -80,8 +81,14 @@ pub(super) async fn run(
     Ok(code)
 }
 
-fn runs(answer: &Value) -> Vec<Value> {
-    answer["runs"].as_array().cloned().unwrap_or_else(|| vec![answer.clone()])
+async fn runs(server: &Server, name: &str) -> Result<Vec<Value>, CliError> {
+    let mut runs = Vec::new();
+    let each = |shown| match shown {
+        Shown::One(run) => runs.push(run),
+        Shown::Page(page) => runs.extend(page),
+    };
+    server.show(name, each).await?;
+    Ok(runs)
 }
 
 fn ended(run: &Value) -> bool {

@@ -1,13 +1,11 @@
 //! The run request that the flags of `taskwatch run` make, alone or laid over a file's.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 
-use super::args::RunArgs;
 use super::error::CliError;
-use super::explain::read;
-use super::shorthand;
+use super::input::read;
+use super::run_args::RunArgs;
+use super::{duration, shorthand};
 use crate::core::request::RunRequest;
 use crate::core::run_task::model;
 
@@ -209,15 +207,7 @@ fn overlay(native: &mut Value, arguments: &RunArgs) -> Result<(), CliError> {
 /// A duration as a flag has it, in whole seconds.
 fn seconds(flag: &str, text: &str) -> Result<u64, CliError> {
     let wrong = || CliError::usage(format!("{flag} {text:?}: expected a duration such as 90s, 10m or 1h"));
-    duration(text).map(|duration| duration.as_secs()).ok_or_else(wrong)
-}
-
-/// `90`, `90s`, `10m`, `1h 30m`: seconds, or with units.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    Duration::try_from(text.parse::<jiff::SignedDuration>().ok()?).ok()
+    duration::parse(text).map(|duration| duration.as_secs()).ok_or_else(wrong)
 }
 
 fn merge(into: &mut Value, over: &Value) {
@@ -235,13 +225,17 @@ fn merge(into: &mut Value, over: &Value) {
 mod tests {
     use clap::Parser;
 
-    use super::super::args::{Arguments, Command};
     use super::*;
 
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
     fn parsed(line: &[&str]) -> Result<Value, String> {
-        let all = ["taskwatch", "run"].iter().chain(line);
-        let Command::Run(run) = Arguments::parse_from(all).command else { panic!() };
-        request(&run).map(|r| r.to_value()).map_err(|e| e.to_string())
+        let all = ["run"].iter().chain(line);
+        request(&Line::parse_from(all).run).map(|r| r.to_value()).map_err(|e| e.to_string())
     }
 
     #[test]

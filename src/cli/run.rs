@@ -9,9 +9,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::args::{Format, Global, RunArgs};
 use super::error::CliError;
+use super::options::{Format, Global};
 use super::progress::Progress;
+use super::run_args::RunArgs;
 use super::settings::{Settings, target};
 use super::signals::Signals;
 use super::{exit, output, remote, request};
@@ -220,7 +221,7 @@ fn print(runs: &[Run], cell: &str, format: Format) {
                 let exit = run.attempt().and_then(|a| a.exit_code).map_or("-".into(), |code| code.to_string());
                 let error = run.ended_by.as_ref().map_or("-", |f| f.error.as_str()).to_owned();
                 let status = run.status.as_str().to_owned();
-                vec![run.name.clone(), status, run.attempts.len().to_string(), exit, error]
+                vec![run.name.clone(), status, run.attempts.total().to_string(), exit, error]
             });
         }
     }

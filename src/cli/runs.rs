@@ -1,15 +1,48 @@
-//! `taskwatch list`, `show` and `stop`, against a serving cell.
+//! `taskwatch list` and `stop`, against a serving cell.
 
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::args::{Format, Global, ListArgs, ShowArgs, StopArgs};
-use super::client::Server;
+use super::client::{PAGE, Server};
 use super::error::CliError;
+use super::options::{Format, Global, ServerArgs};
 use super::output::{self, cell};
 use super::settings::Settings;
 
-/// Most runs the cell gives in one answer.
-const PAGE: usize = 1000;
+/// `taskwatch list`.
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// QUEUED, STARTING, RUNNING, PENDING_RETRY, SUCCEEDED, FAILED, TIMED_OUT or ABORTED, or several with commas
+    #[arg(long)]
+    status: Option<String>,
+    /// Runs of this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// Runs whose newest failure has this name, class or transience
+    #[arg(long)]
+    error: Option<String>,
+    /// Runs of this name
+    #[arg(long)]
+    name: Option<String>,
+    /// Most runs to show
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    max: usize,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// `taskwatch stop`.
+#[derive(Debug, Args)]
+pub(super) struct StopArgs {
+    /// Its id or name
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// What ECS and the notification are told
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
 
 pub(super) async fn list(arguments: ListArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
@@ -73,40 +106,6 @@ pub(super) fn print(runs: &[Value], format: Format) {
             runs.iter().for_each(|run| output::data(&format!("{}\t{}", cell(&run["name"]), cell(&run["status"]))))
         }
     }
-}
-
-pub(super) async fn show(arguments: ShowArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
-    let server = Server::at(arguments.server.server.as_deref(), settings)?;
-    let answer = server.get(&["runs", &arguments.run], &[]).await?;
-    if global.output == Some(Format::Json) {
-        output::json(&answer);
-        return Ok(0);
-    }
-    match answer["runs"].as_array() {
-        Some(runs) => runs.iter().for_each(describe),
-        None => describe(&answer),
-    }
-    Ok(0)
-}
-
-/// A run as a person reads it: what, how it stands, and each attempt with what to do.
-fn describe(run: &Value) {
-    let mut lines = vec![format!("{}  {}  (run {})", cell(&run["name"]), cell(&run["status"]), cell(&run["run"]))];
-    let times =
-        [("submitted", &run["submittedAt"]), ("next attempt", &run["retryAt"]), ("finished", &run["finishedAt"])];
-    lines.extend(times.iter().filter(|(_, at)| !at.is_null()).map(|(what, at)| format!("  {what} {}", cell(at))));
-    for attempt in run["attempts"].as_array().into_iter().flatten() {
-        lines.push(format!(
-            "  attempt {}  {}  {}",
-            cell(&attempt["number"]),
-            cell(&attempt["stage"]),
-            cell(&attempt["taskArn"])
-        ));
-        let members = ["createdAt", "startedAt", "stoppedAt", "exitCode", "error", "cause", "hint"];
-        let told = members.iter().filter(|name| !attempt[**name].is_null());
-        lines.extend(told.map(|name| format!("    {name:<10} {}", cell(&attempt[*name]))));
-    }
-    output::data(&lines.join("\n"));
 }
 
 pub(super) async fn stop(arguments: StopArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {

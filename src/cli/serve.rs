@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::args::Global;
 use super::error::CliError;
+use super::options::Global;
 use super::output;
 use super::settings::{Settings, StoreSetting, target};
 use super::signals::Signals;
@@ -16,6 +16,10 @@ use crate::cell::ports::Queue;
 use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::http;
 use crate::store::{FileStore, MemoryStore, Store};
+
+pub(super) const SERVE_EXAMPLES: &str = "\
+Example:
+  TASKWATCH_CELL=blue TASKWATCH_EVENTS_QUEUE_URL=https://… TASKWATCH_REQUESTS_QUEUE_URL=https://… taskwatch serve";
 
 /// CloudWatch keeps metrics by the minute.
 const EMF: Duration = Duration::from_secs(60);

@@ -19,10 +19,9 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-pub(super) use strangers::strangers;
-
-use super::args::Global;
+use super::duration;
 use super::error::CliError;
+use super::options::Global;
 use crate::aws::Target;
 
 /// Every setting, after file and environment.
@@ -149,10 +148,15 @@ impl Settings {
         }
     }
 
+    /// A line for each variable of the environment that looks like a setting and is none.
+    pub(super) fn strangers() -> Vec<String> {
+        strangers::strangers(&Self::variables())
+    }
+
     /// `TASKWATCH_KEEP`: how long finished runs can be asked for.
     fn keep(&self) -> Result<Option<Duration>, CliError> {
         let Some(text) = self.keep.as_deref() else { return Ok(None) };
-        let keep = super::request::duration(text).filter(|keep| check::KEEP.contains(keep));
+        let keep = duration::parse(text).filter(|keep| check::KEEP.contains(keep));
         keep.map(Some).ok_or_else(|| wrong("KEEP", text, "expected a duration from 1m to 87600h, such as 12h"))
     }
 

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::args::{Format, Global};
 use super::error::CliError;
+use super::options::{Format, Global};
 use super::output;
 use super::settings::{Settings, target};
 use crate::aws::{Action, Ask, Clients, Identity, Removal, Setup, SetupError, Step, Thing, template};

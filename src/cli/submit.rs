@@ -2,15 +2,34 @@
 
 use std::path::Path;
 
+use clap::Args;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio_util::io::ReaderStream;
 
-use super::args::{Format, Global, SubmitArgs};
 use super::client::Server;
 use super::error::CliError;
+use super::options::{Format, Global, ServerArgs};
 use super::output;
 use super::settings::Settings;
+
+pub(super) const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  taskwatch submit nightly.json
+  generate | taskwatch submit - --server http://taskwatch.internal:7717
+  taskwatch submit fleet.ndjson --output json
+
+A FILE holds one request, an array of them, or one a line. Exit codes: 0 all were taken; 1 some were refused.";
+
+/// `taskwatch submit`.
+#[derive(Debug, Args)]
+pub(super) struct SubmitArgs {
+    /// Files with run requests in any form; - for stdin
+    #[arg(value_name = "FILE|-", required = true)]
+    files: Vec<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
 
 /// 0 if every request was taken, 1 if some were refused.
 pub(super) async fn submit(arguments: SubmitArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {

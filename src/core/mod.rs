@@ -2,6 +2,7 @@
 //!
 //! Nothing in here reads a clock, does I/O, awaits, or knows an AWS SDK type; time is an argument.
 
+pub mod attempt;
 pub mod explain;
 pub mod failure;
 pub mod machine;
@@ -13,3 +14,4 @@ pub mod run_task;
 pub mod storm;
 pub mod task;
 pub mod time;
+pub mod transition;

@@ -368,23 +368,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_longest_delay_is_a_year_and_a_day() {
+        let asked = |seconds: u64| {
+            RetryPolicy::from_value(&json!([{"ErrorEquals": ["X"], "MaxDelaySeconds": seconds}]), "Retry")
+        };
+        assert_eq!(asked(31_622_400).unwrap().0[0].max_delay_seconds, Some(31_622_400));
+        assert!(asked(31_622_401).unwrap_err().to_string().contains("from 1 to 31622400"));
+    }
+
     proptest! {
         #[test]
         fn never_more_retries_than_the_budget_and_never_a_shorter_wait(
             interval in 1..1_000_000_u64, max in 0..2_000_u32, rate in 1.0..1e6_f64, cap in proptest::option::of(1..MAX_DELAY),
+            roll in 0.0..1.0_f64,
         ) {
-            let retrier = Retrier {
-                error_equals: vec!["States.ALL".into()],
-                interval_seconds: interval,
-                max_attempts: max,
-                backoff_rate: rate,
-                max_delay_seconds: cap,
-                jitter_strategy: Jitter::None,
+            let waits = |jitter_strategy| {
+                let retrier = Retrier {
+                    error_equals: vec!["States.ALL".into()],
+                    interval_seconds: interval,
+                    max_attempts: max,
+                    backoff_rate: rate,
+                    max_delay_seconds: cap,
+                    jitter_strategy,
+                };
+                let (policy, mut counts) = (RetryPolicy(vec![retrier]), RetryCounts::default());
+                std::iter::from_fn(|| policy.next_wait(&mut counts, &[], roll)).collect::<Vec<_>>()
             };
-            let policy = RetryPolicy(vec![retrier]);
-            let mut counts = RetryCounts::default();
-            let waits: Vec<_> = std::iter::from_fn(|| policy.next_wait(&mut counts, &[], 0.3)).collect();
-            prop_assert_eq!(waits.len(), max as usize);
+            let shaken = waits(Jitter::Full);
+            let waits = waits(Jitter::None);
+            prop_assert_eq!((waits.len(), shaken.len()), (max as usize, max as usize));
+            // FULL: any share of the delay, and so of the capped one, by the roll.
+            let share = |(delay, wait): (&Duration, &Duration)| wait.as_secs_f64() - delay.as_secs_f64() * roll;
+            prop_assert!(waits.iter().zip(&shaken).map(share).all(|off| off.abs() <= 0.002), "{roll}: {shaken:?}");
             prop_assert!(waits.windows(2).all(|w| w[0] <= w[1]));
             prop_assert!(waits.iter().all(|w| *w <= Duration::from_secs(cap.unwrap_or(MAX_DELAY))));
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use super::attempt::{Attempt, Attempts, Stage};
 use super::failure::Failure;
 use super::request::RunSpec;
 use super::retry::RetryCounts;
@@ -65,100 +66,6 @@ impl Status {
     }
 }
 
-/// Where an attempt is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub enum Stage {
-    /// Waits for a launch slot; nothing was sent.
-    Waiting,
-    /// Its token is committed: RunTask may have been sent, the answer is not known.
-    Launching,
-    /// ECS has a task for it.
-    Placed,
-    /// StopTask was asked for; its containers may still run.
-    Stopping,
-    /// Over: no container of it runs.
-    Over,
-}
-
-/// One try of a run: one task, or one refusal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// From 1.
-    pub number: u32,
-    /// RunTask calls with a token of their own, from 1: a 200 with `failures[]` that is tried again needs a new one.
-    pub call: u32,
-    /// Where it is.
-    pub stage: Stage,
-    /// `clientToken` of the call, and the last part of `startedBy`; shared by runs launched in one call.
-    pub token: Option<String>,
-    /// The `count` of that call.
-    pub group_size: u32,
-    /// Which placement: 0 is the request as it stands, n the n-th entry of `placements`.
-    pub placement: usize,
-    /// The task, once known.
-    pub task_arn: Option<String>,
-    /// The highest `detail.version` seen.
-    pub version: i64,
-    /// The task's last status seen.
-    pub last_status: Option<String>,
-    /// When it began to wait for its launch slot.
-    #[serde(default)]
-    pub queued_at: Option<Timestamp>,
-    /// When RunTask was (first) sent.
-    pub launched_at: Option<Timestamp>,
-    /// When the task was known to us: its start and attempt timeouts count from here.
-    pub placed_at: Option<Timestamp>,
-    /// When StopTask was last asked for.
-    pub stop_sent_at: Option<Timestamp>,
-    /// ECS's `createdAt`.
-    pub created_at: Option<Timestamp>,
-    /// ECS's `pullStartedAt`.
-    #[serde(default)]
-    pub pull_started_at: Option<Timestamp>,
-    /// ECS's `pullStoppedAt`.
-    #[serde(default)]
-    pub pull_stopped_at: Option<Timestamp>,
-    /// ECS's `startedAt`.
-    pub started_at: Option<Timestamp>,
-    /// ECS's `stoppedAt`, or when the attempt was over for us.
-    pub stopped_at: Option<Timestamp>,
-    /// The exit code that decided.
-    pub exit_code: Option<i64>,
-    /// Why it failed.
-    pub failure: Option<Failure>,
-    /// When anything was last heard of the task.
-    pub heard_at: Option<Timestamp>,
-}
-
-impl Attempt {
-    /// An attempt that waits for its launch slot.
-    pub const fn new(number: u32, placement: usize) -> Self {
-        Self {
-            number,
-            call: 1,
-            stage: Stage::Waiting,
-            token: None,
-            group_size: 0,
-            placement,
-            task_arn: None,
-            version: 0,
-            last_status: None,
-            queued_at: None,
-            launched_at: None,
-            placed_at: None,
-            stop_sent_at: None,
-            created_at: None,
-            pull_started_at: None,
-            pull_stopped_at: None,
-            started_at: None,
-            stopped_at: None,
-            exit_code: None,
-            failure: None,
-            heard_at: None,
-        }
-    }
-}
-
 /// One request that one ECS task reach its goal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
@@ -174,8 +81,8 @@ pub struct Run {
     pub digest: [u8; 32],
     /// Where it is.
     pub status: Status,
-    /// Every attempt, oldest first.
-    pub attempts: Vec<Attempt>,
+    /// Its attempts, oldest first; of very many, the first and the last ones.
+    pub attempts: Attempts,
     /// Which retriers were used how often.
     pub counts: RetryCounts,
     /// When it was accepted.
@@ -196,7 +103,9 @@ pub struct Run {
     pub redriven_at: Option<Timestamp>,
     /// What ended it, unless it succeeded: the last attempt's failure, or the run's own timeout or stop.
     pub ended_by: Option<Failure>,
-    /// Rises with every change; the newest record of a run is the one with the highest.
+    /// Rises with every change, also with those that are not committed, so that of two records of a run the one with the
+    /// higher revision is the newer one, whichever changes were written with it. A crash may lose changes that were not
+    /// committed; the next ones then have their revisions again, but all of these are above that of every record.
     pub revision: u64,
 }
 
@@ -210,7 +119,7 @@ impl Run {
             spec,
             digest: [0; 32],
             status: Status::Queued,
-            attempts: Vec::new(),
+            attempts: Attempts::default(),
             counts: RetryCounts::default(),
             submitted_at: now,
             finished_at: None,
@@ -229,7 +138,7 @@ impl Run {
         self.name.split('/').next().unwrap_or_default()
     }
 
-    /// Whether one of its attempts was this task.
+    /// Whether one of the attempts that are kept was this task.
     pub fn had(&self, task_arn: &str) -> bool {
         self.attempts.iter().any(|attempt| attempt.task_arn.as_deref() == Some(task_arn))
     }

@@ -44,7 +44,7 @@ impl Emf {
             ("InFlight", "Count", json!(vitals.in_flight)),
             ("Outbox", "Count", json!(vitals.outbox)),
             ("AgeOfOldestNotification", "Seconds", json!(vitals.outbox_age.as_secs_f64())),
-            ("OutletsInTrouble", "Count", json!(self.cell.troubles().len())),
+            ("OutletsInDeliveryFailure", "Count", json!(self.cell.delivery_failures().len())),
             ("Storms", "Count", json!(self.cell.storms().len())),
             ("Ready", "Count", json!(u8::from(vitals.not_ready.is_empty()))),
             ("LaunchesPerSecond", "Count/Second", json!(vitals.launch_rate)),

@@ -108,6 +108,7 @@ impl From<SubmitError> for ApiError {
             SubmitError::NameConflict(_) => (StatusCode::CONFLICT, "NameConflict"),
             SubmitError::Full => (StatusCode::TOO_MANY_REQUESTS, "TooManyRuns"),
             SubmitError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable"),
+            SubmitError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge"),
             SubmitError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown"),
         };
         Self::new(status, name, error.to_string())

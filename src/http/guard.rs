@@ -1,22 +1,30 @@
 //! Who may ask: the bearer token, this machine's own names, and no page of another site. How many at once.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper::body::{Frame, SizeHint};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::Api;
 use super::error::ApiError;
 
-/// Requests worked on at once; streams count apart.
+/// Requests worked on at once, each until the last of its answer was taken; server-sent events count apart.
 pub(super) const AT_ONCE: usize = 256;
 /// Of these, those that submit: their bodies may take long, and must leave room to look, stop and pause.
 pub(super) const SUBMITS_AT_ONCE: usize = 192;
+/// Answers at once that last as long as the client likes: server-sent events, and answers in NDJSON.
+pub(super) const STREAMS_AT_ONCE: usize = 64;
 
 /// Lets a request through if it may ask.
 pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -26,7 +34,8 @@ pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) 
     }
 }
 
-fn refusal(api: &Api, request: &Request) -> Option<ApiError> {
+/// Why a request may not ask; `None` if it may.
+pub(super) fn refusal(api: &Api, request: &Request) -> Option<ApiError> {
     let headers = request.headers();
     let host = host(request);
     if from_elsewhere(request.method(), headers, &host) {
@@ -91,23 +100,58 @@ pub(super) async fn bound_submits(State(api): State<Api>, request: Request, next
 
 async fn within(places: &Arc<Semaphore>, busy: &'static str, request: Request, next: Next) -> Response {
     match Arc::clone(places).try_acquire_owned() {
-        Ok(_place) => next.run(request).await,
+        Ok(place) => holding(next.run(request).await, place),
         Err(_) => ApiError::busy(busy).into_response(),
     }
 }
 
+/// A place for an answer that lasts.
+pub(super) fn stream_place(api: &Api) -> Result<OwnedSemaphorePermit, ApiError> {
+    Arc::clone(&api.streams).try_acquire_owned().map_err(|_| ApiError::too_many_streams())
+}
+
+/// The answer, which keeps its request's place until the last of its body was taken or its client has gone: a handler that
+/// streams returns long before that.
+pub(super) fn holding(answer: Response, place: OwnedSemaphorePermit) -> Response {
+    answer.map(|body| Body::new(Held { body, _place: place }))
+}
+
+struct Held {
+    body: Body,
+    _place: OwnedSemaphorePermit,
+}
+
+impl hyper::body::Body for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Nothing of the API is for a browser to run, frame, guess at or keep.
-pub(super) async fn secure(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    for (name, value) in [
+pub(super) fn secure(app: Router<Api>) -> Router<Api> {
+    let headers = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
-    ] {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    response
+    ];
+    headers.into_iter().fold(app, |app, (name, value)| {
+        app.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
+    })
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! `/healthz` (alive) and `/readyz` (consuming).
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Api;
 use super::error::{ApiError, ErrorBody};
+use super::{Api, guard};
+use crate::cell::Hindrance;
 
 /// The process's own word.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,12 +24,20 @@ pub(super) async fn alive() -> Json<Health> {
 }
 
 /// Answers 200 while the cell receives from its queues, its store takes changes and ECS answers RunTask; else why not.
-#[utoipa::path(get, path = "/readyz", tag = "cell", operation_id = "readyz", security(()),
+///
+/// What AWS said of it (ARNs, account ids) is told only to those who may ask for the rest: with the cell's token, where it has one.
+#[utoipa::path(get, path = "/readyz", tag = "cell", operation_id = "readyz", security((), ("token" = [])),
     responses(
         (status = 200, description = "Consuming", body = Health),
         (status = 503, description = "NotReady: why not", body = ErrorBody),
     ))]
-pub(super) async fn ready(State(api): State<Api>) -> Result<Json<Health>, ApiError> {
-    let reasons = api.cell.not_ready();
-    if reasons.is_empty() { Ok(Json(Health { status: "ready" })) } else { Err(ApiError::not_ready(&reasons)) }
+pub(super) async fn ready(State(api): State<Api>, request: Request) -> Result<Json<Health>, ApiError> {
+    let hindrances = api.cell.hindrances();
+    if hindrances.is_empty() {
+        return Ok(Json(Health { status: "ready" }));
+    }
+    // The log has the texts.
+    let in_full = guard::refusal(&api, &request).is_none();
+    let told = |hindrance: Hindrance| if in_full { hindrance.to_string() } else { hindrance.what };
+    Err(ApiError::not_ready(&hindrances.into_iter().map(told).collect::<Vec<_>>()))
 }

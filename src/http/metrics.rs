@@ -91,7 +91,7 @@ fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
     let by_class =
         Class::ALL.map(|class| (class.as_str(), storms.iter().filter(|storm| storm.class == class).count() as f64));
     gauges(to, "taskwatch_storms", "Reasons for which task definitions are paused by themselves", "class", by_class)?;
-    let troubles = cell.troubles().len() as f64;
+    let troubles = cell.delivery_failures().len() as f64;
     gauge(to, "taskwatch_outlets_in_trouble", "Topics and buses that do not take notifications", troubles)?;
     gauge(to, "taskwatch_outbox_notifications", "Notifications that nobody has taken yet", vitals.outbox as f64)?;
     let (age, help) =

@@ -22,7 +22,7 @@ mod view;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -43,7 +43,7 @@ struct Api {
     requests: Arc<Semaphore>,
     /// So many of them may be for submitting.
     submits: Arc<Semaphore>,
-    /// Places for streams.
+    /// Places for answers that last.
     streams: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
@@ -56,7 +56,7 @@ fn router(cell: Cell, token: Option<&str>, shutdown: CancellationToken) -> Route
         latest: summary::Latest::default(),
         requests: Arc::new(Semaphore::new(guard::AT_ONCE)),
         submits: Arc::new(Semaphore::new(guard::SUBMITS_AT_ONCE)),
-        streams: Arc::new(Semaphore::new(stream::MOST_STREAMS)),
+        streams: Arc::new(Semaphore::new(guard::STREAMS_AT_ONCE)),
         shutdown,
     };
     let submit = post(submit::submit).layer(from_fn_with_state(api.clone(), guard::bound_submits));
@@ -71,16 +71,15 @@ fn router(cell: Cell, token: Option<&str>, shutdown: CancellationToken) -> Route
         .layer(from_fn_with_state(api.clone(), guard::bound))
         .route("/v1/stream", get(stream::stream))
         .layer(from_fn_with_state(api.clone(), guard::guard));
-    Router::new()
+    let app = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/openapi.json", get(openapi::describe))
         .merge(page::routes())
         .merge(guarded)
         .fallback(|| async { ApiError::not_found("no such path: /openapi.json tells which there are") })
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(from_fn(guard::secure))
-        .with_state(api)
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() });
+    guard::secure(app).with_state(api)
 }
 
 /// Serves until `shutdown`.

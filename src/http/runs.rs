@@ -39,7 +39,7 @@ pub(super) struct Filter {
     /// Whose newest failure has this among its names: error, stop code, class or transience.
     #[param(nullable = false)]
     error: Option<String>,
-    /// Of this name; of a name of many, all of them.
+    /// Of this name; of an array request's, all its runs.
     #[param(nullable = false)]
     name: Option<String>,
     /// Most runs in the answer.
@@ -66,12 +66,35 @@ pub(super) struct Changed {
     runs: Vec<Brief>,
 }
 
-/// One run, or all of a name of many.
+/// One run, or a page of those of an array request.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum Shown {
     One(Box<Full>),
-    Many { runs: Vec<Full> },
+    Many(ArrayPage),
+}
+
+/// A page of the runs of an array request.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ArrayPage {
+    /// By their index.
+    runs: Vec<Full>,
+    /// Goes on where this page ends; null on the last one.
+    next_token: Option<String>,
+}
+
+/// Which part of an array request to show.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Part {
+    /// Most runs in the answer.
+    #[param(nullable = false, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// Where an earlier answer ended.
+    #[param(nullable = false, pattern = "^[0-9]{1,5}$")]
+    next_token: Option<String>,
 }
 
 /// Lists runs, newest first: open ones and ended ones, for as long as the cell keeps them.
@@ -80,10 +103,7 @@ pub(super) enum Shown {
 #[utoipa::path(get, path = "/v1/runs", tag = "runs", operation_id = "list", params(Filter),
     responses((status = 200, description = "A page of runs", body = RunList)))]
 pub(super) async fn list(State(api): State<Api>, Params(filter): Params<Filter>) -> Result<Json<RunList>, ApiError> {
-    let limit = filter.limit.unwrap_or(PAGE);
-    if !(1..=LARGEST_PAGE).contains(&limit) {
-        return Err(ApiError::invalid(format!("limit is {limit}: expected 1 to {LARGEST_PAGE}")));
-    }
+    let limit = page_size(filter.limit)?;
     let query = Query {
         statuses: filter.status.as_deref().map(statuses).transpose()?,
         before: filter.next_token.as_deref().map(before).transpose()?,
@@ -95,6 +115,14 @@ pub(super) async fn list(State(api): State<Api>, Params(filter): Params<Filter>)
     let page = api.cell.list(query).await?;
     let next_token = page.next.map(|id| id.to_string());
     Ok(Json(RunList { runs: page.runs.iter().map(view::brief).collect(), next_token }))
+}
+
+fn page_size(limit: Option<usize>) -> Result<usize, ApiError> {
+    let limit = limit.unwrap_or(PAGE);
+    if (1..=LARGEST_PAGE).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(ApiError::invalid(format!("limit is {limit}: expected 1 to {LARGEST_PAGE}")))
 }
 
 pub(super) fn statuses(text: &str) -> Result<Vec<Status>, ApiError> {
@@ -110,23 +138,36 @@ pub(super) fn statuses(text: &str) -> Result<Vec<Status>, ApiError> {
 }
 
 fn before(token: &str) -> Result<Uuid, ApiError> {
-    Uuid::parse_str(token).map_err(|_| ApiError::invalid("nextToken: expected what an earlier answer gave"))
+    Uuid::parse_str(token).map_err(|_| wrong_token())
 }
 
-/// Shows one run with every attempt, or all runs of a name of many.
+fn wrong_token() -> ApiError {
+    ApiError::invalid("nextToken: expected what an earlier answer gave")
+}
+
+/// Shows one run with every attempt, or the runs of an array request, a page at a time.
 #[utoipa::path(get, path = "/v1/runs/{run}", tag = "runs", operation_id = "show",
-    params(("run" = String, Path, description = "Its id or name, URL-encoded")),
+    params(("run" = String, Path, description = "Its id or name, URL-encoded"), Part),
     responses(
-        (status = 200, description = "The run, or the runs", body = Shown),
+        (status = 200, description = "The run, or a page of the runs", body = Shown),
         (status = 404, description = "NotFound", body = ErrorBody),
     ))]
-pub(super) async fn show(State(api): State<Api>, RunName(run): RunName) -> Result<Json<Shown>, ApiError> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    RunName(run): RunName,
+    Params(part): Params<Part>,
+) -> Result<Json<Shown>, ApiError> {
+    let limit = page_size(part.limit)?;
+    let after = part.next_token.map(|token| token.parse::<u32>().map_err(|_| wrong_token())).transpose()?;
     let found = find(&api, &run).await?;
     let full = |run: &Run| view::full(run, api.cell.name());
-    Ok(Json(match found.as_slice() {
-        [one] => Shown::One(Box::new(full(one))),
-        many => Shown::Many { runs: many.iter().map(full).collect() },
-    }))
+    if let ([one], None) = (found.as_slice(), after) {
+        return Ok(Json(Shown::One(Box::new(full(one)))));
+    }
+    let rest = &found[found.partition_point(|run| after.is_some_and(|after| run.index <= after))..];
+    let page = &rest[..rest.len().min(limit)];
+    let next_token = page.last().filter(|_| page.len() < rest.len()).map(|last| last.index.to_string());
+    Ok(Json(Shown::Many(ArrayPage { runs: page.iter().map(full).collect(), next_token })))
 }
 
 /// Why to stop.
@@ -157,9 +198,8 @@ pub(super) async fn stop(
     let reason: String = asked.reason.unwrap_or_else(|| "stopped by an operator".into());
     let reason: String = reason.chars().take(REASON_CHARS).collect();
     let found = find(&api, &run).await?;
-    for run in &found {
-        api.cell.stop(run.id, &reason).await;
-    }
+    let ids: Vec<Uuid> = found.iter().map(|run| run.id).collect();
+    api.cell.stop_all(&ids, &reason).await;
     let now = |run: Run| api.cell.run(run.id).unwrap_or(run);
     let runs = found.into_iter().map(|run| view::brief(&now(run))).collect();
     Ok((StatusCode::ACCEPTED, Json(Changed { runs })))
@@ -183,17 +223,17 @@ pub(super) async fn redrive(
     RunName(run): RunName,
 ) -> Result<(StatusCode, Json<Changed>), ApiError> {
     let mut runs = Vec::new();
-    let mut why = None;
-    for run in find(&api, &run).await? {
-        match api.cell.redrive(run.id).await {
+    let (mut why, mut failed) = (None, None);
+    let ids: Vec<Uuid> = find(&api, &run).await?.iter().map(|run| run.id).collect();
+    for redriven in api.cell.redrive_all(&ids).await {
+        match redriven {
             Ok(run) => runs.push(view::brief(&run)),
             Err(error @ (RedriveError::NotRedrivable { .. } | RedriveError::Gone)) => drop(why.get_or_insert(error)),
-            // Those that were begun again are told of; a second call takes up the others.
-            Err(_) if !runs.is_empty() => break,
-            Err(error) => return Err(error.into()),
+            Err(error) => drop(failed.get_or_insert(error)),
         }
     }
-    match why {
+    // Those that were begun again are told of; a second call takes up the others.
+    match failed.or(why) {
         Some(error) if runs.is_empty() => Err(error.into()),
         _ => Ok((StatusCode::ACCEPTED, Json(Changed { runs }))),
     }

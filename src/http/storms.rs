@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cell::{Cell, Limits, Trouble};
+use crate::cell::{Cell, DeliveryFailure, Limits};
 use crate::core::failure::Class;
 use crate::core::storm::Storm;
 use crate::core::time::Timestamp;
@@ -98,7 +98,7 @@ pub(super) fn in_force(cell: &Cell, limits: Limits) -> InForce {
 /// An outlet of notifications that does not take what it is given. They are kept and sent again.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = OutletTrouble)]
+#[schema(as = OutletDeliveryFailure)]
 pub(super) struct Untaken {
     /// The topic's ARN, or `event-bus:` and the bus's name.
     outlet: String,
@@ -108,15 +108,15 @@ pub(super) struct Untaken {
     error: String,
 }
 
-impl From<Trouble> for Untaken {
-    fn from(trouble: Trouble) -> Self {
+impl From<DeliveryFailure> for Untaken {
+    fn from(trouble: DeliveryFailure) -> Self {
         Self { outlet: trouble.outlet, refused: trouble.refused, error: cut(&trouble.error) }
     }
 }
 
 /// The outlets in trouble, 100 at most, and how many more there are.
 pub(super) fn troubles(cell: &Cell) -> (Vec<Untaken>, usize) {
-    let troubles = cell.troubles();
+    let troubles = cell.delivery_failures();
     let left_out = troubles.len().saturating_sub(MOST);
     (troubles.into_iter().take(MOST).map(Untaken::from).collect(), left_out)
 }

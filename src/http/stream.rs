@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -12,17 +11,16 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior};
 use utoipa::IntoParams;
 
-use super::Api;
 use super::error::{ApiError, ErrorBody};
 use super::extract::Params;
 use super::runs::statuses;
 use super::view::Brief;
+use super::{Api, guard};
 use crate::cell::{Cell, Numbered, RunChange};
 use crate::core::run::Status;
 
@@ -30,8 +28,6 @@ use crate::core::run::Status;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often a summary is sent to those who asked for it.
 const SUMMARY: Duration = Duration::from_secs(1);
-/// Streams at once.
-pub(super) const MOST_STREAMS: usize = 64;
 
 /// What is to be streamed.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -84,11 +80,11 @@ pub(super) async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let statuses = wanted.status.as_deref().map(statuses).transpose()?;
-    let permit = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| ApiError::too_many_streams())?;
+    let place = guard::stream_place(&api)?;
     let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
-    let events = Watching::begin(api, wanted, statuses, last, permit);
+    let events = Watching::begin(api, wanted, statuses, last);
     let sse = Sse::new(events.stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
-    Ok(sse.into_response())
+    Ok(guard::holding(sse.into_response(), place))
 }
 
 /// One client's stream.
@@ -99,7 +95,6 @@ struct Watching {
     first: VecDeque<Told>,
     coming: Receiver<Numbered>,
     summaries: Option<Interval>,
-    _permit: OwnedSemaphorePermit,
 }
 
 struct Filter {
@@ -126,13 +121,7 @@ enum Told {
 }
 
 impl Watching {
-    fn begin(
-        api: Api,
-        wanted: Wanted,
-        statuses: Option<Vec<Status>>,
-        last: Option<&str>,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
+    fn begin(api: Api, wanted: Wanted, statuses: Option<Vec<Status>>, last: Option<&str>) -> Self {
         let mut first = VecDeque::new();
         let kept = last.and_then(|id| number(&api.cell, id)).and_then(|seen| api.cell.subscribe_after(seen));
         let coming = match kept {
@@ -155,7 +144,7 @@ impl Watching {
             ticks
         });
         let filter = Filter { statuses, queue: wanted.queue, name: wanted.name };
-        Self { api, filter, first, coming, summaries, _permit: permit }
+        Self { api, filter, first, coming, summaries }
     }
 
     fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {

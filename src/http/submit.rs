@@ -14,10 +14,10 @@ use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Api;
 use super::body::{self, Kind};
 use super::error::{ApiError, ErrorBody};
 use super::requests::Requests;
+use super::{Api, guard};
 use crate::core::request::RunRequest;
 use crate::core::run::Status;
 
@@ -87,12 +87,15 @@ type Item = (Place, Result<RunRequest, ApiError>);
         (status = 409, description = "NameConflict: the name is another request's", body = ErrorBody),
         (status = 413, description = "RequestTooLarge", body = ErrorBody),
         (status = 415, description = "UnsupportedMediaType", body = ErrorBody),
-        (status = 429, description = "TooManyRuns: as many runs wait as may", body = ErrorBody,
+        (status = 429, description = "TooManyRuns: as many runs wait as may; TooManyStreams: answer line by line later", body = ErrorBody,
             headers(("Retry-After" = u32, description = "Seconds"))),
     ))]
 pub(super) async fn submit(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let items = match body::kind(&headers)? {
-        Kind::Lines if body::wants_lines(&headers) => return Ok(line_by_line(api, by_line(body))),
+        Kind::Lines if body::wants_lines(&headers) => {
+            let place = guard::stream_place(&api)?;
+            return Ok(guard::holding(line_by_line(api, by_line(body)), place));
+        }
         Kind::Lines => by_line(body),
         Kind::Json => {
             let advice = ": send application/x-ndjson, one request a line";

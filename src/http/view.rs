@@ -103,8 +103,12 @@ pub(super) struct Full {
     /// What to do about it.
     hint: Option<String>,
     exit_code: Option<i64>,
-    /// Oldest first.
+    /// Oldest first. Of very many, the first 10 and the last 50 at least.
     attempts: Vec<Try>,
+    /// How many attempts are left out, between the first and the last ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    attempts_omitted: Option<usize>,
     /// The RunTask request, every environment value as `***`.
     #[schema(value_type = Object)]
     run_task: Value,
@@ -140,6 +144,7 @@ pub(super) fn full(run: &Run, cell: &str) -> Full {
         hint: failure.map(|f| f.hint.clone()),
         exit_code: run.attempt().and_then(|a| a.exit_code),
         attempts: run.attempts.iter().map(Try::from).collect(),
+        attempts_omitted: Some(run.attempts.omitted()).filter(|omitted| *omitted > 0),
         run_task: run.spec.run_task.masked(),
         until: run.spec.until,
         queue: run.spec.queue.clone(),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::core::failure::Failure;
 use crate::core::notification;
-use crate::core::run::{Attempt, Run, Status};
+use crate::core::run::{Attempts, Run, Status};
 
 /// How a run ended, with every attempt.
 #[derive(Clone, Debug)]
@@ -38,8 +38,9 @@ impl Outcome {
         self.run.status == Status::Succeeded
     }
 
-    /// Every attempt, the first one first: its task, times, exit code and failure.
-    pub fn attempts(&self) -> &[Attempt] {
+    /// The attempts, the first one first: task, times, exit code and failure. Of more than 60 the first 10 and the last 50 are
+    /// there; [`Attempts::total`] says how many there were.
+    pub fn attempts(&self) -> &Attempts {
         &self.run.attempts
     }
 
@@ -84,7 +85,7 @@ pub struct RunFailed(
 
 impl RunFailed {
     fn text(&self) -> String {
-        let (name, status, attempts) = (self.0.name(), self.0.status().as_str(), self.0.attempts().len());
+        let (name, status, attempts) = (self.0.name(), self.0.status().as_str(), self.0.attempts().total());
         let after = format!("{name} {status} after {attempts} attempt{}", if attempts == 1 { "" } else { "s" });
         match self.0.failure() {
             Some(failure) => {

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod ecs;
 pub mod eventbridge;
 pub mod faults;
+mod guard;
 mod pattern;
 mod policy;
 mod query;
@@ -34,11 +35,13 @@ pub struct Options {
     pub account: String,
     /// The region of callers that sign for none.
     pub region: String,
+    /// Names, besides loopback's, by which it may be called.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { account: "123456789012".to_owned(), region: "us-east-1".to_owned() }
+        Self { account: "123456789012".to_owned(), region: "us-east-1".to_owned(), hosts: Vec::new() }
     }
 }
 

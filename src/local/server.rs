@@ -6,12 +6,13 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
+use axum::middleware::from_fn_with_state;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::wire::{ApiError, ApiResult, Call};
-use super::{Local, SERVES, not_here, query};
+use super::{Local, SERVES, guard, not_here, query};
 
 /// SQS takes 1 MiB; what is around it is small.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -24,7 +25,9 @@ const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 /// # Errors
 /// The listener's.
 pub async fn serve(local: Local, listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
-    let app = Router::new().fallback(answer).layer(DefaultBodyLimit::max(MOST_BYTES)).with_state(Arc::new(local));
+    let guard = guard::Guard::new(listener.local_addr()?.ip(), &local.options().hosts);
+    let app = Router::new().fallback(answer).layer(DefaultBodyLimit::max(MOST_BYTES));
+    let app = app.layer(from_fn_with_state(guard, guard::guard)).with_state(Arc::new(local));
     axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 

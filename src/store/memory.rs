@@ -114,6 +114,10 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(()) })
     }
 
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn outbox(
         &self,
         outlet: &Outlet,

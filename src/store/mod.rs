@@ -130,6 +130,10 @@ pub trait Store: Send + Sync + 'static {
     /// changes again, for ever, and they take effect once. It gives no others meanwhile.
     fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Whether the cell is still this process's to serve: asked where there is nothing to commit and something is to be
+    /// acknowledged. [`StoreError::Fenced`]: it is not.
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// About `limit` of the oldest undelivered notifications of an outlet behind place `after` (0: from the first), in
     /// order. The next page begins behind [`Page::next`].
     fn outbox(&self, outlet: &Outlet, after: u64, limit: usize)

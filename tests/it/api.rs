@@ -201,6 +201,55 @@ async fn a_name_of_many_is_stopped_as_one() {
 }
 
 #[tokio::test]
+async fn an_array_request_is_shown_page_by_page() {
+    let mut world = World::new();
+    world.config.run_task_rate = 0.01;
+    world.config.run_task_burst = 1;
+    let served = serve(world, None).await;
+    let body = request(json!({"name": "fleet", "count": 2300, "retry": []}));
+    served.post("/v1/runs", "application/json", body.to_string()).await;
+    let names = async |query: &str| {
+        let (status, page) = served.get(&format!("/v1/runs/fleet{query}")).await;
+        assert_eq!(status, 200, "{page}");
+        let names: Vec<String> =
+            page["runs"].as_array().expect("runs").iter().map(|run| run["name"].to_string()).collect();
+        (names, page["nextToken"].as_str().map(str::to_owned))
+    };
+    assert_eq!(names("").await.0.len(), 100, "as many as a page of the list");
+    let (mut seen, mut next) = names("?limit=1000").await;
+    while let Some(token) = next {
+        let (more, further) = names(&format!("?limit=1000&nextToken={token}")).await;
+        assert!(more.len() <= 1000);
+        seen.extend(more);
+        next = further;
+    }
+    let expected: Vec<String> = (0..2300).map(|n| format!("\"fleet/{n}\"")).collect();
+    assert_eq!(seen, expected);
+    assert_eq!(names("?nextToken=2299").await, (Vec::new(), None));
+    for wrong in ["limit=0", "limit=1001", "nextToken=x", "page=2"] {
+        let (status, refused) = served.get(&format!("/v1/runs/fleet?{wrong}")).await;
+        assert_eq!((status, &refused["error"]), (400, &json!("InvalidRequest")), "{wrong}: {refused}");
+    }
+    let (_, one) = served.get("/v1/runs/fleet%2F7?limit=1").await;
+    assert_eq!(one["name"], "fleet/7", "one run is shown as ever");
+
+    served.post("/v1/runs/fleet%2F1700/stop", "application/json", "").await;
+    let output = served.command(&["show", "fleet"], "").await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (first, failed) = text.split_once('\n').expect("lines");
+    assert!(first.starts_with("fleet: 2300 runs: 1 ABORTED, "), "{text}");
+    let named: Vec<&str> = failed.lines().filter(|line| line.contains("fleet/")).collect();
+    assert!(matches!(named[..], [one] if one.contains("fleet/1700") && one.contains("ABORTED")), "{text}");
+    let output = served.command(&["show", "fleet", "--all"], "").await;
+    assert_eq!(String::from_utf8_lossy(&output.stdout).matches("\n  attempt 1").count(), 2300);
+    let output = served.command(&["show", "fleet", "--output", "json"], "").await;
+    let all: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(all["runs"].as_array().map(Vec::len), Some(2300));
+    let pretty = serde_json::to_string_pretty(&all).expect("JSON") + "\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), pretty, "written item by item, it is written as ever");
+}
+
+#[tokio::test]
 async fn a_token_guards_everything_but_health() {
     let served = serve(World::new(), Some("s3cret")).await;
     for path in ["/v1/runs", "/v1/runs/x", "/v1/summary", "/v1/limits", "/v1/stream?status=X", "/metrics"] {

@@ -22,30 +22,34 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// A process that ends with the test, however that ends.
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// `taskwatch local` on a free port, killed at the end.
-pub(crate) struct Local(Child, pub(crate) String);
+pub(crate) struct Local(#[expect(dead_code, reason = "it ends with this")] Killed, pub(crate) String);
 
 impl Local {
     pub(crate) fn start() -> Self {
-        let mut child = taskwatch()
+        let child = taskwatch()
             .args(["local", "--listen", "127.0.0.1:0", "--time-scale", "40", "--cluster", "batch"])
             .stderr(Stdio::piped())
             .spawn()
             .expect("taskwatch local");
+        let mut child = Killed(child);
         let mut line = String::new();
-        let mut reader = BufReader::new(child.stderr.take().expect("stderr"));
+        let mut reader = BufReader::new(child.0.stderr.take().expect("stderr"));
         reader.read_line(&mut line).expect("a line");
         // Keeps the pipe open for as long as the endpoint may write to it.
         std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
         let url = line.trim().rsplit(' ').next().expect("a URL").to_owned();
         Self(child, url)
-    }
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -54,3 +54,37 @@ async fn the_aws_cli_runs_a_task_and_hears_of_it() {
     let identity = cli(&url, &["sts", "get-caller-identity"]).await;
     assert_eq!(identity["Account"], "123456789012");
 }
+
+#[tokio::test]
+async fn a_web_page_does_not_drive_the_endpoint_and_every_name_of_loopback_does() {
+    let local = local(true).await;
+    let client = reqwest::Client::new();
+    let status = async |method: &str, header: &str, value: &str| {
+        let url = format!("{}/?Action=CreateTopic&Name=made", local.url());
+        let sent = client.request(method.parse().expect("a method"), url).header(header, value).send().await;
+        sent.expect("an answer").status().as_u16()
+    };
+    for (header, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("host", "evil.example"),
+        ("host", "127.0.0.1.nip.io"),
+    ] {
+        for method in ["GET", "POST", "OPTIONS"] {
+            assert_eq!(status(method, header, value).await, 403, "{method} {header}: {value}");
+        }
+    }
+    let call = [("x-amz-target", "AmazonSQS.CreateQueue"), ("origin", "https://evil.example")];
+    let sent = call.into_iter().fold(client.post(local.url()), |sent, (name, value)| sent.header(name, value));
+    let refused = sent.body("{\"QueueName\": \"made\"}").send().await.expect("an answer");
+    assert_eq!(refused.status().as_u16(), 403);
+    assert!(local.local.calls().is_empty(), "{:?}", local.local.calls());
+    let port = local.address.port();
+    for host in ["localhost", "sqs.us-east-1.localhost", "127.0.0.1", "[::1]"] {
+        assert_eq!(status("GET", "host", &format!("{host}:{port}")).await, 200, "{host}");
+    }
+    assert_eq!(status("GET", "sec-fetch-site", "none").await, 200, "typed by a person");
+    assert_eq!(status("POST", "origin", &local.url()).await, 200);
+}

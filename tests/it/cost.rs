@@ -44,9 +44,11 @@ async fn calls(runs: usize) -> BTreeMap<String, u64> {
         let request = json!({"name": format!("n-{n}"), "runTask": run_task, "until": "stopped"});
         queue.send(&request.to_string(), &[]).await.expect("sent");
     }
+    let mut changes = cell.subscribe();
     let ended = async {
         while cell.runs().iter().filter(|run| run.status.is_final()).count() < runs {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            // Whether it was told of this change or has missed some: it looks again.
+            let _ = changes.recv().await;
         }
         cell.flush(HANGS).await;
     };

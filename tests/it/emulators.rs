@@ -16,27 +16,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::support::aws::Aws;
 use super::support::ecs::{Ecs, Placed, envelope};
 use super::support::emulator::Emulator;
-
-/// What the tests below rely on, so that a new version of the emulator that behaves otherwise is seen here first.
-#[tokio::test]
-async fn moto_lets_a_test_be_ecs_and_ministack_does_not() {
-    let detail = json!({ "taskArn": "arn:aws:ecs:us-east-1:123456789012:task/batch/0", "startedBy": "blue/0" });
-
-    let moto = Emulator::moto();
-    Aws::new(&moto.sdk()).put_events(&[detail]).await;
-
-    let ministack = Emulator::ministack();
-    let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
-        .source("aws.ecs")
-        .detail_type("ECS Task State Change")
-        .detail("{}");
-    let refused =
-        Aws::new(&ministack.sdk()).events.put_events().entries(entry.build()).send().await.expect("PutEvents");
-    assert_eq!(refused.failed_entry_count, 1);
-}
-
-/// So long nothing takes that still goes on: a bound that turns a hang into a failure.
-const HANGS: Duration = Duration::from_secs(120);
+use super::support::polled::eventually;
+use super::support::whole::HANGS;
 
 /// A cell on an emulator's queues and topic, with the fake ECS.
 pub(crate) struct Fleet {
@@ -101,14 +82,18 @@ impl Fleet {
     }
 
     async fn all_ends(&self, names: &[String]) -> BTreeMap<String, Status> {
+        let mut changes = self.cell.subscribe();
         let mut ends = BTreeMap::new();
-        while ends.len() < names.len() {
+        loop {
             for run in self.cell.runs().into_iter().filter(|run| run.status.is_final()) {
                 ends.insert(run.name, run.status);
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            if ends.len() >= names.len() {
+                return ends;
+            }
+            // Whether it was told of this change or has missed some: it looks again.
+            let _ = changes.recv().await;
         }
-        ends
     }
 }
 
@@ -193,9 +178,9 @@ async fn a_fleet_survives_ministacks_queue_with_duplicates_disorder_and_stranger
     let notifications = fleet.aws.take(&fleet.told, names.len() + 1, 3).await;
     assert_eq!(notifications.len(), names.len(), "one notification a run");
     let counters = fleet.cell.counters();
-    while counters.malformed.get() < names.len() as u64 || counters.foreign.get() < names.len() as u64 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let least = names.len() as u64;
+    let counted = async || counters.malformed.get() >= least && counters.foreign.get() >= least;
+    eventually("strangers and rubbish are counted", counted).await;
     fleet.cell.drain(Duration::from_secs(5)).await;
     assert_eq!(fleet.aws.depth(&events).await, 0, "strangers and rubbish were deleted, not bounced");
 }

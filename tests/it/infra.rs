@@ -1,6 +1,7 @@
 //! `infra/`: linted, and deployed in emulators of CloudFormation that others wrote; a fleet runs through what was deployed.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path as FilePath;
 use std::process::Command;
 use std::time::Duration;
@@ -11,12 +12,11 @@ use super::cli::{stderr, stdout, taskwatch};
 use super::emulators::{Fleet, Path, assert_ends, request};
 use super::support::ecs::envelope;
 use super::support::emulator::Emulator;
+use super::support::polled::eventually;
 use super::support::python;
 
 /// What the templates are given.
 const CLUSTER: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/batch";
-/// A stack is made within seconds; after so many looks it hangs.
-const LOOKS: usize = 600;
 
 fn root() -> &'static FilePath {
     FilePath::new(env!("CARGO_MANIFEST_DIR"))
@@ -67,26 +67,38 @@ pub(crate) fn names(text: &str, prefix: &str) -> BTreeSet<String> {
     text.split(prefix).skip(1).map(rest).collect()
 }
 
-/// Every alert says how bad it is, what is wrong, and what to do.
+/// Every alert says how bad it is, what is wrong, and what to do; and `alerts_test.yaml` shows both when it fires and when not.
 #[test]
-fn every_alert_is_whole() {
-    let script = "import sys, yaml\nfor g in yaml.safe_load(open(sys.argv[1]))['groups']:\n for r in g['rules']:\n  \
-                  assert r['expr'] and r['labels']['severity'] in ('page', 'ticket'), r\n  \
-                  assert r['annotations']['summary'] and r['annotations']['description'], r";
+fn every_alert_is_whole_and_shown_both_ways() {
+    let script = "import sys, yaml\nrules, tests = (yaml.safe_load(open(name)) for name in sys.argv[1:])\n\
+                  shown = [(c['alertname'], bool(c.get('exp_alerts'))) for t in tests['tests'] for c in t['alert_rule_test']]\n\
+                  for rule in (rule for group in rules['groups'] for rule in group['rules']):\n  \
+                  assert rule['labels']['severity'] in ('page', 'ticket'), rule\n  \
+                  assert rule['annotations']['summary'] and rule['annotations']['description'], rule\n  \
+                  assert (rule['alert'], True) in shown and (rule['alert'], False) in shown, rule['alert']";
     let mut python = python::command();
-    passes("alerts.yaml", python.args(["-c", script, &infra("alerts.yaml")]));
+    passes("alerts", python.args(["-c", script, &infra("alerts.yaml"), &infra("alerts_test.yaml")]));
+}
+
+/// Prometheus's own tool; `None`, and a word of it, where there is none and none is asked for (`TASKWATCH_PROMTOOL=required`).
+fn promtool() -> Option<Command> {
+    let found = Command::new("promtool").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        let why = "there is no promtool on PATH (it comes with Prometheus; Debian: prometheus)";
+        let required = std::env::var("TASKWATCH_PROMTOOL").as_deref() == Ok("required");
+        assert!(!required, "TASKWATCH_PROMTOOL=required, but {why}");
+        // Past the test harness, which would keep it to itself.
+        let _ = writeln!(std::io::stderr(), "\nSKIPPED: the tests of the alerts: {why}\n");
+    }
+    found.then(|| Command::new("promtool"))
 }
 
 /// `infra/alerts_test.yaml`: each alert on series where it must fire and on such where it must not, with its texts.
 #[test]
 fn every_alert_fires_when_it_should_and_only_then() {
-    let mut evaluator = python::command();
-    evaluator.arg(root().join("tests/python/alerts.py")).arg(infra("alerts_test.yaml"));
-    passes("alerts_test.yaml", &mut evaluator);
-    // Where Prometheus's own is at hand, it is of the same mind.
-    let mut promtool = Command::new("promtool");
-    if promtool.arg("--version").output().is_ok() {
-        passes("promtool", Command::new("promtool").args(["test", "rules", &infra("alerts_test.yaml")]));
+    for (what, file) in [("check", "alerts.yaml"), ("test", "alerts_test.yaml")] {
+        let Some(mut promtool) = promtool() else { return };
+        passes(file, promtool.args([what, "rules", &infra(file)]));
     }
 }
 
@@ -168,19 +180,22 @@ impl Account<'_> {
             "--parameters",
             &parameters,
         ]);
-        for _ in 0..LOOKS {
+        let mut outputs = Value::Null;
+        eventually(&format!("{stack} is made"), async || {
             let answer = self.aws(&["cloudformation", "describe-stacks", "--stack-name", stack]);
             let made = &answer["Stacks"][0];
+            outputs = made["Outputs"].clone();
             match made["StackStatus"].as_str() {
-                Some("CREATE_COMPLETE") => return made["Outputs"].clone(),
-                Some("CREATE_IN_PROGRESS") => tokio::time::sleep(Duration::from_millis(100)).await,
+                Some("CREATE_COMPLETE") => true,
+                Some("CREATE_IN_PROGRESS") => false,
                 other => panic!(
                     "{stack} is {other:?}: {:#}",
                     self.aws(&["cloudformation", "describe-stack-events", "--stack-name", stack])
                 ),
             }
-        }
-        panic!("{stack} was not made");
+        })
+        .await;
+        outputs
     }
 
     /// `infra/cell.yaml` for the cell `blue` in a new VPC: its path.

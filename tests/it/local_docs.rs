@@ -6,13 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::python;
+use crate::support::{polled, python};
 
 const PAGE: &str = include_str!("../../docs/local.md");
 
@@ -94,13 +92,10 @@ impl Desk {
         Shell(command.spawn().expect("bash"))
     }
 
-    /// Waits for the endpoint; a bound turns a hang into a failure.
+    /// Waits for the endpoint.
     fn until_it_listens(&self) {
-        let up = (0..300).any(|_| {
-            thread::sleep(Duration::from_millis(100));
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-        });
-        assert!(up, "{}", self.read("endpoint.log"));
+        let what = || format!("it listens; it said {}", self.read("endpoint.log"));
+        polled::until(what, || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_sns::types::Tag;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use serde_json::{Value, json};
-use taskwatch::aws::{Clients, Target};
+use taskwatch::aws::{Clients, Publisher, Target};
 use taskwatch::cell::ports::{CallError, Notifier as _};
 use taskwatch::core::machine::{self, Input};
 use taskwatch::core::notification::{self, Notification, Origin, Outlets};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::support::aws::Aws;
 use super::support::emulator::{self, Emulator};
-use super::support::whole::{Whole, endpoint};
+use super::support::whole::Whole;
 
 /// A bus of the account, a rule on it for what failed, and the queue behind that.
 async fn failures_of(aws: &Aws, bus: &str) -> String {
@@ -68,7 +68,7 @@ async fn a_topic_and_a_bus_are_told_of_the_same_ends_under_the_same_ids() {
         assert_eq!(event["detail"], told["detail"]);
         assert_eq!((&event["detail"]["notificationId"], &event["resources"]), (&told["id"], &told["resources"]));
     }
-    assert_eq!((whole.cell.undelivered(), whole.cell.troubles()), (0, Vec::new()));
+    assert_eq!((whole.cell.undelivered(), whole.cell.delivery_failures()), (0, Vec::new()));
 }
 
 /// The notification of a run that was stopped.
@@ -83,16 +83,21 @@ fn stopped(topic: &str, name: &str) -> Notification {
     notification::build(&run, &Origin::default(), &outlets).remove(0)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fifo_topic_gets_a_group_a_run_and_what_comes_again_is_dropped() {
-    let moto = Emulator::moto();
+/// Our publisher, and the SDK, at an emulator.
+async fn at(emulator: &Emulator) -> (Publisher, Aws) {
     let target = Target {
         region: Some("us-east-1".into()),
-        endpoint_url: Some(moto.endpoint()),
+        endpoint_url: Some(emulator.endpoint()),
         test_credentials: true,
         ..Target::default()
     };
-    let (publisher, aws) = (Clients::load(&target).await.publisher(), Aws::new(&moto.sdk()));
+    (Clients::load(&target).await.publisher(), Aws::new(&emulator.sdk()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fifo_topic_gets_a_group_a_run_and_what_comes_again_is_dropped() {
+    let moto = Emulator::moto();
+    let (publisher, aws) = at(&moto).await;
     let queue = aws.sqs.create_queue().queue_name("q.fifo").attributes(QueueAttributeName::FifoQueue, "true");
     let queue = queue.send().await.expect("CreateQueue").queue_url.expect("a URL");
     let tag = Tag::builder().key("k").value("v").build().expect("whole");
@@ -119,14 +124,23 @@ async fn a_fifo_topic_gets_a_group_a_run_and_what_comes_again_is_dropped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_not_there_is_no_fault_of_the_message() {
-    let (_local, clients) = endpoint("").await;
+    let moto = Emulator::moto();
+    let (publisher, aws) = at(&moto).await;
     let batch = [stopped("arn:aws:sns:us-east-1:123456789012:gone", "a")];
-    let answers = clients.publisher().publish(&batch).await;
-    assert!(matches!(answers.as_slice(), [Err(CallError::Unknown(_))]), "{answers:?}");
-    // What AWS says of one message it does not take, in a 200.
-    let (topic, _) = clients.create_subscribed_topic("runs").await.expect("a topic");
+    let answers = publisher.publish(&batch).await;
+    assert!(
+        matches!(answers.as_slice(), [Err(CallError::Unknown(why))] if why.contains("Topic does not exist")),
+        "{answers:?}"
+    );
+    // One message of two that is not taken, in a 200.
+    let (topic, told) = aws.topic("runs").await;
     let mut batch = [stopped(&topic, "a"), stopped(&topic, "b")];
-    batch[0].subject = "two\nlines".into();
-    let answers = clients.publisher().publish(&batch).await;
-    assert!(matches!(answers.as_slice(), [Err(CallError::Refused(_)), Ok(())]), "{answers:?}");
+    batch[0].message = "x".repeat(256 * 1024 + 1);
+    let answers = publisher.publish(&batch).await;
+    assert!(
+        matches!(answers.as_slice(), [Err(CallError::Refused(why)), Ok(())] if why.cause.contains("Message too long")),
+        "{answers:?}"
+    );
+    let taken: Vec<String> = aws.take(&told, 2, 2).await.into_iter().filter_map(|message| message.body).collect();
+    assert_eq!(taken, [batch[1].message.as_str()]);
 }

@@ -6,9 +6,10 @@ use std::process::Output;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
-use super::cli::{Local, stderr, stdout, taskwatch};
+use super::cli::{Killed, Local, stderr, stdout, taskwatch};
 use super::support::aws::Aws;
 use super::support::emulator::{Emulator, sdk};
+use super::support::polled;
 
 const RULE: &str = "blue-events";
 
@@ -295,29 +296,22 @@ async fn ten_minutes_on_aws_from_setup_to_a_serving_cell() {
     assert_eq!(nobody.status.code(), Some(1), "{}", stderr(&nobody));
     assert_eq!(asked("taskwatch doctor --task-definition etl").status.code(), Some(0), "before anything serves");
 
-    let mut cell = shell("exec taskwatch serve").stderr(std::process::Stdio::null()).spawn().expect("taskwatch serve");
-    // A bound that turns a hang into a failure.
-    let ready = (0..300).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        asked("taskwatch healthcheck --ready").status.success()
-    });
+    let serve = shell("exec taskwatch serve").stderr(std::process::Stdio::null()).spawn().expect("taskwatch serve");
+    let cell = Killed(serve);
+    polled::until(|| "the cell is ready".to_owned(), || asked("taskwatch healthcheck --ready").status.success());
     let doctor = asked("taskwatch doctor --task-definition etl");
     let elsewhere =
         "{\"name\":\"w\",\"until\":\"stopped\",\"runTask\":{\"cluster\":\"default\",\"taskDefinition\":\"etl\"}}";
     let submitted = asked(&format!("echo '{elsewhere}' | taskwatch submit -"));
-    let placed = (0..300).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        stdout(&asked("taskwatch show w --output json")).contains(":task/default/")
-    });
+    // The same request again is the same run; this returns once it has a task.
+    let placed = asked(&format!("echo '{elsewhere}' | taskwatch run - --no-wait --server \"$TASKWATCH_URL\""));
     let unheard = asked("taskwatch doctor --no-probe");
-    let _ = cell.kill();
-    let _ = cell.wait();
-    assert!(ready, "the cell was to serve");
+    drop(cell);
     let said = stdout(&doctor);
     assert_eq!(doctor.status.code(), Some(0), "{said}");
     assert!(said.contains("probe: an event went through the rule into the queue"), "{said}");
     assert!(said.trim_end().lines().last().is_some_and(|line| line.starts_with("The path works")), "{said}");
-    assert!(placed, "{}", stderr(&submitted));
+    assert!(stdout(&placed).contains(":task/default/"), "{}{}", stderr(&submitted), stderr(&placed));
     let said = stdout(&unheard);
     assert!(
         unheard.status.code() == Some(1) && said.contains("FAIL   rule's clusters: the cell has tasks in"),

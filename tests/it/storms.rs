@@ -9,6 +9,7 @@ use taskwatch::core::run::Status;
 
 use super::support::aws::Aws;
 use super::support::emulator;
+use super::support::polled::eventually;
 use super::support::whole::Whole;
 
 /// Runs that may have a task at once: what is in flight when launches are paused is spent as well.
@@ -44,10 +45,11 @@ async fn a_missing_image_costs_few_of_two_hundred_runs_and_the_rest_go_once_it_i
         .await;
     let failed = || whole.cell.runs().iter().filter(|run| run.status == Status::Failed).count();
     // Also a probe has failed: the image is still missing.
-    while whole.cell.storms().first().is_none_or(|storm| storm.failed_probes == 0) {
+    eventually("a probe that failed", async || {
         assert!(failed() < RUNS, "nothing pauses it");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        whole.cell.storms().first().is_some_and(|storm| storm.failed_probes > 0)
+    })
+    .await;
     register(&ecs, "app:1").await;
     let mut spent = 0;
     for run in &runs {

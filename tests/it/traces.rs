@@ -1,7 +1,7 @@
 //! What an operator sees of a run's life: its trace at a collector, and its lines in a JSON log.
 
 use std::io::Write as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -10,18 +10,9 @@ use axum::http::HeaderMap;
 use axum::routing::post;
 use serde_json::{Value, json};
 
-use super::cli::{Local, stderr, taskwatch};
+use super::cli::{Killed, Local, stderr, taskwatch};
+use super::support::said::Said;
 use super::support::whole::HANGS;
-
-/// A process that ends with the test, however that ends.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 type Taken = Arc<Mutex<Vec<Value>>>;
 
@@ -73,19 +64,13 @@ async fn a_run_is_traced_by_its_id_and_logged_with_its_task() {
     let (local, (url, taken)) = (Local::start(), collector().await);
     let listen = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").to_string();
     let mut cell = Killed(serve(&local, &url, &listen).spawn().expect("serve"));
+    let said = Said::by(cell.0.stderr.take().expect("stderr"));
+    said.line_with("\"serving\"").await;
     let server = format!("http://{listen}");
     let request = json!({"name": "nightly", "until": "stopped",
         "retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1}],
         "runTask": {"taskDefinition": "etl", "overrides": {"containerOverrides": [{"name": "etl", "command": ["exit", "3"]}]}}});
     let ran = tokio::task::spawn_blocking(move || {
-        let ready = |_| taskwatch().args(["list", "--server", &server]).output().is_ok_and(|o| o.status.success());
-        assert!(
-            (0..600).any(|n| {
-                std::thread::sleep(std::time::Duration::from_millis(100));
-                ready(n)
-            }),
-            "it serves"
-        );
         let mut run = taskwatch();
         run.args(["run", "-", "--server", &server]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut run = run.spawn().expect("run");
@@ -98,8 +83,7 @@ async fn a_run_is_traced_by_its_id_and_logged_with_its_task() {
 
     // Its end sends what is left.
     assert!(Command::new("kill").arg(cell.0.id().to_string()).status().expect("kill").success());
-    let mut pipe = cell.0.stderr.take().expect("stderr");
-    let log = std::thread::spawn(move || std::io::read_to_string(&mut pipe).expect("a log"));
+    let log = said.all().await.join("\n");
     assert!(tokio::task::spawn_blocking(move || cell.0.wait()).await.expect("its end").expect("its end").success());
 
     let spans = taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -112,7 +96,6 @@ async fn a_run_is_traced_by_its_id_and_logged_with_its_task() {
         assert_eq!(attribute(span, "taskwatch.exit_code")["intValue"], "3");
     }
 
-    let log = log.join().expect("the log");
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
     let of_run = |line: &&Value| line["fields"]["run"] == run["run"];
     let said = |message: &str| lines.iter().filter(of_run).find(|line| line["fields"]["message"] == message).cloned();
@@ -122,4 +105,36 @@ async fn a_run_is_traced_by_its_id_and_logged_with_its_task() {
         assert_eq!(fields["task_arn"], run["attempts"][attempt]["taskArn"]);
     }
     assert!(said("a run changed").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_password_of_a_url_is_logged_or_shown() {
+    let local = Local::start();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
+    let mut command = serve(&local, &format!("http://me:s3cr3t@{closed}?key=s3cr3t"), "127.0.0.1:0");
+    let mut cell = Killed(command.spawn().expect("serve"));
+    let said = Said::by(cell.0.stderr.take().expect("stderr"));
+    let serving: Value = serde_json::from_str(&said.line_with("\"serving\"").await).expect("JSON");
+    let address = serving["fields"]["address"].as_str().expect("an address").to_owned();
+    let asked = async |url: String, arguments: &[&str]| {
+        let mut command = taskwatch();
+        command.args(arguments).args(["--server", &url]);
+        tokio::task::spawn_blocking(move || command.output().expect("a command")).await.expect("its end")
+    };
+    let etl = ["run", "--task-definition", "etl", "--until", "stopped", "--env", "TASKWATCH_LOCAL_EXIT=0"];
+    let ran = asked(format!("http://me:s3cr3t@{address}"), &etl).await;
+    assert_eq!(ran.status.code(), Some(0), "{}", stderr(&ran));
+    let told = said.line_with("traces are not taken").await;
+    assert!(told.contains(&format!("http://***@{closed}")), "{told}");
+    let nobody = asked(format!("http://me:s3cr3t@{closed}/?token=s3cr3t"), &["list"]).await;
+    assert!(
+        stderr(&nobody).contains(&format!("http://***@{closed}/?token=***: cannot connect")),
+        "{}",
+        stderr(&nobody)
+    );
+    let wrong = asked(format!("ftp://me:s3cr3t@{closed}"), &["show", "x"]).await;
+    assert!(stderr(&wrong).contains(&format!("\"ftp://***@{closed}\"")), "{}", stderr(&wrong));
+    drop(cell);
+    let all = [said.all().await.join("\n"), stderr(&ran), stderr(&nobody), stderr(&wrong)].concat();
+    assert!(!all.contains("s3cr3t"), "{all}");
 }

@@ -1,6 +1,7 @@
 //! Variables of the environment that look like settings and are none: a typo must not pass in silence.
 
-use super::Settings;
+use std::collections::BTreeSet;
+
 use crate::core::request::nearest;
 
 /// Known beside the settings.
@@ -21,13 +22,12 @@ const OTHERS: &[&str] = &[
 ];
 
 /// A line for each variable of the environment that nothing reads. Another program may have set it, so none is refused.
-pub(in crate::cli) fn strangers() -> Vec<String> {
+pub(super) fn strangers(settings: &BTreeSet<String>) -> Vec<String> {
     let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
-    told(set.filter_map(|(name, _)| name.into_string().ok()))
+    told(settings, set.filter_map(|(name, _)| name.into_string().ok()))
 }
 
-fn told(names: impl Iterator<Item = String>) -> Vec<String> {
-    let settings = Settings::variables();
+fn told(settings: &BTreeSet<String>, names: impl Iterator<Item = String>) -> Vec<String> {
     let known: Vec<&str> = settings.iter().map(String::as_str).chain(OTHERS.iter().copied()).collect();
     let told = |name: String| {
         let own = name.strip_prefix("TASKWATCH_").filter(|own| !known.contains(own))?;
@@ -42,12 +42,13 @@ fn told(names: impl Iterator<Item = String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::settings::Settings;
 
     #[test]
     fn a_variable_that_nothing_reads_is_told_with_the_nearest_that_is_read() {
         let names =
             ["PATH", "TASKWATCH_URL", "TASKWATCH_STORE", "TASKWATCH_RUN", "TASKWATCH_RUN_TASK_RATES", "TASKWATCH_CEL"];
-        let lines = told(names.iter().map(|name| (*name).to_owned()));
+        let lines = told(&Settings::variables(), names.iter().map(|name| (*name).to_owned()));
         assert_eq!(lines.len(), 2, "{lines:?}");
         for (line, name, near) in [
             (&lines[0], "TASKWATCH_CEL is set", "did you mean TASKWATCH_CELL?"),
@@ -63,7 +64,7 @@ mod tests {
         let word = |rest: &str| rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect::<String>();
         let named =
             pages.match_indices("TASKWATCH_").map(|(at, _)| word(&pages[at..])).filter(|name| !name.ends_with('_'));
-        let unknown = told(named);
+        let unknown = told(&Settings::variables(), named);
         assert!(unknown.is_empty(), "{unknown:?}");
     }
 }

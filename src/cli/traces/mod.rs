@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
+use super::masked;
 use crate::cell::{Cell, Numbered};
 
 /// Runs in one export.
@@ -50,7 +51,7 @@ impl Target {
             (None, None) => return Ok(None),
         };
         let parsed = reqwest::Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let url = parsed.ok_or_else(|| wrong(name, &url, "a URL such as http://127.0.0.1:4318"))?;
+        let url = parsed.ok_or_else(|| wrong(name, &masked::url(&url), "a URL such as http://127.0.0.1:4318"))?;
         if let Some(protocol) = env("OTEL_EXPORTER_OTLP_PROTOCOL").filter(|protocol| protocol == "grpc") {
             let expected = "http/json, at a collector's HTTP port (4318)";
             return Err(wrong("OTEL_EXPORTER_OTLP_PROTOCOL", &protocol, expected));
@@ -184,7 +185,8 @@ impl Sender {
                 }
             };
             if !std::mem::replace(&mut self.fails, true) {
-                tracing::warn!(url = %self.target.url, spans = count, why, "traces are not taken, and are dropped until they are");
+                let url = masked::url(self.target.url.as_str());
+                tracing::warn!(url, spans = count, why, "traces are not taken, and are dropped until they are");
             }
             return;
         }
@@ -235,6 +237,7 @@ mod tests {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318");
         for (set, part) in [
             (vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4318")], "OTEL_EXPORTER_OTLP_ENDPOINT is \"c:4318"),
+            (vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "me:secret@c:4318")], "OTEL_EXPORTER_OTLP_ENDPOINT is \"***@c:4318"),
             (vec![endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "http/json"),
             (vec![endpoint, ("OTEL_EXPORTER_OTLP_HEADERS", "secret")], "name=value"),
         ] {

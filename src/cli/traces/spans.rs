@@ -29,7 +29,7 @@ pub(super) fn of(run: &Run) -> Vec<Value> {
     let mut whole = span(&root, None, "run", (begin, end));
     whole["attributes"] = attributes(json!({
         "taskwatch.run": run.id, "taskwatch.name": run.name, "taskwatch.status": run.status.as_str(),
-        "taskwatch.queue": run.spec.queue, "taskwatch.attempts": run.attempts.len(), "aws.ecs.cluster": run.cluster(),
+        "taskwatch.queue": run.spec.queue, "taskwatch.attempts": run.attempts.total(), "aws.ecs.cluster": run.cluster(),
         "aws.ecs.task_definition": run.task_definition(), "error.type": run.ended_by.as_ref().map(|f| &f.error),
         "taskwatch.class": run.ended_by.as_ref().map(|f| f.class),
     }));
@@ -139,7 +139,7 @@ mod tests {
         (second.pull_started_at, second.pull_stopped_at, second.started_at) =
             (Some(at(30)), Some(at(40)), Some(at(45)));
         (second.stopped_at, second.exit_code, second.task_arn) = (Some(at(60)), Some(0), Some("arn:2".into()));
-        (run.attempts, run.status, run.finished_at) = (vec![first, second], Status::Succeeded, Some(at(61)));
+        (run.attempts, run.status, run.finished_at) = (vec![first, second].into(), Status::Succeeded, Some(at(61)));
         run
     }
 

@@ -10,10 +10,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::state::{Effect, Message, State};
 use super::view::{self, Look};
-use super::{ask, stream};
+use super::{ask, keys, stream};
 use crate::cli::client::Server;
 use crate::cli::error::CliError;
 use crate::cli::signals::Signals;
+use crate::core::time::Timestamp;
 
 /// Changes may come by the thousand: they are shown so often.
 const FRAME: Duration = Duration::from_millis(100);
@@ -72,7 +73,7 @@ pub(super) async fn show(server: Server, mut state: State, look: &Look) -> Resul
             event = keys.next() => match event {
                 Some(Ok(event)) => {
                     if let Event::Key(key) = event {
-                        effects = state.apply(Message::Key(key));
+                        effects = keys::press(&mut state, key);
                     }
                     // A key's effect is seen at once.
                     if let Err(error) = screen.draw(&mut state, look) {
@@ -83,7 +84,7 @@ pub(super) async fn show(server: Server, mut state: State, look: &Look) -> Resul
                 None => break Err(CliError::other("the terminal is gone")),
             },
             _ = frames.tick() => {
-                effects = state.apply(Message::Tick(super::now()));
+                effects = state.apply(Message::Tick(now()));
                 if changed || shown.elapsed() >= IDLE {
                     if let Err(error) = screen.draw(&mut state, look) {
                         break Err(error);
@@ -99,4 +100,8 @@ pub(super) async fn show(server: Server, mut state: State, look: &Look) -> Resul
     };
     following.abort();
     code
+}
+
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
 }

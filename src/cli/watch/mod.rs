@@ -21,12 +21,11 @@ use clap::Args;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::args::{Format, Global, ServerArgs};
 use super::client::Server;
 use super::error::CliError;
+use super::options::{Format, Global, ServerArgs};
 use super::output;
 use super::settings::Settings;
-use crate::core::time::Timestamp;
 use filter::Filter;
 use state::{Message, State};
 use view::Look;
@@ -88,7 +87,7 @@ pub(super) async fn watch(arguments: WatchArgs, global: &Global, settings: &Sett
     }
     let strange = || CliError::other(format!("{}: not a taskwatch cell", server.url()));
     let summary = data::read(answer).ok_or_else(strange)?;
-    let mut state = State::new(server.url(), filter, summary, now());
+    let mut state = State::new(server.url(), filter, summary, live::now());
     let look = Look::new(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()));
     if !arguments.once {
         return live::show(server, state, &look).await;
@@ -122,8 +121,4 @@ fn frame(state: &State, (width, height): (u16, u16)) -> String {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     view::draw(state, &Look::new(false), buffer.area, &mut buffer);
     view::text(&buffer)
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
 }

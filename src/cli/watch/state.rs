@@ -3,11 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crossterm::event::KeyEvent;
-
 use super::data::{Full, Page, Row, Summary};
 use super::filter::Filter;
-use super::keys;
 use super::list::{List, Question};
 use super::order::Order;
 use crate::core::time::Timestamp;
@@ -24,7 +21,6 @@ const ASK: Duration = Duration::from_secs(1);
 pub(super) enum Message {
     /// It is now so late, by this machine's clock.
     Tick(Timestamp),
-    Key(KeyEvent),
     /// The stream is there, perhaps again.
     Open,
     /// The stream is gone, and why.
@@ -148,7 +144,6 @@ impl State {
                 self.now = now;
                 self.notice.take_if(|notice| notice.until <= now);
             }
-            Message::Key(key) => return keys::press(self, key),
             Message::Open => self.open(),
             Message::Lost(why) => self.lost(why),
             Message::Summary(summary) => self.summary(*summary),

@@ -42,7 +42,9 @@ async fn until_it_breaks(server: &Server, last: &mut Option<String>, tell: &Send
     loop {
         let piece = match timeout(SILENCE, pieces.next()).await {
             Ok(Some(Ok(piece))) => piece,
-            Ok(Some(Err(error))) => return format!("{}: the stream broke ({})", server.url(), root(&error)),
+            Ok(Some(Err(error))) => {
+                return format!("{}: the stream broke ({})", server.url(), root(&error.without_url()));
+            }
             Ok(None) => return format!("{}: the cell ended the stream", server.url()),
             Err(_) => return format!("{}: nothing came for {} s", server.url(), SILENCE.as_secs()),
         };

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::data::{Full, Page, Row, Summary, read};
 use super::filter::Filter;
+use super::keys;
 use super::order::Order;
 use super::state::{Effect, Line, Message, Prompt, State};
 use crate::core::time::Timestamp;
@@ -40,7 +41,7 @@ pub(super) fn showing(rows: Vec<Row>, more: Value) -> State {
 }
 
 pub(super) fn press(state: &mut State, code: KeyCode) -> Vec<Effect> {
-    state.apply(Message::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+    keys::press(state, KeyEvent::new(code, KeyModifiers::NONE))
 }
 
 pub(super) fn typed(state: &mut State, text: &str) -> Vec<Effect> {
@@ -151,7 +152,7 @@ fn a_filter_is_typed_mended_and_put_away() {
     typed(&mut state, "/kind=q");
     assert_eq!(press(&mut state, KeyCode::Enter), []);
     assert!(matches!(&state.prompt, Prompt::Filter(text, Some(_)) if text == "kind=q"), "{:?}", state.prompt);
-    state.apply(Message::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+    keys::press(&mut state, KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
     typed(&mut state, "failed queue=qs");
     press(&mut state, KeyCode::Backspace);
     let effects = press(&mut state, KeyCode::Enter);
@@ -166,7 +167,7 @@ fn q_quits_but_not_where_it_is_typed_and_control_c_always() {
     let mut state = showing(vec![], json!({}));
     assert_eq!(typed(&mut state, "/q"), []);
     let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-    assert_eq!(state.apply(Message::Key(control_c)), [Effect::Quit(130)]);
+    assert_eq!(keys::press(&mut state, control_c), [Effect::Quit(130)]);
     press(&mut state, KeyCode::Esc);
     assert_eq!(typed(&mut state, "q"), [Effect::Quit(0)]);
 }

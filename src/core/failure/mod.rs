@@ -239,6 +239,13 @@ pub fn stop_asked(reason: &str) -> Failure {
     Failure::new(&["Taskwatch.Stopped"], meaning, format!("stopped on request: {reason}"))
 }
 
+/// The store cannot hold the run, with what the store said.
+pub fn too_large(why: &str) -> Failure {
+    let hint = "make the request smaller: its environment, overrides and messages are kept with the run";
+    let meaning = Meaning { class: Class::Configuration, transience: Transience::Permanent, hint };
+    Failure::new(&["Taskwatch.TooLarge"], meaning, why.chars().take(300).collect::<String>())
+}
+
 /// The failure of a task that ended by itself, where the container that is to decide is none of its own.
 pub(in crate::core) fn no_such_container<'n>(name: &str, containers: impl Iterator<Item = &'n str>) -> Failure {
     let hint =

@@ -201,6 +201,24 @@ fn stop_codes_go_before_texts() {
 }
 
 #[test]
+fn exit_codes_that_shells_and_signals_give_have_their_own_hint() {
+    let hint =
+        |code| ended_with("EssentialContainerExited", "Essential container in task exited", None, Some(code)).hint;
+    for (code, part) in [
+        (126, "not executable"),
+        (127, "not found in the image"),
+        (134, "aborted itself (SIGABRT)"),
+        (137, "SIGKILL"),
+        (139, "segmentation fault"),
+        (143, "SIGTERM"),
+        (255, "the entry point failed"),
+    ] {
+        assert!(hint(code).starts_with(&format!("{code}: ")) && hint(code).contains(part), "{}", hint(code));
+    }
+    assert_eq!(hint(3), hint(4));
+}
+
+#[test]
 fn names_go_from_specific_to_general() {
     let pull = ended("TaskFailedToStart", "CannotPullContainerError: pull: i/o timeout", None);
     assert_eq!(

@@ -74,6 +74,6 @@ pub(super) fn next_placement(run: &Run, last: &Attempt) -> usize {
 
 /// A number in 0..1 for jitter: random between runs and attempts, yet a function of both, so that a replay waits as long.
 fn roll(run: &Run) -> f64 {
-    let seed = uuid::Uuid::new_v5(&run.id, &(run.attempts.len() as u64).to_be_bytes()).as_u128();
+    let seed = uuid::Uuid::new_v5(&run.id, &(run.attempts.total() as u64).to_be_bytes()).as_u128();
     ((seed >> 75) & ((1 << 53) - 1)) as f64 / (1_u64 << 53) as f64
 }

@@ -1,5 +1,7 @@
 //! The state machine of a run. Everything that reaches a run goes through [`apply`]; what follows comes out as [`Effect`]s.
 
+#[cfg(test)]
+mod crashes;
 mod deadline;
 mod ending;
 mod observe;
@@ -15,6 +17,9 @@ use super::retry::RetryCounts;
 use super::run::{Attempt, Run, Stage, Status};
 use super::task::Verdict;
 use super::time::Timestamp;
+
+/// Of a run that a store cannot hold, so many characters of each cause are kept.
+const CAUSE_WHEN_TOO_LARGE: usize = 300;
 
 /// What ECS said about one task, with what follows from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +87,11 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// The store cannot hold what the run has become: it ends, with its texts cut short.
+    TooLarge {
+        /// What the store said.
+        why: String,
+    },
     /// Somebody wants it begun again after it ended without reaching its goal.
     Redriven,
 }
@@ -100,26 +110,71 @@ pub enum Effect {
     },
     /// The run is final: tell of it (already filtered by `notify.on`).
     Notify,
+    /// An attempt in the middle of very many is kept no longer: the run is not found by these any more.
+    Unlink {
+        /// Its task.
+        task_arn: Option<String>,
+        /// Its token.
+        token: Option<String>,
+    },
+}
+
+/// What kind of change an input made: whether it has to be committed before its message is acknowledged.
+///
+/// A change is `Transient` when it only follows the task on its way: `version`, `lastStatus`, `heardAt`, and the times and
+/// the exit code that ECS gives, as long as no decision of [`apply`], [`next_deadline`], [`resume`] or a circuit breaker
+/// reads them. That the task started, and that a container of it ended, is read, so the first word of it is durable; so is
+/// every change of status or stage, and everything that a call or a person caused.
+///
+/// Events are deleted after a transient change, and a crash may lose it. That costs nothing but display, for
+/// - every later event and description of the task carries the same again, and after a start every live task is described;
+/// - with an older `version` an event that comes again is new again. It then is what it was, transient; or it came out of
+///   order and was passed over, and says something true that is durable, such as RUNNING.
+///
+/// A transient change has no effects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChangeKind {
+    /// The run is as it was.
+    #[default]
+    Unchanged,
+    /// It is shown to those who look or listen, and needs no commit.
+    Transient,
+    /// It must survive a crash: committed before its message is acknowledged and its effects are carried out.
+    Durable,
+}
+
+impl ChangeKind {
+    /// Durable, if anything changed.
+    const fn durable_if(changed: bool) -> Self {
+        if changed { Self::Durable } else { Self::Unchanged }
+    }
 }
 
 /// What [`apply`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Whether the run is another than before, and must be committed.
-    pub changed: bool,
+    /// Whether the run is another than before, and whether that must be committed.
+    pub change: ChangeKind,
     /// What to do after the commit.
     pub effects: Vec<Effect>,
+}
+
+impl Applied {
+    /// Whether the run is another than before.
+    pub fn changed(&self) -> bool {
+        self.change != ChangeKind::Unchanged
+    }
 }
 
 /// Decides what one input means for one run. Pure: the same run, input and `now` always give the same result.
 pub fn apply(run: &mut Run, input: &Input, now: Timestamp) -> Applied {
     let mut effects = Vec::new();
     let may_change = !run.status.is_final() || *input == Input::Redriven;
-    let changed = may_change && step(run, input, now, &mut effects);
-    if changed {
+    let change = if may_change { step(run, input, now, &mut effects) } else { ChangeKind::Unchanged };
+    if change != ChangeKind::Unchanged {
         run.revision += 1;
     }
-    Applied { changed, effects }
+    Applied { change, effects }
 }
 
 /// What a run that was just read from the store needs done again (its notification apart: that is in the outbox).
@@ -135,19 +190,20 @@ pub fn resume(run: &Run) -> Vec<Effect> {
     }
 }
 
-fn step(run: &mut Run, input: &Input, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
-    match input {
+fn step(run: &mut Run, input: &Input, now: Timestamp, effects: &mut Vec<Effect>) -> ChangeKind {
+    ChangeKind::durable_if(match input {
         Input::Submitted => submitted(run, now, effects),
         Input::Launching { token, group_size } => launching(run, token, *group_size, now),
         Input::Placed { task_arn, created_at } => placed(run, task_arn, *created_at, now, effects),
         Input::Refused(failure) => refused(run, failure, now, effects),
         Input::Deferred => deferred(run, now, effects),
-        Input::Observed(seen) => observe::observed(run, seen, now, effects),
+        Input::Observed(seen) => return observe::observed(run, seen, now, effects),
         Input::Missing { task_arn } => observe::missing(run, task_arn, now, effects),
         Input::Due => deadline::due(run, now, effects),
         Input::StopAsked { reason } => stop_asked(run, reason, now, effects),
+        Input::TooLarge { why } => too_large(run, why, now, effects),
         Input::Redriven => redriven(run, now, effects),
-    }
+    })
 }
 
 fn submitted(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
@@ -185,10 +241,13 @@ fn open_attempt(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) {
 
 fn open_attempt_at(run: &mut Run, placement: usize, now: Timestamp, effects: &mut Vec<Effect>) {
     let number = run.attempts.last().map_or(1, |last| last.number.saturating_add(1));
-    run.attempts.push(Attempt { queued_at: Some(now), ..Attempt::new(number, placement) });
+    let dropped = run.attempts.push(Attempt { queued_at: Some(now), ..Attempt::new(number, placement) });
     run.status = Status::Queued;
     run.retry_at = None;
     effects.push(Effect::Launch);
+    let is_known_by = |attempt: &Attempt| attempt.task_arn.is_some() || attempt.token.is_some();
+    let unlink = |attempt: Attempt| Effect::Unlink { task_arn: attempt.task_arn, token: attempt.token };
+    effects.extend(dropped.into_iter().filter(is_known_by).map(unlink));
 }
 
 fn launching(run: &mut Run, token: &str, group_size: u32, now: Timestamp) -> bool {
@@ -250,6 +309,16 @@ fn stop_asked(run: &mut Run, reason: &str, now: Timestamp, effects: &mut Vec<Eff
     }
     run.stop_asked = Some(reason.to_owned());
     end_early(run, failure::stop_asked(reason), now, effects);
+    true
+}
+
+/// Cuts what ECS said to a length that any store takes, and ends the run.
+fn too_large(run: &mut Run, why: &str, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    for failure in run.attempts.iter_mut().filter_map(|attempt| attempt.failure.as_mut()) {
+        failure.cause = failure.cause.chars().take(CAUSE_WHEN_TOO_LARGE).collect();
+    }
+    run.stop_asked = run.stop_asked.take().map(|reason| reason.chars().take(CAUSE_WHEN_TOO_LARGE).collect());
+    end_early(run, failure::too_large(why), now, effects);
     true
 }
 

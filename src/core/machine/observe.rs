@@ -2,31 +2,84 @@
 
 use std::time::Duration;
 
-use super::{Effect, Observation, Stage, Status, ending, placed};
+use super::{ChangeKind, Effect, Observation, Stage, Status, ending, placed};
 use crate::core::failure::{self, Class, Failure, Transience};
 use crate::core::request::Goal;
 use crate::core::run::{Attempt, Run};
-use crate::core::task::Verdict;
+use crate::core::task::{Deciders, Task, Verdict};
 use crate::core::time::Timestamp;
 
 /// RunTask is eventually consistent: for so long after the launch a MISSING task is "not yet".
 /// AWS advises to ask again with back-off for up to 5 minutes (API reference, RunTask).
 const NOT_YET: Duration = Duration::from_secs(300);
 
+impl Observation {
+    /// What `task` says, judged by these containers. `token` is the part of its `startedBy` behind the cell's name.
+    pub fn of(task: &Task<'_>, token: Option<String>, deciders: Deciders<'_>) -> Self {
+        Self {
+            task_arn: task.task_arn.to_string(),
+            token,
+            version: task.version,
+            last_status: task.last_status.to_string(),
+            verdict: task.verdict(deciders),
+            healthy: task.health_status.as_deref() == Some("HEALTHY"),
+            exit_code: task.exit_code(deciders),
+            created_at: task.created_at,
+            pull_started_at: task.pull_started_at,
+            pull_stopped_at: task.pull_stopped_at,
+            started_at: task.started_at,
+            stopped_at: task.stopped_at,
+        }
+    }
+
+    /// Whether the task has reached RUNNING. `startedAt` proves it, and so does the status itself: a Spot notice is an event
+    /// with `lastStatus` RUNNING and `desiredStatus` STOPPED, and may lack `startedAt`.
+    fn has_run(&self) -> bool {
+        self.started_at.is_some()
+            || self.verdict == Verdict::Running
+            || self.last_status.eq_ignore_ascii_case("RUNNING")
+    }
+}
+
 /// Takes in what ECS said. Older and equal versions, other tasks and other attempts change nothing.
-pub(super) fn observed(run: &mut Run, seen: &Observation, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+pub(super) fn observed(run: &mut Run, seen: &Observation, now: Timestamp, effects: &mut Vec<Effect>) -> ChangeKind {
     // An event may overtake RunTask's answer: it then places the attempt, if it is of the very call that is out.
     let overtook = run.attempt().is_some_and(|a| a.token.is_some() && a.token == seen.token);
     let bound = overtook && placed(run, &seen.task_arn, seen.created_at, now, effects);
-    let Some(attempt) = run.attempts.last_mut().filter(|a| is_live_task(a, &seen.task_arn)) else { return bound };
+    let before = Decisive::of(run);
+    let Some(attempt) = run.attempts.last_mut().filter(|a| is_live_task(a, &seen.task_arn)) else {
+        return ChangeKind::durable_if(bound);
+    };
     let newer = seen.version > attempt.version;
     let healed = seen.healthy && run.spec.until == Goal::Healthy && seen.version == attempt.version;
     if !newer && !healed {
-        return bound;
+        return ChangeKind::durable_if(bound);
     }
     remember(attempt, seen, now);
     conclude(run, seen, now, effects);
-    true
+    let decides = bound || Decisive::of(run) != before;
+    if decides { ChangeKind::Durable } else { ChangeKind::Transient }
+}
+
+/// What an observation may change and later decisions read: see [`ChangeKind`].
+#[derive(PartialEq)]
+struct Decisive {
+    status: Status,
+    stage: Option<Stage>,
+    started: bool,
+    exited: bool,
+}
+
+impl Decisive {
+    fn of(run: &Run) -> Self {
+        let attempt = run.attempt();
+        Self {
+            status: run.status,
+            stage: attempt.map(|a| a.stage),
+            started: attempt.is_some_and(|a| a.started_at.is_some()),
+            exited: attempt.is_some_and(|a| a.exit_code.is_some()),
+        }
+    }
 }
 
 fn is_live_task(attempt: &Attempt, task_arn: &str) -> bool {
@@ -39,7 +92,7 @@ fn remember(attempt: &mut Attempt, seen: &Observation, now: Timestamp) {
     attempt.created_at = seen.created_at.or(attempt.created_at);
     attempt.pull_started_at = seen.pull_started_at.or(attempt.pull_started_at);
     attempt.pull_stopped_at = seen.pull_stopped_at.or(attempt.pull_stopped_at);
-    let running = (seen.verdict == Verdict::Running).then_some(now);
+    let running = seen.has_run().then_some(now);
     attempt.started_at = seen.started_at.or(attempt.started_at).or(running);
     attempt.stopped_at = seen.stopped_at.or(attempt.stopped_at);
     attempt.exit_code = seen.exit_code.or(attempt.exit_code);
@@ -48,16 +101,15 @@ fn remember(attempt: &mut Attempt, seen: &Observation, now: Timestamp) {
 
 fn conclude(run: &mut Run, seen: &Observation, now: Timestamp, effects: &mut Vec<Effect>) {
     let stopping = run.attempt().is_some_and(|a| a.stage == Stage::Stopping);
-    let was_running = seen.started_at.is_some() || seen.verdict == Verdict::Running;
-    if run.spec.until == Goal::Running && was_running && !stopping && !never_started(&seen.verdict) {
+    let has_run = seen.has_run();
+    if run.spec.until == Goal::Running && has_run && !stopping && !never_started(&seen.verdict) {
         return ending::succeed(run, now, effects);
     }
     match &seen.verdict {
-        Verdict::Starting => {}
-        Verdict::Running | Verdict::Stopping if stopping => {}
+        Verdict::Starting | Verdict::Running | Verdict::Stopping if stopping => {}
         Verdict::Running if run.spec.until == Goal::Healthy && seen.healthy => ending::succeed(run, now, effects),
-        Verdict::Running | Verdict::Stopping => {
-            if was_running && run.spec.until == Goal::Stopped {
+        Verdict::Starting | Verdict::Running | Verdict::Stopping => {
+            if has_run && run.spec.until == Goal::Stopped {
                 run.status = Status::Running;
             }
         }

@@ -54,6 +54,20 @@ struct World {
 
 const RETRIES: u32 = 3;
 
+/// A run without what a transient change may change.
+pub(super) fn settled(run: &Run) -> serde_json::Value {
+    let mut run = run.clone();
+    run.revision = 0;
+    if let Some(attempt) = run.attempts.last_mut() {
+        (attempt.version, attempt.last_status, attempt.heard_at) = (0, None, None);
+        (attempt.created_at, attempt.pull_started_at, attempt.pull_stopped_at) = (None, None, None);
+        attempt.started_at = attempt.started_at.map(|_| seconds(0));
+        attempt.exit_code = attempt.exit_code.map(|_| 0);
+        attempt.stopped_at = attempt.stopped_at.filter(|_| attempt.stage == Stage::Over).map(|_| seconds(0));
+    }
+    serde_json::to_value(&run).unwrap()
+}
+
 impl World {
     fn new(until: Goal, timeout: Option<u64>) -> Self {
         let spec = crate::core::request::RunSpec { timeout_seconds: timeout, ..spec(until, RETRIES) };
@@ -78,14 +92,19 @@ impl World {
         if self.run.status.is_final() {
             self.finals.insert(self.run.status);
         }
-        if !applied.changed {
+        if !applied.changed() {
             assert_eq!(serde_json::to_value(&before).unwrap(), serde_json::to_value(&self.run).unwrap());
             assert!(applied.effects.is_empty());
         }
-        if before.status.is_final() && input != Input::Redriven {
-            assert!(!applied.changed, "a final run changes by a redrive only");
+        if applied.change == ChangeKind::Transient {
+            assert_eq!(settled(&before), settled(&self.run), "a transient change touches what no decision reads");
+            assert!(applied.effects.is_empty());
         }
-        if applied.changed && input == Input::Redriven {
+        assert_eq!(self.run.revision, before.revision + u64::from(applied.changed()));
+        if before.status.is_final() && input != Input::Redriven {
+            assert!(!applied.changed(), "a final run changes by a redrive only");
+        }
+        if applied.changed() && input == Input::Redriven {
             assert!(before.can_be_redriven(), "redriven though {:?}", before.status);
             assert_eq!(self.run.attempts[..before.attempts.len()], before.attempts[..], "its history is kept");
             self.finals.clear();

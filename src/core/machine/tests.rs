@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::*;
 use crate::core::failure::{Class, Transience};
 use crate::core::request::{Goal, Notify, RunSpec};
 use crate::core::retry::{Jitter, Retrier, RetryPolicy};
 use crate::core::run_task::RunTask;
+use crate::core::task::Deciders;
 
 const T0: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -128,6 +131,78 @@ fn running_is_the_goal_or_only_a_step() {
     }
 }
 
+/// A run with this goal after one event about its task.
+fn after_event(until: Goal, detail: serde_json::Value) -> Run {
+    let mut case = Case::new(spec(until, 0));
+    case.place(0, "t");
+    let mut task = crate::core::task::parse_task(&detail);
+    (task.task_arn, task.version) = ("t".into(), 4);
+    case.give(1, Input::Observed(Observation::of(&task, None, Deciders::Unknown)));
+    case.0
+}
+
+#[test]
+fn a_task_whose_status_is_running_has_run_with_or_without_started_at() {
+    let notice = json!({"lastStatus": "RUNNING", "desiredStatus": "STOPPED", "stopCode": "SpotInterruption",
+        "stoppedReason": "Your Spot Task was interrupted."});
+    let plain = json!({"lastStatus": "RUNNING", "desiredStatus": "RUNNING"});
+    let bare = json!({"lastStatus": "running"});
+    for detail in [notice, plain, bare] {
+        for (goal, status) in
+            [(Goal::Running, Status::Succeeded), (Goal::Stopped, Status::Running), (Goal::Healthy, Status::Starting)]
+        {
+            let run = after_event(goal, detail.clone());
+            assert_eq!(run.status, status, "{goal:?} {detail}");
+            assert_eq!(run.attempt().unwrap().started_at, Some(seconds(1)), "{goal:?} {detail}");
+            assert_eq!(next_deadline(&run), None, "no start timeout for a task that has started: {goal:?} {detail}");
+        }
+    }
+}
+
+#[test]
+fn other_statuses_are_no_proof_of_running_and_started_at_is_with_any() {
+    for last in ["PROVISIONING", "PENDING", "ACTIVATING", "DEACTIVATING", "STOPPING", "SOMETHING_NEW"] {
+        for desired in ["RUNNING", "STOPPED"] {
+            let detail = json!({"lastStatus": last, "desiredStatus": desired});
+            let started = json!({"lastStatus": last, "desiredStatus": desired, "startedAt": "2027-01-15T08:00:00Z"});
+            for (goal, status) in [(Goal::Running, Status::Succeeded), (Goal::Stopped, Status::Running)] {
+                assert_eq!(after_event(goal, detail.clone()).status, Status::Starting, "{goal:?} {detail}");
+                assert_eq!(after_event(goal, started.clone()).status, status, "{goal:?} {started}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_what_follows_the_task_on_its_way_needs_no_commit() {
+    let mut case = Case::new(spec(Goal::Stopped, 1));
+    case.launch(0, "token-t");
+    let mut kind = |version, detail: serde_json::Value| {
+        let mut task = crate::core::task::parse_task(&detail);
+        (task.task_arn, task.version) = ("t".into(), version);
+        let seen = Observation::of(&task, Some("token-t".into()), Deciders::Unknown);
+        apply(&mut case.0, &Input::Observed(seen), seconds(version)).change
+    };
+    let started = "2027-01-15T08:00:00Z";
+    let exited = json!([{"name": "a", "exitCode": 0}, {"name": "b", "lastStatus": "RUNNING"}]);
+    for (version, detail, expected) in [
+        (1, json!({"lastStatus": "PROVISIONING"}), ChangeKind::Durable), // It places the task.
+        (2, json!({"lastStatus": "PENDING", "createdAt": started}), ChangeKind::Transient),
+        (2, json!({"lastStatus": "PENDING"}), ChangeKind::Unchanged),
+        (3, json!({"lastStatus": "PENDING", "pullStartedAt": started}), ChangeKind::Transient),
+        (4, json!({"lastStatus": "ACTIVATING", "pullStoppedAt": started}), ChangeKind::Transient),
+        (5, json!({"lastStatus": "RUNNING"}), ChangeKind::Durable),
+        (6, json!({"lastStatus": "RUNNING", "startedAt": started}), ChangeKind::Transient),
+        (7, json!({"lastStatus": "RUNNING", "startedAt": started, "containers": exited}), ChangeKind::Durable),
+        (8, json!({"lastStatus": "DEACTIVATING", "startedAt": started, "containers": exited}), ChangeKind::Transient),
+        (9, json!({"lastStatus": "DEPROVISIONING", "startedAt": started, "containers": exited}), ChangeKind::Transient),
+        (10, json!({"lastStatus": "STOPPED", "startedAt": started}), ChangeKind::Durable),
+    ] {
+        assert_eq!(kind(version, detail.clone()), expected, "{detail}");
+    }
+    assert_eq!(case.0.status, Status::PendingRetry);
+}
+
 #[test]
 fn stopped_with_started_at_had_reached_running() {
     let mut case = Case::new(spec(Goal::Running, 0));
@@ -135,6 +210,45 @@ fn stopped_with_started_at_had_reached_running() {
     let stopped = Observation { started_at: Some(T0), ..seen("t", 6, failed("EssentialContainerExited")) };
     case.give(1, Input::Observed(stopped));
     assert_eq!(case.0.status, Status::Succeeded);
+}
+
+/// As recorded of ECS: `startedAt` is there, and ECS says that the task never started.
+#[test]
+fn a_task_that_failed_to_start_reached_nothing_whatever_its_started_at() {
+    let mut case = Case::new(spec(Goal::Running, 0));
+    case.place(0, "t");
+    let stopped = Observation { started_at: Some(T0), ..seen("t", 6, failed("TaskFailedToStart")) };
+    case.give(1, Input::Observed(stopped));
+    assert_eq!(case.0.status, Status::Failed);
+}
+
+#[test]
+fn jitter_spreads_the_waits_of_runs_over_the_whole_delay_and_a_replay_waits_as_long() {
+    let mut jittered = spec(Goal::Stopped, 1);
+    jittered.retry.0[0].interval_seconds = 1000;
+    jittered.retry.0[0].jitter_strategy = Jitter::Full;
+    let jittered = Arc::new(jittered);
+    let wait = |n: u64| {
+        let run = Run::new(
+            uuid::Uuid::new_v5(&uuid::Uuid::nil(), &n.to_be_bytes()),
+            "r".into(),
+            0,
+            Arc::clone(&jittered),
+            T0,
+        );
+        let mut case = Case(run);
+        case.give(0, Input::Submitted);
+        case.place(0, "t");
+        case.see(0, "t", 3, failed("Boom"));
+        case.0.retry_at.map(|at| at.millis() - T0.millis()).unwrap()
+    };
+    let waits: Vec<i64> = (0..1000).map(wait).collect();
+    assert_eq!(waits, (0..1000).map(wait).collect::<Vec<_>>());
+    assert!(waits.iter().all(|wait| (0..=1_000_000).contains(wait)));
+    for tenth in 0..10 {
+        let among = waits.iter().filter(|wait| **wait / 100_000 == tenth).count();
+        assert!((60..=140).contains(&among), "{among} of 1000 waits in tenth {tenth}");
+    }
 }
 
 #[test]
@@ -159,7 +273,7 @@ fn an_event_that_overtakes_the_answer_places_the_attempt() {
     case.see(1, "t", 2, Verdict::Running);
     assert_eq!(case.0.status, Status::Running);
     let late = apply(&mut case.0, &Input::Placed { task_arn: "t".into(), created_at: None }, seconds(2));
-    assert!(!late.changed);
+    assert!(!late.changed());
 }
 
 #[test]
@@ -207,7 +321,7 @@ fn a_stop_of_a_waiting_run_ends_it_at_once() {
     assert_eq!(case.give(1, Input::StopAsked { reason: "enough".into() }), vec![Effect::Notify]);
     assert_eq!(case.0.status, Status::Aborted);
     let late = apply(&mut case.0, &Input::Launching { token: "x".into(), group_size: 1 }, seconds(2));
-    assert!(!late.changed, "a final run is never launched");
+    assert!(!late.changed(), "a final run is never launched");
 }
 
 #[test]
@@ -352,10 +466,10 @@ fn a_redriven_run_begins_anew_and_keeps_its_history() {
 #[test]
 fn only_what_ended_short_of_its_goal_is_redriven() {
     let mut case = Case::new(spec(Goal::Stopped, 0));
-    assert!(!apply(&mut case.0, &Input::Redriven, seconds(1)).changed, "an open run");
+    assert!(!apply(&mut case.0, &Input::Redriven, seconds(1)).changed(), "an open run");
     case.place(0, "t");
     case.see(1, "t", 5, Verdict::Succeeded);
-    assert!(!apply(&mut case.0, &Input::Redriven, seconds(2)).changed, "a run that reached its goal");
+    assert!(!apply(&mut case.0, &Input::Redriven, seconds(2)).changed(), "a run that reached its goal");
     let mut stopped = Case::new(spec(Goal::Stopped, 0));
     stopped.give(1, Input::StopAsked { reason: "enough".into() });
     assert_eq!(stopped.give(2, Input::Redriven), vec![Effect::Launch]);
@@ -364,6 +478,42 @@ fn only_what_ended_short_of_its_goal_is_redriven() {
         vec![Effect::Notify],
         "it can be stopped again"
     );
+}
+
+/// A task that is placed and fails, and the next attempt, 20 s later; what the run is no longer found by.
+fn fails_again(case: &mut Case, number: i64) -> Vec<(Option<String>, Option<String>)> {
+    let arn = format!("t{number:08}");
+    case.place(number * 20, &arn);
+    case.see(number * 20 + 1, &arn, 5, failed("Boom"));
+    let unlinked = |effect| match effect {
+        Effect::Unlink { task_arn, token } => Some((task_arn, token)),
+        _ => None,
+    };
+    case.give(number * 20 + 19, Input::Due).into_iter().filter_map(unlinked).collect()
+}
+
+#[test]
+fn a_run_that_fails_every_20_seconds_costs_the_same_after_a_week() {
+    let mut retrying = spec(Goal::Stopped, 99_999_999);
+    retrying.retry.0[0].backoff_rate = 1.0;
+    let mut case = Case::new(retrying);
+    let mut unlinked = Vec::new();
+    let mut costs = Vec::new();
+    for number in 1..=30_000 {
+        unlinked.extend(fails_again(&mut case, number));
+        if number == 1_000 || number == 30_000 {
+            costs.push((case.0.attempts.len(), serde_json::to_string(&case.0).unwrap().len()));
+        }
+    }
+    let [(kept, bytes), (kept_later, bytes_later)] = costs[..] else { panic!("{costs:?}") };
+    assert_eq!((kept, kept_later), (60, 60));
+    // The numbers of the attempts grow by a digit.
+    assert!(bytes.abs_diff(bytes_later) < bytes / 200, "{costs:?}");
+    assert_eq!((case.0.attempts.total(), case.0.attempt().unwrap().number), (30_001, 30_001));
+    assert_eq!(case.0.counts.0, [30_000], "retries are counted on");
+    let expected = (11..=30_001 - 50).map(|n| (Some(format!("t{n:08}")), Some(format!("token-t{n:08}"))));
+    assert!(unlinked.into_iter().eq(expected), "each attempt that is dropped says what it was known by");
+    assert!(case.0.had("t00000010") && case.0.had("t00030000") && !case.0.had("t00000011"));
 }
 
 #[test]

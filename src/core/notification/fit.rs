@@ -1,6 +1,7 @@
 //! What one message and one call hold: bodies are cut to fit, calls are filled.
 
 use super::Notification;
+use crate::core::attempt::{FIRST_KEPT, LAST_KEPT};
 
 /// PublishBatch and PutEvents take 10 (API references).
 pub const MOST_A_CALL: usize = 10;
@@ -20,7 +21,7 @@ pub(super) struct Fit {
 }
 
 /// What is told where there is room: nearly always.
-pub(super) const FULL: Fit = Fit { attempts: 50, cause_chars: 1_500, run_task: true };
+pub(super) const FULL: Fit = Fit { attempts: FIRST_KEPT + LAST_KEPT, cause_chars: 1_500, run_task: true };
 /// What is left out first, second and last.
 const LESS: [Fit; 4] = [
     FULL,

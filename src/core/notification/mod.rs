@@ -124,7 +124,8 @@ fn told(run: &Run, cell: &str, id: &str, fit: &Fit) -> Value {
 fn shown(run: &Run, cell: &str, fit: &Fit) -> Value {
     let failure = run.failure().filter(|_| run.status.is_final() && run.ended_by.is_some());
     let skipped = run.attempts.len().saturating_sub(fit.attempts);
-    json!({
+    let omitted = run.attempts.omitted() + skipped;
+    let mut shown = json!({
         "run": run.id,
         "name": run.name,
         "cell": cell,
@@ -138,7 +139,11 @@ fn shown(run: &Run, cell: &str, fit: &Fit) -> Value {
         "runTask": fit.run_task.then(|| run.spec.run_task.masked()),
         "submittedAt": run.submitted_at,
         "finishedAt": run.finished_at,
-    })
+    });
+    if omitted > 0 {
+        shown["attemptsOmitted"] = omitted.into();
+    }
+    shown
 }
 
 fn attempt(attempt: &Attempt, fit: &Fit) -> Value {
@@ -202,7 +207,7 @@ fn attributes(run: &Run) -> Vec<(String, String)> {
         ("errorClass", class.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()),
         ("cluster", cluster.to_owned()),
         ("family", run.spec.run_task.family().to_owned()),
-        ("attempts", run.attempts.len().to_string()),
+        ("attempts", run.attempts.total().to_string()),
         ("final", "true".to_owned()),
     ]
     .into_iter()

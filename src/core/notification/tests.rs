@@ -92,12 +92,22 @@ fn a_requests_own_words_replace_the_body_for_their_status_only() {
     assert!(to_topic(&run).message.starts_with('{'));
 }
 
+/// "ASCII text that begins with a letter, number, or punctuation mark; … line breaks or control characters must not be included;
+/// less than 100 characters" (SNS API reference, Publish).
 #[test]
 fn a_subject_is_what_sns_takes() {
-    let subjects = [(Status::Failed, "naïve\nline ".repeat(40))].into();
-    let run = failed_run(1, "why", Notify { subjects, ..Notify::default() });
-    let subject = to_topic(&run).subject;
-    assert!(subject.is_ascii() && subject.len() < 100 && !subject.contains('\n'), "{subject:?}");
+    let subject = |text: &str| {
+        let subjects = [(Status::Failed, text.to_owned())].into();
+        to_topic(&failed_run(1, "why", Notify { subjects, ..Notify::default() })).subject
+    };
+    assert_eq!(subject("nightly: all is lost (#7)"), "nightly: all is lost (#7)");
+    assert_eq!(subject("naïve\nline\u{7f}"), "na?ve?line?");
+    assert_eq!(subject("  begins with a letter "), "begins with a letter");
+    assert_eq!(subject(&"a".repeat(99)), "a".repeat(99));
+    assert_eq!(subject(&"a".repeat(100)), "a".repeat(99));
+    for nothing in ["", "  "] {
+        assert_eq!(subject(nothing), "taskwatch", "SNS takes no empty one");
+    }
 }
 
 #[test]
@@ -110,6 +120,25 @@ fn thousands_of_attempts_with_long_causes_still_fit_into_a_message() {
     assert!(told.bytes() < 256 * 1024, "{}", told.bytes());
     let message: Value = serde_json::from_str(&told.message).unwrap();
     assert_eq!(message["detail"]["attempts"][49]["number"], 60, "only causes had to be cut");
+}
+
+#[test]
+fn attempts_that_are_left_out_are_counted() {
+    let many = to_topic(&failed_run(1_000, "why", Notify::default()));
+    let message: Value = serde_json::from_str(&many.message).unwrap();
+    let shown = message["detail"]["attempts"].as_array().unwrap();
+    assert_eq!((shown.len(), &message["detail"]["attemptsOmitted"]), (60, &json!(940)));
+    assert_eq!((&shown[9]["number"], &shown[10]["number"]), (&json!(10), &json!(951)));
+    assert!(many.attributes.contains(&("attempts".into(), "1000".into())));
+    let few: Value = serde_json::from_str(&to_topic(&failed_run(60, "why", Notify::default())).message).unwrap();
+    assert_eq!(few["detail"].get("attemptsOmitted"), None);
+    // Where the newest alone fit, the first ones are left out as well.
+    let long = to_topic(&failed_run(60, &"x".repeat(20_000), Notify { topic_arn: None, ..Notify::default() }));
+    let detail = &serde_json::from_str::<Value>(&long.message).unwrap()["detail"];
+    assert_eq!(
+        detail["attempts"].as_array().unwrap().len(),
+        60 - detail["attemptsOmitted"].as_u64().unwrap_or(0) as usize
+    );
 }
 
 #[test]

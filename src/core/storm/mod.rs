@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use seen::{Before, Outcome, Seen};
+pub use seen::{Outcome, Seen};
 
 use super::failure::{Class, Failure};
 use super::time::Timestamp;

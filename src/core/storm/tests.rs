@@ -229,6 +229,7 @@ fn what_is_kept_opens_again() {
 #[test]
 fn what_was_seen_is_told_by_before_and_after() {
     use crate::core::machine::{self, Input};
+    use crate::core::transition::{Snapshot, Transition};
     let request =
         crate::core::request::RunRequest::parse(r#"{"taskDefinition": "arn:aws:ecs:x:1:task-definition/etl:7"}"#)
             .unwrap();
@@ -237,9 +238,9 @@ fn what_was_seen_is_told_by_before_and_after() {
     let after = |inputs: &[Input]| {
         let (mut run, mut seen) = (new.clone(), Vec::new());
         for input in inputs {
-            let before = Before::of(&run);
+            let before = Snapshot::of(&run);
             machine::apply(&mut run, input, at(1));
-            seen.extend(before.seen(&run).map(|seen| {
+            seen.extend(Seen::of(&Transition::between(before, &run)).map(|seen| {
                 assert_eq!(seen.task_definition, "etl:7");
                 format!("{:?}", seen.outcome).split('(').next().unwrap_or_default().to_owned()
             }));

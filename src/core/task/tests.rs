@@ -108,6 +108,27 @@ fn a_decider_that_the_task_does_not_have_is_named_and_never_tried_again() {
 }
 
 #[test]
+fn before_running_a_task_is_starting_whatever_its_times() {
+    for status in ["PROVISIONING", "PENDING", "ACTIVATING", "pending"] {
+        let mut task = Task { last_status: status.into(), ..Task::default() };
+        assert_eq!(task.verdict(Deciders::Unknown), Verdict::Starting, "{status}");
+        task.started_at = Some(crate::core::time::Timestamp::from_millis(0));
+        assert_eq!(task.verdict(Deciders::Unknown), Verdict::Starting, "{status}");
+    }
+}
+
+#[test]
+fn deprovisioning_waits_for_a_container_that_is_said_to_run() {
+    for (status, waits) in [("RUNNING", true), ("PENDING", true), ("STOPPED", false), ("stopped", false), ("", false)] {
+        let mut task = exited(&[("main", None)]);
+        task.last_status = "DEPROVISIONING".into();
+        task.containers[0].last_status = status.into();
+        let verdict = task.verdict(Deciders::Unknown);
+        assert_eq!(verdict == Verdict::Stopping, waits, "{status:?}: {verdict:?}");
+    }
+}
+
+#[test]
 fn a_missing_exit_code_is_not_zero() {
     let names = ["main".to_owned()];
     for task in [exited(&[("main", None)]), exited(&[]), exited(&[("other", Some(0))])] {

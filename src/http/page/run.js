@@ -112,6 +112,7 @@ export class RunView {
       ["Submitted", instant(run.submittedAt)],
       ["Next attempt", run.retryAt && instant(run.retryAt)],
       ["Finished", run.finishedAt && instant(run.finishedAt)],
+      ["Attempts left out", run.attemptsOmitted ? String(run.attemptsOmitted) : null],
       ["Redriven", run.redrives === 0 ? null : `${run.redrives} ×`],
       ["Asked to stop", run.stopReason],
     ]));

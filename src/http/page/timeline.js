@@ -43,9 +43,9 @@ export function timeline(run) {
   const length = Math.max(1, last - first);
   const percent = (time) => (100 * (time - first)) / length;
   const seen = new Set(all.flatMap(({ parts }) => parts.map(({ phase }) => phase)));
-  const hidden = run.attempts.length - all.length;
+  const total = run.attempts.length + (run.attemptsOmitted ?? 0);
   return el("div", { class: "timeline" },
-    hidden > 0 && el("p", { class: "quiet" }, `The newest ${all.length} of ${run.attempts.length} attempts.`),
+    total > all.length && el("p", { class: "quiet" }, `The newest ${all.length} of ${total} attempts.`),
     el("ol", {}, all.map(({ attempt, parts }) => row(attempt, parts, percent))),
     el("p", { class: "ends" }, el("span", {}, instant(first)), el("span", {}, duration(length / 1000)), el("span", {}, clock(last, true))),
     el("ul", { class: "legend" }, [...seen].map((phase) => el("li", {}, el("i", { class: "key", "data-phase": phase }), NAMES[phase]))));

@@ -36,7 +36,12 @@ impl Endpoint {
     pub(super) fn open(url: String, sqs: Arc<Sqs>) -> Self {
         let (sender, mut deliveries) = mpsc::channel::<Delivery>(MOST_WAITING);
         tokio::spawn(async move {
-            let client = reqwest::Client::new();
+            // An endpoint that redirects does not get elsewhere what is sent to it.
+            let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+            let client = match client {
+                Ok(client) => client,
+                Err(error) => return tracing::error!(%error, "there is no HTTP client: nothing is delivered"),
+            };
             while let Some(delivery) = deliveries.recv().await {
                 deliver(&client, &url, &delivery, &sqs).await;
             }
@@ -69,6 +74,7 @@ async fn deliver(client: &reqwest::Client, url: &str, delivery: &Delivery, sqs: 
         }
         match post.send().await {
             Ok(answer) if answer.status().is_success() => return,
+            Ok(answer) if answer.status().is_redirection() => break,
             // "SNS considers … 4XX (except 429) … permanently failed" (Message delivery retries).
             Ok(answer) if answer.status().is_client_error() && answer.status().as_u16() != 429 => break,
             _ if attempt == TRIES => break,
@@ -81,6 +87,12 @@ async fn deliver(client: &reqwest::Client, url: &str, delivery: &Delivery, sqs: 
         None => Some(("", "it has no RedrivePolicy".to_owned())),
     };
     if let Some((_, why)) = lost {
-        tracing::warn!(url, message = delivery.id, why, "an HTTP endpoint did not take a message; it is lost");
+        // Not its URL: there may be a password in it.
+        tracing::warn!(
+            subscription = delivery.subscription,
+            message = delivery.id,
+            why,
+            "an HTTP endpoint did not take a message; it is lost"
+        );
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect};
 use axum::routing::post;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -106,6 +107,39 @@ async fn what_an_endpoint_never_takes_goes_to_its_dlq() {
     call(&sns, "Publish", json!({"TopicArn": topic, "Message": "lost?"})).await;
     let received = call(&*sqs, "ReceiveMessage", json!({"QueueUrl": queue, "WaitTimeSeconds": 20})).await;
     assert_eq!(received["Messages"][0]["Body"], "lost?");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let posts = Arc::new(AtomicU32::new(0));
+    let (sender, mut asked) = mpsc::unbounded_channel();
+    let (seen, elsewhere) = (Arc::clone(&posts), Arc::new(AtomicU32::new(0)));
+    let hook = move |body: String| async move {
+        if seen.fetch_add(1, Ordering::Relaxed) == 0 {
+            let _ = sender.send(body);
+            return StatusCode::OK.into_response();
+        }
+        Redirect::temporary("/elsewhere").into_response()
+    };
+    let followed = Arc::clone(&elsewhere);
+    let other = move || async move { followed.fetch_add(1, Ordering::Relaxed).to_string() };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let app = Router::new().route("/hook", post(hook)).route("/elsewhere", post(other));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let (sqs, sns) = services();
+    let (dlq, arn) = queue(&sqs, "dlq").await;
+    let topic = call(&sns, "CreateTopic", json!({"Name": "t"})).await["TopicArn"].clone();
+    let redrive = json!({"deadLetterTargetArn": arn}).to_string();
+    let subscribe =
+        json!({"TopicArn": topic, "Protocol": "http", "Endpoint": url, "Attributes": {"RedrivePolicy": redrive}});
+    call(&sns, "Subscribe", subscribe).await;
+    let asked: Value = serde_json::from_str(&asked.recv().await.unwrap()).unwrap();
+    call(&sns, "ConfirmSubscription", json!({"TopicArn": topic, "Token": asked["Token"]})).await;
+    call(&sns, "Publish", json!({"TopicArn": topic, "Message": "lost?"})).await;
+    let received = call(&*sqs, "ReceiveMessage", json!({"QueueUrl": dlq, "WaitTimeSeconds": 20})).await;
+    assert!(received["Messages"][0]["Body"].as_str().is_some_and(|body| body.contains("lost?")), "{received}");
+    assert_eq!((posts.load(Ordering::Relaxed), elsewhere.load(Ordering::Relaxed)), (2, 0));
 }
 
 async fn refused(service: &dyn JsonService, operation: &str, body: Value) -> String {

@@ -193,7 +193,7 @@ impl<'a> RunRecord<'a> {
             spec: Arc::clone(&shared.spec),
             digest: shared.digest,
             status: self.status,
-            attempts,
+            attempts: attempts.into(),
             counts: RetryCounts(self.counts.into_owned()),
             submitted_at: Timestamp::from_millis(self.at),
             finished_at: since.back(self.end),

@@ -2,13 +2,15 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use super::private;
 
 /// Holds the directory for as long as it lives.
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 /// Why the directory is not ours.
@@ -40,6 +42,34 @@ impl Lock {
         let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
         let at = if host.trim().is_empty() { String::new() } else { format!(" on {}", host.trim()) };
         writeln!(file, "process {}{at}", std::process::id())?;
-        Ok(Self { _file: file })
+        Ok(Self { file, path })
+    }
+
+    /// Who has the directory, if its lock file is not the one that is held here: somebody removed or replaced it.
+    pub(super) fn other_holder(&self) -> Option<String> {
+        let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let held = self.file.metadata().map(identity).ok();
+        let there = std::fs::metadata(&self.path).map(identity).ok();
+        if held == there {
+            return None;
+        }
+        let holder = std::fs::read_to_string(&self.path).unwrap_or_default();
+        Some(if holder.trim().is_empty() { "another process".to_owned() } else { holder.trim().to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_file_that_was_replaced_is_no_longer_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        assert_eq!(lock.other_holder(), None);
+        std::fs::remove_file(dir.path().join("lock")).unwrap();
+        assert_eq!(lock.other_holder().as_deref(), Some("another process"));
+        let _other = Lock::take(dir.path()).unwrap();
+        assert!(lock.other_holder().is_some_and(|by| by.starts_with("process ")));
     }
 }

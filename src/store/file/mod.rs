@@ -42,7 +42,7 @@ pub struct FileStore {
     /// Listings may read long; what the cell itself needs to read does not wait for them.
     lister: Arc<Mutex<Connection>>,
     dir: PathBuf,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl FileStore {
@@ -79,7 +79,7 @@ impl FileStore {
         };
         let (reader, lister) = (read_only().map_err(wrong)?, read_only().map_err(wrong)?);
         let writer = Writer::start(connection, dir.to_owned()).map_err(|e| unavailable(&e))?;
-        Ok(Self { writer, reader, lister, dir: dir.to_owned(), _lock: lock })
+        Ok(Self { writer, reader, lister, dir: dir.to_owned(), lock })
     }
 
     /// Sets one of SQLite's limits, as in `max_page_count=10`: a full or a read-only disk for tests.
@@ -123,6 +123,11 @@ impl Store for FileStore {
 
     fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.writer.commit(changes))
+    }
+
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        let owner = self.lock.other_holder().map_or(Ok(()), |by| Err(StoreError::Fenced { by }));
+        Box::pin(async { owner })
     }
 
     fn outbox(

@@ -171,6 +171,91 @@ async fn a_crowd_is_answered_or_told_to_come_again() {
     while served.get("/v1/runs").await.0 != 200 {}
 }
 
+/// The head of an answer whose body goes on, and the connection that it goes on in.
+async fn open(served: &Served, head: &str) -> (String, TcpStream) {
+    let mut stream = TcpStream::connect(served.address).await.expect("a connection");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.expect("a head"));
+    }
+    (String::from_utf8(answer).expect("text"), stream)
+}
+
+#[tokio::test]
+async fn an_answer_line_by_line_holds_its_places_until_it_has_ended() {
+    let served = serve(World::new(), None).await;
+    let lines = "POST /v1/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\n\
+                 Accept: application/x-ndjson\r\nContent-Length: 100\r\n\r\n";
+    let events = "GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    let mut lasting = Vec::new();
+    for n in 0..64 {
+        let (head, stream) = open(&served, if n % 2 == 0 { lines } else { events }).await;
+        assert!(head.starts_with(if n % 2 == 0 { "HTTP/1.1 202 " } else { "HTTP/1.1 200 " }), "{n}: {head}");
+        lasting.push(stream);
+    }
+    for head in [lines, events] {
+        let (head, _) = open(&served, head).await;
+        assert!(head.starts_with("HTTP/1.1 429 ") && head.contains("retry-after"), "both keep to one bound: {head}");
+    }
+    // 32 that submit have their answer's head, and are not done: they count among the 192 all the same.
+    let half = "POST /v1/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n\
+                Content-Length: 100\r\n\r\n";
+    let mut submitting = Vec::new();
+    for _ in 0..192 - 32 {
+        // The cell asks for the body once it works on the request.
+        let (head, stream) = open(&served, half).await;
+        assert!(head.starts_with("HTTP/1.1 100 "), "{head}");
+        submitting.push(stream);
+    }
+    let (status, refused) = served.post("/v1/runs", "application/json", "{}").await;
+    assert_eq!((status, &refused["error"]), (503, &json!("Busy")), "{refused}");
+    assert_eq!(served.get("/v1/runs").await.0, 200);
+    // One that comes to its end, and one whose client leaves, make room.
+    let mut ending = lasting.remove(0);
+    ending.write_all(&[b' '; 100]).await.expect("sent");
+    let mut rest = String::new();
+    ending.read_to_string(&mut rest).await.ok();
+    lasting.remove(0);
+    while served.post("/v1/runs", "application/json", "{}").await.0 == 503 {}
+    let mut again = Vec::new();
+    while again.len() < 2 {
+        let (head, stream) = open(&served, events).await;
+        again.extend(head.starts_with("HTTP/1.1 200 ").then_some(stream));
+    }
+}
+
+#[tokio::test]
+async fn what_aws_said_is_told_to_those_who_may_ask() {
+    let arn = "NonExistentQueue";
+    for token in [None, Some("s3cret")] {
+        let served = serve(World::new(), token).await;
+        served.world.events.refuses.store(true, std::sync::atomic::Ordering::Relaxed);
+        served.world.requests.refuses.store(true, std::sync::atomic::Ordering::Relaxed);
+        // A receive that is out already is answered first.
+        served.world.events.put("{}");
+        served.world.requests.put("{}");
+        eventually("trouble", || served.cell.not_ready().iter().filter(|why| why.contains(arn)).count() == 2).await;
+        let ask = async |header: &'static str, value: &'static str| {
+            let sent = served.client.get(served.url("/readyz")).header(header, value).send().await;
+            super::answer(sent.expect("an answer")).await
+        };
+        for (header, value, may) in [
+            ("x-none", "", token.is_none()),
+            ("authorization", "Bearer s3cret", true),
+            ("authorization", "Bearer s3cre", token.is_none()),
+            ("host", "evil.example", false),
+        ] {
+            let (status, told) = ask(header, value).await;
+            assert_eq!((status, &told["error"]), (503, &json!("NotReady")));
+            let message = told["message"].as_str().expect("text");
+            assert!(message.contains("from the events queue (TASKWATCH_EVENTS_QUEUE_URL)"), "{message}");
+            assert!(message.contains("from the requests queue (TASKWATCH_REQUESTS_QUEUE_URL)"), "{message}");
+            assert_eq!(message.contains(arn), may, "{token:?} {header}: {value}: {message}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn pauses_and_limits_by_api_and_command_line() {
     let served = serve(World::new(), None).await;

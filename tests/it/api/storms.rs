@@ -28,7 +28,7 @@ pub(super) async fn stormy() -> Served {
         eventually("its failure", || failed(wanted)).await;
     }
     eventually("a storm", || served.cell.storms().len() == 1).await;
-    eventually("a refusal", || served.cell.troubles().len() == 1).await;
+    eventually("a refusal", || served.cell.delivery_failures().len() == 1).await;
     served
 }
 

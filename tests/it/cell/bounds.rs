@@ -94,6 +94,28 @@ async fn finished_runs_leave_memory_when_their_time_is_over_and_open_ones_stay()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_is_tried_again_and_again_leaves_nothing_of_its_old_attempts() {
+    let mut world = World::new();
+    world.config.keep_finished = 0;
+    let cell = world.start().await;
+    let always = json!([{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 1_000}]);
+    let run = &submit(&cell, json!({"retry": always})).await[0];
+    for n in 0..200 {
+        eventually("a task", || world.ecs.tasks().len() == n + 1).await;
+        world.ended(&world.ecs.tasks()[n], 1);
+    }
+    eventually("the last attempt", || world.ecs.tasks().len() == 201).await;
+    let attempts = cell.run(run.id).expect("known").attempts;
+    assert_eq!((attempts.len(), attempts.total()), (60, 201));
+    let sizes = cell.sizes();
+    assert_eq!((sizes.tasks, sizes.tokens), (60, 60));
+    world.ended(&world.ecs.tasks()[200], 0);
+    eventually("the run is forgotten", || cell.sizes().runs == 0).await;
+    let sizes = cell.sizes();
+    assert_eq!((sizes.tasks, sizes.tokens, sizes.names), (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_of_many_that_is_in_memory_is_found_without_reading_the_others() {
     let world = World::new();
     world.store.keeps_final_runs();

@@ -161,7 +161,8 @@ async fn credentials_that_are_expired_for_ten_minutes_cost_no_attempt() {
     let world = World::new();
     let expired =
         || Answer::Exception("ExpiredTokenException", "The security token included in the request is expired");
-    world.ecs.then(std::iter::repeat_with(expired).take(24));
+    // Enough for ten minutes of waits, half of each by chance.
+    world.ecs.then(std::iter::repeat_with(expired).take(36));
     let cell = world.start().await;
     let run = &submit(&cell, json!({"retry": []})).await[0];
     eventually("it says so", || cell.not_ready().iter().any(|why| why.contains("ECS does not answer RunTask"))).await;
@@ -169,7 +170,7 @@ async fn credentials_that_are_expired_for_ten_minutes_cost_no_attempt() {
     eventually("the task is known", || status(&cell, run) == Status::Starting).await;
     assert!(began.elapsed().as_secs() > 540, "{:?}", began.elapsed());
     let tokens = world.ecs.tokens();
-    assert!(tokens.len() == 25 && tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+    assert!(tokens.len() == 37 && tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
     let run = cell.run(run.id).expect("known");
     assert_eq!((run.attempts.len(), cell.not_ready()), (1, Vec::new()));
 }

@@ -28,6 +28,29 @@ async fn an_event_is_deleted_only_when_what_it_caused_is_durable() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_that_nothing_depends_on_is_shown_and_deleted_without_a_commit() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    settle().await;
+    let mut changes = cell.subscribe();
+    world.store.shut();
+    world.event(&world.ecs.tasks()[0], 2, "PENDING", json!({}));
+    eventually("the event is deleted", || world.events.deleted() == 1).await;
+    let shown = changes.try_recv().expect("a change is told").change;
+    assert_eq!(shown.last_status.as_deref(), Some("PENDING"));
+    let known = cell.run(run.id).expect("known");
+    assert_eq!(known.attempt().and_then(|a| a.last_status.clone()).as_deref(), Some("PENDING"));
+    // What must survive a crash is not acknowledged before it is durable.
+    world.event(&world.ecs.tasks()[0], 3, "RUNNING", json!({"startedAt": "2027-01-15T08:00:01Z"}));
+    settle().await;
+    assert_eq!(world.events.deleted(), 1, "deleted before it was durable");
+    world.store.open();
+    eventually("the event is deleted", || world.events.deleted() == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_that_overtakes_the_answer_finds_its_run_by_started_by() {
     let world = World::new();
     world.ecs.then([Answer::Silent]);
@@ -105,7 +128,24 @@ async fn a_silent_task_is_described_and_the_correction_counted() {
     assert_eq!(status(&cell, run), Status::Starting, "asked too early");
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert_eq!(status(&cell, run), Status::Succeeded);
+    assert_eq!(cell.counters().corrections.get(), 0, "its event may be on its way");
+    tokio::time::sleep(Duration::from_secs(70)).await;
     assert_eq!(cell.counters().corrections.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_within_a_minute_after_a_description_was_not_lost() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = &submit(&cell, json!({})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    let task = world.ecs.tasks()[0].clone();
+    world.ecs.describe_as(&task, Some(stopped(&task)));
+    eventually("described", || status(&cell, run) == Status::Succeeded).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    world.event(&task, 9, "STOPPED", json!({"containers": [{"name": "app", "exitCode": 0}]}));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(cell.counters().corrections.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]

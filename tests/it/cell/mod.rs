@@ -3,6 +3,7 @@
 mod bounds;
 mod calls;
 mod clock;
+mod doubt;
 mod events;
 mod limits;
 mod outbox;

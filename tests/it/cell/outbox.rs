@@ -50,7 +50,7 @@ async fn an_hour_without_sns_loses_nothing_and_repeats_nothing() {
     assert!((60..=120).contains(&asked), "{asked} calls");
     assert_eq!(cell.undelivered(), 300);
     assert!(cell.vitals().outbox_age >= Duration::from_secs(3600), "{:?}", cell.vitals());
-    assert_eq!(cell.troubles()[0].outlet, "arn:aws:sns:x:1:t");
+    assert_eq!(cell.delivery_failures()[0].outlet, "arn:aws:sns:x:1:t");
     world.topic.down.send_replace(false);
     eventually("all are told", || world.topic.taken().len() == 300).await;
     tokio::time::sleep(Duration::from_secs(300)).await;
@@ -61,7 +61,7 @@ async fn an_hour_without_sns_loses_nothing_and_repeats_nothing() {
     let posted: Vec<String> = world.journal.of("Commit post").iter().map(|line| line[12..].to_owned()).collect();
     let told: Vec<&str> = taken.iter().map(|notification| notification.id.as_str()).collect();
     assert_eq!(told, posted, "in the order of their ends");
-    assert_eq!((cell.undelivered(), cell.troubles()), (0, Vec::new()));
+    assert_eq!((cell.undelivered(), cell.delivery_failures()), (0, Vec::new()));
     assert_eq!(cell.vitals().outbox_age, Duration::ZERO);
 }
 
@@ -124,7 +124,7 @@ async fn what_is_never_taken_holds_up_nobody_and_is_tried_again_ever_more_rarely
     assert!((24..=3 * 32).contains(&again), "{again} calls in a day");
     assert_eq!(cell.undelivered(), 2);
     assert!(cell.counters().untaken.get() >= 2 * 24);
-    let trouble = &cell.troubles()[0];
+    let trouble = &cell.delivery_failures()[0];
     assert_eq!((trouble.outlet.as_str(), trouble.refused), ("arn:aws:sns:x:1:t", 2));
     assert!(trouble.error.contains("InvalidParameter"), "{trouble:?}");
     ended(&world, &cell, 1).await;
@@ -133,7 +133,7 @@ async fn what_is_never_taken_holds_up_nobody_and_is_tried_again_ever_more_rarely
     assert!(age >= Duration::from_secs(24 * 3600), "the oldest is one of the two, not the last: {age:?}");
     world.topic.judge_by(|_| None);
     eventually("what was mended is told", || world.topic.taken().len() == 41).await;
-    eventually("no trouble is left", || cell.troubles().is_empty() && cell.undelivered() == 0).await;
+    eventually("no trouble is left", || cell.delivery_failures().is_empty() && cell.undelivered() == 0).await;
 }
 
 #[tokio::test(start_paused = true)]

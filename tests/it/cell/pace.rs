@@ -86,6 +86,45 @@ async fn a_quota_that_is_smaller_than_told_slows_the_cell_and_costs_no_attempt()
     assert!(throttled * 4 < late.len(), "{throttled} of {} calls were throttled", late.len());
 }
 
+/// A cell that may launch 200 tasks a second, and so many requests of one task each.
+async fn fast(world: &mut World, requests: usize) -> (Cell, Instant) {
+    world.config.run_task_rate = 200.0;
+    world.config.run_task_burst = 200;
+    let cell = world.start().await;
+    let begun = Instant::now();
+    for _ in 0..requests {
+        submit(&cell, fargate(json!({}))).await;
+    }
+    (cell, begun)
+}
+
+/// Another tenant of the account uses up AWS's quota now and then: slower calls would be throttled as often.
+#[tokio::test(start_paused = true)]
+async fn throttles_at_random_cost_a_fleet_little() {
+    let mut world = World::new();
+    world.ecs.throttle_at_random(0.05, 7);
+    let (cell, begun) = fast(&mut world, 8_000).await;
+    eventually("all have tasks", || world.ecs.tasks().len() == 8_000).await;
+    let took = begun.elapsed().as_secs_f64();
+    let best = (8_000.0 - 200.0) / 200.0;
+    assert!(best / took >= 0.85, "{took} s for 8000 tasks, {best} s without throttles");
+    assert!(cell.counters().throttles.get() > 300);
+    assert!(cell.runs().iter().all(|run| run.attempts.len() == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_nobody_told_is_found_and_kept() {
+    let mut world = World::new();
+    world.ecs.enforce(Quota { calls: (50.0, 50.0), tasks: (50.0, 50.0) });
+    let (_cell, begun) = fast(&mut world, 6_000).await;
+    eventually("all have tasks", || world.ecs.tasks().len() == 6_000).await;
+    let took = begun.elapsed().as_secs_f64();
+    assert!(6_000.0 / 50.0 / took >= 0.9, "{took} s for 6000 tasks at 50 a second");
+    let late = world.ecs.verdicts(begun + Duration::from_secs(15));
+    let throttled = late.iter().filter(|throttled| **throttled).count();
+    assert!(throttled * 100 < late.len(), "{throttled} of {} calls were throttled", late.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_slow_kind_of_capacity_holds_up_no_other() {
     let mut world = World::new();

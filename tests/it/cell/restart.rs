@@ -1,11 +1,13 @@
 //! A second cell on the first one's store: nothing is launched twice, nothing is forgotten.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Status;
+use taskwatch::core::task::{Task, parse_task};
 use taskwatch::store::FileStore;
 
 use crate::support::fakes::{Answer, World, eventually, request, settle, status, submit};
@@ -96,28 +98,55 @@ async fn placed_tasks_are_asked_about_after_a_restart() {
     assert_eq!(world.ecs.tasks().len(), 1);
 }
 
+fn running(arn: &str) -> Task<'static> {
+    parse_task(&json!({"taskArn": arn, "version": 3, "lastStatus": "RUNNING", "startedAt": "2027-01-15T08:00:01Z"}))
+}
+
 /// Its task runs; that was said while the cell was away, and the message comes a minute after it is back.
 #[tokio::test(start_paused = true)]
-async fn a_deadline_that_passed_while_the_cell_was_away_stops_no_task_before_the_events_were_heard() {
+async fn a_deadline_that_passed_while_the_cell_was_away_is_judged_by_what_ecs_says() {
     let world = World::new();
     let first = world.start().await;
     let run = &submit(&first, json!({"retry": [], "startTimeoutSeconds": 900})).await[0];
     eventually("the task is known", || status(&first, run) == Status::Starting).await;
+    let task = world.ecs.tasks()[0].clone();
     first.drain(Duration::from_secs(1)).await;
     tokio::time::sleep(Duration::from_secs(1800)).await;
+    world.ecs.describe_as(&task, Some(running(&task)));
     let second = world.start().await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    world.event(&world.ecs.tasks()[0], 3, "RUNNING", json!({"startedAt": "2026-11-22T10:00:00Z"}));
+    let began = tokio::time::Instant::now();
     eventually("it runs", || status(&second, run) == Status::Running).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.event(&task, 3, "RUNNING", json!({"startedAt": "2026-11-22T10:00:00Z"}));
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(world.journal.of("StopTask"), Vec::<String>::new(), "a task that runs was stopped");
 
-    let silent = &submit(&second, json!({"retry": [], "startTimeoutSeconds": 900})).await[0];
-    eventually("the other task is known", || status(&second, silent) == Status::Starting).await;
+    let stuck = &submit(&second, json!({"retry": [], "startTimeoutSeconds": 900})).await[0];
+    eventually("the other task is known", || status(&second, stuck) == Status::Starting).await;
     second.drain(Duration::from_secs(1)).await;
     tokio::time::sleep(Duration::from_secs(1800)).await;
+    let began = tokio::time::Instant::now();
     let _third = world.start().await;
-    eventually("of the other nothing came", || !world.journal.of("StopTask").is_empty()).await;
+    eventually("the other has not started", || !world.journal.of("StopTask").is_empty()).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+/// The cell is killed again and again, never up for long, and ECS does not answer DescribeTasks.
+#[tokio::test(start_paused = true)]
+async fn restarts_do_not_put_deadlines_off_for_ever() {
+    let world = World::new();
+    let mut cell = world.start().await;
+    let run = &submit(&cell, json!({"retry": [], "startTimeoutSeconds": 6})).await[0];
+    eventually("the task is known", || status(&cell, run) == Status::Starting).await;
+    world.ecs.refuses_to_describe.store(true, Ordering::Relaxed);
+    let began = tokio::time::Instant::now();
+    while world.journal.of("StopTask").is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(200), "{:?}", began.elapsed());
+        cell.abandon();
+        cell = world.start().await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

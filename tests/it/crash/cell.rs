@@ -9,6 +9,7 @@ use taskwatch::aws::{Clients, EventsPath, Target};
 
 use crate::support::aws::Aws;
 use crate::support::emulator;
+use crate::support::said::Said;
 
 /// Retries of each run; an attempt more than that would be one that a crash made.
 pub(super) const RETRIES: usize = 6;
@@ -103,9 +104,10 @@ impl KilledCell {
         self.aws.send(&self.requests, &bodies).await;
     }
 
-    fn serve(&self, kill_at: Option<String>) -> Child {
+    /// A process that serves; what it says ends with it.
+    fn serve(&self, kill_at: Option<String>) -> (Child, Said) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskwatch"));
-        command.env_clear().arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env_clear().arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.current_dir(self.dir.path());
         command.envs([
             ("AWS_ACCESS_KEY_ID", "test"),
@@ -126,12 +128,14 @@ impl KilledCell {
         if let Some(at) = kill_at {
             command.env("TASKWATCH_KILL_AT", at);
         }
-        command.spawn().expect("taskwatch serve")
+        let mut child = command.spawn().expect("taskwatch serve");
+        let said = Said::by(child.stderr.take().expect("stderr"));
+        (child, said)
     }
 
     /// One life; the failpoint that ended it, if one did.
     pub(super) async fn live_and_die(&self, death: &Death) -> Option<&'static str> {
-        let (mut child, longest, point) = match death {
+        let ((mut child, said), longest, point) = match death {
             Death::After(wait) => (self.serve(None), *wait, None),
             Death::Surely(point) => (self.serve(Some(format!("{point}:1"))), STOPPING_LIFE, Some(*point)),
             Death::At(point, passing) => {
@@ -139,14 +143,11 @@ impl KilledCell {
                 (self.serve(Some(format!("{point}:{passing}"))), longest, Some(*point))
             }
         };
-        let until = Instant::now() + longest;
-        while Instant::now() < until {
-            if let Some(ended) = child.try_wait().expect("its state") {
-                use std::os::unix::process::ExitStatusExt as _;
-                assert_eq!(ended.signal(), Some(9), "it ended by itself: {ended}");
-                return point;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        if tokio::time::timeout(longest, said.all()).await.is_ok() {
+            use std::os::unix::process::ExitStatusExt as _;
+            let ended = child.wait().expect("its end");
+            assert_eq!(ended.signal(), Some(9), "it ended by itself: {ended}");
+            return point;
         }
         child.kill().expect("SIGKILL");
         child.wait().expect("its end");
@@ -155,7 +156,7 @@ impl KilledCell {
 
     /// A life in which everything comes to its end.
     pub(super) async fn live_to_the_end(&mut self) {
-        let mut child = self.serve(None);
+        let (mut child, _) = self.serve(None);
         let runs = self.runs();
         let until = Instant::now() + HANGS;
         while self.told_of.len() < runs && Instant::now() < until {

@@ -3,7 +3,7 @@
 use taskwatch::cell::ports::RunTaskCall;
 use taskwatch::core::notification::Notification;
 use taskwatch::core::request::RunRequest;
-use taskwatch::core::run::{Run, Stage};
+use taskwatch::core::run::{Attempt, Run, Stage};
 use taskwatch::core::task::{Notice, parse_notice};
 
 use super::queue::message_id;
@@ -80,7 +80,8 @@ impl State {
         }
     }
 
-    /// An event is deleted when what it said is on the disk.
+    /// An event is deleted when what it said is on the disk: all of an end, and that the task started. What the task did on
+    /// its way may be lost by a crash.
     pub(super) fn check_event_is_durable(&mut self, place: u64) {
         let Some(body) = self.events.body(place).map(str::to_owned) else { return };
         let Ok(Notice::Task(event)) = parse_notice(&body) else { return };
@@ -104,7 +105,9 @@ impl State {
                 let attempt = run.attempt().filter(|a| a.task_arn.as_deref() == Some(&task.task_arn));
                 let open =
                     attempt.filter(|a| matches!(a.stage, Stage::Placed | Stage::Stopping) && !run.status.is_final());
-                let Some(behind) = open.filter(|a| a.version < task.version) else { return };
+                let has_run = task.started_at.is_some() || task.last_status == "RUNNING";
+                let matters = |a: &&Attempt| ended || (has_run && a.started_at.is_none());
+                let Some(behind) = open.filter(|a| a.version < task.version).filter(matters) else { return };
                 format!("v{} of {} was deleted, {} has v{}", task.version, task.task_arn, run.name, behind.version)
             }
             None if self.disk.launching(token) > 0 => {

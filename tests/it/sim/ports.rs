@@ -223,6 +223,10 @@ impl Store for Life {
         .boxed()
     }
 
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn outbox(
         &self,
         outlet: &Outlet,

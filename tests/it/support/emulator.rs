@@ -3,13 +3,11 @@
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::Credentials;
 
-use super::python;
+use super::{polled, python};
 
 /// A running emulator. Dropping it, at the end of a test or when one panics, ends its process.
 #[derive(Debug)]
@@ -58,18 +56,17 @@ impl Emulator {
         panic!("{name} did not listen on any of five ports");
     }
 
-    /// Polls until it accepts a connection; false when it ended, or did not within a minute.
+    /// Waits until it accepts a connection; false when it ended before.
     fn answers(&mut self) -> bool {
-        for _ in 0..600 {
-            if !matches!(self.process.try_wait(), Ok(None)) {
-                return false;
-            }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return true;
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        false
+        let (port, mut runs) = (self.port, true);
+        polled::until(
+            || format!("an emulator listens on port {port}"),
+            || {
+                runs = matches!(self.process.try_wait(), Ok(None));
+                !runs || TcpStream::connect(("127.0.0.1", port)).is_ok()
+            },
+        );
+        runs
     }
 }
 

@@ -1,9 +1,7 @@
 //! `taskwatch serve` as a process, with everything it needs on a `taskwatch local` of its own.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,10 +10,12 @@ use taskwatch::local::RunningLocal;
 
 use super::aws::Aws;
 use super::emulator;
+use super::said::Said;
 use super::whole::{self, HANGS};
 
+pub(crate) use super::polled::eventually;
+
 const TASKWATCH: &str = env!("CARGO_BIN_EXE_taskwatch");
-const LOOK: Duration = Duration::from_millis(20);
 
 /// A cell's world: endpoint, queues, topic, and a directory.
 pub(crate) struct Site {
@@ -28,16 +28,6 @@ pub(crate) struct Site {
     topic: String,
     told: String,
     pub(crate) dir: tempfile::TempDir,
-}
-
-/// Waits until it is so.
-pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let waited = async {
-        while !is_so().await {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    assert!(tokio::time::timeout(HANGS, waited).await.is_ok(), "it never came to this: {what}");
 }
 
 /// A request for one run of 20 s of AWS's time, a third of a second here.
@@ -99,15 +89,8 @@ impl Site {
         ]);
         command.envs(settings.iter().copied());
         let mut child = command.spawn().expect("taskwatch serve");
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let reader = BufReader::new(child.stderr.take().expect("stderr"));
-        let lines = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in reader.lines().map_while(Result::ok) {
-                lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-            }
-        });
-        Serving { child, log, client: reqwest::Client::new() }
+        let said = Said::by(child.stderr.take().expect("stderr"));
+        Serving { child, said, client: reqwest::Client::new() }
     }
 
     /// Waits until so many runs were told of: each under one id, after one attempt; and ECS had one task for each.
@@ -150,27 +133,14 @@ fn show(said: &str) {
 /// A serving process; killed when dropped.
 pub(crate) struct Serving {
     child: Child,
-    log: Arc<Mutex<Vec<String>>>,
+    said: Said,
     client: reqwest::Client,
 }
 
 impl Serving {
-    fn line_with(&self, part: &str) -> Option<String> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|line| line.contains(part)).cloned()
-    }
-
     /// Waits for a line of the log that has this in it.
     pub(crate) async fn says(&self, part: &str) -> String {
-        let mut said = None;
-        let listened = async {
-            while said.is_none() {
-                said = self.line_with(part);
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        let _ = tokio::time::timeout(HANGS, listened).await;
-        let all = || self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
-        said.unwrap_or_else(|| panic!("it never said {part:?}:\n{}", all()))
+        self.said.line_with(part).await
     }
 
     async fn url(&self, path: &str) -> String {
@@ -192,20 +162,15 @@ impl Serving {
 
     /// Waits until `/readyz` says why not.
     pub(crate) async fn is_not_ready(&self, why: &str) {
-        let mut said = String::new();
-        let waited = async {
-            loop {
-                let (ready, text) = self.readyz().await;
-                said = text;
-                if !ready && said.contains(why) {
-                    show(&said);
-                    return;
-                }
-                tokio::time::sleep(LOOK).await;
+        eventually(&format!("/readyz says {why:?}"), async || {
+            let (ready, said) = self.readyz().await;
+            let so = !ready && said.contains(why);
+            if so {
+                show(&said);
             }
-        };
-        let in_time = tokio::time::timeout(HANGS, waited).await.is_ok();
-        assert!(in_time, "/readyz never said {why:?}, but {said}");
+            so
+        })
+        .await;
     }
 
     /// A metric without labels.
@@ -234,20 +199,14 @@ impl Serving {
 
     /// Its end. A call that hangs is given up after 30 s; who waits for that has failed.
     pub(crate) async fn end(&mut self) -> ExitStatus {
-        let ended = async {
-            loop {
-                if let Some(status) = self.child.try_wait().expect("its state") {
-                    return status;
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it did not end")
+        let in_time = tokio::time::timeout(Duration::from_secs(20), self.said.all()).await;
+        assert!(in_time.is_ok(), "it did not end");
+        self.child.wait().expect("its end")
     }
 
     /// All it said.
     pub(crate) fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.said.so_far()
     }
 }
 

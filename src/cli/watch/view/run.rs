@@ -21,8 +21,15 @@ pub(super) fn lines(looked: &Looked, state: &State, look: &Look, cells: usize) -
     if let Some(problem) = &looked.problem {
         lines.extend(wrap("", &format!("this may be old: {problem}"), cells, look.bad()));
     }
+    let mut later: Option<u32> = None;
     for attempt in full.attempts.iter().rev() {
         lines.push(Line::default());
+        let omitted = later.map_or(0, |later| later.saturating_sub(attempt.number + 1));
+        if omitted > 0 {
+            lines.push(Line::styled(format!("{omitted} attempts are left out"), look.quiet()));
+            lines.push(Line::default());
+        }
+        later = Some(attempt.number);
         lines.extend(tried(attempt, state.now(), look, cells));
     }
     lines

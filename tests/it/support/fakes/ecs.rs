@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures::future::{BoxFuture, FutureExt as _};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use taskwatch::cell::ports::{self, CallError, ContainerDefinition, Described, RunTaskAnswer, RunTaskCall};
 use taskwatch::core::failure;
 use taskwatch::core::task::Task;
@@ -66,11 +68,19 @@ struct Books {
     tasks: usize,
     launches: Vec<Instant>,
     enforced: Option<Enforced>,
+    /// Share of RunTask calls that are throttled at random.
+    random: Option<(f64, SmallRng)>,
     /// When a call came, and whether it was throttled for its rate.
     verdicts: Vec<(Instant, bool)>,
 }
 
 impl Books {
+    /// Whether a call is throttled neither at random nor for its rate.
+    fn admits(&mut self, count: u32) -> bool {
+        let unlucky = self.random.as_mut().is_some_and(|(share, dice)| dice.random::<f64>() < *share);
+        !unlucky && self.enforced.as_mut().is_none_or(|enforced| enforced.admits(count.into()))
+    }
+
     fn place(&mut self, call: &RunTaskCall, count: usize) -> Vec<String> {
         if let Some(known) = self.by_token.get(&call.client_token) {
             return known.clone();
@@ -88,6 +98,10 @@ pub(crate) struct FakeEcs {
     books: Mutex<Books>,
     /// DescribeTaskDefinition is never answered.
     pub(crate) keeps_definitions: AtomicBool,
+    /// The same of one task definition only, by what its name contains.
+    pub(crate) keeps_definition: Mutex<Option<&'static str>>,
+    /// DescribeTasks is AccessDenied.
+    pub(crate) refuses_to_describe: AtomicBool,
 }
 
 /// The ARN of the n-th task placed, from 1.
@@ -97,7 +111,13 @@ fn arn(n: usize) -> String {
 
 impl FakeEcs {
     pub(crate) fn new(journal: Journal) -> Self {
-        Self { journal, books: Mutex::default(), keeps_definitions: AtomicBool::new(false) }
+        Self {
+            journal,
+            books: Mutex::default(),
+            keeps_definitions: AtomicBool::new(false),
+            keeps_definition: Mutex::default(),
+            refuses_to_describe: AtomicBool::new(false),
+        }
     }
 
     fn books(&self) -> std::sync::MutexGuard<'_, Books> {
@@ -118,6 +138,11 @@ impl FakeEcs {
     pub(crate) fn enforce(&self, quota: Quota) {
         let left = (quota.calls.0, quota.tasks.0);
         self.books().enforced = Some(Enforced { quota, left, at: Instant::now() });
+    }
+
+    /// Throttles this share of the RunTask calls, whatever their rate is.
+    pub(crate) fn throttle_at_random(&self, share: f64, seed: u64) {
+        self.books().random = Some((share, SmallRng::seed_from_u64(seed)));
     }
 
     /// Of every call since then, whether it was throttled for its rate.
@@ -160,7 +185,7 @@ impl ports::Ecs for FakeEcs {
             self.journal.note(format!("RunTask {} {}", call.client_token, call.count));
             let asked = call.count as usize;
             self.books().launches.push(Instant::now());
-            let admitted = self.books().enforced.as_mut().is_none_or(|enforced| enforced.admits(call.count.into()));
+            let admitted = self.books().admits(call.count);
             self.books().verdicts.push((Instant::now(), !admitted));
             if !admitted {
                 return Err(CallError::Throttled("Rate exceeded".into()));
@@ -197,6 +222,10 @@ impl ports::Ecs for FakeEcs {
 
     fn describe_tasks<'a>(&'a self, _: &'a str, arns: &'a [String]) -> BoxFuture<'a, Result<Described, CallError>> {
         self.journal.note(format!("DescribeTasks {}", arns.len()));
+        if self.refuses_to_describe.load(Ordering::Relaxed) {
+            let refused = CallError::from_exception("AccessDeniedException", "not authorized: ecs:DescribeTasks");
+            return async { Err(refused) }.boxed();
+        }
         let books = self.books();
         let mut described = Described::default();
         for arn in arns {
@@ -217,9 +246,10 @@ impl ports::Ecs for FakeEcs {
         async { Ok(arns) }.boxed()
     }
 
-    fn container_definitions<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
+    fn container_definitions<'a>(&'a self, of: &'a str) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
         self.journal.note("DescribeTaskDefinition");
-        if self.keeps_definitions.load(Ordering::Relaxed) {
+        let kept = *self.keeps_definition.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_some_and(|kept| of.contains(kept)) || self.keeps_definitions.load(Ordering::Relaxed) {
             return std::future::pending().boxed();
         }
         async { Ok(vec!["app", "goapp"].into_iter().map(essential).collect()) }.boxed()

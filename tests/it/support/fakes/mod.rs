@@ -88,7 +88,7 @@ impl World {
             requests_dlq: self.dlq.clone().map(|dlq| dlq as _),
             notifier: Arc::clone(&self.topic) as _,
             store,
-            clock: self.clock,
+            clock: self.clock.clone(),
             ids: Ids::default(),
         };
         Cell::start(self.config.clone(), ports).await

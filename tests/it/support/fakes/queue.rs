@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use taskwatch::cell::ports::{CallError, Message, Queue};
+use taskwatch::core::time::Timestamp;
 use tokio::sync::Notify;
 
 use super::Journal;
@@ -19,6 +20,8 @@ pub(crate) struct FakeQueue {
     sent: AtomicUsize,
     /// Whether it refuses every call.
     pub(crate) refuses: AtomicBool,
+    /// How long each receive takes, and when messages were sent that are put from now on.
+    pub(crate) pace: Mutex<(Duration, Option<Timestamp>)>,
 }
 
 impl FakeQueue {
@@ -30,6 +33,7 @@ impl FakeQueue {
             came: Notify::new(),
             sent: AtomicUsize::new(0),
             refuses: AtomicBool::new(false),
+            pace: Mutex::default(),
         })
     }
 
@@ -42,10 +46,14 @@ impl FakeQueue {
 
     /// Puts a message with this id in: again, if it was there before.
     pub(crate) fn put_as(&self, id: &str, body: &str) {
-        let message =
-            Message { id: id.to_owned(), receipt: format!("{}-{id}", self.name), body: body.to_owned(), sent_at: None };
+        let (receipt, sent_at) = (format!("{}-{id}", self.name), self.pace().1);
+        let message = Message { id: id.to_owned(), receipt, body: body.to_owned(), sent_at };
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(message);
         self.came.notify_one();
+    }
+
+    fn pace(&self) -> (Duration, Option<Timestamp>) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Messages nobody has received.
@@ -74,6 +82,10 @@ impl Queue for FakeQueue {
         async move {
             if self.refuses.load(Ordering::Relaxed) {
                 return Err(CallError::Unknown("NonExistentQueue".into()));
+            }
+            let slow = self.pace().0;
+            if !slow.is_zero() {
+                tokio::time::sleep(slow).await;
             }
             let messages = self.take();
             if !messages.is_empty() {

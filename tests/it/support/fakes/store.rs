@@ -18,6 +18,7 @@ pub(crate) struct FakeStore {
     kept: MemoryStore,
     gate: watch::Sender<bool>,
     durable: AtomicBool,
+    commits: AtomicUsize,
     /// Items in a page at most.
     page: AtomicUsize,
 }
@@ -29,6 +30,7 @@ impl FakeStore {
             kept: MemoryStore::default(),
             gate: watch::Sender::new(true),
             durable: AtomicBool::new(false),
+            commits: AtomicUsize::new(0),
             page: AtomicUsize::new(usize::MAX),
         }
     }
@@ -40,6 +42,11 @@ impl FakeStore {
     /// From now on the cell may forget final runs, as it does with a store on a disk.
     pub(crate) fn keeps_final_runs(&self) {
         self.durable.store(true, Ordering::Relaxed);
+    }
+
+    /// How often the cell has committed.
+    pub(crate) fn commits(&self) -> usize {
+        self.commits.load(Ordering::Relaxed)
     }
 
     /// From now on no page has more items, however many are asked for.
@@ -62,6 +69,7 @@ impl Store for FakeStore {
     }
 
     fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
         async move {
             let mut gate = self.gate.subscribe();
             let _ = gate.wait_for(|open| *open).await;
@@ -80,6 +88,10 @@ impl Store for FakeStore {
             self.kept.commit(changes).await
         }
         .boxed()
+    }
+
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.kept.confirm_owner()
     }
 
     fn outbox(

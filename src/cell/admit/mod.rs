@@ -1,0 +1,146 @@
+//! Takes run requests: from the requests queue, the command line, or a program.
+
+mod requests;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::clock::Clock;
+use super::commit::{NotDurable, Pipeline};
+use super::health::DependencyHealth;
+use super::ids::Ids;
+use super::launch::WaitingRuns;
+use super::lifecycle::Lifecycle;
+use super::runs::{Claim, RunIndex};
+use super::view::{Counters, Lookup};
+use crate::core::request::RunRequest;
+use crate::core::run::Run;
+use crate::store::{Key, Store, find_all};
+
+pub(super) use requests::RequestsHandler;
+
+/// The runs of a request.
+#[derive(Debug)]
+pub struct Submitted {
+    /// As they are now.
+    pub runs: Vec<Run>,
+    /// The same request had come before: nothing new was started.
+    pub existing: bool,
+}
+
+/// Why a request was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// Its name stands for another request.
+    #[error("{0:?} is the name of another request; use another name, or send the same request")]
+    NameConflict(String),
+    /// As many runs wait for their launch as may.
+    #[error("the cell has as many waiting runs as it may: send the request again later")]
+    Full,
+    /// The store cannot tell whether the name was used.
+    #[error("{0}")]
+    Store(String),
+    /// The store cannot hold it.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The cell takes nothing more.
+    #[error("the cell is shutting down; send the request again")]
+    Closed,
+}
+
+/// Accepts requests.
+pub(super) struct Admission {
+    pub(super) runs: Arc<RunIndex>,
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) waiting: Arc<WaitingRuns>,
+    pub(super) lookup: Arc<Lookup>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) store_health: Arc<DependencyHealth>,
+    pub(super) ids: Ids,
+    pub(super) clock: Clock,
+    pub(super) counters: Arc<Counters>,
+    pub(super) lifecycle: Arc<Lifecycle>,
+}
+
+impl Admission {
+    /// Takes a request; it is durable when this answers. The same name with the same request is the same run.
+    pub(super) async fn submit(
+        &self,
+        request: RunRequest,
+        default_name: Option<String>,
+    ) -> Result<Submitted, SubmitError> {
+        if self.lifecycle.is_draining() {
+            return Err(SubmitError::Closed);
+        }
+        if let Some(why) = self.store_health.failure(1) {
+            return Err(SubmitError::Store(format!("{why}; send the request again then")));
+        }
+        let digest = request.digest();
+        let given = request.name.clone().or(default_name);
+        let name = given.clone().unwrap_or_else(|| self.id().to_string());
+        let claim = loop {
+            match self.runs.names().claim(&name, digest) {
+                Claim::New(claim) => break claim,
+                Claim::Taken => return Err(SubmitError::NameConflict(name)),
+                Claim::Same => return self.known(&name).await,
+                // What becomes of the other request decides.
+                Claim::Pending(other) => {
+                    self.lifecycle.unless_ended(other.settled()).await.ok_or(SubmitError::Closed)?;
+                }
+            }
+        };
+        if given.is_some()
+            && let Some(earlier) = self.earlier(&name, digest).await?
+        {
+            return Ok(earlier);
+        }
+        let runs = self.runs_of(request, &name, digest);
+        let ids: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
+        let expected = self.waiting.expect(ids.len());
+        let pending = self.pipeline.admit(runs, Box::new((claim, expected))).await.ok_or(SubmitError::Closed)?;
+        pending.outcome().await.map_err(|why| match why {
+            NotDurable::Ended => SubmitError::Closed,
+            NotDurable::TooLarge(why) => SubmitError::TooLarge(why),
+        })?;
+        self.counters.accepted.add(ids.len());
+        let runs = ids.iter().filter_map(|id| self.runs.read(*id, Run::clone)).collect();
+        Ok(Submitted { runs, existing: false })
+    }
+
+    fn id(&self) -> Uuid {
+        self.ids.next(self.clock.now())
+    }
+
+    fn runs_of(&self, request: RunRequest, name: &str, digest: [u8; 32]) -> Vec<Run> {
+        let now = self.clock.now();
+        let count = request.count;
+        let spec = Arc::new(request.spec);
+        let run = |index: u32| {
+            // Without a count the run is called as its request; with one it is `name/index`.
+            let name = if count.is_some() { format!("{name}/{index}") } else { name.to_owned() };
+            Run { digest, ..Run::new(self.ids.next(now), name, index, Arc::clone(&spec), now) }
+        };
+        (0..count.unwrap_or(1)).map(run).collect()
+    }
+
+    /// The runs of a request that came before: they are answered as the first time, all of them.
+    async fn known(&self, name: &str) -> Result<Submitted, SubmitError> {
+        let runs = self.lookup.of_request(name).await.map_err(|e| SubmitError::Store(e.to_string()))?;
+        // They were forgotten a moment ago, with all that is old: the sender tries again and the name is free.
+        if runs.is_empty() { Err(SubmitError::Full) } else { Ok(Submitted { runs, existing: true }) }
+    }
+
+    /// The runs of a name that ended long ago, or before a restart: those in the store.
+    async fn earlier(&self, name: &str, digest: [u8; 32]) -> Result<Option<Submitted>, SubmitError> {
+        if !self.store.capabilities().ended_names {
+            return Ok(None);
+        }
+        let found = find_all(&*self.store, Key::request(name)).await;
+        match found.map_err(|e| SubmitError::Store(e.to_string()))? {
+            runs if runs.is_empty() => Ok(None),
+            runs if runs.iter().any(|run| run.digest != digest) => Err(SubmitError::NameConflict(name.to_owned())),
+            runs => Ok(Some(Submitted { runs, existing: true })),
+        }
+    }
+}

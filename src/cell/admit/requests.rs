@@ -1,0 +1,70 @@
+//! The requests queue: a body is a run request; what is refused goes to the DLQ with its reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::{Admission, SubmitError};
+use crate::cell::ports::{Message, Queue};
+use crate::cell::receive::{Fate, Handler};
+use crate::core::request::RunRequest;
+
+/// SQS takes attributes of any length within the message; a reason that fills the screen helps nobody.
+const REASON_CHARS: usize = 1000;
+
+/// Takes requests from their queue.
+pub(in crate::cell) struct RequestsHandler {
+    pub(in crate::cell) admission: Arc<Admission>,
+    pub(in crate::cell) dlq: Option<Arc<dyn Queue>>,
+}
+
+impl RequestsHandler {
+    async fn request(&self, message: &Message) -> Fate {
+        let reason = match RunRequest::parse(&message.body) {
+            // Without a name, the message's id is one: a message that comes again is the same run.
+            Ok(request) => match self.admission.submit(request, Some(message.id.clone())).await {
+                Ok(_) => return Fate::Done,
+                Err(SubmitError::Closed | SubmitError::Full | SubmitError::Store(_)) => return self.not_now(),
+                Err(conflict @ SubmitError::NameConflict(_)) => format!("NameConflict: {conflict}"),
+                Err(too_large @ SubmitError::TooLarge(_)) => too_large.to_string(),
+            },
+            Err(error) => error.to_string(),
+        };
+        self.refuse(message, reason).await
+    }
+
+    async fn refuse(&self, message: &Message, reason: String) -> Fate {
+        self.admission.counters.refused.add(1);
+        let reason: String = reason.chars().take(REASON_CHARS).collect();
+        tracing::warn!(message = message.id, reason, "a request was refused");
+        let Some(dlq) = &self.dlq else { return self.not_now() };
+        match dlq.send(&message.body, &[("taskwatchError".to_owned(), reason)]).await {
+            Ok(()) => Fate::Done,
+            Err(error) => {
+                tracing::warn!(%error, "the requests DLQ did not take a refused request; it stays in its queue");
+                self.not_now()
+            }
+        }
+    }
+
+    /// Another cell may have it at once when this one is ending.
+    fn not_now(&self) -> Fate {
+        if self.admission.lifecycle.is_draining() { Fate::Release } else { Fate::Leave }
+    }
+}
+
+impl Handler for RequestsHandler {
+    fn has_room(&self, handed: usize) -> bool {
+        let admission = &self.admission;
+        !admission.waiting.is_full_with(handed) && admission.store_health.failure(1).is_none()
+    }
+
+    fn received(&self, _messages: &[Message]) {}
+
+    fn resumed(&self, _after: Duration) {}
+
+    fn handle<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Fate> {
+        Box::pin(self.request(message))
+    }
+}

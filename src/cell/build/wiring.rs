@@ -1,0 +1,454 @@
+//! Which part knows which: the state first, then those who work on it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+
+use super::effects::Effects;
+use crate::cell::admit::{Admission, RequestsHandler};
+use crate::cell::clock::Clock;
+use crate::cell::commit::{Commit, Committer, Pipeline, PipelineParts, Retention, expire_all};
+use crate::cell::config::{CellConfig, Ports};
+use crate::cell::control::{CircuitBreakers, EffectiveLimits, LimitOverrides, time_probes};
+use crate::cell::definitions::Definitions;
+use crate::cell::deliver::{Delivery, DeliveryParts};
+use crate::cell::follow::{
+    Corrections, Deciders, Describer, EventsHandler, Reconciler, TaskEvents, Timekeeper, count_corrections,
+};
+use crate::cell::health::DependencyHealth;
+use crate::cell::hearing::EventHearing;
+use crate::cell::launch::{
+    Assignments, CallBuilder, Caller, Doubt, Governor, Launcher, Reads, Slots, StopQueue, Stopper, WaitingRuns,
+};
+use crate::cell::lifecycle::Lifecycle;
+use crate::cell::operate::{LIMITS_NOTE, LimitsControl, Redrive};
+use crate::cell::readiness::Readiness;
+use crate::cell::receive::{Bounds, Handler, QueueKind, Receiving};
+use crate::cell::runs::RunIndex;
+use crate::cell::view::{Counters, Feed, Lookup, Stats, sample_counters};
+use crate::core::notification::Origin;
+use crate::core::time::Timestamp;
+use crate::store::Store;
+
+/// Messages in hand, at most. At 10,000 events a second as many are received, made durable and deleted within 0.2 s.
+const EVENTS_IN_HAND: usize = 2000;
+/// Each may have 10,000 runs.
+const REQUESTS_IN_HAND: usize = 100;
+
+/// The parts of a cell that answer those who ask it. Those that only work are kept by their tasks.
+pub(in crate::cell) struct Parts {
+    pub(in crate::cell) name: String,
+    pub(in crate::cell) began_at: Timestamp,
+    pub(in crate::cell) clock: Clock,
+    pub(in crate::cell) lifecycle: Arc<Lifecycle>,
+    pub(in crate::cell) runs: Arc<RunIndex>,
+    pub(in crate::cell) pipeline: Arc<Pipeline>,
+    pub(in crate::cell) waiting: Arc<WaitingRuns>,
+    pub(in crate::cell) governor: Arc<Governor>,
+    pub(in crate::cell) limits: Arc<EffectiveLimits>,
+    pub(in crate::cell) breakers: Arc<CircuitBreakers>,
+    pub(in crate::cell) admission: Arc<Admission>,
+    pub(in crate::cell) redrive: Redrive,
+    pub(in crate::cell) limits_control: Arc<LimitsControl>,
+    pub(in crate::cell) delivery: Arc<Delivery>,
+    pub(in crate::cell) lookup: Arc<Lookup>,
+    pub(in crate::cell) feed: Arc<Feed>,
+    pub(in crate::cell) stats: Arc<Stats>,
+    pub(in crate::cell) counters: Arc<Counters>,
+    pub(in crate::cell) readiness: Readiness,
+}
+
+/// A cell that is put together and does not work yet.
+pub(super) struct Built {
+    pub(super) parts: Parts,
+    pub(super) retention: Arc<Retention>,
+    pub(super) stops: Arc<StopQueue>,
+    pub(super) launcher: Arc<Launcher>,
+    stopper: Arc<Stopper>,
+    committer: (Committer, mpsc::Receiver<Commit>),
+    timekeeper: Timekeeper,
+    reconciler: Reconciler,
+    corrections: Arc<Corrections>,
+    hearing: Arc<EventHearing>,
+    receiving: Vec<Arc<Receiving>>,
+    store: Arc<dyn Store>,
+}
+
+/// The state of a cell, which everything else works on.
+pub(super) struct Builder {
+    config: CellConfig,
+    ports: Ports,
+    clock: Clock,
+    origin: Origin,
+    runs: Arc<RunIndex>,
+    lifecycle: Arc<Lifecycle>,
+    feed: Arc<Feed>,
+    stats: Arc<Stats>,
+    counters: Arc<Counters>,
+    wake: Arc<Notify>,
+    hearing: Arc<EventHearing>,
+    limits: Arc<EffectiveLimits>,
+    breakers: Arc<CircuitBreakers>,
+    governor: Arc<Governor>,
+    waiting: Arc<WaitingRuns>,
+    stops: Arc<StopQueue>,
+    corrections: Arc<Corrections>,
+    retention: Arc<Retention>,
+    lookup: Arc<Lookup>,
+    store_health: Arc<DependencyHealth>,
+    run_task_health: Arc<DependencyHealth>,
+}
+
+/// What launching is made of, and what follows tasks shares with it.
+struct Launching {
+    launcher: Arc<Launcher>,
+    stopper: Arc<Stopper>,
+    assignments: Arc<Assignments>,
+    definitions: Arc<Definitions>,
+    reads: Arc<Reads>,
+}
+
+/// What follows tasks.
+struct Following {
+    events: Arc<TaskEvents>,
+    timekeeper: Timekeeper,
+    reconciler: Reconciler,
+}
+
+impl Builder {
+    pub(super) fn new(config: CellConfig, ports: Ports, notes: &BTreeMap<String, String>, index: RunIndex) -> Self {
+        let clock = ports.clock.clone();
+        let (name, account, region) = (config.name.clone(), config.account.clone(), config.region.clone());
+        let origin = Origin { cell: name, account, region };
+        let runs = Arc::new(index);
+        let (wake, counters) = (Arc::<Notify>::default(), Arc::<Counters>::default());
+        let limits = Arc::new(EffectiveLimits::new(&config, LimitOverrides::read(notes.get(LIMITS_NOTE))));
+        let told = (origin.clone(), config.outlets.clone());
+        let breakers =
+            Arc::new(CircuitBreakers::new(config.storm, notes, Arc::clone(&wake), Arc::clone(&counters), told));
+        let (rate, burst) = (limits.current().run_task_rate, limits.current().run_task_burst);
+        Self {
+            governor: Arc::new(Governor::new(rate, burst, config.describe_share)),
+            waiting: Arc::new(WaitingRuns::new(
+                Arc::clone(&runs),
+                Arc::clone(&limits),
+                Arc::clone(&breakers),
+                Arc::clone(&wake),
+                config.max_queued,
+            )),
+            hearing: Arc::new(EventHearing::new(clock.clone(), ports.events.is_some())),
+            retention: Arc::new(Retention::new(Arc::clone(&runs), config.keep_finished, config.keep)),
+            lookup: Arc::new(Lookup::new(Arc::clone(&runs), Arc::clone(&ports.store))),
+            lifecycle: Arc::default(),
+            feed: Arc::default(),
+            stats: Arc::default(),
+            stops: Arc::default(),
+            corrections: Arc::default(),
+            store_health: Arc::default(),
+            run_task_health: Arc::default(),
+            config,
+            ports,
+            clock,
+            origin,
+            runs,
+            counters,
+            wake,
+            limits,
+            breakers,
+        }
+    }
+
+    pub(super) fn build(self) -> Built {
+        let (pipeline, commits) = self.pipeline();
+        let delivery = self.delivery(&pipeline);
+        let committer = self.committer(&pipeline, &delivery);
+        let launching = self.launching(&pipeline);
+        let following = self.following(&pipeline, &launching);
+        let admission = self.admission(&pipeline);
+        let (receiving, queues) = self.receiving(following.events, &admission);
+        let readiness = Readiness {
+            queues,
+            store: self.store_health,
+            run_task: self.run_task_health,
+            lifecycle: Arc::clone(&self.lifecycle),
+        };
+        let redrive = Redrive::new(
+            Arc::clone(&self.runs),
+            Arc::clone(&pipeline),
+            Arc::clone(&self.waiting),
+            Arc::clone(&self.retention),
+            Arc::clone(&self.ports.store),
+            Arc::clone(&self.lifecycle),
+        );
+        let limits_control = LimitsControl::new(
+            Arc::clone(&self.limits),
+            Arc::clone(&self.breakers),
+            Arc::clone(&pipeline),
+            self.clock.clone(),
+            self.wake,
+        );
+        let parts = Parts {
+            name: self.config.name,
+            began_at: self.clock.now(),
+            clock: self.clock,
+            lifecycle: self.lifecycle,
+            runs: self.runs,
+            pipeline,
+            waiting: self.waiting,
+            governor: self.governor,
+            limits: self.limits,
+            breakers: self.breakers,
+            admission,
+            redrive,
+            limits_control: Arc::new(limits_control),
+            delivery,
+            lookup: self.lookup,
+            feed: self.feed,
+            stats: self.stats,
+            counters: self.counters,
+            readiness,
+        };
+        Built {
+            parts,
+            retention: self.retention,
+            stops: self.stops,
+            launcher: launching.launcher,
+            stopper: launching.stopper,
+            committer: (committer, commits),
+            timekeeper: following.timekeeper,
+            reconciler: following.reconciler,
+            corrections: self.corrections,
+            hearing: self.hearing,
+            receiving,
+            store: self.ports.store,
+        }
+    }
+
+    fn pipeline(&self) -> (Arc<Pipeline>, mpsc::Receiver<Commit>) {
+        let (pipeline, commits) = Pipeline::new(PipelineParts {
+            runs: Arc::clone(&self.runs),
+            stats: Arc::clone(&self.stats),
+            breakers: Arc::clone(&self.breakers),
+            clock: self.clock.clone(),
+            origin: self.origin.clone(),
+            destinations: self.config.outlets.clone(),
+            wake_launcher: Arc::clone(&self.wake),
+        });
+        (Arc::new(pipeline), commits)
+    }
+
+    fn delivery(&self, pipeline: &Arc<Pipeline>) -> Arc<Delivery> {
+        Arc::new(Delivery::new(DeliveryParts {
+            cell: self.config.name.clone(),
+            store: Arc::clone(&self.ports.store),
+            notifier: Arc::clone(&self.ports.notifier),
+            pipeline: Arc::clone(pipeline),
+            counters: Arc::clone(&self.counters),
+            clock: self.clock.clone(),
+            lifecycle: Arc::clone(&self.lifecycle),
+        }))
+    }
+
+    fn committer(&self, pipeline: &Arc<Pipeline>, delivery: &Arc<Delivery>) -> Committer {
+        let followers = Effects {
+            waiting: Arc::clone(&self.waiting),
+            stops: Arc::clone(&self.stops),
+            delivery: Arc::clone(delivery),
+            pipeline: Arc::clone(pipeline),
+            lifecycle: Arc::clone(&self.lifecycle),
+        };
+        Committer {
+            store: Arc::clone(&self.ports.store),
+            runs: Arc::clone(&self.runs),
+            retention: Arc::clone(&self.retention),
+            feed: Arc::clone(&self.feed),
+            followers: Arc::new(followers),
+            health: Arc::clone(&self.store_health),
+            hearing: Arc::clone(&self.hearing),
+            lifecycle: Arc::clone(&self.lifecycle),
+        }
+    }
+
+    fn launching(&self, pipeline: &Arc<Pipeline>) -> Launching {
+        let definitions = Arc::new(Definitions::new(Arc::clone(&self.ports.ecs)));
+        let reads = Arc::new(Reads::new(Arc::clone(&self.governor), Arc::clone(&self.lifecycle)));
+        let assignments = Arc::new(Assignments::new(
+            Arc::clone(&self.runs),
+            Arc::clone(pipeline),
+            Arc::clone(&self.ports.store),
+            Arc::clone(&self.governor),
+            Arc::clone(&self.lifecycle),
+        ));
+        let slots = Arc::new(Slots::new(
+            Arc::clone(&self.governor),
+            Arc::clone(&self.limits),
+            Arc::clone(&self.runs),
+            Arc::clone(&self.lifecycle),
+        ));
+        let launcher = Launcher {
+            caller: self.caller(&definitions, &reads, &assignments, &slots),
+            waiting: Arc::clone(&self.waiting),
+            runs: Arc::clone(&self.runs),
+            pipeline: Arc::clone(pipeline),
+            slots,
+            breakers: Arc::clone(&self.breakers),
+            governor: Arc::clone(&self.governor),
+            limits: Arc::clone(&self.limits),
+            counters: Arc::clone(&self.counters),
+            clock: self.clock.clone(),
+            wake: Arc::clone(&self.wake),
+            lifecycle: Arc::clone(&self.lifecycle),
+        };
+        let stopper = Stopper {
+            queue: Arc::clone(&self.stops),
+            ecs: Arc::clone(&self.ports.ecs),
+            runs: Arc::clone(&self.runs),
+            governor: Arc::clone(&self.governor),
+            lifecycle: Arc::clone(&self.lifecycle),
+        };
+        Launching { launcher: Arc::new(launcher), stopper: Arc::new(stopper), assignments, definitions, reads }
+    }
+
+    fn caller(
+        &self,
+        definitions: &Arc<Definitions>,
+        reads: &Arc<Reads>,
+        assignments: &Arc<Assignments>,
+        slots: &Arc<Slots>,
+    ) -> Caller {
+        let doubt = Doubt {
+            cell: self.config.name.clone(),
+            ecs: Arc::clone(&self.ports.ecs),
+            runs: Arc::clone(&self.runs),
+            assignments: Arc::clone(assignments),
+            reads: Arc::clone(reads),
+            hearing: Arc::clone(&self.hearing),
+            clock: self.clock.clone(),
+            lifecycle: Arc::clone(&self.lifecycle),
+        };
+        let requests = CallBuilder {
+            cell: self.config.name.clone(),
+            runs: Arc::clone(&self.runs),
+            definitions: Arc::clone(definitions),
+        };
+        Caller {
+            ecs: Arc::clone(&self.ports.ecs),
+            runs: Arc::clone(&self.runs),
+            requests,
+            slots: Arc::clone(slots),
+            governor: Arc::clone(&self.governor),
+            assignments: Arc::clone(assignments),
+            doubt,
+            counters: Arc::clone(&self.counters),
+            health: Arc::clone(&self.run_task_health),
+            clock: self.clock.clone(),
+            lifecycle: Arc::clone(&self.lifecycle),
+        }
+    }
+
+    fn following(&self, pipeline: &Arc<Pipeline>, launching: &Launching) -> Following {
+        let events = Arc::new(TaskEvents {
+            cell: self.config.name.clone(),
+            began_at: self.clock.now(),
+            runs: Arc::clone(&self.runs),
+            pipeline: Arc::clone(pipeline),
+            assignments: Arc::clone(&launching.assignments),
+            deciders: Deciders::new(Arc::clone(&self.runs), Arc::clone(&launching.definitions)),
+            stops: Arc::clone(&self.stops),
+            corrections: Arc::clone(&self.corrections),
+            counters: Arc::clone(&self.counters),
+            clock: self.clock.clone(),
+        });
+        let describer = Arc::new(Describer::new(
+            Arc::clone(&self.ports.ecs),
+            Arc::clone(&self.runs),
+            Arc::clone(pipeline),
+            Arc::clone(&events),
+            Arc::clone(&launching.reads),
+            Arc::clone(&self.hearing),
+            Arc::clone(&self.lifecycle),
+        ));
+        let timekeeper = Timekeeper {
+            runs: Arc::clone(&self.runs),
+            pipeline: Arc::clone(pipeline),
+            describer: Arc::clone(&describer),
+            hearing: Arc::clone(&self.hearing),
+            clock: self.clock.clone(),
+            lifecycle: Arc::clone(&self.lifecycle),
+        };
+        let reconciler = Reconciler {
+            runs: Arc::clone(&self.runs),
+            describer,
+            hearing: Arc::clone(&self.hearing),
+            corrections: Arc::clone(&self.corrections),
+            counters: Arc::clone(&self.counters),
+            clock: self.clock.clone(),
+            poll: self.config.poll,
+            lifecycle: Arc::clone(&self.lifecycle),
+        };
+        Following { events, timekeeper, reconciler }
+    }
+
+    fn admission(&self, pipeline: &Arc<Pipeline>) -> Arc<Admission> {
+        Arc::new(Admission {
+            runs: Arc::clone(&self.runs),
+            pipeline: Arc::clone(pipeline),
+            waiting: Arc::clone(&self.waiting),
+            lookup: Arc::clone(&self.lookup),
+            store: Arc::clone(&self.ports.store),
+            store_health: Arc::clone(&self.store_health),
+            ids: self.ports.ids.clone(),
+            clock: self.clock.clone(),
+            counters: Arc::clone(&self.counters),
+            lifecycle: Arc::clone(&self.lifecycle),
+        })
+    }
+
+    /// The pipelines of the queues that there are, and the health of each.
+    fn receiving(
+        &self,
+        events: Arc<TaskEvents>,
+        admission: &Arc<Admission>,
+    ) -> (Vec<Arc<Receiving>>, Vec<(&'static str, Arc<DependencyHealth>)>) {
+        let (hearing, store_health) = (Arc::clone(&self.hearing), Arc::clone(&self.store_health));
+        let events: Arc<dyn Handler> = Arc::new(EventsHandler { events, hearing, store_health });
+        let (admission, dlq) = (Arc::clone(admission), self.ports.requests_dlq.clone());
+        let requests: Arc<dyn Handler> = Arc::new(RequestsHandler { admission, dlq });
+        let (mut receiving, mut queues) = (Vec::new(), Vec::new());
+        for (kind, queue, handler, messages) in [
+            (QueueKind::Events, &self.ports.events, events, EVENTS_IN_HAND),
+            (QueueKind::Requests, &self.ports.requests, requests, REQUESTS_IN_HAND),
+        ] {
+            let Some(queue) = queue else { continue };
+            let health = Arc::<DependencyHealth>::default();
+            queues.push((kind.queue(), Arc::clone(&health)));
+            let bounds = Bounds { polls: self.config.receivers, messages };
+            let lifecycle = Arc::clone(&self.lifecycle);
+            receiving.push(Receiving::new((Arc::clone(queue), kind), handler, health, bounds, lifecycle));
+        }
+        (receiving, queues)
+    }
+}
+
+impl Built {
+    /// Starts what works on its own.
+    pub(super) fn start(self) -> Parts {
+        let parts = self.parts;
+        let (lifecycle, clock) = (&parts.lifecycle, || parts.clock.clone());
+        let (committer, commits) = self.committer;
+        lifecycle.spawn(committer.run(commits));
+        lifecycle.spawn_launch(self.launcher.run());
+        lifecycle.spawn(self.stopper.run());
+        lifecycle.spawn(self.timekeeper.run());
+        lifecycle.spawn(time_probes(Arc::clone(&parts.breakers), clock(), Arc::clone(lifecycle)));
+        lifecycle.spawn(self.reconciler.run());
+        let counters = || Arc::clone(&parts.counters);
+        let corrections = (self.corrections, self.hearing);
+        lifecycle.spawn(count_corrections(corrections, counters(), clock(), Arc::clone(lifecycle)));
+        lifecycle.spawn(expire_all(self.retention, self.store, clock(), Arc::clone(lifecycle)));
+        lifecycle.spawn(sample_counters(counters(), Arc::clone(&parts.stats), clock(), Arc::clone(lifecycle)));
+        self.receiving.iter().for_each(Receiving::start);
+        parts
+    }
+}

@@ -1,0 +1,99 @@
+//! What belongs together on its way to the store, and what follows once it is there.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::cell::view::RunChange;
+use crate::core::machine::Effect;
+use crate::core::notification::{Notification, Outlet};
+use crate::core::run::Run;
+use crate::store::Change;
+
+/// A run's effects, and how it looks now.
+pub(super) struct After {
+    pub(super) run: Uuid,
+    pub(super) effects: Vec<Effect>,
+    pub(super) change: RunChange,
+}
+
+/// Runs of a request that is accepted with this commit: nothing shows them before it is durable.
+pub(super) struct Accepted {
+    pub(super) runs: Vec<Run>,
+    /// Held until they are visible: the claim of their name, their places in the launch queue.
+    pub(super) until_visible: Box<dyn Send>,
+}
+
+/// Changes that become durable together.
+#[derive(Default)]
+pub(in crate::cell) struct Commit {
+    pub(super) changes: Vec<Change>,
+    pub(super) after: Vec<After>,
+    pub(super) accepted: Option<Accepted>,
+    /// Destinations for which it puts a notification into the outbox.
+    pub(super) destinations: Vec<Outlet>,
+    pub(super) done: Option<oneshot::Sender<Result<(), NotDurable>>>,
+}
+
+/// Why a commit did not become durable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::cell) enum NotDurable {
+    /// The cell ended before: nobody was told, and what caused it comes again.
+    #[error("the cell ended")]
+    Ended,
+    /// The store cannot hold it.
+    #[error("{0}")]
+    TooLarge(String),
+}
+
+impl Commit {
+    /// Changes of no run; the second value resolves once they are durable.
+    pub(in crate::cell) fn of(changes: Vec<Change>) -> (Self, PendingCommit) {
+        let (done, durable) = oneshot::channel();
+        (Self { changes, done: Some(done), ..Self::default() }, PendingCommit { changed: true, durable })
+    }
+
+    /// Nothing: resolves once all that came before is durable.
+    pub(super) fn barrier() -> (Self, PendingCommit) {
+        let (commit, pending) = Self::of(Vec::new());
+        (commit, PendingCommit { changed: false, ..pending })
+    }
+
+    /// Puts notifications into the outbox.
+    pub(in crate::cell) fn post(&mut self, notifications: Vec<Notification>) {
+        self.destinations.extend(notifications.iter().map(|notification| notification.outlet.clone()));
+        self.changes.extend(notifications.into_iter().map(|notification| Change::Post(Arc::new(notification))));
+    }
+
+    /// Adds a change that belongs to it.
+    pub(in crate::cell) fn push(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    pub(super) fn settle(self, outcome: Result<(), NotDurable>) {
+        if let Some(done) = self.done {
+            // Nobody waiting is no error.
+            let _ = done.send(outcome);
+        }
+    }
+}
+
+/// A transition that was made, on its way to the store.
+#[must_use]
+pub(in crate::cell) struct PendingCommit {
+    pub(in crate::cell) changed: bool,
+    pub(super) durable: oneshot::Receiver<Result<(), NotDurable>>,
+}
+
+impl PendingCommit {
+    /// Waits for the commit; whether there was anything to commit. `None`: it did not become durable.
+    pub(in crate::cell) async fn durable(self) -> Option<bool> {
+        self.outcome().await.ok()
+    }
+
+    /// The same, with the reason.
+    pub(in crate::cell) async fn outcome(self) -> Result<bool, NotDurable> {
+        self.durable.await.unwrap_or(Err(NotDurable::Ended)).map(|()| self.changed)
+    }
+}

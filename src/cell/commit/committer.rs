@@ -1,0 +1,201 @@
+//! Makes commits durable, many in one, and then does what follows from them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::batch::{Accepted, Commit, NotDurable};
+use super::retention::Retention;
+use crate::cell::backoff::Backoff;
+use crate::cell::health::DependencyHealth;
+use crate::cell::hearing::EventHearing;
+use crate::cell::lifecycle::Lifecycle;
+use crate::cell::runs::RunIndex;
+use crate::cell::view::Feed;
+use crate::core::machine::Effect;
+use crate::core::notification::Outlet;
+use crate::store::{Change, Store, StoreError};
+
+/// Most transitions made durable in one commit.
+const MOST_A_COMMIT: usize = 1024;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// A throttled store is asked again ever more slowly.
+const LONGEST_THROTTLED_WAIT: Duration = Duration::from_secs(5);
+
+/// What is done once a commit is durable. Each is safe to do twice.
+pub(in crate::cell) trait Followers: Send + Sync {
+    /// A run's attempt waits for a launch slot.
+    fn launch(&self, run: Uuid);
+    /// A run's task is to be stopped.
+    fn stop_task(&self, run: Uuid);
+    /// Notifications were put into the outbox for these destinations, one each.
+    fn posted(&self, destinations: &[Outlet]);
+    /// The store cannot hold what a run has become: it is to end.
+    fn too_large(&self, run: Uuid, why: String);
+}
+
+/// The one task that commits.
+pub(in crate::cell) struct Committer {
+    pub(in crate::cell) store: Arc<dyn Store>,
+    pub(in crate::cell) runs: Arc<RunIndex>,
+    pub(in crate::cell) retention: Arc<Retention>,
+    pub(in crate::cell) feed: Arc<Feed>,
+    pub(in crate::cell) followers: Arc<dyn Followers>,
+    pub(in crate::cell) health: Arc<DependencyHealth>,
+    pub(in crate::cell) hearing: Arc<EventHearing>,
+    pub(in crate::cell) lifecycle: Arc<Lifecycle>,
+}
+
+/// The cell has ended, or is another process's.
+struct Over;
+
+/// A change that the store cannot hold, by its position in the batch.
+struct TooLarge {
+    change: usize,
+    run: Option<Uuid>,
+    why: String,
+}
+
+impl Committer {
+    /// Commits until the cell has ended and what had come before is done.
+    pub(in crate::cell) async fn run(self, mut commits: mpsc::Receiver<Commit>) {
+        let mut batch = Vec::with_capacity(MOST_A_COMMIT);
+        while self.next(&mut commits, &mut batch).await > 0 {
+            // What is not durable was neither answered nor done: it comes again.
+            let Ok(()) = self.store_batch(&mut batch).await else { return };
+            let forgotten: Vec<Uuid> = batch.drain(..).flat_map(|commit| self.follow(commit)).collect();
+            if !self.store.capabilities().outlives_process && !forgotten.is_empty() {
+                let forgotten = forgotten.into_iter().map(Change::Forget).collect();
+                if let Err(error) = self.store.commit(forgotten).await {
+                    tracing::debug!(%error, "finished runs were not forgotten");
+                }
+            }
+        }
+    }
+
+    /// The next commits; none once the cell has ended and what had come before is done.
+    async fn next(&self, commits: &mut mpsc::Receiver<Commit>, batch: &mut Vec<Commit>) -> usize {
+        if let Some(count) = self.lifecycle.unless_ended(commits.recv_many(batch, MOST_A_COMMIT)).await {
+            return count;
+        }
+        commits.close();
+        commits.recv_many(batch, MOST_A_COMMIT).await
+    }
+
+    /// Makes a batch durable, but for commits that the store cannot hold: those are taken out of it and settled.
+    async fn store_batch(&self, batch: &mut Vec<Commit>) -> Result<(), Over> {
+        loop {
+            let changes: Arc<[Change]> = batch.iter().flat_map(|commit| commit.changes.iter().cloned()).collect();
+            match self.store_changes(changes).await? {
+                None => return Ok(()),
+                Some(too_large) => self.take_out(batch, too_large),
+            }
+        }
+    }
+
+    /// Gives the store the same changes until it takes them. Nothing is acknowledged and nothing is done before: a store
+    /// that fails stops the cell's work, not its memory of it.
+    async fn store_changes(&self, changes: Arc<[Change]>) -> Result<Option<TooLarge>, Over> {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, "store");
+        let mut throttled = Backoff::new(FIRST_WAIT, LONGEST_THROTTLED_WAIT, "throttled store");
+        loop {
+            let error = match self.ask_store(&changes).await {
+                Ok(()) => {
+                    self.note_success();
+                    return Ok(None);
+                }
+                Err(error) => error,
+            };
+            let wait = match error {
+                StoreError::Fenced { .. } => {
+                    tracing::error!(%error, "the cell is abandoned");
+                    self.lifecycle.lose(error.to_string());
+                    return Err(Over);
+                }
+                StoreError::TooLarge { change, run, .. } => {
+                    return Ok(Some(TooLarge { change, run, why: error.to_string() }));
+                }
+                StoreError::Throttled(_) => throttled.next(),
+                StoreError::Unavailable(_) | StoreError::Corrupt(_) => backoff.next(),
+            };
+            self.note_failure(&error);
+            if self.lifecycle.is_ended() {
+                return Err(Over);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Commits; where there is nothing to commit, what was decided before is acknowledged: only while the cell is known to
+    /// own its store.
+    async fn ask_store(&self, changes: &Arc<[Change]>) -> Result<(), StoreError> {
+        if changes.is_empty() { self.store.confirm_owner().await } else { self.store.commit(Arc::clone(changes)).await }
+    }
+
+    fn note_failure(&self, error: &StoreError) {
+        self.hearing.set_deaf(true);
+        if self.health.failed(error) == 1 {
+            tracing::error!(%error, "the store does not take changes; nothing goes on until it does");
+        }
+    }
+
+    fn note_success(&self) {
+        if let Some(failing) = self.health.succeeded() {
+            self.hearing.set_deaf(false);
+            self.hearing.resumed(failing);
+            tracing::info!("the store takes changes again");
+        }
+    }
+
+    /// Takes the commit with this change out of the batch. A request is refused; a run is to end.
+    fn take_out(&self, batch: &mut Vec<Commit>, too_large: TooLarge) {
+        let TooLarge { change, run, why } = too_large;
+        let mut before = 0;
+        let holds = |commit: &Commit| {
+            before += commit.changes.len();
+            change < before
+        };
+        // A position beyond the batch would be the store's fault: the last commit is as good as any to go on.
+        let position = batch.iter().position(holds).unwrap_or(batch.len().saturating_sub(1));
+        let commit = batch.remove(position);
+        tracing::error!(error = why, "the store cannot hold this");
+        if let Some(run) = run.filter(|_| commit.accepted.is_none()) {
+            self.followers.too_large(run, why.clone());
+        }
+        commit.settle(Err(NotDurable::TooLarge(why)));
+    }
+
+    /// Does what follows from a durable commit; the finished runs that left memory for it.
+    fn follow(&self, mut commit: Commit) -> Vec<Uuid> {
+        // The name is claimed until its runs bear it.
+        let held = commit.accepted.take().map(|Accepted { runs, until_visible }| {
+            runs.into_iter().for_each(|run| self.runs.insert(run));
+            until_visible
+        });
+        let mut forgotten = Vec::new();
+        for after in std::mem::take(&mut commit.after) {
+            for effect in after.effects {
+                match effect {
+                    Effect::Launch => self.followers.launch(after.run),
+                    Effect::StopTask { .. } => self.followers.stop_task(after.run),
+                    Effect::Notify => {}
+                    Effect::Unlink { task_arn, token } => self.runs.unlink_attempt(after.run, task_arn, token),
+                }
+            }
+            if after.change.is_final {
+                forgotten.extend(self.retention.retire(after.run));
+            }
+            after.change.log();
+            self.feed.publish(after.change);
+        }
+        drop(held);
+        if !commit.destinations.is_empty() {
+            self.followers.posted(&commit.destinations);
+        }
+        commit.settle(Ok(()));
+        forgotten
+    }
+}

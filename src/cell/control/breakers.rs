@@ -1,0 +1,214 @@
+//! Circuit breakers: what runs come to goes to the circuits of `core::storm`, the launch queue keeps to them, the store keeps
+//! them, and operators are notified through the outbox; all in the commit of the failure that was one too many.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::limits::Hold;
+use crate::cell::clock::Clock;
+use crate::cell::lifecycle::Lifecycle;
+use crate::cell::view::Counters;
+use crate::core::notification::{self, Notification, Origin, Outlets};
+use crate::core::storm::{Follows, Gate, Seen, Storm, StormRules, Storms, Turn};
+use crate::core::time::Timestamp;
+use crate::core::transition::Transition;
+use crate::store::Change;
+
+/// The note in the store.
+const NOTE: &str = "storms";
+/// The longest sleep; every change of a circuit ends it.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// The circuits of a cell's task definitions.
+pub(in crate::cell) struct CircuitBreakers {
+    circuits: Mutex<Storms>,
+    /// The version of what the launch queue is to keep to.
+    version: AtomicU64,
+    /// A circuit opened or closed, or its probe left or came back.
+    moved: Notify,
+    wake_launcher: Arc<Notify>,
+    counters: Arc<Counters>,
+    origin: Origin,
+    destinations: Outlets,
+}
+
+/// What is committed with the transition that moved a circuit.
+#[must_use]
+pub(in crate::cell) struct Recorded<'b> {
+    notifications: Vec<Notification>,
+    note: Option<Change>,
+    lock: BreakersLock<'b>,
+}
+
+impl Recorded<'_> {
+    /// Has it sent with its commit; the circuits stay locked until the commit has its place, so that notes are committed in
+    /// the order they were made.
+    pub(in crate::cell) fn send(self, send: impl FnOnce(Vec<Notification>, Option<Change>)) {
+        let Self { notifications, note, lock } = self;
+        send(notifications, note);
+        drop(lock);
+    }
+}
+
+/// The circuits, locked. After a run, or the launch queue, and never before.
+struct BreakersLock<'b> {
+    circuits: MutexGuard<'b, Storms>,
+    breakers: &'b CircuitBreakers,
+    before: u64,
+}
+
+impl Drop for BreakersLock<'_> {
+    fn drop(&mut self) {
+        let now = self.circuits.gate_version();
+        if now != self.before {
+            self.breakers.announce(now);
+        }
+    }
+}
+
+impl CircuitBreakers {
+    /// Circuits as an earlier process left them. A note that cannot be read is no reason not to start, but must not go
+    /// unseen.
+    pub(in crate::cell) fn new(
+        rules: StormRules,
+        notes: &BTreeMap<String, String>,
+        wake_launcher: Arc<Notify>,
+        counters: Arc<Counters>,
+        (origin, destinations): (Origin, Outlets),
+    ) -> Self {
+        let note = notes.get(NOTE).map(String::as_str).unwrap_or("[]");
+        let kept: Vec<Storm> = serde_json::from_str(note).unwrap_or_else(|error| {
+            tracing::error!(%error, note, "the circuit breakers in the store cannot be read: nothing is paused by them");
+            Vec::new()
+        });
+        for open in &kept {
+            let (task_definition, error) = (&open.task_definition, &open.error);
+            tracing::warn!(task_definition, error, "launches were paused before the restart");
+        }
+        let circuits = Storms::new(rules, kept);
+        let version = AtomicU64::new(circuits.gate_version());
+        let circuits = Mutex::new(circuits);
+        Self { circuits, version, moved: Notify::new(), wake_launcher, counters, origin, destinations }
+    }
+
+    fn lock(&self) -> BreakersLock<'_> {
+        let circuits = self.circuits.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = circuits.gate_version();
+        BreakersLock { circuits, breakers: self, before }
+    }
+
+    /// The launch queue is to keep to another gate.
+    fn announce(&self, version: u64) {
+        self.version.store(version, Ordering::Release);
+        self.moved.notify_one();
+        self.wake_launcher.notify_one();
+    }
+
+    /// The open circuits.
+    pub(in crate::cell) fn open(&self) -> Vec<Storm> {
+        self.lock().circuits.storms()
+    }
+
+    /// The version of [`Self::gate`].
+    pub(in crate::cell) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// What the launch queue is to keep to.
+    pub(in crate::cell) fn gate(&self) -> Gate {
+        self.lock().circuits.gate()
+    }
+
+    /// Records what a transition says of its task definition; `None` if it says nothing. `waits_again`: its call came to
+    /// nothing, and if it was a probe another may go.
+    pub(in crate::cell) fn record(
+        &self,
+        transition: &Transition<'_>,
+        waits_again: bool,
+        now: Timestamp,
+    ) -> Option<Recorded<'_>> {
+        let seen = Seen::of(transition);
+        if seen.is_none() && !waits_again {
+            return None;
+        }
+        let mut lock = self.lock();
+        if waits_again {
+            lock.circuits.waits_again(transition.run().id);
+        }
+        let follows = seen.map(|seen| lock.circuits.saw(&seen, now)).unwrap_or_default();
+        Some(self.recorded(lock, follows, now))
+    }
+
+    /// An operator lets task definitions go.
+    pub(in crate::cell) fn resume(&self, holds: &[Hold], now: Timestamp) -> Recorded<'_> {
+        let mut lock = self.lock();
+        let follows = lock.circuits.resume(|definition| holds.iter().any(|hold| hold.is_for(definition)), now);
+        self.recorded(lock, follows, now)
+    }
+
+    /// What operators are told, and what is kept.
+    fn recorded<'b>(&self, lock: BreakersLock<'b>, follows: Follows, now: Timestamp) -> Recorded<'b> {
+        let mut notifications = Vec::new();
+        for turn in &follows.turns {
+            log(turn);
+            self.counters.storms.add(usize::from(matches!(turn, Turn::Paused(_))));
+            notifications.extend(notification::digest(turn, now, &self.origin, &self.destinations));
+        }
+        // Plain data with text keys: it cannot fail.
+        let text = || serde_json::to_string(&lock.circuits.storms()).unwrap_or_else(|_| "[]".into());
+        let note = follows.keep.then(|| Change::Note { name: NOTE, text: text() });
+        Recorded { notifications, note, lock }
+    }
+
+    /// A run leaves the launch queue as its task definition's probe; what the queue is to keep to from here on.
+    pub(in crate::cell) fn send_probe(&self, definition: &str, run: Uuid) -> Gate {
+        let mut lock = self.lock();
+        lock.circuits.probing(definition, run);
+        tracing::info!(task_definition = definition, %run, "one run is let through, to see whether it starts");
+        lock.circuits.gate()
+    }
+
+    /// The run was not launched: if it was a probe another may go in its place.
+    pub(in crate::cell) fn waits_again(&self, run: Uuid) {
+        self.lock().circuits.waits_again(run);
+    }
+}
+
+/// Lets probes through when it is time, until the cell ends.
+pub(in crate::cell) async fn time_probes(breakers: Arc<CircuitBreakers>, clock: Clock, lifecycle: Arc<Lifecycle>) {
+    loop {
+        let now = clock.now();
+        let next = {
+            let mut lock = breakers.lock();
+            lock.circuits.due(now);
+            lock.circuits.next()
+        };
+        let wait = next.map_or(LONGEST_WAIT, |at| at.since(now).max(Duration::from_millis(1)));
+        tokio::select! {
+            biased;
+            () = lifecycle.ended() => return,
+            () = breakers.moved.notified() => {}
+            () = tokio::time::sleep(wait.min(LONGEST_WAIT)) => {}
+        }
+    }
+}
+
+fn log(turn: &Turn) {
+    match turn {
+        Turn::Paused(storm) => tracing::warn!(
+            task_definition = storm.task_definition,
+            error = storm.error,
+            cause = storm.cause,
+            failures = storm.failures,
+            "launches are paused: trying again does not cure this"
+        ),
+        Turn::Resumed(storm, why) => {
+            tracing::info!(task_definition = storm.task_definition, error = storm.error, ?why, "launches go on");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What keeps runs from being launched: limits, pauses, and circuit breakers.
+
+mod breakers;
+mod limits;
+
+pub(super) use breakers::{CircuitBreakers, time_probes};
+pub(super) use limits::{EffectiveLimits, LimitOverrides};
+pub use limits::{Hold, Limits, LimitsChange, LimitsError};

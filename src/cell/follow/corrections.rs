@@ -1,0 +1,110 @@
+//! Lost events: what DescribeTasks told and no event has told within a minute after.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::cell::clock::Clock;
+use crate::cell::hearing::EventHearing;
+use crate::cell::lifecycle::Lifecycle;
+use crate::cell::view::Counters;
+use crate::core::time::Timestamp;
+
+/// An event that has not come so long after a description told the same is lost.
+const LATE: Duration = Duration::from_secs(60);
+const ROUND: Duration = Duration::from_secs(5);
+/// Corrections that wait for their events; beyond, the oldest counts as it is.
+const MOST: usize = 100_000;
+
+/// Descriptions that told something new, until their events come or are lost.
+#[derive(Default)]
+pub(in crate::cell) struct Corrections(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    versions: HashMap<String, i64>,
+    order: VecDeque<(Timestamp, String)>,
+}
+
+impl Corrections {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A description told something new of a task; how many others count as lost because there are too many.
+    pub(super) fn described(&self, task_arn: &str, version: i64, now: Timestamp) -> usize {
+        let mut waiting = self.waiting();
+        if waiting.versions.insert(task_arn.to_owned(), version).is_none() {
+            waiting.order.push_back((now, task_arn.to_owned()));
+        }
+        let too_many = waiting.versions.len().saturating_sub(MOST);
+        (0..too_many).filter(|_| waiting.pop().is_some()).count()
+    }
+
+    /// An event came: the correction was none if it tells as much.
+    pub(super) fn event(&self, task_arn: &str, version: i64) {
+        let mut waiting = self.waiting();
+        if waiting.versions.get(task_arn).is_some_and(|described| version >= *described) {
+            waiting.versions.remove(task_arn);
+        }
+    }
+
+    /// Takes out those that were described before an instant; how many.
+    fn lost(&self, before: Timestamp) -> usize {
+        let mut waiting = self.waiting();
+        let mut lost = 0;
+        while waiting.order.front().is_some_and(|(at, _)| *at <= before) {
+            lost += usize::from(waiting.pop().is_some());
+        }
+        lost
+    }
+}
+
+impl Waiting {
+    fn pop(&mut self) -> Option<i64> {
+        let (_, task_arn) = self.order.pop_front()?;
+        self.versions.remove(&task_arn)
+    }
+}
+
+/// Counts events that are lost, until the cell ends. While a backlog is worked off nothing is lost yet.
+pub(in crate::cell) async fn count_corrections(
+    (corrections, hearing): (Arc<Corrections>, Arc<EventHearing>),
+    counters: Arc<Counters>,
+    clock: Clock,
+    lifecycle: Arc<Lifecycle>,
+) {
+    while lifecycle.sleep(ROUND).await {
+        let heard = if hearing.is_complete() { clock.now() } else { hearing.heard_up_to().min(clock.now()) };
+        let lost = corrections.lost(heard.minus(LATE));
+        counters.corrections.add(lost);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    #[test]
+    fn an_event_that_comes_within_a_minute_was_not_lost() {
+        let corrections = Corrections::default();
+        for (task, version) in [("late", 5), ("older", 5), ("lost", 5)] {
+            assert_eq!(corrections.described(task, version, NOW), 0);
+        }
+        corrections.event("late", 5);
+        corrections.event("older", 4);
+        assert_eq!(corrections.lost(NOW.minus(Duration::from_secs(1))), 0);
+        assert_eq!(corrections.lost(NOW), 2);
+        assert_eq!(corrections.lost(NOW), 0, "each once");
+        assert!(corrections.waiting().versions.is_empty());
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let corrections = Corrections::default();
+        let lost: usize = (0..MOST + 7).map(|n| corrections.described(&n.to_string(), 1, NOW)).sum();
+        assert_eq!((lost, corrections.waiting().versions.len()), (7, MOST));
+    }
+}

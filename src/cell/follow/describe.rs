@@ -1,0 +1,135 @@
+//! DescribeTasks: asks ECS about tasks, 100 a call, and gives the answers to their runs as events are given.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::join_all;
+use uuid::Uuid;
+
+use super::events::{TaskEvents, TaskNews};
+use crate::cell::commit::Pipeline;
+use crate::cell::hearing::EventHearing;
+use crate::cell::launch::Reads;
+use crate::cell::lifecycle::Lifecycle;
+use crate::cell::ports::{CallError, Described, Ecs};
+use crate::cell::runs::{RunIndex, StaleTask, live_task};
+use crate::core::machine::Input;
+
+/// Most tasks a DescribeTasks call takes (API reference).
+const MOST_A_CALL: usize = 100;
+
+/// A task that a description told something new of.
+pub(super) struct Told {
+    pub(super) task_arn: String,
+    pub(super) version: i64,
+}
+
+/// What ECS answered about some tasks.
+#[derive(Default)]
+pub(super) struct Answers {
+    /// The runs whose tasks it answered for, those it does not know included.
+    pub(super) answered: Vec<Uuid>,
+    /// What was new, durably.
+    pub(super) told: Vec<Told>,
+}
+
+/// Asks ECS about tasks.
+pub(in crate::cell) struct Describer {
+    ecs: Arc<dyn Ecs>,
+    runs: Arc<RunIndex>,
+    pipeline: Arc<Pipeline>,
+    events: Arc<TaskEvents>,
+    reads: Arc<Reads>,
+    hearing: Arc<EventHearing>,
+    lifecycle: Arc<Lifecycle>,
+    /// Clusters of which the last DescribeTasks gave no answer.
+    unanswered: Mutex<BTreeSet<String>>,
+}
+
+impl Describer {
+    pub(in crate::cell) fn new(
+        ecs: Arc<dyn Ecs>,
+        runs: Arc<RunIndex>,
+        pipeline: Arc<Pipeline>,
+        events: Arc<TaskEvents>,
+        reads: Arc<Reads>,
+        hearing: Arc<EventHearing>,
+        lifecycle: Arc<Lifecycle>,
+    ) -> Self {
+        Self { ecs, runs, pipeline, events, reads, hearing, lifecycle, unanswered: Mutex::default() }
+    }
+
+    /// Describes these tasks; `None` once the cell has ended.
+    pub(super) async fn describe(&self, tasks: Vec<StaleTask>) -> Option<Answers> {
+        let mut by_cluster: BTreeMap<String, Vec<StaleTask>> = BTreeMap::new();
+        for task in tasks {
+            by_cluster.entry(task.cluster.clone()).or_default().push(task);
+        }
+        let mut answers = Answers::default();
+        for (cluster, tasks) in by_cluster {
+            for batch in tasks.chunks(MOST_A_CALL) {
+                if let Some(described) = self.call(&cluster, batch).await? {
+                    answers.answered.extend(batch.iter().map(|task| task.run));
+                    answers.told.extend(self.take(described, batch).await);
+                }
+            }
+        }
+        Some(answers)
+    }
+
+    /// One call; `Some(None)` when it gave no answer.
+    async fn call(&self, cluster: &str, batch: &[StaleTask]) -> Option<Option<Described>> {
+        let read = self.reads.slot().await?;
+        let arns: Vec<String> = batch.iter().map(|task| task.task_arn.clone()).collect();
+        let described = self.lifecycle.unless_ended(self.ecs.describe_tasks(cluster, &arns)).await?;
+        self.reads.went(read, matches!(described, Err(CallError::Throttled(_))));
+        match described {
+            Ok(described) => {
+                if self.unanswered().remove(cluster) {
+                    tracing::info!(cluster, "DescribeTasks is answered again");
+                }
+                return Some(Some(described));
+            }
+            // Rates are the governor's affair.
+            Err(error @ CallError::Throttled(_)) => tracing::debug!(%error, "DescribeTasks was throttled"),
+            // Logged when it begins: without these answers lost events are not made good.
+            Err(error) if self.unanswered().insert(cluster.to_owned()) => {
+                tracing::warn!(cluster, %error, "DescribeTasks gave no answer; tasks without news are asked about again later");
+            }
+            Err(error) => tracing::debug!(cluster, %error, "DescribeTasks gave no answer"),
+        }
+        Some(None)
+    }
+
+    /// Gives an answer to its runs; all of it waits for one commit.
+    async fn take(&self, described: Described, batch: &[StaleTask]) -> Vec<Told> {
+        let observed = described.tasks.iter().map(|task| async move {
+            let new = self.events.observe(task).await == TaskNews::Known { new: true };
+            new.then(|| Told { task_arn: task.task_arn.to_string(), version: task.version })
+        });
+        let told = join_all(observed).await.into_iter().flatten().collect();
+        if self.hearing.is_complete() {
+            let missing = described.missing.iter().map(|arn| self.missing(arn, batch));
+            join_all(missing).await;
+        }
+        told
+    }
+
+    /// ECS does not know a task.
+    async fn missing(&self, task_arn: &str, batch: &[StaleTask]) {
+        let Some(task) = batch.iter().find(|task| same_task(&task.task_arn, task_arn)) else { return };
+        let known = self.runs.read(task.run, |run| live_task(run).map(str::to_owned)).flatten();
+        if let Some(task_arn) = known {
+            drop(self.pipeline.advance(task.run, Input::Missing { task_arn }).await);
+        }
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `failures[].arn` may lack the cluster (the short form of before 2018): the id is what counts.
+fn same_task(one: &str, other: &str) -> bool {
+    one.rsplit('/').next() == other.rsplit('/').next()
+}

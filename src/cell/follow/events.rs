@@ -1,0 +1,169 @@
+//! What ECS says of a task, by an event or a description, goes to its run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::corrections::Corrections;
+use super::deciders::Deciders;
+use crate::cell::clock::Clock;
+use crate::cell::commit::{PendingCommit, Pipeline};
+use crate::cell::launch::{Assignments, Owner, StopQueue};
+use crate::cell::ports::Message;
+use crate::cell::runs::RunIndex;
+use crate::cell::view::Counters;
+use crate::core::machine::{Input, Observation};
+use crate::core::task::{self, Notice, Task, parse_notice};
+use crate::core::time::Timestamp;
+
+/// ECS's clock and ours may differ, and a killed process's last calls be answered, by so much.
+const OF_ANOTHER_LIFE: Duration = Duration::from_secs(60);
+
+/// What became of a word about a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cell) enum TaskNews {
+    /// The task is not of this cell, or of a run that ended long ago.
+    Foreign,
+    /// Its run has it, durably; whether it was new.
+    Known {
+        /// It changed the run.
+        new: bool,
+    },
+    /// The cell ended before it was durable.
+    CutOff,
+}
+
+/// Takes in what ECS says.
+pub(in crate::cell) struct TaskEvents {
+    pub(in crate::cell) cell: String,
+    pub(in crate::cell) began_at: Timestamp,
+    pub(in crate::cell) runs: Arc<RunIndex>,
+    pub(in crate::cell) pipeline: Arc<Pipeline>,
+    pub(in crate::cell) assignments: Arc<Assignments>,
+    pub(in crate::cell) deciders: Deciders,
+    pub(in crate::cell) stops: Arc<StopQueue>,
+    pub(in crate::cell) corrections: Arc<Corrections>,
+    pub(in crate::cell) counters: Arc<Counters>,
+    pub(in crate::cell) clock: Clock,
+}
+
+impl TaskEvents {
+    /// What a message of the events queue causes, durably. Whether it is done with.
+    pub(in crate::cell) async fn take(&self, message: &Message) -> bool {
+        match parse_notice(&message.body) {
+            Ok(Notice::Task(event)) => match self.observe(&event.task).await {
+                TaskNews::Known { .. } => {
+                    self.corrections.event(&event.task.task_arn, event.task.version);
+                    self.counters.events.add(1);
+                    if let Some(sent) = message.sent_at {
+                        self.counters.event_lag.record(self.clock.now().since(sent));
+                    }
+                }
+                TaskNews::Foreign => self.counters.foreign.add(1),
+                TaskNews::CutOff => return false,
+            },
+            Ok(Notice::Foreign(_)) => self.counters.foreign.add(1),
+            Err(error) => {
+                // It can never become an event, so it must not come again.
+                self.counters.malformed.add(1);
+                tracing::warn!(message = message.id, %error, "a message of the events queue was dropped");
+            }
+        }
+        true
+    }
+
+    /// Gives what ECS says of a task to its run.
+    pub(in crate::cell) async fn observe(&self, task: &Task<'_>) -> TaskNews {
+        let token = self.token_of(task);
+        if let Some(id) = self.runs.of_task(&task.task_arn) {
+            return self.durably(self.give(id, task, token).await).await;
+        }
+        // The event overtook RunTask's answer, or found a restarted process.
+        match token {
+            Some(token) => self.observe_unknown(task, token).await,
+            None => TaskNews::Foreign,
+        }
+    }
+
+    /// The token in `startedBy`, if it is of this cell.
+    fn token_of(&self, task: &Task<'_>) -> Option<String> {
+        let started_by = task.started_by.as_deref()?;
+        started_by.strip_prefix(self.cell.as_str())?.strip_prefix('/').map(str::to_owned)
+    }
+
+    /// A task that no run in memory has: of a call that is out, of a run that has left memory, or nobody's.
+    async fn observe_unknown(&self, task: &Task<'_>, token: String) -> TaskNews {
+        // Read, if it has to be, before the lock: the call's answer waits for that.
+        if let Some(alike) = self.runs.of_token(&token).first() {
+            self.deciders.of(*alike, task).await;
+        }
+        let lock = self.assignments.lock(&token).await;
+        let made = match self.assignments.owner(&lock, &task.task_arn).await {
+            Owner::Run(id) => self.give(id, task, Some(token)).await,
+            Owner::EndedRun => return TaskNews::Known { new: false },
+            Owner::CutOff => return TaskNews::CutOff,
+            Owner::Stray => {
+                self.stop_stray(task);
+                return TaskNews::Foreign;
+            }
+            Owner::Unknown => {
+                self.note_duplicate_name(task);
+                return TaskNews::Foreign;
+            }
+        };
+        drop(lock);
+        self.durably(made).await
+    }
+
+    async fn give(&self, id: Uuid, task: &Task<'_>, token: Option<String>) -> Option<PendingCommit> {
+        let named = self.deciders.of(id, task).await;
+        let deciders = if named.is_empty() { task::Deciders::Unknown } else { task::Deciders::Named(&named) };
+        self.pipeline.advance(id, Input::Observed(Observation::of(task, token, deciders))).await
+    }
+
+    async fn durably(&self, made: Option<PendingCommit>) -> TaskNews {
+        match made {
+            Some(made) => made.durable().await.map_or(TaskNews::CutOff, |new| TaskNews::Known { new }),
+            None if self.pipeline.is_closed() => TaskNews::CutOff,
+            None => TaskNews::Foreign,
+        }
+    }
+
+    /// Every attempt of the task's call is over, and none had it: nobody would follow it, and the next attempt may run
+    /// beside it.
+    fn stop_stray(&self, task: &Task<'_>) {
+        if !may_run(task) {
+            return;
+        }
+        let cluster = task.cluster_arn.to_string();
+        let (task_arn, started_by) = (&task.task_arn, task.started_by.as_deref());
+        tracing::warn!(%task_arn, started_by, "a task of this cell that no run has is stopped");
+        self.counters.strays.add(1);
+        self.stops.put_stray(cluster, task_arn.to_string());
+    }
+
+    /// Counts a task that bears this cell's name and that this cell did not launch: another one works under its name, with
+    /// a store of its own. One that ended, or was launched before this process began, may be of a run that has left memory.
+    fn note_duplicate_name(&self, task: &Task<'_>) {
+        let young = task.created_at.is_some_and(|at| at > self.began_at.plus(OF_ANOTHER_LIFE));
+        if !young || !may_run(task) {
+            return;
+        }
+        self.counters.strangers.add(1);
+        if self.counters.strangers.get().is_power_of_two() {
+            let (cell, task, count) = (&self.cell, &task.task_arn, self.counters.strangers.get());
+            tracing::warn!(
+                cell,
+                %task,
+                count,
+                "tasks bear this cell's name that it did not launch: another cell has the same name and takes its events; \
+                 give each its own TASKWATCH_CELL"
+            );
+        }
+    }
+}
+
+fn may_run(task: &Task<'_>) -> bool {
+    ["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"].contains(&&*task.last_status)
+}

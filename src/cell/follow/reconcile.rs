@@ -1,0 +1,69 @@
+//! Behind the events: asks about tasks of which nothing was heard for too long, at a share of the quota.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::corrections::Corrections;
+use super::describe::Describer;
+use crate::cell::clock::Clock;
+use crate::cell::hearing::EventHearing;
+use crate::cell::lifecycle::Lifecycle;
+use crate::cell::runs::{Class, RunIndex};
+use crate::cell::view::Counters;
+
+/// Tasks of one class asked about before it is the other's turn: those that are to become HEALTHY do not wait for all
+/// that an earlier process left.
+const MOST_A_ROUND: usize = 500;
+const ROUND: Duration = Duration::from_secs(2);
+
+/// Asks about stale tasks.
+pub(in crate::cell) struct Reconciler {
+    pub(in crate::cell) runs: Arc<RunIndex>,
+    pub(in crate::cell) describer: Arc<Describer>,
+    pub(in crate::cell) hearing: Arc<EventHearing>,
+    pub(in crate::cell) corrections: Arc<Corrections>,
+    pub(in crate::cell) counters: Arc<Counters>,
+    pub(in crate::cell) clock: Clock,
+    /// Without an events queue: how often tasks are described.
+    pub(in crate::cell) poll: Option<Duration>,
+    pub(in crate::cell) lifecycle: Arc<Lifecycle>,
+}
+
+impl Reconciler {
+    /// Rounds until the cell ends. After a restart every task that may live comes to its turn, at the rate of the calls.
+    pub(in crate::cell) async fn run(self) {
+        loop {
+            let mut most = 0;
+            for class in [Class::Health, Class::Usual] {
+                match self.round(class).await {
+                    Some(asked) => most = most.max(asked),
+                    None => return,
+                }
+            }
+            // More of them are due: at once, for the calls have a rate of their own.
+            let wait = if most < MOST_A_ROUND { self.poll.unwrap_or(ROUND) } else { Duration::ZERO };
+            if !self.lifecycle.sleep(wait).await {
+                return;
+            }
+        }
+    }
+
+    /// Asks about the tasks of one class that are due; how many.
+    async fn round(&self, class: Class) -> Option<usize> {
+        let heard_up_to = match class {
+            Class::Health => self.clock.now(),
+            // What an event in the queue will tell need not be asked.
+            Class::Usual => self.hearing.heard_up_to(),
+        };
+        let stale = self.runs.stale(class, heard_up_to, MOST_A_ROUND);
+        let asked = stale.len();
+        let answers = self.describer.describe(stale).await?;
+        // Health is asked for all the time, and without an events queue everything is: no event was late, let alone lost.
+        if class == Class::Usual && self.poll.is_none() {
+            let now = self.clock.now();
+            let lost = answers.told.iter().map(|told| self.corrections.described(&told.task_arn, told.version, now));
+            self.counters.corrections.add(lost.sum());
+        }
+        Some(asked)
+    }
+}

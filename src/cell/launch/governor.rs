@@ -1,0 +1,362 @@
+//! How fast AWS may be called: the documented quotas as token buckets, and a way back when AWS throttles nevertheless.
+//!
+//! Quotas (Amazon ECS developer guide, "Request throttling for the Amazon ECS API" and "AWS Fargate throttling
+//! quotas"): RunTask and StopTask share "cluster resource modify", 100 at once and 40 calls a second; DescribeTasks and
+//! ListTasks "cluster resource read", 100 and 20. On Fargate there are 20 RunTask calls a second, and 100 tasks at once
+//! and 20 a second, of on-demand and of Spot each.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::bucket::Bucket;
+use crate::cell::config::RATE;
+use crate::cell::target::{Kind, LaunchTarget as Place};
+
+const MODIFY: (f64, f64) = (40.0, 100.0);
+const READ: (f64, f64) = (20.0, 100.0);
+const FARGATE_CALLS: (f64, f64) = (20.0, 20.0);
+/// StopTask's own part of "cluster resource modify", which launches leave alone; while they wait it gets no more.
+const STOPS: f64 = 0.25;
+/// Launches were held up by the calls so recently that StopTask keeps to its part.
+const LAUNCHES_WAIT: Duration = Duration::from_secs(1);
+/// Runs that are alike wait so long to share a call rather than go one by one.
+const GATHER: Duration = Duration::from_millis(200);
+/// Throttled calls of one kind that wait for their next slot before no new ones are made.
+const MOST_RETRYING: usize = 16;
+const FIRST_BLOCK: Duration = Duration::from_secs(5);
+const LONGEST_BLOCK: Duration = Duration::from_secs(60);
+
+/// The right to make one call. Its tokens are promised until it is sent, and given back if it never is.
+pub(in crate::cell) struct Grant {
+    governor: Arc<Governor>,
+    kind: Kind,
+    /// How many tasks it may ask for.
+    pub(in crate::cell) tasks: usize,
+    /// The generation of its bucket when it was sent.
+    generation: u64,
+    sent: bool,
+    /// It was counted as throttled: an answer may say so of each of its tasks.
+    counted: AtomicBool,
+}
+
+impl Grant {
+    /// The call goes out now, for so many tasks.
+    pub(in crate::cell) fn sent(&mut self, tasks: usize) {
+        let (mut state, now) = (self.governor.state(), Instant::now());
+        state.release(self.kind, self.tasks);
+        state.spend(self.kind, tasks, now);
+        self.generation = state.governing(self.kind).generation();
+        (self.tasks, self.sent) = (tasks, true);
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        if !self.sent {
+            self.governor.state().release(self.kind, self.tasks);
+        }
+    }
+}
+
+/// What a throttled call tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Throttle {
+    Rate,
+    /// Too many tasks in PROVISIONING: RunTask's ClientException for a cluster with Auto Scaling groups.
+    Provisioning,
+}
+
+impl Throttle {
+    fn read(why: &str) -> Self {
+        if why.to_ascii_lowercase().contains("provisioning") { Self::Provisioning } else { Self::Rate }
+    }
+}
+
+/// Until when, and how long that is.
+#[derive(Debug)]
+struct Block {
+    until: Instant,
+    wait: Duration,
+}
+
+/// Every bucket of the cell.
+pub(in crate::cell) struct Governor {
+    state: Mutex<State>,
+    retrying: [AtomicUsize; 4],
+}
+
+struct State {
+    calls: Bucket,
+    stops: Bucket,
+    fargate_calls: Bucket,
+    fargate: Bucket,
+    spot: Bucket,
+    reads: Bucket,
+    /// When launches were last held up by the calls.
+    held_up: Option<Instant>,
+    /// Clusters that take no more tasks of a kind for a while.
+    blocks: HashMap<(Kind, String), Block>,
+}
+
+/// How fast one kind of call goes now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Which: `run-task-calls`, `fargate-tasks`, `fargate-spot-tasks`, `stop-task-calls`, `describe-tasks-calls`.
+    pub what: &'static str,
+    /// A second.
+    pub rate: f64,
+    /// What throttles have left of the rate that was set, 0 to 1.
+    pub share: f64,
+}
+
+impl Governor {
+    /// For `rate` tasks a second, up to `burst` at once; DescribeTasks takes a `describe_share` of its quota.
+    pub(in crate::cell) fn new(rate: f64, burst: u32, describe_share: f64) -> Self {
+        let now = Instant::now();
+        let bucket = |(rate, burst): (f64, f64)| Bucket::new(rate, burst, now);
+        let state = State {
+            calls: bucket(MODIFY),
+            stops: bucket((MODIFY.0 * STOPS, MODIFY.1 * STOPS)),
+            fargate_calls: bucket(FARGATE_CALLS),
+            fargate: bucket((rate, f64::from(burst))),
+            spot: bucket((rate, f64::from(burst))),
+            reads: bucket((READ.0 * describe_share, READ.1 * describe_share)),
+            held_up: None,
+            blocks: HashMap::new(),
+        };
+        let governor = Self { state: Mutex::new(state), retrying: Default::default() };
+        governor.set_rate(rate, burst);
+        governor
+    }
+
+    /// Another task rate from here on. An account whose launch rate was raised has its calls raised as well; if not,
+    /// throttles will tell.
+    pub(in crate::cell) fn set_rate(&self, rate: f64, burst: u32) {
+        let (mut state, now) = (self.state(), Instant::now());
+        let raised = (rate / RATE).max(1.0);
+        let times = |(rate, burst): (f64, f64), by: f64| (rate * by, burst * by);
+        let (calls, fargate_calls) = (times(MODIFY, raised), times(FARGATE_CALLS, raised));
+        let stops = times(calls, STOPS);
+        state.calls.set(calls.0, calls.1, now);
+        state.stops.set(stops.0, stops.1, now);
+        state.fargate_calls.set(fargate_calls.0, fargate_calls.1, now);
+        state.fargate.set(rate, f64::from(burst), now);
+        state.spot.set(rate, f64::from(burst), now);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call for up to `alike` new tasks there, or how long to wait.
+    pub(in crate::cell) fn admit(self: &Arc<Self>, place: &Place, alike: usize) -> Result<Grant, Duration> {
+        if self.retrying(place.kind).load(Ordering::Acquire) >= MOST_RETRYING {
+            return Err(GATHER);
+        }
+        let tasks = self.state().launch(place, alike, Instant::now())?;
+        Ok(self.grant(place.kind, tasks))
+    }
+
+    /// A slot for a call that was made before and throttled: for all its tasks or none.
+    pub(in crate::cell) fn again(self: &Arc<Self>, place: &Place, tasks: usize) -> Result<Grant, Duration> {
+        self.state().relaunch(place, tasks, Instant::now())?;
+        Ok(self.grant(place.kind, tasks))
+    }
+
+    fn grant(self: &Arc<Self>, kind: Kind, tasks: usize) -> Grant {
+        Grant { governor: Arc::clone(self), kind, tasks, generation: 0, sent: false, counted: AtomicBool::new(false) }
+    }
+
+    /// A StopTask call, of which generation, or how long to wait.
+    pub(in crate::cell) fn stop(&self) -> Result<u64, Duration> {
+        let (mut state, now) = (self.state(), Instant::now());
+        let waits = state.held_up.is_some_and(|at| now.duration_since(at) < LAUNCHES_WAIT);
+        let own = state.stops.has(1.0, now);
+        if waits || state.stops.share() < 1.0 {
+            own?;
+        }
+        state.calls.has(1.0, now)?;
+        state.calls.spend(1.0, now);
+        // While launches want none of the calls, StopTask takes more than its part.
+        Ok(state.stops.call(1.0, if own.is_ok() { 1.0 } else { 0.0 }, now))
+    }
+
+    /// A DescribeTasks or ListTasks call, of which generation, or how long to wait.
+    pub(in crate::cell) fn read(&self) -> Result<u64, Duration> {
+        let (mut state, now) = (self.state(), Instant::now());
+        state.reads.has(1.0, now)?;
+        Ok(state.reads.spend(1.0, now))
+    }
+
+    /// AWS throttled a RunTask call, in whatever disguise.
+    pub(in crate::cell) fn throttled(&self, place: &Place, grant: &Grant, why: &str) {
+        let (mut state, now) = (self.state(), Instant::now());
+        match Throttle::read(why) {
+            Throttle::Rate => {
+                if grant.counted.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+                let tokens = if is_fargate(place.kind) { grant.tasks as f64 } else { 1.0 };
+                let bucket = state.governing(place.kind);
+                if bucket.throttled(grant.generation, tokens, now) {
+                    let rate = bucket.rate();
+                    tracing::info!(kind = ?place.kind, rate, why, "RunTask was throttled: slower from here on");
+                }
+            }
+            Throttle::Provisioning => state.block(place, now),
+        }
+    }
+
+    /// A RunTask call went through.
+    pub(in crate::cell) fn succeeded(&self, place: &Place) {
+        let (mut state, now) = (self.state(), Instant::now());
+        state.governing(place.kind).succeeded(now);
+        let key = (place.kind, place.cluster.clone());
+        if state.blocks.get(&key).is_some_and(|block| block.until <= now) {
+            state.blocks.remove(&key);
+        }
+    }
+
+    /// How a StopTask call of this generation went.
+    pub(in crate::cell) fn stopped(&self, generation: u64, throttled: bool) {
+        self.state().stops.went(generation, throttled);
+    }
+
+    /// How a DescribeTasks call of this generation went.
+    pub(in crate::cell) fn described(&self, generation: u64, throttled: bool) {
+        self.state().reads.went(generation, throttled);
+    }
+
+    /// Counts a throttled call that waits for its next slot.
+    pub(in crate::cell) fn waits_again(&self, kind: Kind) -> Retrying<'_> {
+        let count = self.retrying(kind);
+        count.fetch_add(1, Ordering::AcqRel);
+        Retrying(count)
+    }
+
+    fn retrying(&self, kind: Kind) -> &AtomicUsize {
+        &self.retrying[kind as usize]
+    }
+
+    /// How fast things go now.
+    pub(in crate::cell) fn paces(&self) -> Vec<Pace> {
+        let state = self.state();
+        let pace = |what, bucket: &Bucket| Pace { what, rate: bucket.rate(), share: bucket.share() };
+        vec![
+            pace("run-task-calls", &state.calls),
+            pace("fargate-tasks", &state.fargate),
+            pace("fargate-spot-tasks", &state.spot),
+            pace("stop-task-calls", &state.stops),
+            pace("describe-tasks-calls", &state.reads),
+        ]
+    }
+}
+
+/// One throttled call that waits; counted for as long as this lives.
+pub(in crate::cell) struct Retrying<'g>(&'g AtomicUsize);
+
+impl Drop for Retrying<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Bucket {
+    fn went(&mut self, generation: u64, throttled: bool) {
+        let now = Instant::now();
+        if throttled {
+            self.throttled(generation, 1.0, now);
+        } else {
+            self.succeeded(now);
+        }
+    }
+}
+
+impl State {
+    /// The bucket that a throttle of this kind is counted against. "Rate exceeded" does not say which one it was; the
+    /// tasks' is the tighter one on Fargate, and takes the calls down with it.
+    fn governing(&mut self, kind: Kind) -> &mut Bucket {
+        match kind {
+            Kind::Fargate => &mut self.fargate,
+            Kind::FargateSpot => &mut self.spot,
+            Kind::Provider | Kind::Instances => &mut self.calls,
+        }
+    }
+
+    fn launch(&mut self, place: &Place, alike: usize, now: Instant) -> Result<usize, Duration> {
+        let mut n = alike;
+        if is_fargate(place.kind) {
+            let tasks = self.governing(place.kind);
+            // As many as there are tokens for; but not one by one while more that are alike wait.
+            let soon = (tasks.rate() * GATHER.as_secs_f64()).ceil().max(1.0) as usize;
+            n = tasks.there(now).clamp(alike.min(soon), alike);
+        }
+        self.relaunch(place, n, now).map(|()| n)
+    }
+
+    /// Promises a call for so many tasks what it will take.
+    fn relaunch(&mut self, place: &Place, tasks: usize, now: Instant) -> Result<(), Duration> {
+        if let Some(block) = self.blocks.get(&(place.kind, place.cluster.clone())).filter(|block| block.until > now) {
+            return Err(block.until.duration_since(now));
+        }
+        if is_fargate(place.kind) {
+            self.governing(place.kind).has(tasks as f64, now)?;
+            self.fargate_calls.has(1.0, now)?;
+        }
+        let reserve = MODIFY.1 * STOPS;
+        let free = self.calls.has(1.0 + reserve, now);
+        self.held_up = free.is_err().then_some(now);
+        free?;
+        for (bucket, tokens) in self.of_launch(place.kind, tasks).into_iter().flatten() {
+            bucket.promise(tokens);
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, kind: Kind, tasks: usize) {
+        for (bucket, tokens) in self.of_launch(kind, tasks).into_iter().flatten() {
+            bucket.released(tokens);
+        }
+    }
+
+    fn spend(&mut self, kind: Kind, tasks: usize, now: Instant) {
+        for (bucket, tokens) in self.of_launch(kind, tasks).into_iter().flatten() {
+            bucket.spend(tokens, now);
+        }
+    }
+
+    /// What one RunTask call takes from which buckets.
+    fn of_launch(&mut self, kind: Kind, tasks: usize) -> [Option<(&mut Bucket, f64)>; 3] {
+        let tasks = tasks as f64;
+        let (fargate_calls, by_task) = match kind {
+            Kind::Fargate => (Some(&mut self.fargate_calls), Some(&mut self.fargate)),
+            Kind::FargateSpot => (Some(&mut self.fargate_calls), Some(&mut self.spot)),
+            Kind::Provider | Kind::Instances => (None, None),
+        };
+        [Some((&mut self.calls, 1.0)), fargate_calls.map(|b| (b, 1.0)), by_task.map(|b| (b, tasks))]
+    }
+
+    /// Leaves a cluster alone for a while, longer each time until something goes through.
+    fn block(&mut self, place: &Place, now: Instant) {
+        // Nothing is known any more of clusters that were let go long ago.
+        self.blocks.retain(|_, block| now < block.until + LONGEST_BLOCK * 10);
+        let block = self
+            .blocks
+            .entry((place.kind, place.cluster.clone()))
+            .or_insert(Block { until: now, wait: FIRST_BLOCK / 2 });
+        if block.until <= now {
+            block.wait = (block.wait * 2).min(LONGEST_BLOCK);
+            block.until = now + block.wait;
+            let (cluster, seconds) = (place.cluster.as_str(), block.wait.as_secs());
+            tracing::info!(cluster, seconds, "too many tasks in PROVISIONING: the cluster is left alone for a while");
+        }
+    }
+}
+
+fn is_fargate(kind: Kind) -> bool {
+    matches!(kind, Kind::Fargate | Kind::FargateSpot)
+}

@@ -1,0 +1,26 @@
+//! Launching: what waits, how fast it may go, RunTask, whose the tasks are, and StopTask.
+
+mod assign;
+mod bucket;
+mod call;
+mod doubt;
+mod governor;
+mod launcher;
+mod queue;
+mod reads;
+mod request;
+mod slots;
+mod stop;
+mod waiting;
+
+pub(super) use assign::{Assignments, Owner};
+pub(super) use call::Caller;
+pub(super) use doubt::Doubt;
+pub(super) use governor::Governor;
+pub use governor::Pace;
+pub(super) use launcher::Launcher;
+pub(super) use reads::Reads;
+pub(super) use request::CallBuilder;
+pub(super) use slots::Slots;
+pub(super) use stop::{StopQueue, Stopper};
+pub(super) use waiting::{Expected, WaitingRuns};

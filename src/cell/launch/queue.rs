@@ -1,0 +1,370 @@
+//! Runs that wait for a launch slot: fair between queues, by priority inside each, first come first served.
+//!
+//! A queue has a lane for each launch target that its runs have, so that what cannot go now (its quota is used up, its task
+//! definition is paused) is passed over as a whole.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use crate::cell::control::Hold;
+use crate::cell::target::{Kind, LaunchTarget};
+use crate::core::storm::Gate;
+
+/// Runs with equal keys may go in one RunTask call: one request, one placement, no environment of their own.
+pub(super) type GroupKey = (usize, usize, Box<str>);
+
+/// Highest priority first, then the order of arrival.
+type Turn = (Reverse<i64>, u64);
+
+/// Most tasks a RunTask call may ask for (API reference, RunTask `count`).
+pub(super) const MOST_A_CALL: usize = 10;
+/// How far behind its first run a call looks for others like it.
+const WINDOW: usize = 100;
+/// A queue that could not launch (its capacity was used up) is owed so many tasks at most, so that it does not keep
+/// the others waiting for long when it can.
+const OWED: u64 = 100;
+
+/// The runs of one queue that go to one target.
+#[derive(Default)]
+struct Lane {
+    runs: BTreeMap<Turn, (Uuid, Option<GroupKey>)>,
+    held: bool,
+    /// Its task definition is paused because it fails again and again; whether one run may leave, as a probe.
+    gated: Option<bool>,
+}
+
+/// One `queue`.
+#[derive(Default)]
+struct Waiting {
+    lanes: BTreeMap<LaunchTarget, Lane>,
+    len: usize,
+    /// Tasks it was given, as far as the others' matter.
+    served: u64,
+    held: bool,
+}
+
+/// Runs that leave together, in one RunTask call.
+pub(super) struct Group {
+    pub(super) target: LaunchTarget,
+    pub(super) runs: Vec<Uuid>,
+    /// One run of a task definition that is otherwise paused.
+    pub(super) probe: bool,
+}
+
+/// The waiting runs.
+#[derive(Default)]
+pub(super) struct LaunchQueue {
+    queues: BTreeMap<String, Waiting>,
+    /// The queues by what they were given: the least first.
+    turns: BTreeSet<(u64, String)>,
+    /// The most that any queue was given.
+    top: u64,
+    holds: BTreeSet<Hold>,
+    gate: Gate,
+    next: u64,
+    len: usize,
+}
+
+impl LaunchQueue {
+    pub(super) fn push(&mut self, queue: &str, priority: i64, target: LaunchTarget, run: Uuid, key: Option<GroupKey>) {
+        if !self.queues.contains_key(queue) {
+            // A queue that comes anew is owed nothing.
+            let served = self.turns.first().map_or(self.top, |(least, _)| self.lifted(*least));
+            let held = self.holds.contains(&Hold::Queue(queue.to_owned()));
+            self.turns.insert((served, queue.to_owned()));
+            self.queues.insert(queue.to_owned(), Waiting { served, held, ..Waiting::default() });
+        }
+        let Some(waiting) = self.queues.get_mut(queue) else { return };
+        let holds = &self.holds;
+        let held = |target: &LaunchTarget| holds.iter().any(|hold| hold.is_for(&target.definition));
+        let lane = waiting.lanes.entry(target);
+        let gated = |target: &LaunchTarget| self.gate.paused.get(&target.definition).copied();
+        let lane =
+            lane.or_insert_with_key(|target| Lane { held: held(target), gated: gated(target), ..Lane::default() });
+        lane.runs.insert((Reverse(priority), self.next), (run, key));
+        waiting.len += 1;
+        self.next += 1;
+        self.len += 1;
+    }
+
+    /// What is not to leave. Replaces what was held before.
+    pub(super) fn set_holds(&mut self, holds: BTreeSet<Hold>) {
+        for (name, waiting) in &mut self.queues {
+            waiting.held = holds.contains(&Hold::Queue(name.clone()));
+            for (target, lane) in &mut waiting.lanes {
+                lane.held = holds.iter().any(|hold| hold.is_for(&target.definition));
+            }
+        }
+        self.holds = holds;
+    }
+
+    /// What is paused because it fails again and again. An older gate than the last one changes nothing.
+    pub(super) fn set_gate(&mut self, gate: Gate) {
+        if gate.version < self.gate.version {
+            return;
+        }
+        for (target, lane) in self.queues.values_mut().flat_map(|waiting| &mut waiting.lanes) {
+            lane.gated = gate.paused.get(&target.definition).copied();
+        }
+        self.gate = gate;
+    }
+
+    pub(super) fn by_queue(&self) -> BTreeMap<String, usize> {
+        self.queues.iter().map(|(name, waiting)| (name.clone(), waiting.len)).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The next runs whose turn it is: one, and those behind it that may share its call; `most` in all. `admit` says how
+    /// many of those may go to a target now, and `waits` whether a run still waits: what ended meanwhile is passed over.
+    pub(super) fn take(
+        &mut self,
+        most: usize,
+        mut admit: impl FnMut(&LaunchTarget, usize) -> usize,
+        waits: impl Fn(Uuid) -> bool,
+    ) -> Option<Group> {
+        let most = most.min(MOST_A_CALL);
+        let mut closed: Vec<(Kind, String)> = Vec::new();
+        let mut turn = self.turns.first().cloned();
+        while let Some(this) = turn {
+            let name = this.1.as_str();
+            if let Some(group) = self.take_of(name, most, &mut closed, &mut admit, &waits) {
+                self.serve(name, group.runs.len());
+                return Some(group);
+            }
+            if self.queues.get(name).is_some_and(|waiting| waiting.len == 0) {
+                self.queues.remove(name);
+                self.turns.remove(&this);
+            }
+            turn = self.turns.range((std::ops::Bound::Excluded(this), std::ops::Bound::Unbounded)).next().cloned();
+        }
+        None
+    }
+
+    fn take_of(
+        &mut self,
+        queue: &str,
+        most: usize,
+        closed: &mut Vec<(Kind, String)>,
+        admit: &mut impl FnMut(&LaunchTarget, usize) -> usize,
+        waits: &impl Fn(Uuid) -> bool,
+    ) -> Option<Group> {
+        let waiting = self.queues.get_mut(queue).filter(|waiting| !waiting.held && most > 0)?;
+        loop {
+            let open = |(target, lane): &(&LaunchTarget, &mut Lane)| {
+                !lane.held
+                    && lane.gated != Some(false)
+                    && !closed.iter().any(|(kind, cluster)| target.kind == *kind && target.cluster == *cluster)
+            };
+            let lanes = waiting.lanes.iter_mut().filter(open);
+            let (target, lane) = lanes.min_by_key(|(_, lane)| lane.runs.first_key_value().map(|(turn, _)| *turn))?;
+            let target = target.clone();
+            let gone = lane.drop_ended(waits);
+            let probe = lane.gated.is_some();
+            let alike = lane.alike(if probe { 1 } else { most }, waits);
+            let may = if alike.is_empty() { 0 } else { admit(&target, alike.len()).min(alike.len()) };
+            let runs: Vec<Uuid> =
+                alike.iter().take(may).filter_map(|turn| lane.runs.remove(turn)).map(|r| r.0).collect();
+            if lane.runs.is_empty() {
+                waiting.lanes.remove(&target);
+            } else if runs.is_empty() {
+                closed.push((target.kind, target.cluster.clone()));
+            }
+            waiting.len -= gone + runs.len();
+            self.len -= gone + runs.len();
+            if !runs.is_empty() {
+                return Some(Group { target, runs, probe });
+            }
+        }
+    }
+
+    /// Counts what a queue was given.
+    fn serve(&mut self, queue: &str, tasks: usize) {
+        let Some(waiting) = self.queues.get(queue) else { return };
+        let (before, empty) = (waiting.served, waiting.len == 0);
+        let served = self.lifted(before).saturating_add(tasks as u64);
+        self.turns.remove(&(before, queue.to_owned()));
+        self.top = self.top.max(served);
+        if empty {
+            self.queues.remove(queue);
+        } else if let Some(waiting) = self.queues.get_mut(queue) {
+            waiting.served = served;
+            self.turns.insert((served, queue.to_owned()));
+        }
+    }
+
+    fn lifted(&self, served: u64) -> u64 {
+        served.max(self.top.saturating_sub(OWED))
+    }
+}
+
+impl Lane {
+    /// Lets go of runs at the front that wait no more; how many.
+    fn drop_ended(&mut self, waits: &impl Fn(Uuid) -> bool) -> usize {
+        let mut gone = 0;
+        while let Some(first) = self.runs.first_entry().filter(|first| !waits(first.get().0)) {
+            first.remove();
+            gone += 1;
+        }
+        gone
+    }
+
+    /// The first run and those behind it that may share its call.
+    fn alike(&self, most: usize, waits: &impl Fn(Uuid) -> bool) -> Vec<Turn> {
+        let Some((first, (_, key))) = self.runs.first_key_value() else { return Vec::new() };
+        let shares = |other: &Option<GroupKey>| key.is_some() && other == key;
+        let behind = self.runs.iter().take(WINDOW).skip(1);
+        let others = behind.filter(|(_, (run, other))| shares(other) && waits(*run)).map(|(turn, _)| *turn);
+        std::iter::once(*first).chain(others).take(most).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u128) -> Uuid {
+        Uuid::from_u128(n)
+    }
+
+    fn target(kind: Kind, definition: &str) -> LaunchTarget {
+        LaunchTarget { kind, cluster: "c".into(), definition: definition.into() }
+    }
+
+    fn usual() -> LaunchTarget {
+        target(Kind::Fargate, "app:1")
+    }
+
+    fn all(_: &LaunchTarget, alike: usize) -> usize {
+        alike
+    }
+
+    /// The first run of each group, until nothing may go.
+    fn order(queue: &mut LaunchQueue, mut admit: impl FnMut(&LaunchTarget, usize) -> usize) -> Vec<u128> {
+        std::iter::from_fn(|| queue.take(10, &mut admit, |_| true)).map(|group| group.runs[0].as_u128()).collect()
+    }
+
+    #[test]
+    fn queues_take_turns_and_priority_goes_first_inside_one() {
+        let mut queue = LaunchQueue::default();
+        for n in 0..3 {
+            queue.push("big", 0, usual(), id(n), None);
+        }
+        queue.push("small", 0, usual(), id(10), None);
+        queue.push("big", 5, usual(), id(11), None);
+        assert_eq!(order(&mut queue, all), [11, 10, 0, 1, 2]);
+        assert_eq!((queue.len(), queue.by_queue().len()), (0, 0));
+    }
+
+    #[test]
+    fn equal_runs_go_ten_a_call_and_others_alone() {
+        let mut queue = LaunchQueue::default();
+        for n in 0..12 {
+            queue.push("q", 0, usual(), id(n), Some((1, 0, "r".into())));
+        }
+        queue.push("q", 0, usual(), id(20), None);
+        queue.push("q", 0, usual(), id(21), None);
+        let sizes: Vec<_> = std::iter::from_fn(|| queue.take(10, all, |_| true)).map(|g| g.runs.len()).collect();
+        assert_eq!(sizes, [10, 2, 1, 1]);
+    }
+
+    #[test]
+    fn runs_of_two_requests_that_came_in_turns_still_share_calls() {
+        let mut queue = LaunchQueue::default();
+        for n in 0..20 {
+            queue.push("q", 0, usual(), id(n), Some((n as usize % 2, 0, "r".into())));
+        }
+        let sizes: Vec<_> = std::iter::from_fn(|| queue.take(10, all, |_| true)).map(|g| g.runs.len()).collect();
+        assert_eq!(sizes, [10, 10]);
+    }
+
+    #[test]
+    fn shares_are_fair_in_tasks_not_in_calls() {
+        let mut queue = LaunchQueue::default();
+        for n in 0..100 {
+            queue.push("tens", 0, usual(), id(n), Some((1, 0, "r".into())));
+            queue.push("ones", 0, usual(), id(1000 + n), None);
+        }
+        let (mut tens, mut ones) = (0, 0);
+        while tens + ones < 100 {
+            let group = queue.take(10, all, |_| true).unwrap();
+            *(if group.runs[0] < id(1000) { &mut tens } else { &mut ones }) += group.runs.len();
+        }
+        assert!((45..=55).contains(&tens), "{tens} of one queue, {ones} of the other");
+    }
+
+    #[test]
+    fn what_cannot_go_blocks_neither_its_own_queue_nor_the_others() {
+        let mut queue = LaunchQueue::default();
+        queue.push("a", 9, usual(), id(0), None);
+        queue.push("a", 0, target(Kind::Instances, "app:1"), id(1), None);
+        queue.push("b", 0, usual(), id(2), None);
+        queue.push("b", 0, target(Kind::FargateSpot, "app:1"), id(3), None);
+        let mut asked = 0;
+        let went = order(&mut queue, |target, alike| {
+            asked += usize::from(target.kind == Kind::Fargate);
+            if target.kind == Kind::Fargate { 0 } else { alike }
+        });
+        assert_eq!(went, [1, 3]);
+        assert!(asked <= 3, "a target that is closed is asked for once a round: {asked}");
+        assert_eq!(order(&mut queue, all), [0, 2]);
+    }
+
+    #[test]
+    fn held_queues_and_task_definitions_stay_and_go_when_they_are_let_go() {
+        let mut queue = LaunchQueue::default();
+        let hold = |queue: &mut LaunchQueue, holds: &[Hold]| queue.set_holds(holds.iter().cloned().collect());
+        queue.push("a", 0, usual(), id(0), None);
+        hold(&mut queue, &[Hold::Queue("a".into()), Hold::Queue("late".into()), Hold::TaskDefinition("etl".into())]);
+        queue.push("a", 0, usual(), id(1), None);
+        queue.push("late", 0, usual(), id(2), None);
+        queue.push("b", 0, target(Kind::Fargate, "etl:7"), id(3), None);
+        queue.push("b", 0, usual(), id(4), None);
+        assert_eq!(order(&mut queue, all), [4]);
+        hold(&mut queue, &[Hold::Queue("a".into())]);
+        assert_eq!(order(&mut queue, all), [2, 3]);
+        hold(&mut queue, &[]);
+        assert_eq!(order(&mut queue, all), [0, 1]);
+    }
+
+    #[test]
+    fn what_ended_while_it_waited_is_passed_over_at_no_cost() {
+        let mut queue = LaunchQueue::default();
+        for n in 0..30 {
+            queue.push("q", 0, usual(), id(n), Some((1, 0, "r".into())));
+        }
+        let mut asked = 0;
+        let group = queue.take(
+            10,
+            |_, alike| {
+                asked += alike;
+                alike
+            },
+            |run| run.as_u128() >= 15 && run.as_u128() % 2 == 1,
+        );
+        assert_eq!(group.unwrap().runs, [15, 17, 19, 21, 23, 25, 27, 29].map(id));
+        assert_eq!(asked, 8);
+        assert!(queue.take(10, all, |_| false).is_none());
+        assert_eq!((queue.len(), queue.by_queue().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_queue_that_could_not_go_is_owed_little() {
+        let mut queue = LaunchQueue::default();
+        for n in 0..1000 {
+            queue.push("fast", 0, target(Kind::Instances, "app:1"), id(n), None);
+            queue.push("slow", 0, usual(), id(10_000 + n), None);
+        }
+        (0..900).for_each(|_| {
+            queue.take(1, |target, n| if target.kind == Kind::Fargate { 0 } else { n }, |_| true).unwrap();
+        });
+        let next: Vec<u128> =
+            std::iter::from_fn(|| queue.take(1, all, |_| true)).take(210).map(|g| g.runs[0].as_u128()).collect();
+        let first_fast = next.iter().position(|run| *run < 10_000).unwrap();
+        assert!((100..=101).contains(&first_fast), "{first_fast}");
+    }
+}

@@ -1,0 +1,117 @@
+//! The right to call RunTask: a slot of the governor, room in the cluster, and one of a bounded number of calls a kind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::governor::{Governor, Grant};
+use crate::cell::backoff::Backoff;
+use crate::cell::control::EffectiveLimits;
+use crate::cell::lifecycle::Lifecycle;
+use crate::cell::runs::RunIndex;
+use crate::cell::target::{Kind, LaunchTarget};
+
+/// RunTask calls of one kind under way at once: a kind that answers slowly holds up no other.
+const CALLS_AT_ONCE: usize = 32;
+/// What waits for room is woken when there is some; this is for what is missed.
+const CHECK_AGAIN: Duration = Duration::from_secs(1);
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The right to make one call, for as long as it lives.
+pub(in crate::cell) struct Slot {
+    pub(in crate::cell) grant: Grant,
+    _call: OwnedSemaphorePermit,
+}
+
+/// Gives out slots.
+pub(in crate::cell) struct Slots {
+    governor: Arc<Governor>,
+    limits: Arc<EffectiveLimits>,
+    runs: Arc<RunIndex>,
+    lifecycle: Arc<Lifecycle>,
+    /// The calls under way, by kind.
+    calls: [Arc<Semaphore>; 4],
+}
+
+impl Slots {
+    pub(in crate::cell) fn new(
+        governor: Arc<Governor>,
+        limits: Arc<EffectiveLimits>,
+        runs: Arc<RunIndex>,
+        lifecycle: Arc<Lifecycle>,
+    ) -> Self {
+        let calls = std::array::from_fn(|_| Arc::new(Semaphore::new(CALLS_AT_ONCE)));
+        Self { governor, limits, runs, lifecycle, calls }
+    }
+
+    fn calls(&self, kind: Kind) -> Arc<Semaphore> {
+        Arc::clone(&self.calls[kind as usize])
+    }
+
+    /// A slot for up to `alike` new tasks, or when to ask again.
+    pub(super) fn slot(&self, target: &LaunchTarget, alike: usize) -> Result<Slot, Duration> {
+        let call = self.calls(target.kind).try_acquire_owned().map_err(|_| CHECK_AGAIN)?;
+        let room = match target.kind {
+            // ECS refuses more (500 tasks in PROVISIONING a cluster, Amazon ECS service quotas).
+            Kind::Provider => {
+                let most = self.limits.current().max_provisioning;
+                most.saturating_sub(self.runs.provisioning(&target.cluster))
+            }
+            _ => alike,
+        };
+        if room == 0 {
+            return Err(CHECK_AGAIN);
+        }
+        let grant = self.governor.admit(target, alike.min(room))?;
+        Ok(Slot { grant, _call: call })
+    }
+
+    /// A slot for a call that goes out again, with the same tasks and token. `throttled` says how often in a row it was:
+    /// each time it waits longer, and no two calls wait alike. `None` once the cell has ended.
+    pub(super) async fn slot_again(
+        &self,
+        target: &LaunchTarget,
+        tasks: usize,
+        token: &str,
+        throttled: u32,
+    ) -> Option<Slot> {
+        let mut backoff = throttled_backoff(token, throttled);
+        // Counted for as long as it waits: many of them hold back new calls.
+        let _counted = (throttled > 0).then(|| self.governor.waits_again(target.kind));
+        if throttled > 0 && !self.lifecycle.sleep(backoff.next()).await {
+            return None;
+        }
+        let grant = loop {
+            match self.governor.again(target, tasks) {
+                Ok(grant) => break grant,
+                Err(wait) if !self.lifecycle.sleep(backoff.spread(wait)).await => return None,
+                Err(_) => {}
+            }
+        };
+        let call = self.lifecycle.unless_ended(self.calls(target.kind).acquire_owned()).await?;
+        Some(Slot { grant, _call: call.ok()? })
+    }
+}
+
+/// The waits of a call that was throttled so often in a row.
+fn throttled_backoff(token: &str, throttled: u32) -> Backoff {
+    Backoff::new(FIRST_WAIT, LONGEST_WAIT, token).after(throttled.saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn throttled_calls_wait_longer_each_time_and_none_like_another() {
+        let of = |call: u32, throttled| throttled_backoff(&format!("token-{call}"), throttled).next().as_millis();
+        for (throttled, longest) in [(1, 200), (2, 400), (5, 3200), (9, 10_000), (40, 10_000)] {
+            let waits: Vec<_> = (0..100).map(|call| of(call, throttled)).collect();
+            assert!(waits.iter().all(|wait| (longest / 2..=longest).contains(wait)), "{waits:?}");
+            let different: std::collections::BTreeSet<_> = waits.iter().collect();
+            assert!(different.len() > 50, "{waits:?}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The runs that wait for a launch slot, and how many more may come.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::queue::{Group, GroupKey, LaunchQueue};
+use crate::cell::control::{CircuitBreakers, EffectiveLimits};
+use crate::cell::runs::RunIndex;
+use crate::cell::target::LaunchTarget;
+use crate::core::run::{Run, Stage};
+
+/// The launch queue, its limits, and what has left it and has no task yet.
+pub(in crate::cell) struct WaitingRuns {
+    queue: Mutex<Queue>,
+    runs: Arc<RunIndex>,
+    limits: Arc<EffectiveLimits>,
+    breakers: Arc<CircuitBreakers>,
+    wake: Arc<Notify>,
+    /// Most runs that may wait before no more are accepted.
+    most: usize,
+    /// Runs that are being accepted.
+    expected: Arc<AtomicUsize>,
+    /// Runs that left the queue and are not counted as live yet.
+    leaving: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: LaunchQueue,
+    /// The versions of the limits and the gate that it keeps to.
+    keeps_to: (u64, u64),
+}
+
+/// Runs that are being accepted, counted for as long as this lives.
+pub(in crate::cell) struct Expected(Arc<AtomicUsize>, usize);
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::AcqRel);
+    }
+}
+
+impl WaitingRuns {
+    pub(in crate::cell) fn new(
+        runs: Arc<RunIndex>,
+        limits: Arc<EffectiveLimits>,
+        breakers: Arc<CircuitBreakers>,
+        wake: Arc<Notify>,
+        most: usize,
+    ) -> Self {
+        let (queue, expected, leaving) = Default::default();
+        Self { queue, runs, limits, breakers, wake, most, expected, leaving }
+    }
+
+    /// The queue as the limits and circuit breakers of now have it.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (self.limits.version(), self.breakers.version());
+        if queue.keeps_to.0 != now.0 {
+            queue.waiting.set_holds(self.limits.current().holds.iter().cloned().collect());
+        }
+        if queue.keeps_to.1 != now.1 {
+            queue.waiting.set_gate(self.breakers.gate());
+        }
+        queue.keeps_to = now;
+        queue
+    }
+
+    /// Puts a run whose attempt waits into the queue.
+    pub(in crate::cell) fn push(&self, id: Uuid) {
+        let waits = |run: &Run| (Arc::clone(&run.spec), LaunchTarget::of(run), group_key(run));
+        if let Some((spec, target, key)) = self.runs.read(id, waits) {
+            self.queue().waiting.push(&spec.queue, spec.priority, target, id, key);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Runs that wait, by queue.
+    pub(in crate::cell) fn by_queue(&self) -> BTreeMap<String, usize> {
+        self.queue().waiting.by_queue()
+    }
+
+    /// Counts runs that are being accepted, so that no more are than may wait.
+    pub(in crate::cell) fn expect(&self, runs: usize) -> Expected {
+        self.expected.fetch_add(runs, Ordering::AcqRel);
+        Expected(Arc::clone(&self.expected), runs)
+    }
+
+    /// Whether as many wait as may, those that are being accepted counted; or as many are open as may be, those that wait
+    /// for a retry counted.
+    pub(in crate::cell) fn is_full(&self) -> bool {
+        self.is_full_with(0)
+    }
+
+    /// The same when so many more come.
+    pub(in crate::cell) fn is_full_with(&self, more: usize) -> bool {
+        let waiting = self.queue().waiting.len() + self.expected.load(Ordering::Acquire) + more;
+        let most_open = self.most.saturating_add(self.limits.current().max_in_flight);
+        waiting >= self.most || self.runs.open() >= most_open
+    }
+
+    /// Runs that may have a task, or are about to.
+    pub(in crate::cell) fn live(&self) -> usize {
+        self.runs.live() + self.leaving.load(Ordering::Acquire)
+    }
+
+    /// The runs whose turn it is, counted as leaving. `admit` says how many of those alike may go to a target now.
+    pub(super) fn take(&self, admit: impl FnMut(&LaunchTarget, usize) -> usize) -> Option<Group> {
+        let room = self.limits.current().max_in_flight.saturating_sub(self.live());
+        let waits = |id| self.runs.read(id, is_waiting).unwrap_or(false);
+        let mut queue = self.queue();
+        let group = queue.waiting.take(room, admit, waits)?;
+        if group.probe {
+            let gates = group.runs.iter().map(|run| self.breakers.send_probe(&group.target.definition, *run));
+            gates.for_each(|gate| queue.waiting.set_gate(gate));
+        }
+        self.leaving.fetch_add(group.runs.len(), Ordering::AcqRel);
+        Some(group)
+    }
+
+    /// So many that had left are counted as live now, or wait again, or have ended.
+    pub(super) fn left(&self, runs: usize) {
+        self.leaving.fetch_sub(runs, Ordering::AcqRel);
+    }
+}
+
+fn is_waiting(run: &Run) -> bool {
+    run.attempt().is_some_and(|a| a.stage == Stage::Waiting)
+}
+
+/// Runs may share a call if they are of one request and one placement, and nothing tells one from another. Equal requests
+/// under other names do not, though they may share their spec after a restart: which member of a call had a task is known
+/// by the request's name ([`super::assign::Assignments`]).
+fn group_key(run: &Run) -> Option<GroupKey> {
+    let placement = run.attempt().map_or(0, |a| a.placement);
+    let of_array = run.name.len() > run.request_name().len();
+    let spec = Arc::as_ptr(&run.spec) as usize;
+    (of_array && !run.spec.inject_env).then(|| (spec, placement, run.request_name().into()))
+}

@@ -1,0 +1,55 @@
+//! Changes limits and pauses while the cell runs.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::cell::clock::Clock;
+use crate::cell::commit::{Commit, Pipeline};
+use crate::cell::control::{CircuitBreakers, EffectiveLimits, Hold, Limits, LimitsChange, LimitsError};
+use crate::store::Change;
+
+/// The note in the store.
+pub(in crate::cell) const NOTE: &str = "limits";
+
+/// Changes what is in force.
+pub(in crate::cell) struct LimitsControl {
+    limits: Arc<EffectiveLimits>,
+    breakers: Arc<CircuitBreakers>,
+    pipeline: Arc<Pipeline>,
+    clock: Clock,
+    wake_launcher: Arc<Notify>,
+    one_at_a_time: tokio::sync::Mutex<()>,
+}
+
+impl LimitsControl {
+    pub(in crate::cell) fn new(
+        limits: Arc<EffectiveLimits>,
+        breakers: Arc<CircuitBreakers>,
+        pipeline: Arc<Pipeline>,
+        clock: Clock,
+        wake_launcher: Arc<Notify>,
+    ) -> Self {
+        Self { limits, breakers, pipeline, clock, wake_launcher, one_at_a_time: tokio::sync::Mutex::default() }
+    }
+
+    /// Changes limits and pauses; durable, and in force, when this answers.
+    pub(in crate::cell) async fn change(&self, change: LimitsChange) -> Result<Arc<Limits>, LimitsError> {
+        let _one_at_a_time = self.one_at_a_time.lock().await;
+        let resumed: Vec<Hold> = change.resume.iter().cloned().map(Hold::plainly).collect();
+        let next = self.limits.overrides().changed(change)?;
+        let text = serde_json::to_string(&next).map_err(|e| LimitsError::Wrong(e.to_string()))?;
+        let (mut commit, pending) = Commit::of(vec![Change::Note { name: NOTE, text }]);
+        let permit = self.pipeline.reserve().await.ok_or(LimitsError::Closed)?;
+        self.breakers.resume(&resumed, self.clock.now()).send(|notifications, note| {
+            commit.post(notifications);
+            note.into_iter().for_each(|note| commit.push(note));
+            permit.send(commit);
+        });
+        pending.durable().await.ok_or(LimitsError::Closed)?;
+        let limits = self.limits.set(next);
+        tracing::info!(limits = serde_json::to_string(&*limits).unwrap_or_default(), "limits were changed");
+        self.wake_launcher.notify_one();
+        Ok(limits)
+    }
+}

@@ -1,0 +1,133 @@
+//! Begins ended runs again, also those that only the store still has.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::cell::commit::{PendingCommit, Pipeline, Retention};
+use crate::cell::launch::{Expected, WaitingRuns};
+use crate::cell::lifecycle::Lifecycle;
+use crate::cell::runs::RunIndex;
+use crate::core::machine::Input;
+use crate::core::request::RunSpec;
+use crate::core::run::{Run, Status};
+use crate::store::{Key, Store, StoreError};
+
+/// Why a run was not begun again.
+#[derive(Debug, thiserror::Error)]
+pub enum RedriveError {
+    /// It is open, or reached its goal.
+    #[error("{name:?} is {}: only a run that is FAILED, TIMED_OUT or ABORTED can be redriven", .status.as_str())]
+    NotRedrivable {
+        /// The run.
+        name: String,
+        /// Where it is.
+        status: Status,
+    },
+    /// As many runs wait for their launch as may.
+    #[error("the cell has as many waiting runs as it may: redrive the run later")]
+    Full,
+    /// There is no such run (any more).
+    #[error("there is no such run any more")]
+    Gone,
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The cell takes nothing more.
+    #[error("the cell is shutting down; send the request again")]
+    Closed,
+}
+
+/// Specs of runs that are taken back together: siblings share theirs again, and so RunTask calls.
+type Specs = HashMap<(String, [u8; 32]), Arc<RunSpec>>;
+
+/// Begins runs again.
+pub(in crate::cell) struct Redrive {
+    runs: Arc<RunIndex>,
+    pipeline: Arc<Pipeline>,
+    waiting: Arc<WaitingRuns>,
+    retention: Arc<Retention>,
+    store: Arc<dyn Store>,
+    lifecycle: Arc<Lifecycle>,
+    /// Held while runs that only the store has are taken back into memory: of two that find the same run in the store, the
+    /// second must find it in memory.
+    taking_back: tokio::sync::Mutex<()>,
+}
+
+impl Redrive {
+    pub(in crate::cell) fn new(
+        runs: Arc<RunIndex>,
+        pipeline: Arc<Pipeline>,
+        waiting: Arc<WaitingRuns>,
+        retention: Arc<Retention>,
+        store: Arc<dyn Store>,
+        lifecycle: Arc<Lifecycle>,
+    ) -> Self {
+        Self { runs, pipeline, waiting, retention, store, lifecycle, taking_back: tokio::sync::Mutex::default() }
+    }
+
+    /// Begins runs again, all in as few commits as there must be; durable when this answers, for each.
+    pub(in crate::cell) async fn redrive_all(&self, ids: &[Uuid]) -> Vec<Result<Run, RedriveError>> {
+        let mut specs = Specs::new();
+        let mut begun = Vec::with_capacity(ids.len());
+        for id in ids {
+            begun.push(self.begin(*id, &mut specs).await);
+        }
+        let mut redriven = Vec::with_capacity(ids.len());
+        for (id, begun) in ids.iter().zip(begun) {
+            redriven.push(match begun {
+                // Its place in the launch queue is its own until it has taken it.
+                Ok((made, _expected)) => self.result(*id, made.durable().await),
+                Err(error) => Err(error),
+            });
+        }
+        redriven
+    }
+
+    async fn begin(&self, id: Uuid, specs: &mut Specs) -> Result<(PendingCommit, Expected), RedriveError> {
+        if self.lifecycle.is_draining() {
+            return Err(RedriveError::Closed);
+        }
+        if self.waiting.is_full() {
+            return Err(RedriveError::Full);
+        }
+        self.take_back(id, specs).await?;
+        let expected = self.waiting.expect(1);
+        let made = self.pipeline.advance(id, Input::Redriven).await.ok_or(RedriveError::Gone)?;
+        Ok((made, expected))
+    }
+
+    fn result(&self, id: Uuid, changed: Option<bool>) -> Result<Run, RedriveError> {
+        let changed = changed.ok_or(RedriveError::Closed)?;
+        let run = self.runs.read(id, Run::clone).ok_or(RedriveError::Gone)?;
+        if changed { Ok(run) } else { Err(RedriveError::NotRedrivable { name: run.name, status: run.status }) }
+    }
+
+    /// Takes a final run that left memory back into it.
+    async fn take_back(&self, id: Uuid, specs: &mut Specs) -> Result<(), RedriveError> {
+        let _one_at_a_time = self.taking_back.lock().await;
+        if self.runs.has(id) {
+            return Ok(());
+        }
+        let found = self.store.find(Key::Run(id), 1).await?.items;
+        let mut run = found.into_iter().next().ok_or(RedriveError::Gone)?;
+        if !run.can_be_redriven() {
+            return Err(RedriveError::NotRedrivable { name: run.name, status: run.status });
+        }
+        let shared = specs.entry((run.request_name().to_owned(), run.digest));
+        run.spec = Arc::clone(shared.or_insert_with(|| self.spec_of_sibling(&run)));
+        self.runs.insert(run);
+        // Should it not be begun again after all, it leaves memory with the others.
+        self.retention.take_back(id);
+        Ok(())
+    }
+
+    /// The spec of a run of the same request in memory, else its own.
+    fn spec_of_sibling(&self, run: &Run) -> Arc<RunSpec> {
+        let siblings = self.runs.of_name(run.request_name()).into_iter();
+        let same = |sibling: &Run| (sibling.digest == run.digest).then(|| Arc::clone(&sibling.spec));
+        let shared = siblings.take(1).find_map(|id| self.runs.read(id, same).flatten());
+        shared.unwrap_or_else(|| Arc::clone(&run.spec))
+    }
+}

@@ -1,0 +1,77 @@
+//! Pages of runs: what is in memory, and the finished ones that only the store still has.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::Lookup;
+use crate::core::run::Run;
+use crate::store::{Query, StoreError};
+
+/// Some runs, newest first.
+#[derive(Debug)]
+pub struct RunPage {
+    /// They.
+    pub runs: Vec<Run>,
+    /// Where the next page begins ([`Query::before`]); `None` on the last one.
+    pub next: Option<Uuid>,
+}
+
+/// The runs found so far, by their ids, which rise with time.
+type Found = BTreeMap<Uuid, Run>;
+
+impl Lookup {
+    /// The runs that fit, newest first, a page at a time. The order is that of submission and never changes, so pages neither
+    /// repeat nor leave out a run that fits all the while.
+    pub(in crate::cell) async fn list(self: &Arc<Self>, query: Query) -> Result<RunPage, StoreError> {
+        let limit = query.limit;
+        // One more than the page tells whether there is another.
+        let query = Query { limit: limit.saturating_add(1), ..query };
+        let (lookup, wanted) = (Arc::clone(self), query.clone());
+        // A walk over all runs: not on the runtime's threads.
+        let walked = tokio::task::spawn_blocking(move || lookup.newest(&wanted));
+        // Memory first: what ends and leaves it meanwhile is in the store by then.
+        let mut found = walked.await.map_err(|e| StoreError::Unavailable(format!("a listing broke off: {e}")))?;
+        if self.store.capabilities().ended_runs {
+            self.add_finished(query, &mut found).await?;
+        }
+        let mut runs: Vec<Run> = found.into_values().rev().take(limit.saturating_add(1)).collect();
+        let more = runs.len() > limit;
+        runs.truncate(limit);
+        let next = runs.last().filter(|_| more).map(|run| run.id);
+        Ok(RunPage { runs, next })
+    }
+
+    /// The newest runs in memory that fit.
+    fn newest(&self, query: &Query) -> Found {
+        let mut newest: BinaryHeap<Reverse<Uuid>> = BinaryHeap::new();
+        self.runs.each(|run| {
+            let beyond = newest.len() >= query.limit && newest.peek().is_some_and(|oldest| oldest.0 > run.id);
+            if !beyond && query.fits(run) {
+                newest.push(Reverse(run.id));
+                if newest.len() > query.limit {
+                    newest.pop();
+                }
+            }
+        });
+        let ids = newest.into_iter().map(|id| id.0);
+        ids.filter_map(|id| self.runs.read(id, Run::clone)).map(|run| (run.id, run)).collect()
+    }
+
+    /// Adds the final runs that only the store has, until there are enough for the page.
+    async fn add_finished(&self, mut query: Query, found: &mut Found) -> Result<(), StoreError> {
+        loop {
+            let page = self.store.finished(query.clone()).await?;
+            // What memory has is newer than what the store has, and was looked at already.
+            found.extend(page.items.into_iter().filter(|run| !self.runs.has(run.id)).map(|run| (run.id, run)));
+            let Some(next) = page.next else { return Ok(()) };
+            // Older ones are on later pages: memory has given its newest, and the store all of its own down to here.
+            if found.range(next..).count() >= query.limit {
+                return Ok(());
+            }
+            query.before = Some(next);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Options that commands share, named as the AWS CLI's where it has them.
+
+use clap::{Args, ValueEnum};
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Json,
+    Table,
+    Text,
+}
+
+/// For every command.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// How results are written [default: json for run, text for explain]
+    #[arg(long, global = true, value_enum)]
+    pub(super) output: Option<Format>,
+    /// AWS region
+    #[arg(long, global = true)]
+    pub(super) region: Option<String>,
+    /// Profile of the AWS configuration
+    #[arg(long, global = true)]
+    pub(super) profile: Option<String>,
+    /// Another AWS endpoint
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) endpoint_url: Option<String>,
+    /// Settings file [default: taskwatch.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<std::path::PathBuf>,
+}
+
+/// The cell that is to do the work. Only when it is named: TASKWATCH_URL alone does not change what `run` does.
+#[derive(Debug, Default, Args)]
+pub(super) struct RemoteArgs {
+    /// Hand the request to the serving cell at this URL and follow it there
+    #[arg(long, value_name = "URL", conflicts_with = "events_queue")]
+    pub(super) server: Option<String>,
+}
+
+/// Which cell a command talks to.
+#[derive(Debug, Default, Args)]
+pub(super) struct ServerArgs {
+    /// URL of a serving cell [default: http://127.0.0.1:7717]
+    #[arg(long, value_name = "URL", env = "TASKWATCH_URL")]
+    pub(super) server: Option<String>,
+}
