@@ -7,8 +7,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use taskwatch::core::machine::{Input, Observation, apply};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
-use taskwatch::core::task::{Deciders, Notice, Task, parse_notice};
+use taskwatch::core::task::{Notice, Task, parse_notice};
 use taskwatch::core::time::Timestamp;
+use taskwatch::core::verdict::Deciders;
 
 /// As the binary.
 #[global_allocator]

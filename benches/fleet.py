@@ -4,6 +4,8 @@
     cargo build --release --locked
     python3 benches/fleet.py --runs 5000                # once: how much of the quota is used, how much is throttled
     python3 benches/fleet.py --minutes 30               # a soak: does memory stay flat?
+    python3 benches/fleet.py --rate 200 --single --runs 6000 --throttled 0.05   # what throttles cost that have nothing to do with the rate
+    python3 benches/fleet.py --rate 200 --single --runs 4000 --limit 40         # a quota of 40 a second that nobody told the cell
 
 Needs Python's standard library only. Exit code 1: a run is unaccounted for.
 """
@@ -70,6 +72,16 @@ def cpu(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def submit_single(cell, count):
+    """Requests of one task each: a RunTask call for every one."""
+    run = json.dumps({"runTask": {"taskDefinition": "etl:7", "cluster": "batch", "launchType": "FARGATE",
+                                  "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a"]}}}, "until": "stopped"})
+    for left in range(count, 0, -1000):
+        body = "\n".join([run] * min(left, 1000)).encode()
+        request = urllib.request.Request(f"{cell}/v1/runs", body, {"content-type": "application/x-ndjson"})
+        urllib.request.urlopen(request, timeout=120).read()
+
+
 def submit(cell, name, count):
     run_task = {"taskDefinition": "etl:7", "cluster": "batch", "launchType": "FARGATE", "count": count,
                 "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a"]}}}
@@ -84,17 +96,25 @@ def main():
     parser.add_argument("--minutes", type=float, help="a soak of so long, at nine tenths of the quota: the rest is retries")
     parser.add_argument("--rate", type=float, default=RATE, help="tasks a second; another than the quota goes without quotas")
     parser.add_argument("--faults", action="store_true", help="with faults also in the fleet; a soak always has them")
+    parser.add_argument("--single", action="store_true", help="a request and a RunTask call for each task")
+    parser.add_argument("--throttled", type=float, default=0.0, help="share of RunTask calls that are throttled at random")
+    parser.add_argument("--limit", type=float, help="tasks a second that are granted, whatever the cell's rate is")
     parser.add_argument("--ports", type=int, default=4610, help="the first of two")
     o = parser.parse_args()
     endpoint, cell = f"http://127.0.0.1:{o.ports}", f"http://127.0.0.1:{o.ports + 1}"
     home = pathlib.Path(tempfile.mkdtemp(prefix="fleet-"))
     (home / "faults.toml").write_text(FAULTS if o.faults or o.minutes else "[task]\nseconds = [5, 60]\n")
+    if o.throttled:
+        throttle = f'[[fault]]\ndo = "throttle"\nprobability = {o.throttled}\n[fault.match]\noperation = "RunTask"\n'
+        (home / "faults.toml").open("a").write(throttle)
     env = {**os.environ, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
            "AWS_SECRET_ACCESS_KEY": "test", "TASKWATCH_LISTEN": cell[7:], "TASKWATCH_STORE": f"file:{home}/store", "TASKWATCH_LOG": "warn"}
     env |= {"TASKWATCH_RUN_TASK_RATE": str(o.rate)} if o.rate != RATE else {}
     binary = str(pathlib.Path(o.binary).resolve())
+    # Quotas count in the endpoint's own time: scaled, they are larger.
+    quotas = ["--time-scale", str(o.limit / RATE)] if o.limit else ["--no-quotas"] if o.rate != RATE else []
     local = subprocess.Popen([binary, "local", "--listen", endpoint[7:], "--cluster", "batch", "--seed", "1",
-                              *(["--no-quotas"] if o.rate != RATE else []), "--faults", str(home / "faults.toml")], stdout=subprocess.DEVNULL, stderr=open(home / "local.log", "w"))
+                              *quotas, "--faults", str(home / "faults.toml")], stdout=subprocess.DEVNULL, stderr=open(home / "local.log", "w"))
     serve = None
     try:
         ready(f"{endpoint}/_taskwatch/tasks", local, home / "local.log")
@@ -116,7 +136,7 @@ def measure(o, endpoint, cell, pid):
     while True:
         now = time.time() - began
         if not o.minutes and not asked:
-            submit(cell, "fleet", o.runs)
+            submit_single(cell, o.runs) if o.single else submit(cell, "fleet", o.runs)
             asked = o.runs
         elif o.minutes and now < o.minutes * 60 and asked < 0.9 * o.rate * (now + step):
             count = int(0.9 * o.rate * step)
@@ -144,7 +164,8 @@ def report(o, endpoint, cell, asked, samples, used):
     at = sorted(task["createdMillis"] / 1000 for task in books["tasks"])
     if not o.minutes and at:
         span = at[-1] - at[0]
-        print(f"{len(at)} tasks placed within {span:.1f} s: {(len(at) - BURST) / (o.rate * span):.1%} of the quota of {o.rate:.0f} a second (burst {BURST:.0f})")
+        granted = o.limit or o.rate
+        print(f"{len(at)} tasks placed within {span:.1f} s: {(len(at) - BURST) / (granted * span):.1%} of the quota of {granted:.0f} a second (burst {BURST:.0f})")
     print(f"RunTask: {calls} calls, {throttled} throttled ({throttled / max(calls, 1):.2%})")
     minutes = collections.defaultdict(list)
     for when, size, _ in samples:

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use taskwatch::core::failure;
+use taskwatch::core::filter::RunFilter;
 use taskwatch::core::machine::{Input, apply};
 use taskwatch::core::request::{RunRequest, RunSpec};
 use taskwatch::core::run::{Run, Status};
@@ -90,7 +91,11 @@ async fn measure(store: &FileStore, count: u32) -> Result<(Vec<(f64, String)>, u
                     for before in [None, Some(middle)] {
                         let (queue, error, name) =
                             (queue.as_ref().map(text), error.as_ref().map(text), name.as_ref().map(text));
-                        let query = Query { statuses: statuses.clone(), queue, error, name, before, limit: 50 };
+                        let query = Query {
+                            filter: RunFilter { statuses: statuses.clone(), queue, error, name },
+                            before,
+                            limit: 50,
+                        };
                         let mut least = f64::MAX;
                         for _ in 0..3 {
                             let began = Instant::now();

@@ -26,8 +26,9 @@ pub(super) enum Shown {
 /// A serving cell.
 #[derive(Clone)]
 pub(super) struct Server {
+    base: String,
+    /// The same, as it may be shown.
     url: String,
-    shown: String,
     token: Option<String>,
     client: reqwest::Client,
 }
@@ -42,18 +43,18 @@ impl Server {
         }
         let client = reqwest::Client::builder().connect_timeout(CONNECT).build();
         let client = client.map_err(|e| CliError::other(format!("cannot make an HTTP client: {e}")))?;
-        Ok(Self { shown: masked::url(&url), url, token: settings.api_token.clone(), client })
+        Ok(Self { url: masked::url(&url), base: url, token: settings.api_token.clone(), client })
     }
 
     /// Where it is, as it may be shown.
     pub(super) fn url(&self) -> &str {
-        &self.shown
+        &self.url
     }
 
     /// A request to a path of literal parts; `parts` are encoded and put between slashes.
     fn request(&self, method: Method, parts: &[&str]) -> Result<RequestBuilder, CliError> {
-        let wrong = || wrong(&self.shown);
-        let mut url = reqwest::Url::parse(&self.url).map_err(|_| wrong())?;
+        let wrong = || wrong(&self.url);
+        let mut url = reqwest::Url::parse(&self.base).map_err(|_| wrong())?;
         url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().push("v1").extend(parts);
         let request = self.client.request(method, url);
         Ok(match &self.token {
@@ -128,13 +129,13 @@ impl Server {
         let status = response.status();
         let text = response.text().await.map_err(|e| self.no_answer(e))?;
         let answer = serde_json::from_str(&text)
-            .map_err(|_| CliError::other(format!("{}: not a taskwatch cell: it answered {status}", self.shown)))?;
+            .map_err(|_| CliError::other(format!("{}: not a taskwatch cell: it answered {status}", self.url)))?;
         Ok((status, answer))
     }
 
     fn no_answer(&self, error: reqwest::Error) -> CliError {
         let why = if error.is_connect() { "cannot connect; is `taskwatch serve` running there?" } else { "no answer" };
-        CliError::other(format!("{}: {why} ({})", self.shown, root(&error.without_url())))
+        CliError::other(format!("{}: {why} ({})", self.url, root(&error.without_url())))
     }
 }
 

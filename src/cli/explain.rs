@@ -8,7 +8,7 @@ use super::settings::target;
 use crate::aws::Clients;
 use crate::cell::ports::Ecs;
 use crate::core::explain::{self, Explained, Explanation};
-use crate::core::task::Deciders;
+use crate::core::verdict::Deciders;
 use clap::Args;
 
 pub(super) const EXPLAIN_EXAMPLES: &str = "\

@@ -11,6 +11,7 @@ use super::run_args::RunArgs;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::{exit, output};
+use crate::core::name::request_of;
 use crate::core::request::RunRequest;
 
 /// How often the cell is asked: one call for a thousand runs of the request.
@@ -28,7 +29,7 @@ pub(super) async fn run(
     let answer = server.submit("application/json", body.into()).await?;
     let first = answer["runs"][0]["name"].as_str().unwrap_or_default();
     // `name/0` and its siblings are asked for by `name`.
-    let name = if request.count.is_some() { first.split('/').next().unwrap_or(first) } else { first };
+    let name = if request.count.is_some() { request_of(first) } else { first };
     let mut interrupted = None;
     let mut shown = String::new();
     let runs = loop {

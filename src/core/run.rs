@@ -7,64 +7,11 @@ use uuid::Uuid;
 
 pub use super::attempt::{Attempt, Attempts, Stage};
 use super::failure::Failure;
+use super::name;
 use super::request::RunSpec;
 use super::retry::RetryCounts;
+pub use super::status::Status;
 use super::time::Timestamp;
-
-/// Where a run is, in Step Functions' words where it has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Status {
-    /// Accepted, waits for a launch slot.
-    Queued,
-    /// Placed with ECS, goal not reached.
-    Starting,
-    /// The task is RUNNING and the goal is its end.
-    Running,
-    /// Waits for its next attempt.
-    PendingRetry,
-    /// The goal was reached.
-    Succeeded,
-    /// It was not, and no retry is left.
-    Failed,
-    /// The last failure was a timeout.
-    TimedOut,
-    /// It was asked to stop.
-    Aborted,
-}
-
-impl Status {
-    /// All of them, in the order of a run's life.
-    pub const ALL: [Self; 8] = [
-        Self::Queued,
-        Self::Starting,
-        Self::Running,
-        Self::PendingRetry,
-        Self::Succeeded,
-        Self::Failed,
-        Self::TimedOut,
-        Self::Aborted,
-    ];
-
-    /// Whether nothing more will happen to the run.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::TimedOut | Self::Aborted)
-    }
-
-    /// As written everywhere outside.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "QUEUED",
-            Self::Starting => "STARTING",
-            Self::Running => "RUNNING",
-            Self::PendingRetry => "PENDING_RETRY",
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::TimedOut => "TIMED_OUT",
-            Self::Aborted => "ABORTED",
-        }
-    }
-}
 
 /// One request that one ECS task reach its goal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -135,7 +82,7 @@ impl Run {
 
     /// The name its request had: all of `name`, or `name` of `name/3`.
     pub fn request_name(&self) -> &str {
-        self.name.split('/').next().unwrap_or_default()
+        name::request_of(&self.name)
     }
 
     /// Whether one of the attempts that are kept was this task.

@@ -5,7 +5,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -14,6 +13,7 @@ use super::extract::{Params, RunName};
 use super::view::{Brief, Full};
 use super::{Api, body, view};
 use crate::cell::RedriveError;
+use crate::core::filter::RunFilter;
 use crate::core::run::{Run, Status};
 use crate::store::Query;
 
@@ -104,14 +104,14 @@ pub(super) struct Part {
     responses((status = 200, description = "A page of runs", body = RunList)))]
 pub(super) async fn list(State(api): State<Api>, Params(filter): Params<Filter>) -> Result<Json<RunList>, ApiError> {
     let limit = page_size(filter.limit)?;
-    let query = Query {
+    let wanted = RunFilter {
         statuses: filter.status.as_deref().map(statuses).transpose()?,
-        before: filter.next_token.as_deref().map(before).transpose()?,
         queue: filter.queue,
         error: filter.error,
         name: filter.name,
-        limit,
     };
+    let before = filter.next_token.as_deref().map(before).transpose()?;
+    let query = Query { filter: wanted, before, limit };
     let page = api.cell.list(query).await?;
     let next_token = page.next.map(|id| id.to_string());
     Ok(Json(RunList { runs: page.runs.iter().map(view::brief).collect(), next_token }))
@@ -127,7 +127,7 @@ fn page_size(limit: Option<usize>) -> Result<usize, ApiError> {
 
 pub(super) fn statuses(text: &str) -> Result<Vec<Status>, ApiError> {
     let status = |name: &str| {
-        serde_json::from_value(Value::from(name.to_uppercase())).map_err(|_| {
+        name.parse().map_err(|_| {
             ApiError::invalid(format!(
                 "status is {name:?}: expected QUEUED, STARTING, RUNNING, PENDING_RETRY, SUCCEEDED, FAILED, TIMED_OUT \
                  or ABORTED, or several with commas"

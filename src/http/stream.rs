@@ -21,7 +21,8 @@ use super::extract::Params;
 use super::runs::statuses;
 use super::view::Brief;
 use super::{Api, guard};
-use crate::cell::{Cell, Numbered, RunChange};
+use crate::cell::{Cell, Numbered};
+use crate::core::filter::RunFilter;
 use crate::core::run::Status;
 
 /// A comment when nothing happened, so that proxies and clients know that the line lives.
@@ -90,26 +91,11 @@ pub(super) async fn stream(
 /// One client's stream.
 struct Watching {
     api: Api,
-    filter: Filter,
+    filter: RunFilter,
     /// What is to be sent before anything that comes.
     first: VecDeque<Told>,
     coming: Receiver<Numbered>,
     summaries: Option<Interval>,
-}
-
-struct Filter {
-    statuses: Option<Vec<Status>>,
-    queue: Option<String>,
-    name: Option<String>,
-}
-
-impl Filter {
-    fn fits(&self, change: &RunChange) -> bool {
-        let request = || change.name.split('/').next().unwrap_or_default();
-        self.statuses.as_ref().is_none_or(|wanted| wanted.contains(&change.status))
-            && self.queue.as_ref().is_none_or(|queue| change.spec.queue == *queue)
-            && self.name.as_ref().is_none_or(|name| change.name == *name || request() == name)
-    }
 }
 
 /// One event.
@@ -143,7 +129,7 @@ impl Watching {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks
         });
-        let filter = Filter { statuses, queue: wanted.queue, name: wanted.name };
+        let filter = RunFilter { statuses, queue: wanted.queue, name: wanted.name, error: None };
         Self { api, filter, first, coming, summaries }
     }
 
@@ -159,7 +145,7 @@ impl Watching {
         loop {
             if let Some(told) = self.first.pop_front() {
                 match told {
-                    Told::Change(numbered) if !self.filter.fits(&numbered.change) => continue,
+                    Told::Change(numbered) if !self.filter.fits(numbered.change.as_ref()) => continue,
                     told => return Some(told),
                 }
             }
@@ -173,7 +159,7 @@ impl Watching {
                 () = self.api.shutdown.cancelled() => return None,
                 () = tick => return Some(Told::Summary),
                 came = self.coming.recv() => match came {
-                    Ok(numbered) if self.filter.fits(&numbered.change) => return Some(Told::Change(numbered)),
+                    Ok(numbered) if self.filter.fits(numbered.change.as_ref()) => return Some(Told::Change(numbered)),
                     Ok(_) => {}
                     Err(RecvError::Lagged(missed)) => return Some(Told::Resync { missed: Some(missed) }),
                     Err(RecvError::Closed) => return None,

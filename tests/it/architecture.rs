@@ -151,7 +151,7 @@ fn assert_absent(folder: &Path, words: &[&str], rule: &str) {
 }
 
 /// A file without its comment lines.
-fn code(file: &Path) -> String {
+pub(crate) fn code(file: &Path) -> String {
     text(file).lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| line.to_owned() + "\n").collect()
 }
 
@@ -159,7 +159,7 @@ fn text(file: &Path) -> String {
     fs::read_to_string(file).expect("a source file")
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder of the project") {
         let path = entry.expect("a folder of the project").path();
@@ -176,6 +176,6 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use taskwatch::core::explain::explain;
 use taskwatch::core::request::{self, RunRequest};
-use taskwatch::core::task::{Deciders, Notice, parse_notice};
+use taskwatch::core::task::{Notice, parse_notice};
+use taskwatch::core::verdict::Deciders;
 
 /// Tries of one target beyond its corpus; the seed is fixed in `.cargo/config.toml`.
 const TRIES: usize = 3_000;

@@ -5,6 +5,7 @@
 mod api;
 mod architecture;
 mod cell;
+mod circles;
 mod cli;
 mod clients;
 mod clusters;

@@ -12,8 +12,8 @@ use taskwatch::core::notification::{self, Notification, Origin, Outlets};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::storm::{Storm, Turn, Why};
-use taskwatch::core::task::Verdict;
 use taskwatch::core::time::Timestamp;
+use taskwatch::core::verdict::Verdict;
 use uuid::Uuid;
 
 const TASK: &str = "arn:aws:ecs:eu-west-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";

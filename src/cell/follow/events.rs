@@ -14,8 +14,9 @@ use crate::cell::ports::Message;
 use crate::cell::runs::RunIndex;
 use crate::cell::view::Counters;
 use crate::core::machine::{Input, Observation};
-use crate::core::task::{self, Notice, Task, parse_notice};
+use crate::core::task::{Notice, Task, parse_notice};
 use crate::core::time::Timestamp;
+use crate::core::verdict;
 
 /// ECS's clock and ours may differ, and a killed process's last calls be answered, by so much.
 const OF_ANOTHER_LIFE: Duration = Duration::from_secs(60);
@@ -118,7 +119,7 @@ impl TaskEvents {
 
     async fn give(&self, id: Uuid, task: &Task<'_>, token: Option<String>) -> Option<PendingCommit> {
         let named = self.deciders.of(id, task).await;
-        let deciders = if named.is_empty() { task::Deciders::Unknown } else { task::Deciders::Named(&named) };
+        let deciders = if named.is_empty() { verdict::Deciders::Unknown } else { verdict::Deciders::Named(&named) };
         self.pipeline.advance(id, Input::Observed(Observation::of(task, token, deciders))).await
     }
 

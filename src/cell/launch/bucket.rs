@@ -64,9 +64,9 @@ impl Bucket {
     }
 
     /// Most tokens it may hold: after a throttle AWS's bucket is empty and fills for others too, so nothing is saved up
-    /// for more than a second.
+    /// for more than half a second.
     fn most(&self) -> f64 {
-        if self.limit.is_free() { self.burst } else { self.burst.min(self.rate().max(1.0)) }
+        if self.limit.is_free() { self.burst } else { self.burst.min((self.rate() / 2.0).max(1.0)) }
     }
 
     fn fill(&mut self, now: Instant) {

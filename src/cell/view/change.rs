@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::core::failure::Class;
+use crate::core::filter::Filtered;
 use crate::core::request::RunSpec;
 use crate::core::run::{Run, Status};
 use crate::core::time::Timestamp;
@@ -68,6 +69,24 @@ impl RunChange {
             class: run.failure().map(|f| f.class),
             cause: run.failure().map(|f| f.cause.clone()),
         }
+    }
+}
+
+impl Filtered for RunChange {
+    fn status(&self) -> Option<Status> {
+        Some(self.status)
+    }
+
+    fn queue(&self) -> &str {
+        &self.spec.queue
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn failed_with(&self, error: &str) -> bool {
+        self.error.as_deref() == Some(error)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::cell::runs::RunIndex;
+use crate::core::name;
 use crate::core::run::Run;
 use crate::store::{Key, Store, StoreError, find_all};
 
@@ -31,13 +32,13 @@ impl Lookup {
                 return Ok(found);
             }
         }
-        let request = name.split('/').next().unwrap_or_default();
+        let request = name::request_of(name);
         // One of an array that is in memory costs no reading of the others.
         if let Some(run) = self.one_of_array(request, name) {
             return Ok(vec![run]);
         }
         let mut found = self.of_request(request).await?;
-        found.retain(|run| run.name == name || run.request_name() == name);
+        found.retain(|run| name::stands_for(name, &run.name));
         Ok(found)
     }
 

@@ -180,8 +180,8 @@ mod tests {
     use crate::core::request::RunSpec;
     use crate::core::run::Run;
     use crate::core::run_task::RunTask;
-    use crate::core::task::Verdict;
     use crate::core::transition::Snapshot;
+    use crate::core::verdict::Verdict;
 
     const T0: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::request::nearest;
+use crate::core::input::nearest;
 
 /// Known beside the settings.
 const OTHERS: &[&str] = &[

@@ -1,20 +1,18 @@
 //! Which runs are listed: typed in one line, asked of the cell, and held against what the stream brings.
 
+use std::collections::BTreeMap;
+
 use super::data::Row;
+use crate::core::filter::{Filtered, RunFilter};
+use crate::core::run::Status;
 
 /// The statuses, in the order in which they are shown: the open ones first.
 pub(super) const OPEN: [&str; 4] = ["QUEUED", "STARTING", "RUNNING", "PENDING_RETRY"];
 pub(super) const ENDED: [&str; 4] = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"];
 
-/// Runs with all of these.
+/// What is typed, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Filter {
-    /// One, or several with commas.
-    pub(super) status: Option<String>,
-    pub(super) queue: Option<String>,
-    pub(super) error: Option<String>,
-    pub(super) name: Option<String>,
-}
+pub(super) struct Filter(RunFilter);
 
 impl Filter {
     /// Reads `status=FAILED queue=team-a error=Taskwatch.Spot name=nightly`; a word alone is a status or a name.
@@ -22,38 +20,44 @@ impl Filter {
     /// # Errors
     /// A line that says what is wrong.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut filter = Self::default();
+        let mut members: BTreeMap<String, &str> = BTreeMap::new();
         for word in text.split_whitespace() {
             let (key, value) = match word.split_once('=') {
                 Some((key, value)) => (key.to_ascii_lowercase(), value),
-                None if word.split(',').all(is_status) => ("status".to_owned(), word),
+                None if word.split(',').all(|word| word.parse::<Status>().is_ok()) => ("status".to_owned(), word),
                 None => ("name".to_owned(), word),
             };
-            let member = match key.as_str() {
-                "status" => &mut filter.status,
-                "queue" => &mut filter.queue,
-                "error" => &mut filter.error,
-                "name" => &mut filter.name,
-                other => return Err(format!("{other}= is unknown: status= queue= error= name=")),
-            };
-            if member.is_some() {
+            if !["status", "queue", "error", "name"].contains(&key.as_str()) {
+                return Err(format!("{key}= is unknown: status= queue= error= name="));
+            }
+            if members.insert(key.clone(), value).is_some() {
                 return Err(format!("{key} is there twice"));
             }
-            *member = Some(value.to_owned()).filter(|value| !value.is_empty());
         }
-        if let Some(status) = &mut filter.status {
-            if let Some(wrong) = status.split(',').find(|name| !is_status(name)) {
-                return Err(format!("{wrong} is no status: {} {}", OPEN.join(" "), ENDED.join(" ")));
-            }
-            *status = status.to_ascii_uppercase();
-        }
-        Ok(filter)
+        let get = |key: &str| members.get(key).copied().filter(|value| !value.is_empty());
+        let status = |name: &str| {
+            name.parse().map_err(|_| format!("{name} is no status: {} {}", OPEN.join(" "), ENDED.join(" ")))
+        };
+        let statuses = |names: &str| names.split(',').map(status).collect::<Result<_, _>>();
+        Ok(Self(RunFilter {
+            statuses: get("status").map(statuses).transpose()?,
+            queue: get("queue").map(str::to_owned),
+            error: get("error").map(str::to_owned),
+            name: get("name").map(str::to_owned),
+        }))
     }
 
     /// The members of a query.
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
-        let members = [("status", &self.status), ("queue", &self.queue), ("error", &self.error), ("name", &self.name)];
-        members.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
+        let RunFilter { statuses, queue, error, name } = &self.0;
+        let named = |all: &Vec<Status>| all.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(",");
+        let members = [
+            ("status", statuses.as_ref().map(named)),
+            ("queue", queue.clone()),
+            ("error", error.clone()),
+            ("name", name.clone()),
+        ];
+        members.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
     /// As it is typed.
@@ -61,18 +65,29 @@ impl Filter {
         self.query().iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether a run can be among them. The names of its failure are the cell's to know: with one at all, it can.
+    /// Whether a run can be among them.
     pub(super) fn fits(&self, row: &Row) -> bool {
-        let request = row.name.split('/').next().unwrap_or_default();
-        self.status.as_ref().is_none_or(|wanted| wanted.split(',').any(|status| status == row.status))
-            && self.queue.as_ref().is_none_or(|queue| *queue == row.queue)
-            && self.name.as_ref().is_none_or(|name| *name == row.name || name == request)
-            && (self.error.is_none() || !row.error.is_empty())
+        self.0.fits(row)
     }
 }
 
-fn is_status(word: &str) -> bool {
-    OPEN.iter().chain(&ENDED).any(|status| status.eq_ignore_ascii_case(word))
+impl Filtered for Row {
+    fn status(&self) -> Option<Status> {
+        self.status.parse().ok()
+    }
+
+    fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of its failure are the cell's to know: with one at all, it can be.
+    fn failed_with(&self, _: &str) -> bool {
+        !self.error.is_empty()
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ pub use documents::Broken;
 use serde::Serialize;
 
 use super::failure::{Class, Failure, Transience};
-use super::task::{Deciders, Task, Verdict};
+use super::task::Task;
+use super::verdict::{Deciders, Verdict};
 
 /// What happened to one task, or to one refusal of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

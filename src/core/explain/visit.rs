@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::{Explained, explain_task, failed};
 use crate::core::failure;
-use crate::core::task::{Deciders, parse_task};
+use crate::core::task::parse_task;
+use crate::core::verdict::Deciders;
 
 /// Wrappers hold wrappers: SNS in SQS in an answer of ReceiveMessage has 6 levels.
 const DEEPEST: usize = 16;

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::*;
-use crate::core::task::{Container, Deciders, Task, Verdict};
+use crate::core::task::{Container, Task};
+use crate::core::verdict::{Deciders, Verdict};
 
 fn ended(stop_code: &str, reason: &str, container_reason: Option<&str>) -> Failure {
     ended_with(stop_code, reason, container_reason, None)

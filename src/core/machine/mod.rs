@@ -15,8 +15,8 @@ pub use deadline::next_deadline;
 use super::failure::{self, Failure};
 use super::retry::RetryCounts;
 use super::run::{Attempt, Run, Stage, Status};
-use super::task::Verdict;
 use super::time::Timestamp;
+use super::verdict::Verdict;
 
 /// Of a run that a store cannot hold, so many characters of each cause are kept.
 const CAUSE_WHEN_TOO_LARGE: usize = 300;

@@ -6,8 +6,9 @@ use super::{ChangeKind, Effect, Observation, Stage, Status, ending, placed};
 use crate::core::failure::{self, Class, Failure, Transience};
 use crate::core::request::Goal;
 use crate::core::run::{Attempt, Run};
-use crate::core::task::{Deciders, Task, Verdict};
+use crate::core::task::Task;
 use crate::core::time::Timestamp;
+use crate::core::verdict::{Deciders, Verdict};
 
 /// RunTask is eventually consistent: for so long after the launch a MISSING task is "not yet".
 /// AWS advises to ask again with back-off for up to 5 minutes (API reference, RunTask).

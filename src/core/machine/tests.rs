@@ -9,7 +9,7 @@ use crate::core::failure::{Class, Transience};
 use crate::core::request::{Goal, Notify, RunSpec};
 use crate::core::retry::{Jitter, Retrier, RetryPolicy};
 use crate::core::run_task::RunTask;
-use crate::core::task::Deciders;
+use crate::core::verdict::Deciders;
 
 const T0: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 

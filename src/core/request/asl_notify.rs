@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::asl::{no_expressions, only, wrong};
+use super::asl_members::{no_expressions, only, wrong};
 use super::{Notify, RequestError, native};
-use crate::core::run::Status;
+use crate::core::status::Status;
 
 type States = Map<String, Value>;
 

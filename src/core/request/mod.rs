@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 mod asl;
+mod asl_members;
 mod asl_notify;
 mod native;
 #[cfg(test)]
@@ -13,9 +14,11 @@ mod tests;
 
 use sha2::{Digest, Sha256};
 
+pub use super::input::RequestError;
+use super::input::kind;
 use super::retry::{RetryError, RetryPolicy};
-use super::run::Status;
 use super::run_task::RunTask;
+use super::status::Status;
 
 /// When a run has reached what it is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -106,20 +109,6 @@ pub struct RunRequest {
     pub count: Option<u32>,
     /// What they share.
     pub spec: RunSpec,
-}
-
-/// A request that cannot be taken: what is wrong, where, and what would be right.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct RequestError {
-    /// One line for the user.
-    pub message: String,
-}
-
-impl RequestError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
-    }
 }
 
 impl From<RetryError> for RequestError {
@@ -261,23 +250,5 @@ impl RunSpec {
             inject_env: false,
             notify: Notify::default(),
         }
-    }
-}
-
-/// The known name that is nearest to `name`.
-pub(crate) fn nearest<'n>(name: &str, known: &[&'n str]) -> &'n str {
-    let score = |k: &str| strsim::jaro_winkler(&name.to_lowercase(), &k.to_lowercase());
-    known.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b))).unwrap_or_default()
-}
-
-/// What a JSON value is, in words.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
     }
 }

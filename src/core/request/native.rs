@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Goal, Notify, RequestError, RunRequest, RunSpec, kind, nearest};
+use super::{Goal, Notify, RequestError, RunRequest, RunSpec};
+use crate::core::input::{kind, nearest};
 use crate::core::retry::RetryPolicy;
-use crate::core::run::Status;
 use crate::core::run_task::RunTask;
+use crate::core::status::Status;
 
 const MEMBERS: [&str; 15] = [
     "name",

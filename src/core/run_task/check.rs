@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use crate::core::request::{RequestError, kind, nearest};
+use crate::core::input::{RequestError, kind, nearest};
 
 /// The RunTask input shape of AWS's service model (`ecs/2014-11-13`): an object for a structure, with the names of its
 /// required members under `!required`; a one-element array for a list; `type` or `type|value|…` for a scalar.

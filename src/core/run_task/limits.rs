@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::check::placeholder;
-use crate::core::request::RequestError;
+use crate::core::input::RequestError;
 
 /// The most runs one request can ask for; taskwatch launches them 10 a call.
 const MOST_RUNS: u64 = 10_000;

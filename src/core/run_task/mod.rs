@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 pub use check::model;
 
-use super::request::RequestError;
+use super::input::RequestError;
 
 /// Members that taskwatch sets itself, with the reason a request that sets them is refused.
 const OURS: [(&str, &str); 2] = [

@@ -249,7 +249,7 @@ fn what_was_seen_is_told_by_before_and_after() {
     };
     let launching = Input::Launching { token: "t".into(), group_size: 1 };
     let placed = Input::Placed { task_arn: "a".into(), created_at: None };
-    let running = machine::tests::seen("a", 2, crate::core::task::Verdict::Running);
+    let running = machine::tests::seen("a", 2, crate::core::verdict::Verdict::Running);
     let stop = Input::StopAsked { reason: "x".into() };
     let refused = |failure: Failure| Input::Refused(failure);
     assert_eq!(after(&[launching.clone(), refused(missing())]), ["Failed"]);

@@ -1,7 +1,6 @@
-//! What ECS says about a task, in an event or in a DescribeTasks answer, and what follows from it.
+//! What ECS says about a task, in an event or in a DescribeTasks answer.
 
 mod lenient;
-mod outcome;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -10,7 +9,6 @@ pub use parse::{parse_notice, parse_task};
 
 use std::borrow::Cow;
 
-use super::failure::Failure;
 use super::time::Timestamp;
 
 /// One ECS task as an event's `detail` or DescribeTasks shows it.
@@ -95,30 +93,6 @@ pub enum Notice<'a> {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("not an EventBridge event: {0}")]
 pub struct EventError(pub String);
-
-/// Which containers decide how a task ended.
-#[derive(Clone, Copy, Debug)]
-pub enum Deciders<'e> {
-    /// Nobody said and the task definition is not known: any container that ended by itself with a non-zero code decides.
-    Unknown,
-    /// These, by the task definition's `essential` or the request's `decidedBy`.
-    Named(&'e [String]),
-}
-
-/// How far a task is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Not RUNNING yet.
-    Starting,
-    /// RUNNING, and not being stopped.
-    Running,
-    /// On its way to STOPPED (or wanted so), its outcome not to be told yet.
-    Stopping,
-    /// Ended (from DEPROVISIONING on), every deciding container with 0.
-    Succeeded,
-    /// Ended (from DEPROVISIONING on) otherwise.
-    Failed(Box<Failure>),
-}
 
 fn own(text: Cow<'_, str>) -> Cow<'static, str> {
     Cow::Owned(text.into_owned())

@@ -4,6 +4,8 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 use super::*;
 use crate::core::failure::{Class, Transience};
+use crate::core::time::Timestamp;
+use crate::core::verdict::{Deciders, Verdict};
 
 fn fixtures() -> Vec<(String, String)> {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/events");

@@ -18,8 +18,9 @@ use crate::core::failure::{self, Failure};
 use crate::core::machine::{self, Input, Observation};
 use crate::core::request::{RunRequest, RunSpec};
 use crate::core::run::{Run, Stage};
-use crate::core::task::{Deciders, Verdict, parse_task};
+use crate::core::task::parse_task;
 use crate::core::time::Timestamp;
+use crate::core::verdict::{Deciders, Verdict};
 
 /// A source of runs; the same ones for the same seed.
 pub(in crate::store) struct Samples {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::make::of_request;
 use super::{NOW, Subject, bus, commit, ended, outlets, puts, runs, topic};
 use crate::core::failure;
+use crate::core::filter::RunFilter;
 use crate::core::machine::{self, Input};
 use crate::core::notification::{self, Origin};
 use crate::core::request::RunSpec;
@@ -51,13 +52,8 @@ pub(super) async fn ended_runs_are_paged_newest_first_through_every_filter<S: Su
             for error in &errors {
                 for name in &names {
                     let (statuses, queue) = (status.clone(), queue.clone());
-                    queries.push(Query {
-                        statuses,
-                        queue,
-                        error: error.clone(),
-                        name: name.clone(),
-                        ..Query::default()
-                    });
+                    let filter = RunFilter { statuses, queue, error: error.clone(), name: name.clone() };
+                    queries.push(Query { filter, ..Query::default() });
                 }
             }
         }

@@ -79,7 +79,7 @@ fn run(row: &Row<'_>, spec: Arc<RunSpec>) -> rusqlite::Result<Run> {
         spec,
         digest: body.digest,
         status: body.status,
-        attempts: body.attempts,
+        attempts: body.attempts.into(),
         counts: body.counts,
         submitted_at: body.submitted_at,
         finished_at: body.finished_at,
@@ -181,15 +181,15 @@ pub(super) fn find(connection: &Connection, key: &Key, limit: usize) -> rusqlite
 
 /// Ids of the newest ended runs of one status that may fit, newest first.
 pub(super) fn ids(connection: &Connection, query: &Query, status: Status) -> rusqlite::Result<Vec<Uuid>> {
-    let named = query.name.as_deref().map(|name| name.split('/').next().unwrap_or_default());
-    let index = match (named, &query.queue) {
+    let named = query.filter.name.as_deref().map(crate::core::name::request_of);
+    let index = match (named, &query.filter.queue) {
         (Some(_), _) => "runs_by_request",
         (None, Some(_)) => "runs_by_queue",
         (None, None) => "runs_by_status",
     };
     let mut sql = format!("SELECT id FROM old_runs INDEXED BY {index} WHERE finished_at IS NOT NULL AND status = ?1");
     let (status, before) = (status.as_str(), query.before.map(|id| *id.as_bytes()));
-    let error = query.error.as_ref().map(|name| format!("|{name}|"));
+    let error = query.filter.error.as_ref().map(|name| format!("|{name}|"));
     let mut values: Vec<&dyn ToSql> = vec![&status];
     let mut narrow = |condition: &str, value| {
         values.push(value);
@@ -198,7 +198,7 @@ pub(super) fn ids(connection: &Connection, query: &Query, status: Status) -> rus
     if let Some(before) = &before {
         narrow("id < ?", before);
     }
-    if let Some(queue) = &query.queue {
+    if let Some(queue) = &query.filter.queue {
         narrow("queue = ?", queue);
     }
     if let Some(error) = &error {

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
+use crate::core::filter::RunFilter;
 use crate::core::machine::{self, Input};
 use crate::core::run::Status;
 use crate::store::conformance::{NOW, ended, puts, runs};
@@ -89,7 +90,7 @@ async fn old_and_new_runs_are_listed_together_through_every_filter() {
             for error in [None, text("Taskwatch.Stopped"), text("ECS.ClientException")] {
                 for name in [None, text("many"), text("many/2"), text("refused"), text("refused/0"), text("n")] {
                     let (statuses, queue, error) = (statuses.clone(), queue.clone(), error.clone());
-                    let query = Query { statuses, queue, error, name, ..Query::default() };
+                    let query = Query { filter: RunFilter { statuses, queue, error, name }, ..Query::default() };
                     let fits = all.iter().filter(|run| run.status.is_final() && query.fits(run));
                     let fits: Vec<Uuid> = fits.map(|run| run.id).collect();
                     assert_eq!(finished(&store, query.clone()).await, fits, "{query:?}");

@@ -53,7 +53,7 @@ impl Statement {
     /// `None`: nothing can fit.
     pub(super) fn of(connection: &Connection, query: &Query, status: Status) -> rusqlite::Result<Option<Self>> {
         let mut error = None;
-        if let Some(name) = &query.error {
+        if let Some(name) = &query.filter.error {
             let sql = "SELECT id FROM errors WHERE name = ?1";
             error = connection.prepare_cached(sql)?.query_row([name], |row| row.get::<_, i64>(0)).optional()?;
             if error.is_none() {
@@ -61,7 +61,7 @@ impl Statement {
             }
         }
         // The index is named: the planner would walk all runs of a status where it thinks that a name has many.
-        let (table, index) = match (&query.name, &query.queue, error) {
+        let (table, index) = match (&query.filter.name, &query.filter.queue, error) {
             (Some(_), _, _) => ("ended", "INDEXED BY ended_by_request"),
             (None, Some(_), Some(_)) => ("ended_errors", "INDEXED BY ended_errors_by_queue"),
             (None, None, Some(_)) => ("ended_errors", ""),
@@ -70,7 +70,7 @@ impl Statement {
         };
         let sql = format!("SELECT id FROM {table} {index} WHERE status = ?1");
         let mut statement = Self { sql, values: vec![Box::new(write::number(status))] };
-        if let Some(name) = &query.name {
+        if let Some(name) = &query.filter.name {
             let (request, number) = name.split_once('/').map_or((name.as_str(), None), |(r, n)| (r, Some(n)));
             statement.narrow("request = ?", request.to_owned());
             if let Some(number) = number {
@@ -78,7 +78,7 @@ impl Statement {
                 statement.narrow("number = ?", number);
             }
         }
-        if let Some(queue) = &query.queue {
+        if let Some(queue) = &query.filter.queue {
             statement.narrow("queue = ?", queue.clone());
         }
         match error {

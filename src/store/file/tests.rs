@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::filter::RunFilter;
 use crate::core::run::Status;
 use crate::store::codec::samples::Samples;
 use crate::store::conformance::{NOW, ended, puts, runs};
@@ -32,20 +33,21 @@ async fn every_listing_walks_one_index_and_sorts_no_more_than_a_request() {
                 for before in [None, Some(Uuid::nil())] {
                     for status in [Status::Succeeded, Status::Failed, Status::TimedOut, Status::Aborted] {
                         let (queue, error, name) = (queue.clone(), error.clone(), name.clone());
-                        let query = Query { statuses: None, queue, error, name, before, limit: 50 };
+                        let query =
+                            Query { filter: RunFilter { statuses: None, queue, error, name }, before, limit: 50 };
                         let statement = list::Statement::of(&database, &query, status).unwrap().unwrap();
                         let values: Vec<&dyn rusqlite::ToSql> = statement.values.iter().map(|value| &**value).collect();
                         let plan = plan(&database, &statement.sql, &values);
                         // A request has 10,000 runs at most: those are sorted, all else stands in the index's order.
-                        let sorts = query.name.is_some();
+                        let sorts = query.filter.name.is_some();
                         assert!(plan.starts_with("SEARCH ") && !plan.contains("SCAN"), "{query:?}: {plan}");
                         assert!(sorts || !plan.contains("TEMP B-TREE"), "{query:?}: {plan}");
                         // All that narrows it does so in the index, but for what a request's runs are looked through for.
                         let narrowing = if sorts { "(request=?" } else { "status=?" };
                         assert!(plan.contains(narrowing), "{query:?}: {plan}");
                         assert!(sorts || query.before.is_none() || plan.contains("id<?"), "{query:?}: {plan}");
-                        assert!(sorts || query.queue.is_none() || plan.contains("queue=?"), "{query:?}: {plan}");
-                        assert!(sorts || query.error.is_none() || plan.contains("error=?"), "{query:?}: {plan}");
+                        assert!(sorts || query.filter.queue.is_none() || plan.contains("queue=?"), "{query:?}: {plan}");
+                        assert!(sorts || query.filter.error.is_none() || plan.contains("error=?"), "{query:?}: {plan}");
                         seen.insert(plan);
                     }
                 }

@@ -103,12 +103,12 @@ async fn fast(world: &mut World, requests: usize) -> (Cell, Instant) {
 async fn throttles_at_random_cost_a_fleet_little() {
     let mut world = World::new();
     world.ecs.throttle_at_random(0.05, 7);
-    let (cell, begun) = fast(&mut world, 8_000).await;
-    eventually("all have tasks", || world.ecs.tasks().len() == 8_000).await;
+    let (cell, begun) = fast(&mut world, 5_000).await;
+    eventually("all have tasks", || world.ecs.tasks().len() == 5_000).await;
     let took = begun.elapsed().as_secs_f64();
-    let best = (8_000.0 - 200.0) / 200.0;
-    assert!(best / took >= 0.85, "{took} s for 8000 tasks, {best} s without throttles");
-    assert!(cell.counters().throttles.get() > 300);
+    let best = (5_000.0 - 200.0) / 200.0;
+    assert!(best / took >= 0.85, "{took} s for 5000 tasks, {best} s without throttles");
+    assert!(cell.counters().throttles.get() > 200);
     assert!(cell.runs().iter().all(|run| run.attempts.len() == 1));
 }
 
@@ -116,10 +116,10 @@ async fn throttles_at_random_cost_a_fleet_little() {
 async fn a_limit_that_nobody_told_is_found_and_kept() {
     let mut world = World::new();
     world.ecs.enforce(Quota { calls: (50.0, 50.0), tasks: (50.0, 50.0) });
-    let (_cell, begun) = fast(&mut world, 6_000).await;
-    eventually("all have tasks", || world.ecs.tasks().len() == 6_000).await;
+    let (_cell, begun) = fast(&mut world, 4_000).await;
+    eventually("all have tasks", || world.ecs.tasks().len() == 4_000).await;
     let took = begun.elapsed().as_secs_f64();
-    assert!(6_000.0 / 50.0 / took >= 0.9, "{took} s for 6000 tasks at 50 a second");
+    assert!(4_000.0 / 50.0 / took >= 0.9, "{took} s for 4000 tasks at 50 a second");
     let late = world.ecs.verdicts(begun + Duration::from_secs(15));
     let throttled = late.iter().filter(|throttled| **throttled).count();
     assert!(throttled * 100 < late.len(), "{throttled} of {} calls were throttled", late.len());

@@ -15,6 +15,10 @@ pub(super) enum Act {
     Submit { request: usize, other: bool },
     /// An operator stops the runs of a request.
     Stop(usize),
+    /// An operator begins the runs of a request again that ended short of their goal.
+    Redrive(usize),
+    /// The machine sleeps for so long.
+    Suspend(u64),
     /// The process is killed.
     Crash,
     /// The process is asked to end, and begins anew.

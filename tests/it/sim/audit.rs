@@ -54,6 +54,7 @@ impl State {
                 self.violate(task.request, format!("nobody knows task {}", task.arn));
             }
         }
+        self.audit_corrections();
         if let Some(sizes) = sizes {
             self.audit_memory(sizes);
         }
@@ -73,14 +74,15 @@ impl State {
     fn faults_of(&self, run: &Run, request: Option<usize>) -> Vec<String> {
         let mut faults = Vec::new();
         let mut fault = |what: String| faults.push(what);
-        let wanted = run.spec.notify.on.as_ref().is_none_or(|on| on.contains(&run.status));
         let told: Vec<usize> =
             self.topic.told.values().filter_map(|told| told.get(&run.id)).map(|ids| ids.len()).collect();
-        // One id, at the topic and at the bus.
-        if told != if wanted { vec![1, 1] } else { vec![] } {
+        // One id an end, at the topic and at the bus.
+        let ends = self.watch.ends.get(&run.id).copied().unwrap_or_default();
+        if told != if ends > 0 { vec![ends, ends] } else { vec![] } {
             fault(format!("{told:?} notification ids for its end, {}", run.status.as_str()));
         }
-        let most = request.map_or(usize::MAX, |n| self.fleet.orders[n].most_attempts());
+        let lives = 1 + run.redrives as usize;
+        let most = request.map_or(usize::MAX, |n| self.fleet.orders[n].most_attempts() * lives);
         if run.attempts.len() > most {
             fault(format!("{} attempts, {most} allowed", run.attempts.len()));
         }

@@ -46,7 +46,9 @@ impl State {
         let request = self.fleet.of_name(run.request_name());
         if let Some(known) = self.disk.runs.get(&run.id) {
             let what = match () {
-                () if known.status.is_final() => format!("{} was final and is written again", run.name),
+                () if known.status.is_final() && run.redrives <= known.redrives => {
+                    format!("{} was final and is written again", run.name)
+                }
                 () if known.revision >= run.revision => format!("{} goes back to revision {}", run.name, run.revision),
                 () => return,
             };
@@ -99,6 +101,7 @@ impl State {
         if ended && !given_up {
             self.ecs.end_is_told(&task.task_arn);
         }
+        self.watch.heard(&task.task_arn, task.version, self.now(), &self.ecs);
         let token = task.started_by.as_deref().and_then(|by| by.strip_prefix("sim/")).unwrap_or_default();
         let what = match self.disk.of_task(&task.task_arn) {
             Some(run) => {

@@ -140,6 +140,9 @@ impl State {
             match change {
                 Change::Put(run) => {
                     self.check_put(run);
+                    self.check_refusal(run);
+                    self.check_is_not_held_up(run);
+                    self.count_end(run);
                     self.note_put(run);
                     self.disk.put(Run::clone(run));
                 }

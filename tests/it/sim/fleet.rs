@@ -172,6 +172,7 @@ impl State {
                 self.agenda.add(stop, Act::Stop(request));
             }
         }
+        self.schedule_faults();
         for at in self.plan.crashes.clone() {
             self.agenda.add(at, Act::Crash);
         }
@@ -182,6 +183,34 @@ impl State {
             let at = self.between(0, self.plan.horizon);
             let body = (*pick(&mut self.dice, &RUBBISH)).to_owned();
             self.agenda.add(at, Act::Deliver(body));
+        }
+    }
+
+    /// What operators and users do at the worst moment, and sleeping machines.
+    fn schedule_faults(&mut self) {
+        for (request, long) in self.plan.faults.suspends.clone() {
+            let Some(at) = self.fleet.orders.get(request).map(|order| order.at) else { continue };
+            let at = at + self.between(200, 3_000);
+            self.agenda.add(at, Act::Suspend(long));
+        }
+        for request in 0..self.fleet.orders.len() {
+            let at = self.fleet.orders[request].at;
+            if self.fleet.orders[request].name.is_none() {
+                continue;
+            }
+            if self.chance(self.plan.faults.races) {
+                let (stop, again) = (at + self.between(0, 400), at + self.between(0, 400));
+                self.agenda.add(stop, Act::Stop(request));
+                self.agenda.add(again, Act::Submit { request, other: false });
+            }
+            if self.chance(self.plan.faults.redriven) {
+                let redrive = at + self.between(MINUTE, 60 * MINUTE);
+                self.agenda.add(redrive, Act::Redrive(request));
+                if self.chance(0.7) {
+                    let again = redrive + self.between(0, 12);
+                    self.agenda.add(again, Act::Submit { request, other: false });
+                }
+            }
         }
     }
 

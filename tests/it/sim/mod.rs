@@ -7,6 +7,7 @@ mod audit;
 mod checks;
 mod disk;
 mod ecs;
+mod faults;
 mod fleet;
 mod plan;
 mod ports;
@@ -14,11 +15,13 @@ mod process;
 mod queue;
 mod topic;
 mod trace;
+mod watch;
 mod world;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use faults::Fault;
 use plan::Plan;
 use world::World;
 
@@ -147,6 +150,65 @@ fn killed_at_any_commit_it_goes_on() {
         let (commit, durable) = (n * stride / 2, (n * stride).is_multiple_of(2));
         Plan { crash_at_commits: vec![(commit + 1, durable)], ..Plan::still(5) }
     }));
+}
+
+/// Worlds with one more fault; `TASKWATCH_SIM_SEED` and `TASKWATCH_SIM_SEEDS` as above.
+fn with(fault: Fault) {
+    let seeds = match number("TASKWATCH_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("TASKWATCH_SIM_SEEDS").unwrap_or(SEEDS / 5),
+    };
+    judge(&live_all(seeds, |seed| Plan::small(seed).with(fault)));
+}
+
+#[test]
+fn a_refusal_of_a_call_in_doubt_tells_no_run_that_its_task_failed() {
+    with(Fault::RefusalInDoubt);
+}
+
+#[test]
+fn list_tasks_may_be_behind_and_refused() {
+    with(Fault::ListTasks);
+}
+
+#[test]
+fn a_machine_that_sleeps_launches_nothing_twice() {
+    with(Fault::Suspend);
+}
+
+#[test]
+fn a_definition_that_cannot_be_read_holds_up_no_other() {
+    with(Fault::HungDefinition);
+}
+
+#[test]
+fn describe_tasks_may_be_refused() {
+    with(Fault::DescribeRefused);
+}
+
+#[test]
+fn requests_race_with_their_copies_and_stops() {
+    with(Fault::Races);
+}
+
+#[test]
+fn redrives_race_with_requests() {
+    with(Fault::Redrives);
+}
+
+#[test]
+fn a_backlog_is_no_lost_event() {
+    with(Fault::Backlog);
+}
+
+#[test]
+fn restarts_put_off_no_deadline() {
+    with(Fault::RestartLoop);
+}
+
+#[test]
+fn throttles_at_random_are_only_that() {
+    with(Fault::Throttles);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
+use super::faults::Faults;
+
 pub(super) const SECOND: u64 = 1_000;
 pub(super) const MINUTE: u64 = 60 * SECOND;
 pub(super) const HOUR: u64 = 60 * MINUTE;
@@ -21,6 +23,10 @@ pub(super) enum Away {
     Bus,
     /// Every task definition is inactive: RunTask is refused for good.
     Definitions,
+    /// A bad deploy: every RunTask is AccessDenied, whether its token is known or not.
+    Permission,
+    /// Every DescribeTasks is AccessDenied.
+    Describe,
 }
 
 const ALL_AWAY: [Away; 8] =
@@ -63,6 +69,7 @@ pub(super) struct Plan {
     pub(super) visibility: u64,
     /// So many failures of a task definition are a storm.
     pub(super) storm: u32,
+    pub(super) faults: Faults,
 }
 
 impl Plan {
@@ -139,6 +146,7 @@ impl Plan {
             reconcile_after: *pick(dice, &[60 * SECOND, 300 * SECOND]),
             visibility: *pick(dice, &[30 * SECOND, 120 * SECOND]),
             storm: *pick(dice, &[0, 2, 5, 20]),
+            faults: Faults::default(),
         }
     }
 
@@ -146,7 +154,8 @@ impl Plan {
     pub(super) fn may_lose_tasks(&self) -> bool {
         let down = self.longest_down * (self.crashes.len() + self.crash_at_commits.len() + self.restarts.len()) as u64;
         let away: u64 = self.windows.iter().map(|(from, to, _)| to - from).sum();
-        down + away > 40 * MINUTE
+        let slept: u64 = self.faults.suspends.iter().map(|(_, long)| long).sum();
+        down + away + slept > 40 * MINUTE
     }
 
     pub(super) fn away(&self, now: u64, what: Away) -> bool {

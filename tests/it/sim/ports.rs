@@ -83,7 +83,16 @@ impl Ecs for Life {
         &'a self,
         definition: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
-        self.call(|state| state.container_definitions(definition)).boxed()
+        async move {
+            let hangs = self.world.state().hangs(definition);
+            if let Some(until) = hangs {
+                tokio::time::sleep_until(until).await;
+                self.alive().await;
+                return Err(CallError::Unknown("no answer".into()));
+            }
+            self.call(|state| state.container_definitions(definition)).await
+        }
+        .boxed()
     }
 }
 

@@ -15,6 +15,7 @@ use super::agenda::Act;
 use super::plan::{HOUR, Plan};
 use super::ports::{Dlq, Life, Line};
 use super::queue::Which;
+use super::watch;
 use super::world::World;
 
 /// How long a world may take to settle once nothing goes wrong any more.
@@ -41,7 +42,10 @@ pub(super) async fn live(world: &Arc<World>) {
     let done = CancellationToken::new();
     let agenda = tokio::spawn(Arc::clone(&process).carry_out());
     let lives = tokio::spawn(Arc::clone(&process).live_on(done.clone()));
+    let watch = tokio::spawn(Arc::clone(&process).watch());
     let settled = process.settle().await;
+    watch.abort();
+    process.counted();
     let sizes = process.now().map(|(cell, _)| cell.sizes());
     agenda.abort();
     done.cancel();
@@ -95,6 +99,23 @@ impl Process {
         false
     }
 
+    /// Adds up what this life counted.
+    fn counted(&self) {
+        if let Some((cell, _)) = self.now() {
+            self.world.state().watch.corrections += cell.counters().corrections.get();
+        }
+    }
+
+    /// Looks again and again whether deadlines are kept.
+    async fn watch(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(Duration::from_millis(watch::EVERY)).await;
+            if self.now().is_some() {
+                self.world.state().check_deadlines();
+            }
+        }
+    }
+
     /// One life after another.
     async fn live_on(self: Arc<Self>, done: CancellationToken) {
         loop {
@@ -117,6 +138,7 @@ impl Process {
                     }
                 }
             }
+            self.counted();
             self.set(None);
             life.dead.cancel();
             // What is left of it ends; nothing that it does reaches the world any more.
@@ -140,6 +162,8 @@ impl Process {
             state.note(None, "process: begins".into());
             (config(&state.plan), state.start + state.now() as i64)
         };
+        let clock = Clock::starting_at(Timestamp::from_millis(wall));
+        self.world.state().clock = Some(clock.clone());
         let ports = Ports {
             ecs: Arc::new(life.clone()),
             events: Some(Arc::new(Line(life.clone(), Which::Events))),
@@ -147,7 +171,7 @@ impl Process {
             requests_dlq: Some(Arc::new(Dlq(life.clone()))),
             notifier: Arc::new(life.clone()),
             store: Arc::new(life.clone()),
-            clock: Clock::starting_at(Timestamp::from_millis(wall)),
+            clock: clock.clone(),
             ids: self.ids.clone(),
         };
         tokio::select! {
@@ -188,6 +212,8 @@ impl Process {
             }
             Act::Submit { request, other } => self.submit(request, other),
             Act::Stop(request) => drop(tokio::spawn(Arc::clone(self).stop(request))),
+            Act::Redrive(request) => drop(tokio::spawn(Arc::clone(self).redrive(request))),
+            Act::Suspend(long) => self.suspend(long),
             Act::Crash => {
                 if let Some((_, life)) = self.now() {
                     self.world.state().note(None, "process: is killed".into());
@@ -199,6 +225,38 @@ impl Process {
                     self.restart.notify_one();
                 }
             }
+        }
+    }
+
+    /// The world goes on, and nothing of this machine does: all that happens meanwhile happens before any other task of this
+    /// runtime comes to its turn.
+    fn suspend(self: &Arc<Self>, long: u64) {
+        let until = {
+            let mut state = self.world.state();
+            state.note(None, format!("process: the machine sleeps for {long} ms"));
+            state.now() + long
+        };
+        loop {
+            let act = {
+                let mut state = self.world.state();
+                let next = state.agenda.next_at().filter(|at| *at <= until);
+                let passed = next.unwrap_or(until).saturating_sub(state.now());
+                state.slept += passed;
+                if let Some(clock) = &state.clock {
+                    clock.sleep_through(Duration::from_millis(passed));
+                }
+                next.and_then(|at| state.agenda.pop(at))
+            };
+            match act {
+                // It sleeps already.
+                Some(Act::Suspend(_)) => {}
+                Some(act) => self.carry_out_one(act),
+                None => break,
+            }
+        }
+        self.world.state().note(None, "process: the machine wakes".into());
+        for which in [Which::Events, Which::Requests] {
+            self.world.came(which).notify_waiters();
         }
     }
 
@@ -262,6 +320,23 @@ impl Process {
             answer = tokio::time::timeout(Duration::from_millis(patience), cell.submit(request)) => answer.ok(),
         };
         answer.filter(|_| !lost)
+    }
+
+    async fn redrive(self: Arc<Self>, order: usize) {
+        let Some((cell, life)) = self.now() else { return };
+        let name = self.world.state().fleet.orders[order].name().map(str::to_owned);
+        let Some(name) = name else { return };
+        self.world.state().note(Some(order), format!("user: redrives {name}"));
+        let redrives = async {
+            for run in cell.find(&name).await.unwrap_or_default().iter().filter(|run| run.can_be_redriven()) {
+                let _ = cell.redrive(run.id).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = life.dead.cancelled() => {}
+            () = redrives => {}
+        }
     }
 
     async fn stop(self: Arc<Self>, order: usize) {

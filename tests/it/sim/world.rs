@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use taskwatch::cell::Clock;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -15,6 +16,7 @@ use super::plan::{Away, Plan};
 use super::queue::{Sqs, Which};
 use super::topic::Topic;
 use super::trace::Trace;
+use super::watch::Watch;
 
 /// 2027-01-15: where the world's time begins, in Unix milliseconds.
 const START: i64 = 1_800_000_000_000;
@@ -30,6 +32,10 @@ pub(super) struct State {
     pub(super) plan: Plan,
     pub(super) start: i64,
     begun: Instant,
+    /// How much the world's time is ahead of the machine's monotonic clock, which stood still while it slept.
+    pub(super) slept: u64,
+    /// The clock of the cell that lives now.
+    pub(super) clock: Option<Clock>,
     pub(super) dice: SmallRng,
     pub(super) trace: Trace,
     pub(super) agenda: Agenda,
@@ -41,6 +47,7 @@ pub(super) struct State {
     pub(super) topic: Topic,
     pub(super) disk: Disk,
     pub(super) fleet: Fleet,
+    pub(super) watch: Watch,
     pub(super) violations: Vec<Violation>,
 }
 
@@ -59,6 +66,8 @@ impl World {
         let mut state = State {
             start: START,
             begun: Instant::now(),
+            slept: 0,
+            clock: None,
             dice,
             trace: Trace::default(),
             agenda: Agenda::default(),
@@ -69,6 +78,7 @@ impl World {
             topic: Topic::default(),
             disk: Disk::default(),
             fleet,
+            watch: Watch::default(),
             violations: Vec::new(),
             plan,
         };
@@ -95,12 +105,12 @@ impl World {
 impl State {
     /// Milliseconds since the world began.
     pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.slept + u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - self.slept)
     }
 
     /// When the world's time is this.
     pub(super) fn instant(&self, at: u64) -> Instant {
-        self.begun + std::time::Duration::from_millis(at)
+        self.begun + std::time::Duration::from_millis(at.saturating_sub(self.slept))
     }
 
     pub(super) fn chance(&mut self, probability: f64) -> bool {

@@ -360,6 +360,8 @@ impl Limit {
         let limit = cut.limit * if fell { (1.0 + KEPT) / 2.0 } else { 1.0 };
         let calls = limit * f64::from(test.calls) / test.tokens.max(1.0);
         let back = Duration::from_secs_f64(RETURN_CALLS / calls.max(0.1)).clamp(RETURN, LONGEST_RETURN);
+        // A first cut tells little: what went through may have been all that there was to send.
+        let back = if cut.growth.is_none() { back / 4 } else { back };
         let growth = Growth { limit, back, returns: 0.0 };
         self.phase = Phase::Growth(growth);
         self.allow(growth.rate());

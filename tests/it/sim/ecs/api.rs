@@ -2,6 +2,7 @@
 
 use taskwatch::cell::ports::{CallError, ContainerDefinition, Described};
 
+use super::super::plan::Away;
 use super::super::world::State;
 use super::containers_of;
 
@@ -33,6 +34,9 @@ impl State {
         if self.fault(self.plan.throttled) {
             return Err(CallError::from_exception("ThrottlingException", "Rate exceeded"));
         }
+        if self.away(Away::Describe) {
+            return Err(CallError::from_exception("AccessDeniedException", "not authorized: ecs:DescribeTasks"));
+        }
         if task_arns.len() > 100 {
             self.violate(None, format!("DescribeTasks for {} tasks", task_arns.len()));
         }
@@ -40,7 +44,10 @@ impl State {
         let mut described = Described::default();
         for arn in task_arns {
             match self.ecs.of_arn(arn).filter(|task| task.is_known(now) && task.hidden_until <= now) {
-                Some(task) => described.tasks.push(task.described(start, now)),
+                Some(task) => {
+                    described.tasks.push(task.described(start, now));
+                    self.watch.described(arn, task.version, now);
+                }
                 None => described.missing.push(arn.clone()),
             }
         }
@@ -50,10 +57,17 @@ impl State {
     pub(in super::super) fn tasks_started_by(&mut self, started_by: &str) -> Result<Vec<String>, CallError> {
         self.note(None, format!("ecs: ListTasks {started_by}"));
         self.may_fail()?;
+        if self.fault(self.plan.faults.list_fails) {
+            return Err(match self.between(0, 2) {
+                0 => CallError::from_exception("AccessDeniedException", "not authorized: ecs:ListTasks"),
+                1 => CallError::from_exception("ThrottlingException", "Rate exceeded"),
+                _ => CallError::Unknown("no answer".into()),
+            });
+        }
         let now = self.now();
         let places = self.ecs.by_started_by.get(started_by).into_iter().flatten();
         let tasks = places.map(|place| &self.ecs.tasks[*place]);
-        Ok(tasks.filter(|task| task.is_known(now)).map(|task| task.arn.clone()).collect())
+        Ok(tasks.filter(|task| task.is_known(now) && task.listed_from <= now).map(|task| task.arn.clone()).collect())
     }
 
     pub(in super::super) fn container_definitions(

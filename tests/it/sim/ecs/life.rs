@@ -186,7 +186,10 @@ impl State {
         let told = self.ecs.tasks[task].clone();
         let line = format!("ecs: {} {} v{}", told.arn, told.status, told.version);
         self.note(told.request, line);
-        if self.fault(self.plan.event_lost) {
+        let lost = self.fault(self.plan.event_lost);
+        let now = self.now();
+        self.ecs.tasks[task].told_at.push((now, lost));
+        if lost {
             return self.note(told.request, format!("bus: loses v{} of {}", told.version, told.arn));
         }
         let body = self.event(&told);

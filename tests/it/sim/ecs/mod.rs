@@ -47,6 +47,10 @@ pub(super) struct SimTask {
     pub(super) end_told: bool,
     /// DescribeTasks says MISSING until then.
     pub(super) hidden_until: u64,
+    /// ListTasks does not have it until then.
+    pub(super) listed_from: u64,
+    /// When each version was told, and whether that event was lost; from version 2.
+    pub(super) told_at: Vec<(u64, bool)>,
 }
 
 /// What a token's first call did.
@@ -76,6 +80,12 @@ impl Ecs {
         }
     }
 
+    /// The tasks of a call, by its token.
+    pub(super) fn of_token(&self, token: &str) -> impl Iterator<Item = &SimTask> {
+        let places = self.by_started_by.get(&format!("sim/{token}")).into_iter().flatten();
+        places.map(|place| &self.tasks[*place])
+    }
+
     pub(super) fn of_arn(&self, arn: &str) -> Option<&SimTask> {
         self.by_arn.get(arn).map(|place| &self.tasks[*place])
     }
@@ -92,6 +102,11 @@ impl SimTask {
     /// Whether ECS still knows it: an hour after STOPPED it does not (API reference, DescribeTasks).
     fn is_known(&self, now: u64) -> bool {
         self.stopped_at.is_none_or(|at| now < at + HOUR)
+    }
+
+    /// Versions whose events were lost.
+    pub(super) fn lost_versions(&self) -> impl Iterator<Item = i64> {
+        self.told_at.iter().zip(2..).filter(|((_, lost), _)| *lost).map(|(_, version)| version)
     }
 
     /// Whether its program did what it was to do.

@@ -19,10 +19,11 @@ const THROTTLES: [(&str, &str); 4] = [
     ("ClientException", "Tasks provisioning capacity limit exceeded."),
     ("TooManyRequestsException", "Too many requests"),
 ];
-const REFUSALS: [(&str, &str); 3] = [
+const REFUSALS: [(&str, &str); 4] = [
     ("AccessDeniedException", "User: arn:aws:iam::000000000000:user/sim is not authorized to perform this operation"),
     ("ClusterNotFoundException", "Cluster not found."),
     ("InvalidParameterException", "TaskDefinition is inactive"),
+    ("ClientException", "Cluster was not ACTIVE."),
 ];
 const NO_ROOM: [&str; 5] = [
     "Capacity is unavailable at this time. Please try again later or in a different availability zone",
@@ -43,6 +44,7 @@ impl State {
             let (name, message) = *pick(&mut self.dice, &THROTTLES);
             return Err(CallError::from_exception(name, message));
         }
+        self.may_refuse()?;
         let known = self.known_call(call);
         let answer = match known {
             Some(known) => known?,
@@ -77,6 +79,18 @@ impl State {
                 true => CallError::from_exception("ServerException", "Service Unavailable. Please try again later."),
                 false => CallError::Unknown("connection refused".into()),
             });
+        }
+        Ok(())
+    }
+
+    /// Refusals that do not look at the token: who asks, and for what, is checked first.
+    fn may_refuse(&mut self) -> Result<(), CallError> {
+        if self.away(Away::Permission) {
+            return Err(CallError::from_exception(REFUSALS[0].0, REFUSALS[0].1));
+        }
+        if self.fault(self.plan.faults.refused_early) {
+            let (name, message) = *pick(&mut self.dice, &REFUSALS);
+            return Err(CallError::from_exception(name, message));
         }
         Ok(())
     }
@@ -147,8 +161,13 @@ impl State {
             healthy_at: None,
             end: None,
             end_told: false,
+            listed_from: now,
+            told_at: Vec::new(),
             hidden_until: if self.chance(0.3) { now + self.between(0, 8_000) } else { now },
         };
+        let lag = self.plan.faults.list_lag;
+        let listed_from = if lag > 0 && self.chance(0.5) { now + self.between(0, lag) } else { now };
+        let task = SimTask { listed_from, ..task };
         self.note(request, format!("ecs: places {} for {}", task.arn, call.client_token));
         self.ecs.by_arn.insert(task.arn.clone(), place);
         self.ecs.by_started_by.entry(task.started_by.clone()).or_default().push(place);

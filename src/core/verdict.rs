@@ -1,7 +1,31 @@
 //! How far a task is, and how it ended.
 
-use super::{Container, Deciders, Task, Verdict};
-use crate::core::failure::{has_another_cause, is_container_exit, no_such_container, stopped};
+use super::failure::{Failure, has_another_cause, is_container_exit, no_such_container, stopped};
+use super::task::{Container, Task};
+
+/// Which containers decide how a task ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Deciders<'e> {
+    /// Nobody said and the task definition is not known: any container that ended by itself with a non-zero code decides.
+    Unknown,
+    /// These, by the task definition's `essential` or the request's `decidedBy`.
+    Named(&'e [String]),
+}
+
+/// How far a task is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not RUNNING yet.
+    Starting,
+    /// RUNNING, and not being stopped.
+    Running,
+    /// On its way to STOPPED (or wanted so), its outcome not to be told yet.
+    Stopping,
+    /// Ended (from DEPROVISIONING on), every deciding container with 0.
+    Succeeded,
+    /// Ended (from DEPROVISIONING on) otherwise.
+    Failed(Box<Failure>),
+}
 
 /// Exit codes of a container that was stopped from outside: SIGTERM, and SIGKILL after `stopTimeout`.
 const STOPPED_FROM_OUTSIDE: [i64; 2] = [143, 137];
