@@ -79,7 +79,7 @@ fn run(row: &Row<'_>, spec: Arc<RunSpec>) -> rusqlite::Result<Run> {
         spec,
         digest: body.digest,
         status: body.status,
-        attempts: body.attempts.into(),
+        attempts: body.attempts,
         counts: body.counts,
         submitted_at: body.submitted_at,
         finished_at: body.finished_at,
