@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::read::{json, one_more};
+use super::columns::{json, one_more};
 use crate::core::failure::Failure;
 use crate::core::request::RunSpec;
 use crate::core::retry::RetryCounts;

@@ -8,7 +8,8 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
-use super::read::{self, COLUMNS, Raw, one_more};
+use super::columns::one_more;
+use super::read::{self, COLUMNS, Raw};
 use super::{legacy, write};
 use crate::core::run::{Run, Status};
 use crate::store::{Key, Page, Query};
