@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use taskwatch::core::machine::next_deadline;
 use taskwatch::core::run::{Attempt, Run, Stage};
-use taskwatch::core::task::TaskStatus;
 use taskwatch::core::time::Timestamp;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -109,7 +108,8 @@ impl State {
             return;
         };
         // What only follows the task on its way is committed with what comes after it.
-        let decides = |a: &Attempt| a.stage == Stage::Over || a.last_status == Some(TaskStatus::Running);
+        let known = self.disk.runs.get(&run.id).and_then(Run::attempt).is_some_and(|a| a.started_at.is_some());
+        let decides = |a: &Attempt| a.stage == Stage::Over || a.started_at.is_some() && !known;
         if !run.attempt().is_some_and(decides) {
             return;
         }
