@@ -366,7 +366,7 @@ impl Builder {
             Arc::clone(pipeline),
             Arc::clone(&events),
             Arc::clone(&launching.reads),
-            Arc::clone(&self.hearing),
+            (Arc::clone(&self.hearing), self.clock.clone()),
             Arc::clone(&self.lifecycle),
         ));
         let timekeeper = Timekeeper {
@@ -374,6 +374,7 @@ impl Builder {
             pipeline: Arc::clone(pipeline),
             describer: Arc::clone(&describer),
             hearing: Arc::clone(&self.hearing),
+            corrections: Arc::clone(&self.corrections),
             clock: self.clock.clone(),
             lifecycle: Arc::clone(&self.lifecycle),
         };
@@ -382,7 +383,6 @@ impl Builder {
             describer,
             hearing: Arc::clone(&self.hearing),
             corrections: Arc::clone(&self.corrections),
-            counters: Arc::clone(&self.counters),
             clock: self.clock.clone(),
             poll: self.config.poll,
             lifecycle: Arc::clone(&self.lifecycle),
