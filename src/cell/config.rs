@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::ids::Ids;
 use super::ports::{Ecs, Notifier, Queue};
+use crate::core::breaker::BreakerRules;
 use crate::core::notification::Outlets;
-use crate::core::storm::StormRules;
 use crate::store::{Store, StoreError};
 
 /// Tasks a second on Fargate (AWS Fargate throttling quotas).
@@ -49,7 +49,7 @@ pub struct CellConfig {
     /// How long a finished run can be asked for, and its name stands for it.
     pub keep: Duration,
     /// When a task definition that fails again and again is paused.
-    pub storm: StormRules,
+    pub breaker: BreakerRules,
 }
 
 impl CellConfig {
@@ -71,7 +71,7 @@ impl CellConfig {
             poll: None,
             keep_finished: 100_000,
             keep: Duration::from_secs(7 * 24 * 3600),
-            storm: StormRules::default(),
+            breaker: BreakerRules::default(),
         }
     }
 }

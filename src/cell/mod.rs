@@ -48,9 +48,9 @@ pub use view::{
     Totals, Vitals,
 };
 
+use crate::core::breaker::OpenBreaker;
 use crate::core::request::RunRequest;
 use crate::core::run::Run;
-use crate::core::storm::Storm;
 use crate::core::time::Timestamp;
 use crate::store::{Query, StoreError};
 use build::Parts;
@@ -185,7 +185,7 @@ impl Cell {
     }
 
     /// Task definitions that are not launched because they failed for the same reason again and again.
-    pub fn storms(&self) -> Vec<Storm> {
+    pub fn open_breakers(&self) -> Vec<OpenBreaker> {
         self.parts.breakers.open()
     }
 

@@ -144,7 +144,7 @@ async fn cell(
     config.run_task_rate *= arguments.time_scale;
     config.reconcile_after = Duration::from_secs(10);
     // Its fleet fails on purpose, and is to come to its end.
-    config.storm.failures = 0;
+    config.breaker.failures = 0;
     let ports = Ports {
         ecs: Arc::new(clients.ecs()),
         events: Some(Arc::new(clients.queue(&path.queue_url))),

@@ -53,7 +53,7 @@ pub(super) async fn hold(
     };
     let limits = server.patch(&["limits"], &body).await?;
     let listed = |name: &str| limits[name].as_array().cloned().unwrap_or_default();
-    let paused: Vec<Value> = [listed("holds"), listed("storms")].concat();
+    let paused: Vec<Value> = [listed("holds"), listed("circuitBreakers")].concat();
     match global.output.unwrap_or(Format::Table) {
         Format::Json => output::json(&limits),
         Format::Table if paused.is_empty() => output::problem("nothing is paused"),

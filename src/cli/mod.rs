@@ -83,7 +83,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         _ => "warn",
     };
     settings.init_log(&format!("{usual},{}", crate::aws::QUIET))?;
-    for line in Settings::strangers() {
+    for line in settings.warnings() {
         match &arguments.command {
             // Its stderr is a log, which machines may read.
             Command::Serve => tracing::warn!("{line}"),

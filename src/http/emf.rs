@@ -45,7 +45,7 @@ impl Emf {
             ("Outbox", "Count", json!(vitals.outbox)),
             ("AgeOfOldestNotification", "Seconds", json!(vitals.outbox_age.as_secs_f64())),
             ("OutletsInDeliveryFailure", "Count", json!(self.cell.delivery_failures().len())),
-            ("Storms", "Count", json!(self.cell.storms().len())),
+            ("OpenCircuitBreakers", "Count", json!(self.cell.open_breakers().len())),
             ("Ready", "Count", json!(u8::from(vitals.not_ready.is_empty()))),
             ("LaunchesPerSecond", "Count/Second", json!(vitals.launch_rate)),
             ("EventLagP99", "Seconds", json!(lag.p99.as_secs_f64())),

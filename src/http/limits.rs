@@ -5,8 +5,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 
+use super::attention::{InForce, in_force};
 use super::error::{ApiError, ErrorBody};
-use super::storms::{InForce, in_force};
 use super::{Api, body};
 use crate::cell::LimitsChange;
 

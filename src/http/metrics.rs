@@ -86,11 +86,17 @@ fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
     gauge(to, "taskwatch_in_flight_runs_limit", "Most runs that may have a task", limits.max_in_flight as f64)?;
     gauge(to, "taskwatch_launch_rate_limit", "Tasks that may be placed a second", limits.run_task_rate)?;
     gauge(to, "taskwatch_holds", "Queues and task definitions that are paused", limits.holds.len() as f64)?;
-    // Every class, so that a storm is a rise from 0 and not the first sight of a series.
-    let storms = cell.storms();
-    let by_class =
-        Class::ALL.map(|class| (class.as_str(), storms.iter().filter(|storm| storm.class == class).count() as f64));
-    gauges(to, "taskwatch_storms", "Reasons for which task definitions are paused by themselves", "class", by_class)?;
+    // Every class, so that an open breaker is a rise from 0 and not the first sight of a series.
+    let breakers = cell.open_breakers();
+    let by_class = Class::ALL
+        .map(|class| (class.as_str(), breakers.iter().filter(|breaker| breaker.class == class).count() as f64));
+    gauges(
+        to,
+        "taskwatch_circuit_breakers_open",
+        "Open circuit breakers: reasons for which launches of task definitions are paused",
+        "class",
+        by_class,
+    )?;
     let troubles = cell.delivery_failures().len() as f64;
     gauge(to, "taskwatch_outlets_in_trouble", "Topics and buses that do not take notifications", troubles)?;
     gauge(to, "taskwatch_outbox_notifications", "Notifications that nobody has taken yet", vitals.outbox as f64)?;
@@ -120,7 +126,11 @@ fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
         ("taskwatch_corrections", "DescribeTasks answers that told what an event should have", &c.corrections),
         ("taskwatch_notifications", "Notifications delivered", &c.notified),
         ("taskwatch_notifications_refused", "Times that a notification was refused for what it is", &c.untaken),
-        ("taskwatch_storms_begun", "Times that a task definition was paused by itself", &c.storms),
+        (
+            "taskwatch_circuit_breakers_opened",
+            "Times that a circuit breaker opened and paused a task definition",
+            &c.breakers_opened,
+        ),
     ] {
         let counter = ConstCounter::new(count.get());
         counter.encode(to.encode_descriptor(name, help, None, MetricType::Counter)?)?;

@@ -4,6 +4,7 @@
 
 mod api;
 mod architecture;
+mod breakers;
 mod cell;
 mod circles;
 mod cli;
@@ -27,7 +28,6 @@ mod samples;
 mod seed;
 mod setup;
 mod sim;
-mod storms;
 mod support;
 #[cfg(feature = "otlp")]
 mod traces;

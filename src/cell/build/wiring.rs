@@ -10,7 +10,7 @@ use crate::cell::admit::{Admission, RequestsHandler};
 use crate::cell::clock::Clock;
 use crate::cell::commit::{Commit, Committer, Pipeline, PipelineParts, Retention, expire_all};
 use crate::cell::config::{CellConfig, Ports};
-use crate::cell::control::{CircuitBreakers, EffectiveLimits, LimitOverrides, time_probes};
+use crate::cell::control::{BreakerControl, EffectiveLimits, LimitOverrides, time_probes};
 use crate::cell::definitions::Definitions;
 use crate::cell::deliver::{Delivery, DeliveryParts};
 use crate::cell::follow::{
@@ -47,7 +47,7 @@ pub(in crate::cell) struct Parts {
     pub(in crate::cell) waiting: Arc<WaitingRuns>,
     pub(in crate::cell) governor: Arc<Governor>,
     pub(in crate::cell) limits: Arc<EffectiveLimits>,
-    pub(in crate::cell) breakers: Arc<CircuitBreakers>,
+    pub(in crate::cell) breakers: Arc<BreakerControl>,
     pub(in crate::cell) admission: Arc<Admission>,
     pub(in crate::cell) redrive: Redrive,
     pub(in crate::cell) limits_control: Arc<LimitsControl>,
@@ -89,7 +89,7 @@ pub(super) struct Builder {
     wake: Arc<Notify>,
     hearing: Arc<EventHearing>,
     limits: Arc<EffectiveLimits>,
-    breakers: Arc<CircuitBreakers>,
+    breakers: Arc<BreakerControl>,
     governor: Arc<Governor>,
     waiting: Arc<WaitingRuns>,
     stops: Arc<StopQueue>,
@@ -126,7 +126,7 @@ impl Builder {
         let limits = Arc::new(EffectiveLimits::new(&config, LimitOverrides::read(notes.get(LIMITS_NOTE))));
         let told = (origin.clone(), config.outlets.clone());
         let breakers =
-            Arc::new(CircuitBreakers::new(config.storm, notes, Arc::clone(&wake), Arc::clone(&counters), told));
+            Arc::new(BreakerControl::new(config.breaker, notes, Arc::clone(&wake), Arc::clone(&counters), told));
         let (rate, burst) = (limits.current().run_task_rate, limits.current().run_task_burst);
         Self {
             governor: Arc::new(Governor::new(rate, burst, config.describe_share)),
@@ -412,7 +412,8 @@ impl Builder {
         admission: &Arc<Admission>,
     ) -> (Vec<Arc<Receiving>>, Vec<(&'static str, Arc<DependencyHealth>)>) {
         let (hearing, store_health) = (Arc::clone(&self.hearing), Arc::clone(&self.store_health));
-        let events: Arc<dyn Handler> = Arc::new(EventsHandler { events, hearing, store_health, counters: Arc::clone(&self.counters) });
+        let events: Arc<dyn Handler> =
+            Arc::new(EventsHandler { events, hearing, store_health, counters: Arc::clone(&self.counters) });
         let (admission, dlq) = (Arc::clone(admission), self.ports.requests_dlq.clone());
         let requests: Arc<dyn Handler> = Arc::new(RequestsHandler { admission, dlq });
         let (mut receiving, mut queues) = (Vec::new(), Vec::new());

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::clock::Clock;
-use super::control::CircuitBreakers;
+use super::control::BreakerControl;
 use super::runs::{RunIndex, Updated};
 use super::view::{RunChange, Stats};
 use crate::core::machine::{self, ChangeKind, Effect, Input};
@@ -32,7 +32,7 @@ pub(super) struct Pipeline {
     commits: mpsc::Sender<Commit>,
     runs: Arc<RunIndex>,
     stats: Arc<Stats>,
-    breakers: Arc<CircuitBreakers>,
+    breakers: Arc<BreakerControl>,
     clock: Clock,
     origin: Origin,
     destinations: Outlets,
@@ -44,7 +44,7 @@ pub(super) struct Pipeline {
 pub(super) struct PipelineParts {
     pub(super) runs: Arc<RunIndex>,
     pub(super) stats: Arc<Stats>,
-    pub(super) breakers: Arc<CircuitBreakers>,
+    pub(super) breakers: Arc<BreakerControl>,
     pub(super) clock: Clock,
     pub(super) origin: Origin,
     pub(super) destinations: Outlets,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::cell::control::Hold;
 use crate::cell::target::{Kind, LaunchTarget};
-use crate::core::storm::Gate;
+use crate::core::breaker::BreakerSnapshot;
 
 /// Runs with equal keys may go in one RunTask call: one request, one placement, no environment of their own.
 pub(super) type GroupKey = (usize, usize, Box<str>);
@@ -32,7 +32,7 @@ struct Lane {
     runs: BTreeMap<Turn, (Uuid, Option<GroupKey>)>,
     held: bool,
     /// Its task definition is paused because it fails again and again; whether one run may leave, as a probe.
-    gated: Option<bool>,
+    probe_allowed: Option<bool>,
 }
 
 /// One `queue`.
@@ -62,7 +62,7 @@ pub(super) struct LaunchQueue {
     /// The most that any queue was given.
     top: u64,
     holds: BTreeSet<Hold>,
-    gate: Gate,
+    breakers: BreakerSnapshot,
     next: u64,
     len: usize,
 }
@@ -80,9 +80,12 @@ impl LaunchQueue {
         let holds = &self.holds;
         let held = |target: &LaunchTarget| holds.iter().any(|hold| hold.is_for(&target.definition));
         let lane = waiting.lanes.entry(target);
-        let gated = |target: &LaunchTarget| self.gate.paused.get(&target.definition).copied();
-        let lane =
-            lane.or_insert_with_key(|target| Lane { held: held(target), gated: gated(target), ..Lane::default() });
+        let probe_allowed = |target: &LaunchTarget| self.breakers.paused.get(&target.definition).copied();
+        let lane = lane.or_insert_with_key(|target| Lane {
+            held: held(target),
+            probe_allowed: probe_allowed(target),
+            ..Lane::default()
+        });
         lane.runs.insert((Reverse(priority), self.next), (run, key));
         waiting.len += 1;
         self.next += 1;
@@ -100,15 +103,15 @@ impl LaunchQueue {
         self.holds = holds;
     }
 
-    /// What is paused because it fails again and again. An older gate than the last one changes nothing.
-    pub(super) fn set_gate(&mut self, gate: Gate) {
-        if gate.version < self.gate.version {
+    /// What is paused because it fails again and again. An older snapshot than the last one changes nothing.
+    pub(super) fn set_breakers(&mut self, snapshot: BreakerSnapshot) {
+        if snapshot.version < self.breakers.version {
             return;
         }
         for (target, lane) in self.queues.values_mut().flat_map(|waiting| &mut waiting.lanes) {
-            lane.gated = gate.paused.get(&target.definition).copied();
+            lane.probe_allowed = snapshot.paused.get(&target.definition).copied();
         }
-        self.gate = gate;
+        self.breakers = snapshot;
     }
 
     pub(super) fn by_queue(&self) -> BTreeMap<String, usize> {
@@ -157,14 +160,14 @@ impl LaunchQueue {
         loop {
             let open = |(target, lane): &(&LaunchTarget, &mut Lane)| {
                 !lane.held
-                    && lane.gated != Some(false)
+                    && lane.probe_allowed != Some(false)
                     && !closed.iter().any(|(kind, cluster)| target.kind == *kind && target.cluster == *cluster)
             };
             let lanes = waiting.lanes.iter_mut().filter(open);
             let (target, lane) = lanes.min_by_key(|(_, lane)| lane.runs.first_key_value().map(|(turn, _)| *turn))?;
             let target = target.clone();
             let gone = lane.drop_ended(waits);
-            let probe = lane.gated.is_some();
+            let probe = lane.probe_allowed.is_some();
             let alike = lane.alike(if probe { 1 } else { most }, waits);
             let may = if alike.is_empty() { 0 } else { admit(&target, alike.len()).min(alike.len()) };
             let runs: Vec<Uuid> =

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::cell::clock::Clock;
 use crate::cell::commit::{Commit, Pipeline};
-use crate::cell::control::{CircuitBreakers, EffectiveLimits, Hold, Limits, LimitsChange, LimitsError};
+use crate::cell::control::{BreakerControl, EffectiveLimits, Hold, Limits, LimitsChange, LimitsError};
 use crate::store::Change;
 
 /// The note in the store.
@@ -15,7 +15,7 @@ pub(in crate::cell) const NOTE: &str = "limits";
 /// Changes what is in force.
 pub(in crate::cell) struct LimitsControl {
     limits: Arc<EffectiveLimits>,
-    breakers: Arc<CircuitBreakers>,
+    breakers: Arc<BreakerControl>,
     pipeline: Arc<Pipeline>,
     clock: Clock,
     wake_launcher: Arc<Notify>,
@@ -25,7 +25,7 @@ pub(in crate::cell) struct LimitsControl {
 impl LimitsControl {
     pub(in crate::cell) fn new(
         limits: Arc<EffectiveLimits>,
-        breakers: Arc<CircuitBreakers>,
+        breakers: Arc<BreakerControl>,
         pipeline: Arc<Pipeline>,
         clock: Clock,
         wake_launcher: Arc<Notify>,

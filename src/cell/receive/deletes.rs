@@ -31,7 +31,14 @@ impl Deletes {
         flow: Arc<Flow>,
         lifecycle: Arc<Lifecycle>,
     ) -> Arc<Self> {
-        Arc::new(Self { queue, handler, flow, lifecycle, health: DependencyHealth::default(), waiting: Mutex::default() })
+        Arc::new(Self {
+            queue,
+            handler,
+            flow,
+            lifecycle,
+            health: DependencyHealth::default(),
+            waiting: Mutex::default(),
+        })
     }
 
     /// Has messages deleted soon.

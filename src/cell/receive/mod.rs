@@ -93,12 +93,7 @@ impl Receiving {
         lifecycle: Arc<Lifecycle>,
     ) -> Arc<Self> {
         let flow = Arc::new(Flow::new(bounds));
-        let deletes = Deletes::new(
-            Arc::clone(&queue),
-            Arc::clone(&handler),
-            Arc::clone(&flow),
-            Arc::clone(&lifecycle),
-        );
+        let deletes = Deletes::new(Arc::clone(&queue), Arc::clone(&handler), Arc::clone(&flow), Arc::clone(&lifecycle));
         Arc::new(Self { queue, kind, handler, health, flow, deletes, lifecycle })
     }
 

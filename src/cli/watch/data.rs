@@ -46,8 +46,8 @@ pub(super) struct Summary {
     pub(super) in_flight: u64,
     pub(super) launches_per_second: f64,
     pub(super) limits: Limits,
-    pub(super) storms: Vec<Storm>,
-    pub(super) storms_left_out: u64,
+    pub(super) circuit_breakers: Vec<OpenBreaker>,
+    pub(super) circuit_breakers_left_out: u64,
     pub(super) outbox: u64,
     pub(super) troubles: Vec<Trouble>,
     pub(super) troubles_left_out: u64,
@@ -86,7 +86,7 @@ impl std::fmt::Display for Hold {
 /// A task definition that the cell paused by itself.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Storm {
+pub(super) struct OpenBreaker {
     pub(super) task_definition: String,
     pub(super) error: String,
     pub(super) cause: String,

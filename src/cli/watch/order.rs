@@ -47,13 +47,13 @@ impl Order {
 /// What can be paused or resumed: what concerns the run at hand (its queue and its task definition) first.
 pub(super) fn choices(run: Option<(&str, &str)>, summary: Option<&Summary>) -> Vec<Order> {
     let held = summary.map_or(&[][..], |summary| &summary.limits.holds);
-    let storms = summary.map_or(&[][..], |summary| &summary.storms);
-    let stormy = storms.iter().map(|storm| Hold::TaskDefinition(storm.task_definition.clone()));
+    let breakers = summary.map_or(&[][..], |summary| &summary.circuit_breakers);
+    let by_breaker = breakers.iter().map(|breaker| Hold::TaskDefinition(breaker.task_definition.clone()));
     // The name in an ARN, as the cell holds it.
     let definition = |name: &str| Hold::TaskDefinition(name.rsplit('/').next().unwrap_or_default().to_owned());
     let near = run.map(|(queue, task)| [Hold::Queue(queue.to_owned()), definition(task)]);
     let mut paused: Vec<Hold> = Vec::new();
-    for hold in held.iter().cloned().chain(stormy) {
+    for hold in held.iter().cloned().chain(by_breaker) {
         if !paused.contains(&hold) {
             paused.push(hold);
         }
@@ -67,14 +67,15 @@ pub(super) fn choices(run: Option<(&str, &str)>, summary: Option<&Summary>) -> V
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::{Limits, Storm};
+    use super::super::data::{Limits, OpenBreaker};
     use super::*;
 
     #[test]
     fn what_concerns_the_run_comes_first_and_nothing_twice() {
         let holds = vec![Hold::Queue("other".into()), Hold::TaskDefinition("etl:7".into())];
-        let storms = vec![Storm { task_definition: "etl:7".into(), ..Storm::default() }];
-        let summary = Summary { limits: Limits { holds, ..Limits::default() }, storms, ..Summary::default() };
+        let breakers = vec![OpenBreaker { task_definition: "etl:7".into(), ..OpenBreaker::default() }];
+        let summary =
+            Summary { limits: Limits { holds, ..Limits::default() }, circuit_breakers: breakers, ..Summary::default() };
         let arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/etl:7";
         let orders: Vec<String> = choices(Some(("a", arn)), Some(&summary)).iter().map(Order::question).collect();
         assert_eq!(orders, ["Pause queue a?", "Resume task definition etl:7?", "Resume queue other?"]);

@@ -39,9 +39,9 @@ pub struct Origin {
 /// One message for one outlet, at least once; `id` is the same every time, and the same at every outlet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
-    /// Stable: a function of the run, its final status and how often it was redriven, or of the storm and when it came.
+    /// Stable: a function of the run, its final status and how often it was redriven, or of the circuit breaker and when it opened.
     pub id: String,
-    /// The run it is about, or an id of the storm. What is about one arrives in order (`MessageGroupId` of a FIFO topic).
+    /// The run it is about, or an id of the circuit breaker. What is about one arrives in order (`MessageGroupId` of a FIFO topic).
     pub run: Uuid,
     /// Where it goes.
     pub outlet: Outlet,

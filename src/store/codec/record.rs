@@ -180,7 +180,8 @@ impl<'a> RunRecord<'a> {
         let since = Since(self.at);
         let attempts: Vec<Attempt> = self.tries.into_iter().map(|attempt| attempt.into_attempt(since)).collect();
         let last = attempts.last().and_then(|attempt| attempt.failure.as_ref());
-        let ended_by = if self.by_last { last.cloned() } else { self.ended_by.map(FailureRecord::into_failure).map(Arc::new) };
+        let ended_by =
+            if self.by_last { last.cloned() } else { self.ended_by.map(FailureRecord::into_failure).map(Arc::new) };
         let name = match self.name {
             Some(name) => name.into_owned(),
             None if self.many => format!("{request}/{index}"),

@@ -20,7 +20,7 @@ pub(super) struct Disk {
     by_token: BTreeMap<String, BTreeSet<Uuid>>,
     pub(super) outbox: BTreeMap<u64, Arc<Notification>>,
     notes: BTreeMap<String, String>,
-    /// What was ever posted about storms.
+    /// What was ever posted about breakers.
     pub(super) digests: BTreeSet<(Outlet, String)>,
     posted: u64,
     /// Commits so far, over all lives.

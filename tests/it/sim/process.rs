@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports, SubmitError, Submitted};
+use taskwatch::core::breaker::BreakerRules;
 use taskwatch::core::notification::Outlets;
 use taskwatch::core::request::RunRequest;
-use taskwatch::core::storm::StormRules;
 use taskwatch::core::time::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -67,7 +67,7 @@ fn config(plan: &Plan) -> CellConfig {
         receivers: plan.receivers,
         reconcile_after: Duration::from_millis(plan.reconcile_after),
         keep_finished: plan.keep_finished,
-        storm: StormRules { failures: plan.storm, ..StormRules::default() },
+        breaker: BreakerRules { failures: plan.breaker, ..BreakerRules::default() },
         ..CellConfig::new("sim")
     }
 }

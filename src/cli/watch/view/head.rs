@@ -127,16 +127,19 @@ pub(super) fn attention(state: &State, look: &Look) -> Vec<Line<'static>> {
     let summary = &state.summary;
     let bad = |text: String| Line::styled(text, look.bad());
     let mut lines: Vec<Line<'static>> = summary.not_ready.iter().map(|why| bad(format!("not ready: {why}"))).collect();
-    lines.extend(summary.storms.iter().map(|storm| {
-        let next = match storm.next_probe_at {
+    lines.extend(summary.circuit_breakers.iter().map(|breaker| {
+        let next = match breaker.next_probe_at {
             Some(at) if at > state.now() => format!("probe in {}", whole(at.since(state.now()))),
             _ => "a probe is due".to_owned(),
         };
-        bad(format!("paused by itself: {}: {}, {} failed, {next}", storm.task_definition, storm.error, storm.failures))
+        bad(format!(
+            "paused by itself: {}: {}, {} failed, {next}",
+            breaker.task_definition, breaker.error, breaker.failures
+        ))
     }));
     let troubles = summary.troubles.iter();
     lines.extend(troubles.map(|t| bad(format!("notifications not taken by {}: {}", t.outlet, t.error))));
-    let left_out = summary.storms_left_out + summary.troubles_left_out;
+    let left_out = summary.circuit_breakers_left_out + summary.troubles_left_out;
     if left_out > 0 {
         lines.push(bad(format!("and {left_out} more")));
     }

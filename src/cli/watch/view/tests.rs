@@ -40,7 +40,7 @@ fn busy() -> State {
         "counters": {"throttles": 5, "corrections": 4, "ended": {"SUCCEEDED": 900, "FAILED": 13}},
         "eventLag": spread(0.02),
         "phases": {"queue": spread(0.5), "provisioning": spread(3.0), "pull": spread(2.0), "start": spread(1.0), "total": spread(7.0)},
-        "storms": [{"taskDefinition": "etl:7", "error": "CannotPullContainerError", "failures": 25, "cause": "no such tag",
+        "circuitBreakers": [{"taskDefinition": "etl:7", "error": "CannotPullContainerError", "failures": 25, "cause": "no such tag",
             "hint": "push the image", "nextProbeAt": at(40).to_string()}],
     });
     let failed =

@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cell::{Cell, DeliveryFailure, Limits};
+use crate::core::breaker::OpenBreaker;
 use crate::core::failure::Class;
-use crate::core::storm::Storm;
 use crate::core::time::Timestamp;
 
 /// Shown at once; how many more there are is told beside them.
@@ -17,7 +17,7 @@ const TEXT_CHARS: usize = 1_000;
 /// no attempt; now and then one is let through as a probe, and when that one starts the others follow.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Storm)]
+#[schema(as = OpenBreaker)]
 pub(super) struct Paused {
     /// As requests name it: `family:revision` or `family`. `resume` of the limits lets it go.
     task_definition: String,
@@ -44,20 +44,20 @@ pub(super) struct Paused {
     next_probe_at: Option<Timestamp>,
 }
 
-impl From<Storm> for Paused {
-    fn from(storm: Storm) -> Self {
+impl From<OpenBreaker> for Paused {
+    fn from(breaker: OpenBreaker) -> Self {
         Self {
-            task_definition: storm.task_definition,
-            error: storm.error,
-            class: storm.class,
-            cause: cut(&storm.cause),
-            hint: storm.hint,
-            failures: storm.failures,
-            examples: storm.examples.into(),
-            since: storm.since,
-            paused_at: storm.paused_at,
-            failed_probes: storm.failed_probes,
-            next_probe_at: storm.next_probe_at,
+            task_definition: breaker.task_definition,
+            error: breaker.error,
+            class: breaker.class,
+            cause: cut(&breaker.cause),
+            hint: breaker.hint,
+            failures: breaker.failures,
+            examples: breaker.examples.into(),
+            since: breaker.since,
+            paused_at: breaker.paused_at,
+            failed_probes: breaker.failed_probes,
+            next_probe_at: breaker.next_probe_at,
         }
     }
 }
@@ -65,19 +65,22 @@ impl From<Storm> for Paused {
 /// The task definitions that are paused so.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Storms {
+pub(super) struct CircuitBreakers {
     /// The newest first, 100 at most.
-    storms: Vec<Paused>,
+    circuit_breakers: Vec<Paused>,
     /// Those that are not among them.
-    storms_left_out: usize,
+    circuit_breakers_left_out: usize,
 }
 
 /// As the cell has them now.
-pub(super) fn storms(cell: &Cell) -> Storms {
-    let mut storms = cell.storms();
-    storms.sort_by(|a, b| b.paused_at.cmp(&a.paused_at).then_with(|| a.task_definition.cmp(&b.task_definition)));
-    let storms_left_out = storms.len().saturating_sub(MOST);
-    Storms { storms: storms.into_iter().take(MOST).map(Paused::from).collect(), storms_left_out }
+pub(super) fn breakers(cell: &Cell) -> CircuitBreakers {
+    let mut breakers = cell.open_breakers();
+    breakers.sort_by(|a, b| b.paused_at.cmp(&a.paused_at).then_with(|| a.task_definition.cmp(&b.task_definition)));
+    let circuit_breakers_left_out = breakers.len().saturating_sub(MOST);
+    CircuitBreakers {
+        circuit_breakers: breakers.into_iter().take(MOST).map(Paused::from).collect(),
+        circuit_breakers_left_out,
+    }
 }
 
 /// Limits, and all that is paused: by hand and by itself.
@@ -87,12 +90,12 @@ pub(super) struct InForce {
     #[serde(flatten)]
     limits: Limits,
     #[serde(flatten)]
-    storms: Storms,
+    breakers: CircuitBreakers,
 }
 
 /// What is in force now.
 pub(super) fn in_force(cell: &Cell, limits: Limits) -> InForce {
-    InForce { limits, storms: storms(cell) }
+    InForce { limits, breakers: breakers(cell) }
 }
 
 /// An outlet of notifications that does not take what it is given. They are kept and sent again.
