@@ -7,7 +7,7 @@ use super::clock::Clock;
 use super::ids::Ids;
 use super::ports::{Ecs, Notifier, Queue};
 use crate::core::breaker::BreakerRules;
-use crate::core::notification::Outlets;
+use crate::core::notification::Destinations;
 use crate::store::{Store, StoreError};
 
 /// Tasks a second on Fargate (AWS Fargate throttling quotas).
@@ -25,7 +25,7 @@ pub struct CellConfig {
     /// The AWS region, for notifications.
     pub region: String,
     /// Where runs that name no topic are told of, and the bus that is told of all.
-    pub outlets: Outlets,
+    pub destinations: Destinations,
     /// Tasks placed a second, on Fargate on demand and on Fargate Spot each.
     pub run_task_rate: f64,
     /// Tasks placed at once after a rest.
@@ -59,7 +59,7 @@ impl CellConfig {
             name: name.into(),
             account: String::new(),
             region: String::new(),
-            outlets: Outlets::default(),
+            destinations: Destinations::default(),
             run_task_rate: RATE,
             run_task_burst: BURST,
             max_in_flight: 1_000_000,
@@ -139,5 +139,5 @@ pub struct Sizes {
     /// Runs that may have a task, or are about to.
     pub live: usize,
     /// Notifications that are durable and not delivered.
-    pub untold: usize,
+    pub undelivered: usize,
 }

@@ -214,7 +214,7 @@ impl Cell {
         self.parts.delivery.undelivered()
     }
 
-    /// The destinations that do not take what they are given.
+    /// The destinations to which notifications cannot be delivered.
     pub fn delivery_failures(&self) -> Vec<DeliveryFailure> {
         self.parts.delivery.failures()
     }
@@ -273,7 +273,7 @@ impl Cell {
             timers: index.deadlines,
             waiting: self.parts.waiting.by_queue().values().sum(),
             live: self.parts.waiting.live(),
-            untold: self.parts.delivery.undelivered(),
+            undelivered: self.parts.delivery.undelivered(),
         }
     }
 

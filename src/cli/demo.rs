@@ -139,7 +139,7 @@ async fn cell(
     let mut config = CellConfig::new(CELL);
     config.region = "us-east-1".into();
     config.account = Options::default().account;
-    config.outlets.topic = Some(topic.to_owned());
+    config.destinations.topic = Some(topic.to_owned());
     // The endpoint's quotas are AWS's, in its own faster time.
     config.run_task_rate *= arguments.time_scale;
     config.reconcile_after = Duration::from_secs(10);

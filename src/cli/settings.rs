@@ -187,8 +187,8 @@ impl Settings {
     /// The cell's configuration with what was set.
     pub(super) fn cell_config(&self, name: &str) -> crate::cell::CellConfig {
         let mut config = crate::cell::CellConfig::new(name);
-        config.outlets.topic.clone_from(&self.topic_arn);
-        config.outlets.bus.clone_from(&self.event_bus);
+        config.destinations.topic.clone_from(&self.topic_arn);
+        config.destinations.bus.clone_from(&self.event_bus);
         config.run_task_rate = self.run_task_rate.unwrap_or(config.run_task_rate);
         config.run_task_burst = self.run_task_burst.unwrap_or(config.run_task_burst);
         config.max_in_flight = self.max_in_flight.unwrap_or(config.max_in_flight);

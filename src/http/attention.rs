@@ -1,4 +1,4 @@
-//! What the cell pauses by itself, and outlets that do not take what they are given: as the API shows them.
+//! What the cell pauses by itself, and destinations to which notifications cannot be delivered: as the API shows them.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -98,30 +98,30 @@ pub(super) fn in_force(cell: &Cell, limits: Limits) -> InForce {
     InForce { limits, breakers: breakers(cell) }
 }
 
-/// An outlet of notifications that does not take what it is given. They are kept and sent again.
+/// A destination to which notifications cannot be delivered. They are kept and sent again.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = OutletDeliveryFailure)]
-pub(super) struct Untaken {
+#[schema(as = DeliveryFailure)]
+pub(super) struct FailingDestination {
     /// The topic's ARN, or `event-bus:` and the bus's name.
-    outlet: String,
-    /// Notifications that it refuses for what they are; 0: it cannot be reached, and they wait.
-    refused: usize,
+    destination: String,
+    /// Notifications that it rejected; 0: it cannot be reached, and they wait.
+    rejected: usize,
     /// What it said last, cut.
     error: String,
 }
 
-impl From<DeliveryFailure> for Untaken {
-    fn from(trouble: DeliveryFailure) -> Self {
-        Self { outlet: trouble.outlet, refused: trouble.refused, error: cut(&trouble.error) }
+impl From<DeliveryFailure> for FailingDestination {
+    fn from(failure: DeliveryFailure) -> Self {
+        Self { destination: failure.destination, rejected: failure.rejected, error: cut(&failure.error) }
     }
 }
 
-/// The outlets in trouble, 100 at most, and how many more there are.
-pub(super) fn troubles(cell: &Cell) -> (Vec<Untaken>, usize) {
-    let troubles = cell.delivery_failures();
-    let left_out = troubles.len().saturating_sub(MOST);
-    (troubles.into_iter().take(MOST).map(Untaken::from).collect(), left_out)
+/// The failing destinations, 100 at most, and how many more there are.
+pub(super) fn delivery_failures(cell: &Cell) -> (Vec<FailingDestination>, usize) {
+    let failures = cell.delivery_failures();
+    let left_out = failures.len().saturating_sub(MOST);
+    (failures.into_iter().take(MOST).map(FailingDestination::from).collect(), left_out)
 }
 
 fn cut(text: &str) -> String {

@@ -44,7 +44,7 @@ impl Emf {
             ("InFlight", "Count", json!(vitals.in_flight)),
             ("Outbox", "Count", json!(vitals.outbox)),
             ("AgeOfOldestNotification", "Seconds", json!(vitals.outbox_age.as_secs_f64())),
-            ("OutletsInDeliveryFailure", "Count", json!(self.cell.delivery_failures().len())),
+            ("FailingDestinations", "Count", json!(self.cell.delivery_failures().len())),
             ("OpenCircuitBreakers", "Count", json!(self.cell.open_breakers().len())),
             ("Ready", "Count", json!(u8::from(vitals.not_ready.is_empty()))),
             ("LaunchesPerSecond", "Count/Second", json!(vitals.launch_rate)),

@@ -97,8 +97,13 @@ fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
         "class",
         by_class,
     )?;
-    let troubles = cell.delivery_failures().len() as f64;
-    gauge(to, "taskwatch_outlets_in_trouble", "Topics and buses that do not take notifications", troubles)?;
+    let failing = cell.delivery_failures().len() as f64;
+    gauge(
+        to,
+        "taskwatch_failing_destinations",
+        "Topics and buses to which notifications cannot be delivered",
+        failing,
+    )?;
     gauge(to, "taskwatch_outbox_notifications", "Notifications that nobody has taken yet", vitals.outbox as f64)?;
     let (age, help) =
         (vitals.outbox_age.as_secs_f64(), "How long ago the oldest of these notifications happened, or 0");
@@ -125,7 +130,11 @@ fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
         ("taskwatch_events_malformed", "Messages of the events queue that are no events", &c.malformed),
         ("taskwatch_corrections", "DescribeTasks answers that told what an event should have", &c.corrections),
         ("taskwatch_notifications", "Notifications delivered", &c.notified),
-        ("taskwatch_notifications_refused", "Times that a notification was refused for what it is", &c.untaken),
+        (
+            "taskwatch_notifications_rejected",
+            "Notifications that a topic or bus rejected; they are kept and tried again",
+            &c.notifications_rejected,
+        ),
         (
             "taskwatch_circuit_breakers_opened",
             "Times that a circuit breaker opened and paused a task definition",

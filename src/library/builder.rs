@@ -113,7 +113,7 @@ impl Builder {
     #[must_use]
     pub fn topic(self, arn: impl Into<String>) -> Self {
         let arn = arn.into();
-        self.configure(|config| config.outlets.topic = Some(arn))
+        self.configure(|config| config.destinations.topic = Some(arn))
     }
 
     /// Any other of the cell's settings: rates, runs in flight, circuit breakers (off here unless set).

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_ecs::types::{Compatibility, ContainerDefinition, NetworkMode};
 use serde_json::{Value, json};
-use taskwatch::core::notification::Outlets;
+use taskwatch::core::notification::Destinations;
 use taskwatch::core::run::Status;
 
 use super::support::aws::Aws;
@@ -31,7 +31,7 @@ async fn a_missing_image_costs_few_of_two_hundred_runs_and_the_rest_go_once_it_i
     let whole = Whole::new(script, async |config, clients| {
         let (topic, told) = clients.create_subscribed_topic("circuitBreakers").await.expect("a topic");
         queues.push(told);
-        config.outlets = Outlets { topic: Some(topic), bus: None };
+        config.destinations = Destinations { topic: Some(topic), bus: None };
         config.max_in_flight = AT_ONCE;
         config.breaker.probe = Duration::from_secs(1);
     })

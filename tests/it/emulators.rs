@@ -54,7 +54,7 @@ impl Fleet {
         let (ecs, tasks) = Ecs::new();
         let ecs = Arc::new(ecs);
         let mut config = CellConfig::new("blue");
-        config.outlets.topic = Some(topic);
+        config.destinations.topic = Some(topic);
         config.run_task_rate = 1_000.0;
         let ports = Ports {
             ecs: Arc::clone(&ecs) as _,

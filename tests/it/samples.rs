@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use taskwatch::core::breaker::{BreakerChange, CloseReason, OpenBreaker};
 use taskwatch::core::failure;
 use taskwatch::core::machine::{self, Input, Observation};
-use taskwatch::core::notification::{self, Notification, Origin, Outlets};
+use taskwatch::core::notification::{self, Destinations, Notification, Origin};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
@@ -78,13 +78,13 @@ fn origin() -> Origin {
     Origin { cell: "blue".into(), account: "123456789012".into(), region: "eu-west-1".into() }
 }
 
-fn outlets() -> Outlets {
-    Outlets { topic: Some("arn:aws:sns:eu-west-1:123456789012:jobs".into()), bus: Some("jobs".into()) }
+fn destinations() -> Destinations {
+    Destinations { topic: Some("arn:aws:sns:eu-west-1:123456789012:jobs".into()), bus: Some("jobs".into()) }
 }
 
 /// The topic's and the bus's notification of a run's end.
 fn told(run: &Run) -> [Notification; 2] {
-    notification::build(run, &origin(), &outlets()).try_into().expect("two outlets")
+    notification::build(run, &origin(), &destinations()).try_into().expect("two destinations")
 }
 
 fn parsed(text: &str) -> Value {
@@ -125,7 +125,7 @@ fn breaker() -> OpenBreaker {
 }
 
 fn digest(change: &BreakerChange, at: Timestamp) -> Notification {
-    notification::digest(change, at, &origin(), &outlets()).remove(0)
+    notification::digest(change, at, &origin(), &destinations()).remove(0)
 }
 
 /// The samples, in the order of the page.

@@ -124,7 +124,7 @@ impl Builder {
         let runs = Arc::new(index);
         let (wake, counters) = (Arc::<Notify>::default(), Arc::<Counters>::default());
         let limits = Arc::new(EffectiveLimits::new(&config, LimitOverrides::read(notes.get(LIMITS_NOTE))));
-        let told = (origin.clone(), config.outlets.clone());
+        let told = (origin.clone(), config.destinations.clone());
         let breakers =
             Arc::new(BreakerControl::new(config.breaker, notes, Arc::clone(&wake), Arc::clone(&counters), told));
         let (rate, burst) = (limits.current().run_task_rate, limits.current().run_task_burst);
@@ -232,7 +232,7 @@ impl Builder {
             breakers: Arc::clone(&self.breakers),
             clock: self.clock.clone(),
             origin: self.origin.clone(),
-            destinations: self.config.outlets.clone(),
+            destinations: self.config.destinations.clone(),
             wake_launcher: Arc::clone(&self.wake),
         });
         (Arc::new(pipeline), commits)

@@ -15,7 +15,7 @@ use super::control::BreakerControl;
 use super::runs::{RunIndex, Updated};
 use super::view::{RunChange, Stats};
 use crate::core::machine::{self, ChangeKind, Effect, Input};
-use crate::core::notification::{self, Origin, Outlets};
+use crate::core::notification::{self, Destinations, Origin};
 use crate::core::run::Run;
 use crate::core::transition::{Snapshot, Transition};
 use crate::store::Change;
@@ -35,7 +35,7 @@ pub(super) struct Pipeline {
     breakers: Arc<BreakerControl>,
     clock: Clock,
     origin: Origin,
-    destinations: Outlets,
+    destinations: Destinations,
     /// Something was freed that a waiting launch may use.
     wake_launcher: Arc<tokio::sync::Notify>,
 }
@@ -47,7 +47,7 @@ pub(super) struct PipelineParts {
     pub(super) breakers: Arc<BreakerControl>,
     pub(super) clock: Clock,
     pub(super) origin: Origin,
-    pub(super) destinations: Outlets,
+    pub(super) destinations: Destinations,
     pub(super) wake_launcher: Arc<tokio::sync::Notify>,
 }
 

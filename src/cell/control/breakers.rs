@@ -16,7 +16,7 @@ use crate::cell::view::Counters;
 use crate::core::breaker::{
     AttemptOutcome, BreakerChange, BreakerRules, BreakerSnapshot, CircuitBreakers, Effects, OpenBreaker,
 };
-use crate::core::notification::{self, Notification, Origin, Outlets};
+use crate::core::notification::{self, Destinations, Notification, Origin};
 use crate::core::time::Timestamp;
 use crate::core::transition::Transition;
 use crate::store::Change;
@@ -38,7 +38,7 @@ pub(in crate::cell) struct BreakerControl {
     wake_launcher: Arc<Notify>,
     counters: Arc<Counters>,
     origin: Origin,
-    destinations: Outlets,
+    destinations: Destinations,
 }
 
 /// What is committed with the transition that moved a circuit.
@@ -83,7 +83,7 @@ impl BreakerControl {
         notes: &BTreeMap<String, String>,
         wake_launcher: Arc<Notify>,
         counters: Arc<Counters>,
-        (origin, destinations): (Origin, Outlets),
+        (origin, destinations): (Origin, Destinations),
     ) -> Self {
         let note = notes.get(NOTE).or_else(|| notes.get(OLD_NOTE)).map(String::as_str).unwrap_or("[]");
         let kept: Vec<OpenBreaker> = serde_json::from_str(note).unwrap_or_else(|error| {

@@ -31,8 +31,8 @@ pub struct Counters {
     pub corrections: Count,
     /// Notifications delivered.
     pub notified: Count,
-    /// Times that an outlet refused a notification for what it is; it is kept and tried again.
-    pub untaken: Count,
+    /// Times that a destination rejected a notification; it is kept and tried again.
+    pub notifications_rejected: Count,
     /// From an event's arrival in its queue to its decision being durable.
     pub event_lag: Times,
     /// From the acceptance of a run to the RunTask call of its first attempt.

@@ -49,8 +49,8 @@ pub(super) struct Summary {
     pub(super) circuit_breakers: Vec<OpenBreaker>,
     pub(super) circuit_breakers_left_out: u64,
     pub(super) outbox: u64,
-    pub(super) troubles: Vec<Trouble>,
-    pub(super) troubles_left_out: u64,
+    pub(super) delivery_failures: Vec<DeliveryFailure>,
+    pub(super) delivery_failures_left_out: u64,
     pub(super) phases: Phases,
     pub(super) event_lag: Spread,
     pub(super) minutes: Vec<Minute>,
@@ -96,11 +96,11 @@ pub(super) struct OpenBreaker {
     pub(super) next_probe_at: Option<Timestamp>,
 }
 
-/// An outlet that does not take notifications.
+/// A destination to which notifications cannot be delivered.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Trouble {
-    pub(super) outlet: String,
+pub(super) struct DeliveryFailure {
+    pub(super) destination: String,
     pub(super) error: String,
 }
 

@@ -4,21 +4,26 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::fit::FULL;
-use super::{Notification, Origin, Outlet, Outlets, attribute, enveloped, subject};
+use super::{Destination, Destinations, Notification, Origin, attribute, enveloped, subject};
 use crate::core::breaker::{BreakerChange, CloseReason, OpenBreaker};
 use crate::core::time::Timestamp;
 
 const PAUSED: &str = "Taskwatch Launches Paused";
 const RESUMED: &str = "Taskwatch Launches Resumed";
 
-/// The notifications of a change of a circuit breaker, one for each outlet.
-pub fn digest(change: &BreakerChange, at: Timestamp, origin: &Origin, outlets: &Outlets) -> Vec<Notification> {
-    let topic = outlets.topic.iter().map(|arn| Outlet::Topic(arn.clone()));
-    let bus = outlets.bus.iter().map(|name| Outlet::Bus(name.clone()));
-    topic.chain(bus).map(|outlet| for_outlet(change, at, origin, outlet)).collect()
+/// The notifications of a change of a circuit breaker, one for each destination.
+pub fn digest(
+    change: &BreakerChange,
+    at: Timestamp,
+    origin: &Origin,
+    destinations: &Destinations,
+) -> Vec<Notification> {
+    let topic = destinations.topic.iter().map(|arn| Destination::Topic(arn.clone()));
+    let bus = destinations.bus.iter().map(|name| Destination::Bus(name.clone()));
+    topic.chain(bus).map(|destination| for_destination(change, at, origin, destination)).collect()
 }
 
-fn for_outlet(change: &BreakerChange, at: Timestamp, origin: &Origin, outlet: Outlet) -> Notification {
+fn for_destination(change: &BreakerChange, at: Timestamp, origin: &Origin, destination: Destination) -> Notification {
     let (breaker, status, detail_type) = match change {
         BreakerChange::Opened(breaker) => (breaker, "PAUSED", PAUSED),
         BreakerChange::Closed(breaker, _) => (breaker, "RESUMED", RESUMED),
@@ -35,17 +40,17 @@ fn for_outlet(change: &BreakerChange, at: Timestamp, origin: &Origin, outlet: Ou
         attributes: Vec::new(),
         detail_type: detail_type.to_owned(),
         resources: Vec::new(),
-        outlet,
+        destination,
         id,
     };
-    match notification.outlet {
-        Outlet::Topic(_) => {
+    match notification.destination {
+        Destination::Topic(_) => {
             notification.subject = subject(&format!("{status} {}: {}", breaker.task_definition, breaker.error));
             notification.attributes = attributes(breaker, status);
             let envelope = enveloped(origin, &notification.id, detail_type, at, &[], detail);
             notification.message = envelope.to_string();
         }
-        Outlet::Bus(_) => notification.message = detail.to_string(),
+        Destination::Bus(_) => notification.message = detail.to_string(),
     }
     notification
 }

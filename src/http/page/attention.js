@@ -1,4 +1,4 @@
-// What an operator is to look after: task definitions that are paused because they fail again and again, and outlets of
+// What an operator is to look after: task definitions that are paused because they fail again and again, and destinations of
 // notifications that do not take them.
 
 import { confirm } from "./ask.js";
@@ -7,7 +7,7 @@ import { ago, clock, duration, now, plain, whole } from "./format.js";
 import { change } from "./limits.js";
 
 const breakers = el("div");
-const outlets = el("div");
+const destinations = el("div");
 const more = el("p", { class: "quiet" });
 const name = (breaker) => `${breaker.taskDefinition} ${breaker.error} ${breaker.class}`;
 
@@ -46,25 +46,25 @@ function probe({ nextProbeAt, failedProbes }) {
   return `One run is let through as a probe ${wait > 0 ? `in ${duration(Math.ceil(wait))}` : "now"}; if it starts, the others follow.${failed}`;
 }
 
-function makeOutlet(trouble) {
-  say(`Notifications are not taken by ${trouble.outlet}.`);
-  return el("section", { class: "panel outlet" },
-    el("header", {}, el("h2", {}, "Notifications are not taken: ", el("code", {}, trouble.outlet))),
+function makeDestination(failure) {
+  say(`Notifications cannot be delivered to ${failure.destination}.`);
+  return el("section", { class: "panel destination" },
+    el("header", {}, el("h2", {}, "Notifications are not delivered: ", el("code", {}, failure.destination))),
     el("p", { class: "cause" }, el("b", {}, "What it said"), el("span")), el("p", { class: "quiet" }));
 }
 
-function updateOutlet(node, { error, refused }) {
+function updateDestination(node, { error, rejected }) {
   setText(node.querySelector(".cause span"), error);
-  const many = refused === 1 ? "1 notification is refused for what it is; it is" : `${whole(refused)} notifications are refused for what they are; they are`;
-  setText(node.lastElementChild, refused ? `${many} kept and tried again.` : "They are kept, in order, and sent again until it takes them.");
+  const many = rejected === 1 ? "1 notification was rejected; it is" : `${whole(rejected)} notifications were rejected; they are`;
+  setText(node.lastElementChild, rejected ? `${many} kept and tried again.` : "They are kept, in order, and sent again until they are delivered.");
 }
 
 export function show(summary) {
   const root = $("attention");
-  if (!breakers.isConnected) root.append(breakers, outlets, more);
+  if (!breakers.isConnected) root.append(breakers, destinations, more);
   reconcile(breakers, summary.circuitBreakers, name, makeBreaker, updateBreaker);
-  reconcile(outlets, summary.troubles, ({ outlet }) => outlet, makeOutlet, updateOutlet);
-  const left = [[summary.circuitBreakersLeftOut, "more task definitions are paused"], [summary.troublesLeftOut, "more outlets take no notifications"]];
+  reconcile(destinations, summary.deliveryFailures, ({ destination }) => destination, makeDestination, updateDestination);
+  const left = [[summary.circuitBreakersLeftOut, "more task definitions are paused"], [summary.deliveryFailuresLeftOut, "more destinations fail"]];
   setText(more, left.filter(([n]) => n).map(([n, what]) => `${whole(n)} ${what}.`).join(" "));
-  root.hidden = !summary.circuitBreakers.length && !summary.troubles.length;
+  root.hidden = !summary.circuitBreakers.length && !summary.deliveryFailures.length;
 }

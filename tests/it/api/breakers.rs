@@ -1,4 +1,4 @@
-//! What the cell pauses by itself, and outlets that take nothing: in the summary, the limits, the metrics and the commands.
+//! What the cell pauses by itself, and destinations that fail: in the summary, the limits, the metrics and the commands.
 
 use serde_json::json;
 use taskwatch::cell::ports::CallError;
@@ -49,9 +49,12 @@ async fn open_breakers_and_undelivered_notifications_are_shown_everywhere() {
         (&limits["circuitBreakers"], &json!(1)),
         "{summary:#}"
     );
-    let trouble = &summary["troubles"][0];
-    assert!(trouble["error"].as_str().is_some_and(|error| error.contains("SNS:Publish")), "{trouble:#}");
-    assert!(trouble["refused"].as_u64() > Some(0) && trouble["outlet"].as_str().is_some_and(|o| o.starts_with("arn:")));
+    let failure = &summary["deliveryFailures"][0];
+    assert!(failure["error"].as_str().is_some_and(|error| error.contains("SNS:Publish")), "{failure:#}");
+    assert!(
+        failure["rejected"].as_u64() > Some(0)
+            && failure["destination"].as_str().is_some_and(|o| o.starts_with("arn:"))
+    );
 
     let metrics =
         served.client.get(served.url("/metrics")).send().await.expect("an answer").text().await.expect("text");
@@ -60,13 +63,13 @@ async fn open_breakers_and_undelivered_notifications_are_shown_everywhere() {
         format!("taskwatch_circuit_breakers_open{{class=\"{class}\"}} 1.0"),
         "taskwatch_circuit_breakers_open{class=\"Taskwatch.Spot\"} 0.0".to_owned(),
         "taskwatch_circuit_breakers_opened_total 1".to_owned(),
-        "taskwatch_outlets_in_trouble 1.0".to_owned(),
+        "taskwatch_failing_destinations 1.0".to_owned(),
     ] {
         assert!(metrics.lines().any(|known| known == line), "{line} is not in\n{metrics}");
     }
     let line = taskwatch::http::Emf::new(served.cell.clone()).line();
     let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    assert_eq!((&line["OpenCircuitBreakers"], &line["OutletsInTrouble"]), (&json!(1), &json!(1)), "{line}");
+    assert_eq!((&line["OpenCircuitBreakers"], &line["FailingDestinations"]), (&json!(1), &json!(1)), "{line}");
     assert!(line["AgeOfOldestNotification"].as_f64() > Some(0.0), "{line}");
 
     let output = served.command(&["pause", "--queue", "team-a"], "").await;

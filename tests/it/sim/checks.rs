@@ -61,7 +61,7 @@ impl State {
 
     /// Its run is final in the same commit. What is about a circuit breaker is posted once.
     pub(super) fn check_post(&mut self, notification: &Notification) {
-        let key = (notification.outlet.clone(), notification.id.clone());
+        let key = (notification.destination.clone(), notification.id.clone());
         if is_of_a_breaker(notification) && !self.disk.digests.insert(key) {
             self.violate(None, format!("told twice: {}", notification.subject));
         }
@@ -71,7 +71,7 @@ impl State {
     /// Nobody is told of what is not durable.
     pub(super) fn check_told(&mut self, notification: &Notification) {
         if is_of_a_breaker(notification) {
-            if !self.disk.digests.contains(&(notification.outlet.clone(), notification.id.clone())) {
+            if !self.disk.digests.contains(&(notification.destination.clone(), notification.id.clone())) {
                 self.violate(
                     None,
                     format!("a notification of a circuit breaker that is not durable: {}", notification.subject),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports, SubmitError, Submitted};
 use taskwatch::core::breaker::BreakerRules;
-use taskwatch::core::notification::Outlets;
+use taskwatch::core::notification::Destinations;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::time::Timestamp;
 use tokio::sync::Notify;
@@ -59,7 +59,7 @@ pub(super) async fn live(world: &Arc<World>) {
 
 fn config(plan: &Plan) -> CellConfig {
     CellConfig {
-        outlets: Outlets { topic: Some("arn:aws:sns:x:1:t".into()), bus: Some("default".into()) },
+        destinations: Destinations { topic: Some("arn:aws:sns:x:1:t".into()), bus: Some("default".into()) },
         run_task_rate: plan.rate,
         run_task_burst: 100,
         max_in_flight: plan.max_in_flight,

@@ -137,9 +137,9 @@ pub(super) fn attention(state: &State, look: &Look) -> Vec<Line<'static>> {
             breaker.task_definition, breaker.error, breaker.failures
         ))
     }));
-    let troubles = summary.troubles.iter();
-    lines.extend(troubles.map(|t| bad(format!("notifications not taken by {}: {}", t.outlet, t.error))));
-    let left_out = summary.circuit_breakers_left_out + summary.troubles_left_out;
+    let failing = summary.delivery_failures.iter();
+    lines.extend(failing.map(|t| bad(format!("notifications not delivered to {}: {}", t.destination, t.error))));
+    let left_out = summary.circuit_breakers_left_out + summary.delivery_failures_left_out;
     if left_out > 0 {
         lines.push(bad(format!("and {left_out} more")));
     }
