@@ -73,7 +73,7 @@ fn counts(cell: &Cell) -> Map<String, Value> {
         ("RunTaskCalls", c.launches.get()),
         ("RunTaskThrottles", c.throttles.get()),
         ("Events", c.events.get()),
-        ("EventsOfStrangers", c.strangers.get()),
+        ("DuplicateCellNameEvents", c.duplicate_cell_name.get()),
         ("Corrections", c.corrections.get()),
         ("Notifications", c.notified.get()),
         ("Succeeded", ended(Status::Succeeded)),

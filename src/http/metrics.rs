@@ -123,9 +123,9 @@ fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
         ("taskwatch_events", "Task events of this cell", &c.events),
         ("taskwatch_events_foreign", "Events that are not this cell's", &c.foreign),
         (
-            "taskwatch_events_of_strangers",
-            "Events of tasks under this cell's name that it did not launch",
-            &c.strangers,
+            "taskwatch_duplicate_cell_name_events",
+            "Events of foreign tasks with this cell's name: another cell has the same name",
+            &c.duplicate_cell_name,
         ),
         ("taskwatch_events_malformed", "Messages of the events queue that are no events", &c.malformed),
         ("taskwatch_corrections", "DescribeTasks answers that told what an event should have", &c.corrections),

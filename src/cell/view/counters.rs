@@ -9,8 +9,8 @@ pub struct Counters {
     pub events: Count,
     /// Task events that are not this cell's, and other events: deleted.
     pub foreign: Count,
-    /// Of those, events of tasks that bear this cell's name and that it did not launch: another cell has its name.
-    pub strangers: Count,
+    /// Of those, events of foreign tasks with this cell's name: another cell has its name.
+    pub duplicate_cell_name: Count,
     /// Tasks of this cell's calls that no run had: stopped.
     pub strays: Count,
     /// Messages that are no events: deleted.

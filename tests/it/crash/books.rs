@@ -50,7 +50,7 @@ pub(super) async fn check(cell: &KilledCell, tasks: &[TaskSnapshot]) {
     assert_eq!(refused, cell.malformed, "{name}: the DLQ has not what was refused");
 }
 
-/// The tasks that bear this cell's name.
+/// The tasks with this cell's name.
 fn ours<'t>(name: &str, tasks: &'t [TaskSnapshot]) -> impl Iterator<Item = &'t TaskSnapshot> {
     let prefix = format!("{name}/");
     tasks.iter().filter(move |task| task.started_by.as_ref().is_some_and(|by| by.starts_with(&prefix)))
