@@ -37,7 +37,7 @@ use uuid::Uuid;
 pub use admit::{SubmitError, Submitted};
 pub use clock::Clock;
 pub use config::{CellConfig, CellError, Ports, Sizes};
-pub use control::{Hold, Limits, LimitsChange, LimitsError};
+pub use control::{Limits, LimitsChange, LimitsError, Pause};
 pub use deliver::DeliveryFailure;
 pub use ids::Ids;
 pub use launch::Pace;

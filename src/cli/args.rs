@@ -52,9 +52,9 @@ pub(super) enum Command {
     Redrive(redrive::RedriveArgs),
     /// Launch nothing more of a queue or a task definition
     #[command(after_help = limits::PAUSE_EXAMPLES)]
-    Pause(limits::HoldArgs),
+    Pause(limits::PauseArgs),
     /// Launch again what was paused
-    Resume(limits::HoldArgs),
+    Resume(limits::PauseArgs),
     /// Make or repair a cell's queues, rule, policies and topic
     #[command(after_help = setup::SETUP_EXAMPLES)]
     Setup(setup::SetupArgs),

@@ -85,7 +85,7 @@ fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
     gauge(to, "taskwatch_in_flight_runs", "Runs that may have a task", vitals.in_flight as f64)?;
     gauge(to, "taskwatch_in_flight_runs_limit", "Most runs that may have a task", limits.max_in_flight as f64)?;
     gauge(to, "taskwatch_launch_rate_limit", "Tasks that may be placed a second", limits.run_task_rate)?;
-    gauge(to, "taskwatch_holds", "Queues and task definitions that are paused", limits.holds.len() as f64)?;
+    gauge(to, "taskwatch_pauses", "Queues and task definitions that are paused", limits.pauses.len() as f64)?;
     // Every class, so that an open breaker is a rise from 0 and not the first sight of a series.
     let breakers = cell.open_breakers();
     let by_class = Class::ALL

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::limits::Hold;
+use super::limits::Pause;
 use crate::cell::clock::Clock;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::view::Counters;
@@ -149,9 +149,9 @@ impl BreakerControl {
     }
 
     /// An operator lets task definitions go.
-    pub(in crate::cell) fn resume(&self, holds: &[Hold], now: Timestamp) -> Recorded<'_> {
+    pub(in crate::cell) fn resume(&self, pauses: &[Pause], now: Timestamp) -> Recorded<'_> {
         let mut lock = self.lock();
-        let effects = lock.circuits.resume(|definition| holds.iter().any(|hold| hold.is_for(definition)), now);
+        let effects = lock.circuits.resume(|definition| pauses.iter().any(|pause| pause.is_for(definition)), now);
         self.recorded(lock, effects, now)
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::cell::control::Hold;
+use crate::cell::control::Pause;
 use crate::cell::target::{Kind, LaunchTarget};
 use crate::core::breaker::BreakerSnapshot;
 
@@ -30,7 +30,7 @@ const OWED: u64 = 100;
 #[derive(Default)]
 struct Lane {
     runs: BTreeMap<Turn, (Uuid, Option<GroupKey>)>,
-    held: bool,
+    paused: bool,
     /// Its task definition is paused because it fails again and again; whether one run may leave, as a probe.
     probe_allowed: Option<bool>,
 }
@@ -42,7 +42,7 @@ struct Waiting {
     len: usize,
     /// Tasks it was given, as far as the others' matter.
     served: u64,
-    held: bool,
+    paused: bool,
 }
 
 /// Runs that leave together, in one RunTask call.
@@ -61,7 +61,7 @@ pub(super) struct LaunchQueue {
     turns: BTreeSet<(u64, String)>,
     /// The most that any queue was given.
     top: u64,
-    holds: BTreeSet<Hold>,
+    pauses: BTreeSet<Pause>,
     breakers: BreakerSnapshot,
     next: u64,
     len: usize,
@@ -72,17 +72,17 @@ impl LaunchQueue {
         if !self.queues.contains_key(queue) {
             // A queue that comes anew is owed nothing.
             let served = self.turns.first().map_or(self.top, |(least, _)| self.lifted(*least));
-            let held = self.holds.contains(&Hold::Queue(queue.to_owned()));
+            let paused = self.pauses.contains(&Pause::Queue(queue.to_owned()));
             self.turns.insert((served, queue.to_owned()));
-            self.queues.insert(queue.to_owned(), Waiting { served, held, ..Waiting::default() });
+            self.queues.insert(queue.to_owned(), Waiting { served, paused, ..Waiting::default() });
         }
         let Some(waiting) = self.queues.get_mut(queue) else { return };
-        let holds = &self.holds;
-        let held = |target: &LaunchTarget| holds.iter().any(|hold| hold.is_for(&target.definition));
+        let pauses = &self.pauses;
+        let paused = |target: &LaunchTarget| pauses.iter().any(|pause| pause.is_for(&target.definition));
         let lane = waiting.lanes.entry(target);
         let probe_allowed = |target: &LaunchTarget| self.breakers.paused.get(&target.definition).copied();
         let lane = lane.or_insert_with_key(|target| Lane {
-            held: held(target),
+            paused: paused(target),
             probe_allowed: probe_allowed(target),
             ..Lane::default()
         });
@@ -92,15 +92,15 @@ impl LaunchQueue {
         self.len += 1;
     }
 
-    /// What is not to leave. Replaces what was held before.
-    pub(super) fn set_holds(&mut self, holds: BTreeSet<Hold>) {
+    /// What is not to leave. Replaces what was paused before.
+    pub(super) fn set_pauses(&mut self, pauses: BTreeSet<Pause>) {
         for (name, waiting) in &mut self.queues {
-            waiting.held = holds.contains(&Hold::Queue(name.clone()));
+            waiting.paused = pauses.contains(&Pause::Queue(name.clone()));
             for (target, lane) in &mut waiting.lanes {
-                lane.held = holds.iter().any(|hold| hold.is_for(&target.definition));
+                lane.paused = pauses.iter().any(|pause| pause.is_for(&target.definition));
             }
         }
-        self.holds = holds;
+        self.pauses = pauses;
     }
 
     /// What is paused because it fails again and again. An older snapshot than the last one changes nothing.
@@ -156,10 +156,10 @@ impl LaunchQueue {
         admit: &mut impl FnMut(&LaunchTarget, usize) -> usize,
         waits: &impl Fn(Uuid) -> bool,
     ) -> Option<Group> {
-        let waiting = self.queues.get_mut(queue).filter(|waiting| !waiting.held && most > 0)?;
+        let waiting = self.queues.get_mut(queue).filter(|waiting| !waiting.paused && most > 0)?;
         loop {
             let open = |(target, lane): &(&LaunchTarget, &mut Lane)| {
-                !lane.held
+                !lane.paused
                     && lane.probe_allowed != Some(false)
                     && !closed.iter().any(|(kind, cluster)| target.kind == *kind && target.cluster == *cluster)
             };
@@ -320,17 +320,20 @@ mod tests {
     #[test]
     fn held_queues_and_task_definitions_stay_and_go_when_they_are_let_go() {
         let mut queue = LaunchQueue::default();
-        let hold = |queue: &mut LaunchQueue, holds: &[Hold]| queue.set_holds(holds.iter().cloned().collect());
+        let pause = |queue: &mut LaunchQueue, pauses: &[Pause]| queue.set_pauses(pauses.iter().cloned().collect());
         queue.push("a", 0, usual(), id(0), None);
-        hold(&mut queue, &[Hold::Queue("a".into()), Hold::Queue("late".into()), Hold::TaskDefinition("etl".into())]);
+        pause(
+            &mut queue,
+            &[Pause::Queue("a".into()), Pause::Queue("late".into()), Pause::TaskDefinition("etl".into())],
+        );
         queue.push("a", 0, usual(), id(1), None);
         queue.push("late", 0, usual(), id(2), None);
         queue.push("b", 0, target(Kind::Fargate, "etl:7"), id(3), None);
         queue.push("b", 0, usual(), id(4), None);
         assert_eq!(order(&mut queue, all), [4]);
-        hold(&mut queue, &[Hold::Queue("a".into())]);
+        pause(&mut queue, &[Pause::Queue("a".into())]);
         assert_eq!(order(&mut queue, all), [2, 3]);
-        hold(&mut queue, &[]);
+        pause(&mut queue, &[]);
         assert_eq!(order(&mut queue, all), [0, 1]);
     }
 

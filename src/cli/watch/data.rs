@@ -63,18 +63,18 @@ pub(super) struct Summary {
 pub(super) struct Limits {
     pub(super) run_task_rate: f64,
     pub(super) max_in_flight: u64,
-    pub(super) holds: Vec<Hold>,
+    pub(super) pauses: Vec<Pause>,
 }
 
 /// What an operator paused.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Hold {
+pub(super) enum Pause {
     Queue(String),
     TaskDefinition(String),
 }
 
-impl std::fmt::Display for Hold {
+impl std::fmt::Display for Pause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Queue(name) => write!(f, "queue {name}"),
@@ -242,8 +242,8 @@ mod tests {
     #[test]
     fn a_cell_of_another_version_is_shown_as_far_as_it_goes() {
         let summary: Summary =
-            read(json!({"cell": "c", "novelty": {"a": 1}, "limits": {"holds": [{"queue": "q"}]}})).expect("one");
-        assert_eq!((summary.cell.as_str(), &summary.limits.holds[..]), ("c", &[Hold::Queue("q".into())][..]));
+            read(json!({"cell": "c", "novelty": {"a": 1}, "limits": {"pauses": [{"queue": "q"}]}})).expect("one");
+        assert_eq!((summary.cell.as_str(), &summary.limits.pauses[..]), ("c", &[Pause::Queue("q".into())][..]));
         assert_eq!(read::<Summary>(json!("no summary")), None);
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn with_open_breaker() -> Served {
 async fn open_breakers_and_undelivered_notifications_are_shown_everywhere() {
     let served = with_open_breaker().await;
     let (_, limits) = served.get("/v1/limits").await;
-    assert_eq!((&limits["holds"], &limits["circuitBreakersLeftOut"]), (&json!([]), &json!(0)), "{limits:#}");
+    assert_eq!((&limits["pauses"], &limits["circuitBreakersLeftOut"]), (&json!([]), &json!(0)), "{limits:#}");
     let breaker = &limits["circuitBreakers"][0];
     assert_eq!((&breaker["taskDefinition"], &breaker["failures"]), (&json!("etl:7"), &json!(3)), "{breaker:#}");
     assert_eq!((&breaker["examples"], &breaker["failedProbes"]), (&json!(["a", "b", "c"]), &json!(0)));

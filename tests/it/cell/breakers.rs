@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskwatch::cell::{Cell, Hold, LimitsChange};
+use taskwatch::cell::{Cell, LimitsChange, Pause};
 use taskwatch::core::run::{Run, Status};
 
 use crate::support::fakes::{Answer, World, eventually, settle, status, submit};
@@ -56,8 +56,8 @@ async fn minutes(n: u64) {
 }
 
 async fn change(cell: &Cell, pause: &[&str], resume: &[&str]) {
-    let holds = |names: &[&str]| names.iter().map(|name| Hold::TaskDefinition((*name).into())).collect();
-    let change = LimitsChange { pause: holds(pause), resume: holds(resume), ..LimitsChange::default() };
+    let pauses = |names: &[&str]| names.iter().map(|name| Pause::TaskDefinition((*name).into())).collect();
+    let change = LimitsChange { pause: pauses(pause), resume: pauses(resume), ..LimitsChange::default() };
     cell.change_limits(change).await.expect("changed");
 }
 

@@ -143,9 +143,9 @@ pub(super) fn attention(state: &State, look: &Look) -> Vec<Line<'static>> {
     if left_out > 0 {
         lines.push(bad(format!("and {left_out} more")));
     }
-    let held: Vec<String> = summary.limits.holds.iter().map(ToString::to_string).collect();
-    if !held.is_empty() {
-        lines.push(Line::styled(format!("paused: {}", held.join(", ")), look.warn()));
+    let paused: Vec<String> = summary.limits.pauses.iter().map(ToString::to_string).collect();
+    if !paused.is_empty() {
+        lines.push(Line::styled(format!("paused: {}", paused.join(", ")), look.warn()));
     }
     lines
 }

@@ -35,7 +35,7 @@ fn busy() -> State {
     ]);
     let summary = json!({
         "launchesPerSecond": 12.5, "inFlight": 70, "waiting": 33, "outbox": 2, "queues": {"team-a": 30, "team-b": 3},
-        "limits": {"runTaskRate": 20.0, "maxInFlight": 1_000_000, "holds": [{"queue": "team-b"}]},
+        "limits": {"runTaskRate": 20.0, "maxInFlight": 1_000_000, "pauses": [{"queue": "team-b"}]},
         "statuses": {"QUEUED": 33, "RUNNING": 60}, "minutes": minutes,
         "counters": {"throttles": 5, "corrections": 4, "ended": {"SUCCEEDED": 900, "FAILED": 13}},
         "eventLag": spread(0.02),
