@@ -1,4 +1,4 @@
-//! The only room that knows the AWS SDK: the cell's ports, on real AWS or any endpoint that speaks its protocols.
+//! The only module that knows the AWS SDK: the cell's ports, on real AWS or any endpoint that speaks its protocols.
 
 mod destinations;
 mod doctor;

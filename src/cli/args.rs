@@ -45,9 +45,9 @@ pub(super) enum Command {
     /// The cell, live in this terminal: figures, runs, causes
     #[command(after_help = watch::WATCH_EXAMPLES)]
     Watch(watch::WatchArgs),
-    /// Stop a run, or all runs of a name of many
+    /// Stop a run, or all runs of an array request
     Stop(runs::StopArgs),
-    /// Begin runs again that ended short of their goal
+    /// Begin runs again that failed, timed out or were aborted
     #[command(after_help = redrive::REDRIVE_EXAMPLES)]
     Redrive(redrive::RedriveArgs),
     /// Launch nothing more of a queue or a task definition

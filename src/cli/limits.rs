@@ -15,7 +15,7 @@ Examples:
   taskwatch pause --task-definition etl:7 --task-definition report
   taskwatch resume --queue team-a
 
-What is paused waits as QUEUED and burns no attempt; tasks that run go on.";
+What is paused waits as QUEUED and uses up no attempt; tasks that run go on.";
 
 /// `taskwatch pause` and `resume`.
 #[derive(Debug, Args)]
@@ -65,7 +65,9 @@ pub(super) async fn pause_or_resume(
 
 /// What kind, its name, and who or what paused it.
 fn named(pause: &Value) -> [String; 3] {
-    let why = pause["error"].as_str().map_or("by hand".to_owned(), |error| format!("failed again and again: {error}"));
+    let why = pause["error"]
+        .as_str()
+        .map_or("by an operator".to_owned(), |error| format!("automatically, after repeated failures: {error}"));
     match pause["queue"].as_str() {
         Some(queue) => ["queue".to_owned(), queue.to_owned(), why],
         None => ["task definition".to_owned(), cell(&pause["taskDefinition"]), why],

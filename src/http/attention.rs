@@ -1,4 +1,4 @@
-//! What the cell pauses by itself, and destinations to which notifications cannot be delivered: as the API shows them.
+//! What the cell pauses automatically, and destinations to which notifications cannot be delivered: as the API shows them.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,8 +13,8 @@ const MOST: usize = 100;
 /// What is shown of a cause or an error.
 const TEXT_CHARS: usize = 1_000;
 
-/// A task definition that is not launched, because it failed for one reason again and again. Its runs wait as QUEUED and burn
-/// no attempt; now and then one is let through as a probe, and when that one starts the others follow.
+/// A task definition that is not launched, because it failed for one reason again and again. Its runs wait as QUEUED and
+/// use up no attempt; now and then one is let through as a probe, and when that one starts the others follow.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = OpenBreaker)]
@@ -83,7 +83,7 @@ pub(super) fn breakers(cell: &Cell) -> CircuitBreakers {
     }
 }
 
-/// Limits, and all that is paused: by hand and by itself.
+/// Limits, and all that is paused: by an operator and automatically.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct InForce {

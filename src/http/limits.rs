@@ -22,7 +22,7 @@ pub(super) async fn show(State(api): State<Api>) -> Json<InForce> {
 
 /// Changes limits, pauses and resumes: durable, and in force, when this answers. What is left out stays.
 ///
-/// What is paused waits as QUEUED and burns no attempt. `resume` comes before `pause`.
+/// What is paused waits as QUEUED and uses up no attempt. `resume` comes before `pause`.
 #[utoipa::path(patch, path = "/v1/limits", tag = "limits", operation_id = "changeLimits",
     request_body(content = LimitsChange, content_type = "application/json"),
     responses(

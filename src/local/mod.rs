@@ -1,6 +1,6 @@
 //! An AWS endpoint on one port: SQS, SNS and EventBridge over their real wire protocols, and an ECS that fails on demand.
 //!
-//! It knows nothing of the other rooms: whatever works against it, works by AWS's protocols alone.
+//! It knows nothing of the other modules: whatever works against it, works by AWS's protocols alone.
 
 pub mod clock;
 pub mod ecs;

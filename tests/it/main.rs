@@ -1,4 +1,4 @@
-//! The one integration binary: whole paths, through the public doors of the crate.
+//! The one integration binary: from end to end, through the public API of the crate.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
 

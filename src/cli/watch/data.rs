@@ -83,7 +83,7 @@ impl std::fmt::Display for Pause {
     }
 }
 
-/// A task definition that the cell paused by itself.
+/// A task definition that the cell paused automatically.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct OpenBreaker {

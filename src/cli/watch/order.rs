@@ -28,7 +28,7 @@ impl Order {
         match self {
             Self::Stop(..) => "Its task is stopped, and the run ends as ABORTED.",
             Self::Redrive(..) => "Retries and timeoutSeconds count anew; attempts are numbered on.",
-            Self::Pause(_) => "What is paused waits as QUEUED and burns no attempt.",
+            Self::Pause(_) => "What is paused waits as QUEUED and uses up no attempt.",
             Self::Resume(_) => "What waits is launched, as fast as the limits allow.",
         }
     }

@@ -15,7 +15,7 @@ const KINDS = [["queue", "Queue"], ["taskDefinition", "Task definition"]];
 
 const figures = el("dl", { class: "facts tight" });
 const pauses = el("ul", { class: "pauses" });
-const none = el("p", { class: "quiet" }, "Nothing is paused by hand.");
+const none = el("p", { class: "quiet" }, "No operator has paused anything.");
 const wrong = el("p", { class: "wrong", role: "alert" });
 
 function mount() {
@@ -30,8 +30,8 @@ function mount() {
   };
   $("limits").append(figures, pauses, none,
     el("form", { class: "pause", onsubmit: pause },
-      el("label", { for: "pause-kind" }, "Pause a"), kind,
-      el("label", { for: "pause-name" }, "named"), name,
+      el("label", { for: "pause-kind" }, "Pause"), kind,
+      el("label", { for: "pause-name" }, "name"), name,
       el("button", { type: "submit" }, "Pause…")),
     wrong);
 }

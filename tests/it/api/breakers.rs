@@ -1,4 +1,4 @@
-//! What the cell pauses by itself, and destinations that fail: in the summary, the limits, the metrics and the commands.
+//! What the cell pauses automatically, and destinations that fail: in the summary, the limits, the metrics and the commands.
 
 use serde_json::json;
 use taskwatch::cell::ports::CallError;

@@ -1,4 +1,4 @@
-//! Limits and pauses: in force at once, no attempt burnt, kept over a restart.
+//! Limits and pauses: in force at once, no attempt used up, kept over a restart.
 
 use std::time::Duration;
 

@@ -94,7 +94,7 @@ pub(super) fn heading(look: &Look, text: &str) -> Line<'static> {
     Line::styled(text.to_owned(), look.quiet().add_modifier(ratatui::style::Modifier::UNDERLINED))
 }
 
-/// All figures, one below the other, with cause and hint of what is paused by itself.
+/// All figures, one below the other, with cause and hint of what is paused automatically.
 pub(super) fn all(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
     let summary = &state.summary;
     let mut lines = Vec::new();

@@ -64,7 +64,7 @@ pub(super) fn figures(state: &State, look: &Look, cells: usize, low: bool) -> Ve
             pair(look, "event lag", &spread(&summary.event_lag)),
             pair(look, "throttled", &brief(summary.counters.throttles)),
             pair(look, "corrections", &brief(summary.counters.corrections)),
-            pair(look, "to notify", &brief(summary.outbox)),
+            pair(look, "undelivered", &brief(summary.outbox)),
         ]);
     }
     let mut lines = flow(things, cells);
@@ -133,7 +133,7 @@ pub(super) fn attention(state: &State, look: &Look) -> Vec<Line<'static>> {
             _ => "a probe is due".to_owned(),
         };
         bad(format!(
-            "paused by itself: {}: {}, {} failed, {next}",
+            "paused automatically: {}: {}, {} failed, {next}",
             breaker.task_definition, breaker.error, breaker.failures
         ))
     }));

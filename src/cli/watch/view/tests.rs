@@ -56,7 +56,7 @@ fn everything_that_matters_fits_into_80_by_24() {
     has(&shown, &["taskwatch blue", "live 02:00:00", "launches 12.5/s of 20.0", "in flight 70 of 1M"]);
     has(&shown, &["waiting 33 in 2 queues", "event lag p50 20ms p95 40ms p99 60ms", "throttled 5", "corrections 4"]);
     has(&shown, &["QUEUED 33", "PENDING_RETRY 0", "SUCCEEDED 900", "FAILED 13", "TIMED_OUT 0"]);
-    has(&shown, &["paused by itself: etl:7: CannotPullContainerError, 25 failed, probe in 40s"]);
+    has(&shown, &["paused automatically: etl:7: CannotPullContainerError, 25 failed, probe in 40s"]);
     has(&shown, &["paused: queue team-b", "provisioning      3.0s  6.0s  9.0s     7", "to RUNNING        7.0s"]);
     has(&shown, &["failed attempts, last hour", "Spot             8", "Image            5"]);
     has(
@@ -85,13 +85,13 @@ fn a_small_terminal_keeps_the_runs_and_has_the_figures_behind_tab() {
             "taskwatch blue",
             "launches 12.5/s of 20.0",
             "FAILED 13",
-            "paused by itself: etl:7",
+            "paused automatically: etl:7",
             "RUNNING       nightly-9",
         ],
     );
     assert!(!shown.contains("p95"), "{shown}");
     press(&mut state, KeyCode::Tab);
-    has(&screen(&mut state, 40, 15), &["paused by itself: etl:7:", "do     push the image"]);
+    has(&screen(&mut state, 40, 15), &["paused automatically: etl:7:", "do     push the image"]);
     typed(&mut state, "G");
     has(&screen(&mut state, 40, 15), &["Spot", "team-a"]);
     has(&screen(&mut state, 40, 60), &["event lag p50 20ms", "throttled 5", "to RUNNING"]);
