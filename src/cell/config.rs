@@ -40,7 +40,7 @@ pub struct CellConfig {
     pub max_queued: usize,
     /// Most receives that are out on each queue at once; at an idle one it is one.
     pub receivers: usize,
-    /// A live task that was silent for so long is described.
+    /// A live task without an event for so long is described.
     pub reconcile_after: Duration,
     /// Without an events queue: how often tasks are described.
     pub poll: Option<Duration>,

@@ -1,4 +1,4 @@
-//! `taskwatch demo`: endpoint, cell and a fleet in one process, and a look into ECS's own books at the end.
+//! `taskwatch demo`: endpoint, cell and a fleet in one process, and a look into ECS's own ledger at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -216,7 +216,7 @@ async fn receive(queue: &dyn Queue, wanted: usize) -> Vec<String> {
     ids
 }
 
-/// What happened, from the cell's books and from ECS's own.
+/// What happened, from the cell's ledger and from ECS's own.
 struct Report {
     wanted: usize,
     runs: Vec<Run>,

@@ -96,7 +96,7 @@ impl Local {
         &self.inner.sqs
     }
 
-    /// ECS's own books: every task and what was done to calls and events.
+    /// ECS's own ledger: every task and what was done to calls and events.
     pub fn inspection(&self) -> serde_json::Value {
         self.inner.ecs.get().map_or(serde_json::Value::Null, |ecs| ecs.inspection())
     }

@@ -21,7 +21,7 @@ pub struct MemoryStore {
 struct Kept {
     runs: BTreeMap<Uuid, Arc<Run>>,
     outbox: BTreeMap<u64, Arc<Notification>>,
-    places: BTreeMap<Destination, BTreeSet<u64>>,
+    sequences: BTreeMap<Destination, BTreeSet<u64>>,
     /// Undelivered notifications by what makes them the same.
     ids: BTreeSet<(String, Destination)>,
     posted: u64,
@@ -47,7 +47,7 @@ impl Kept {
         let destination = &notification.destination;
         if self.ids.insert((notification.id.clone(), destination.clone())) {
             self.posted += 1;
-            self.places.entry(destination.clone()).or_default().insert(self.posted);
+            self.sequences.entry(destination.clone()).or_default().insert(self.posted);
             self.outbox.insert(self.posted, Arc::clone(notification));
         }
     }
@@ -55,10 +55,10 @@ impl Kept {
     fn deliver(&mut self, seq: u64) {
         let Some(delivered) = self.outbox.remove(&seq) else { return };
         self.ids.remove(&(delivered.id.clone(), delivered.destination.clone()));
-        if let Some(places) = self.places.get_mut(&delivered.destination) {
-            places.remove(&seq);
-            if places.is_empty() {
-                self.places.remove(&delivered.destination);
+        if let Some(sequences) = self.sequences.get_mut(&delivered.destination) {
+            sequences.remove(&seq);
+            if sequences.is_empty() {
+                self.sequences.remove(&delivered.destination);
             }
         }
     }
@@ -101,7 +101,11 @@ impl Store for MemoryStore {
         let kept = self.kept();
         let contents = Contents {
             notes: kept.notes.clone(),
-            undelivered: kept.places.iter().map(|(destination, places)| (destination.clone(), places.len())).collect(),
+            undelivered: kept
+                .sequences
+                .iter()
+                .map(|(destination, sequences)| (destination.clone(), sequences.len()))
+                .collect(),
             open: kept.runs.values().filter(|run| !run.status.is_final()).count(),
             runs: Runs::ready(cloned(kept.runs.values().collect())),
         };
@@ -125,8 +129,9 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
         let kept = self.kept();
-        let places = kept.places.get(destination);
-        let behind = places.into_iter().flat_map(|places| places.range(after + 1..)).take(limit.saturating_add(1));
+        let sequences = kept.sequences.get(destination);
+        let behind =
+            sequences.into_iter().flat_map(|sequences| sequences.range(after + 1..)).take(limit.saturating_add(1));
         let posted = |seq: &u64| Some(Posted { seq: *seq, notification: Notification::clone(kept.outbox.get(seq)?) });
         let page = page(behind.filter_map(posted).collect(), limit, |items, _| items.last().map(|last| last.seq));
         Box::pin(async { Ok(page) })

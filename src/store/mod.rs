@@ -40,7 +40,7 @@ pub enum Change {
         /// JSON.
         text: String,
     },
-    /// The notification at this place of the outbox was delivered.
+    /// The notification with this sequence number of the outbox was delivered.
     Delivered(u64),
 }
 
@@ -68,7 +68,7 @@ pub struct Page<T, P> {
 /// A notification in the outbox.
 #[derive(Clone, Debug)]
 pub struct Posted {
-    /// Its place: later ones have higher numbers.
+    /// Its sequence number: later ones have higher numbers.
     pub seq: u64,
     /// What is to be delivered.
     pub notification: Notification,
@@ -134,7 +134,7 @@ pub trait Store: Send + Sync + 'static {
     /// acknowledged. [`StoreError::Fenced`]: it is not.
     fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// About `limit` of the oldest undelivered notifications of a destination behind place `after` (0: from the first), in
+    /// About `limit` of the oldest undelivered notifications of a destination with sequence numbers above `after` (0: from the first), in
     /// order. The next page begins behind [`Page::next`].
     fn outbox(
         &self,

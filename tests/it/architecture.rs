@@ -101,7 +101,7 @@ fn every_test_that_the_documents_name_is_there() {
 }
 
 #[test]
-fn the_scan_sees_every_way_to_name_a_room() {
+fn the_scan_sees_every_way_to_name_a_module() {
     let source = "use crate::cell::ports;\nuse crate::{aws, core::{run, task}, self};\nlet x = crate::http::go();\n";
     let used: Vec<_> = modules_used(source).into_iter().collect();
     assert_eq!(used, ["aws", "cell", "core", "http", "self"]);

@@ -37,7 +37,7 @@ async fn failures_of(aws: &Aws, bus: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_and_a_bus_are_told_of_the_same_ends_under_the_same_ids() {
+async fn a_topic_and_a_bus_get_the_same_notifications_under_the_same_ids() {
     let mut queues = Vec::new();
     let script = "[task]\nseconds = 5\n[[fault]]\ndo = \"exit-code\"\nexit_code = 3\n[fault.match]\nfamily = \"bad\"\n";
     let whole = Whole::new(script, async |config, clients| {

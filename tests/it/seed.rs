@@ -38,14 +38,14 @@ async fn run(failures: usize) -> (Status, Vec<u64>, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_seeds_retries_wait_10_20_and_40_seconds_and_its_failure_is_told_word_for_word() {
+async fn the_seeds_retries_wait_10_20_and_40_seconds_and_its_failure_is_notified_word_for_word() {
     let (status, waits, message) = run(9).await;
     assert_eq!((status, waits), (Status::Failed, vec![10, 20, 40]));
     assert_eq!(message, "AWS Fargate Task started by Step Functions failed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_seeds_success_is_told_word_for_word() {
+async fn the_seeds_success_is_notified_word_for_word() {
     let (status, waits, message) = run(1).await;
     assert_eq!((status, waits), (Status::Succeeded, vec![10]));
     assert_eq!(message, "AWS Fargate Task started by Step Functions succeeded");

@@ -79,7 +79,7 @@ pub struct LimitsChange {
     pub max_provisioning: Option<usize>,
     /// What is not to be launched any more.
     pub pause: Vec<Pause>,
-    /// What is to be launched again; a task definition also if it was paused because it failed again and again.
+    /// What is to be launched again; a task definition also if it was paused because it failed repeatedly.
     pub resume: Vec<Pause>,
 }
 

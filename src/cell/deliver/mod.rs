@@ -218,7 +218,7 @@ impl Delivery {
         Next::Page
     }
 
-    /// The next notifications of a destination behind a place; none: there are no more. A short page is not the end.
+    /// The next notifications of a destination after a sequence number; none: there are no more. A short page is not the end.
     async fn read_page(&self, destination: &Destination, mut after: u64) -> Result<Vec<Posted>, StoreError> {
         loop {
             let page = self.parts.store.outbox(destination, after, PAGE).await?;

@@ -25,7 +25,7 @@ pub struct Counters {
     pub launches: Count,
     /// RunTask calls that were throttled.
     pub throttles: Count,
-    /// Times that launches of a task definition were paused because it failed again and again.
+    /// Times that launches of a task definition were paused because it failed repeatedly.
     pub breakers_opened: Count,
     /// Events that were lost: DescribeTasks told what they had to tell, and they did not come within a minute after.
     pub corrections: Count,

@@ -232,7 +232,7 @@ fn what_is_kept_opens_again() {
 }
 
 #[test]
-fn what_was_seen_is_told_by_before_and_after() {
+fn the_outcome_of_an_attempt_follows_from_before_and_after() {
     use crate::core::machine::{self, Input};
     use crate::core::transition::{Snapshot, Transition};
     let request =

@@ -88,18 +88,18 @@ fn detail(change: &BreakerChange, at: Timestamp, origin: &Origin, id: &str) -> V
 fn message(change: &BreakerChange) -> String {
     match change {
         BreakerChange::Opened(breaker) => format!(
-            "{} runs of {} failed since {} with {}, which trying again does not cure. Its launches are paused; its other runs \
-             wait and lose no attempt. What to do: {}. Now and then one run is let through; once it starts, the others follow. \
-             To let them go at once, resume the task definition.",
-            breaker.failures, breaker.task_definition, breaker.since, breaker.error, breaker.hint
+            "Launches of {} are paused automatically after {} failures since {} with {}, which a retry does not fix. Its other \
+             runs wait and use up no attempt. What to do: {}. From time to time one run is launched as a probe; once it starts, \
+             the others follow. To launch them at once, resume the task definition.",
+            breaker.task_definition, breaker.failures, breaker.since, breaker.error, breaker.hint
         ),
         BreakerChange::Closed(breaker, why) => format!(
             "{} is launched again: {}. {} attempts had failed with {} since {}.",
             breaker.task_definition,
             match why {
-                CloseReason::Started => "a task of it started",
-                CloseReason::OtherReason => "a task of it failed for another reason",
-                CloseReason::Operator => "it was resumed by hand",
+                CloseReason::Started => "one of its tasks started",
+                CloseReason::OtherReason => "one of its tasks failed for another reason",
+                CloseReason::Operator => "an operator resumed it",
             },
             breaker.failures,
             breaker.error,

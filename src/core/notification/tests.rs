@@ -160,7 +160,7 @@ fn an_empty_text_is_none_for_sns_takes_none() {
 }
 
 #[test]
-fn a_bus_is_told_the_same_under_the_same_id_and_never_in_the_requests_own_words() {
+fn a_bus_gets_the_same_notification_under_the_same_id_and_never_the_requests_own_text() {
     let notify = Notify { messages: [(Status::Failed, "it failed".to_owned())].into(), ..Notify::default() };
     let run = failed_run(2, "why", notify);
     let both = build(&run, &origin(), &Destinations { topic: Some(TOPIC.into()), bus: Some("jobs".into()) });

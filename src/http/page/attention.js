@@ -35,7 +35,7 @@ function updateBreaker(node, breaker) {
   const of = (part) => node.querySelector(part);
   setText(of(".what-failed"), `${whole(breaker.failures)} attempts since ${clock(breaker.since, true)}, none of which started`);
   setText(of(".cause span"), breaker.cause || "ECS gave none.");
-  setText(of(".next"), `Paused ${ago(breaker.pausedAt)}. Its other runs wait and lose no attempt. ${probe(breaker)}`);
+  setText(of(".next"), `Paused ${ago(breaker.pausedAt)}. Its other runs wait and use up no attempt. ${probe(breaker)}`);
 }
 
 /** What is tried next, to see whether the reason is gone. */

@@ -146,7 +146,7 @@ pub(super) async fn a_run_is_found_by_a_task_of_any_attempt_within_its_request<S
     }
 }
 
-pub(super) async fn only_old_runs_that_were_told_of_are_forgotten<S: Subject>(subject: S) {
+pub(super) async fn only_old_runs_that_were_notified_are_forgotten<S: Subject>(subject: S) {
     let store = subject.store();
     let all = runs(4);
     let day = Duration::from_secs(86_400);

@@ -74,7 +74,7 @@ async fn open_breakers_and_undelivered_notifications_are_shown_everywhere() {
 
     let output = served.command(&["pause", "--queue", "team-a"], "").await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("team-a") && said.contains("by hand") && said.contains("etl:7"), "{output:?}");
+    assert!(said.contains("team-a") && said.contains("by an operator") && said.contains("etl:7"), "{output:?}");
     let output = served.command(&["resume", "--task-definition", "etl:7"], "").await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("team-a") && !said.contains("etl:7"), "{output:?}");

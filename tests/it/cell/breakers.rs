@@ -89,7 +89,7 @@ async fn an_open_breaker_is_notified_once_and_closes_with_a_probe_that_starts() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn probes_that_fail_are_one_run_each_ever_more_rarely_and_tell_nobody() {
+async fn probes_that_fail_cost_one_run_each_ever_more_rarely_and_notify_nobody() {
     let world = world();
     let cell = world.start().await;
     breaker(&world, &cell).await;
@@ -109,7 +109,7 @@ async fn probes_that_fail_are_one_run_each_ever_more_rarely_and_tell_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_circuit_and_its_digest_survive_a_restart() {
+async fn an_open_breaker_and_its_notification_survive_a_restart() {
     let world = world();
     world.topic.down.send_replace(true);
     let first = world.start().await;

@@ -117,7 +117,7 @@ fn stopped(arn: &str) -> Task<'static> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_task_is_described_and_the_correction_counted() {
+async fn a_stale_task_is_described_and_the_correction_counted() {
     let world = World::new();
     let cell = world.start().await;
     let run = &submit(&cell, json!({})).await[0];
@@ -196,7 +196,7 @@ async fn a_missing_task_is_not_yet_there_and_later_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_silent_tasks_are_one_call() {
+async fn a_hundred_stale_tasks_are_one_call() {
     let world = World::new();
     let cell = world.start().await;
     let runs = submit(&cell, json!({"count": 150})).await;

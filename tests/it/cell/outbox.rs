@@ -18,7 +18,7 @@ fn refused(code: &str) -> CallError {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_and_its_notification_are_one_commit() {
+async fn final_status_and_notification_commit_together() {
     let world = World::new();
     let cell = world.start().await;
     let run = &submit(&cell, json!({"name": "n"})).await[0];
@@ -110,7 +110,7 @@ async fn a_topic_and_a_bus_neither_wait_for_each_other_nor_repeat_for_each_other
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_never_taken_holds_up_nobody_and_is_tried_again_ever_more_rarely() {
+async fn what_is_always_rejected_delays_nobody_and_is_tried_again_ever_more_rarely() {
     let world = World::new();
     let cell = world.start().await;
     world.topic.judge_by(|n| (n.subject.contains("/7")).then(|| refused("InvalidParameter")));
@@ -161,7 +161,7 @@ async fn one_that_always_fails_because_of_its_destination_delays_the_others_only
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_topic_that_is_gone_holds_up_no_other() {
+async fn a_deleted_topic_delays_no_other() {
     let world = World::new();
     let cell = world.start().await;
     world.topic.unknown.lock().unwrap_or_else(PoisonError::into_inner).push("arn:aws:sns:x:1:gone".into());

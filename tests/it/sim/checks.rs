@@ -1,4 +1,4 @@
-//! What must hold at every instant, from the world's own books.
+//! What must hold at every instant, from the world's own ledger.
 
 use taskwatch::cell::ports::RunTaskCall;
 use taskwatch::core::notification::Notification;

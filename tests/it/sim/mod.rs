@@ -122,7 +122,7 @@ fn judge(outcomes: &[Outcome]) {
 }
 
 #[test]
-fn whatever_goes_wrong_every_run_ends_once_and_is_told() {
+fn whatever_goes_wrong_every_run_ends_once_and_is_notified() {
     let seeds = match number("TASKWATCH_SIM_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("TASKWATCH_SIM_SEEDS").unwrap_or(SEEDS),
