@@ -53,7 +53,7 @@ pub(super) struct Summary {
     breakers: CircuitBreakers,
     /// Notifications that nobody has taken yet.
     outbox: usize,
-    /// Destinations that do not take them, 100 at most.
+    /// Destinations to which they cannot be delivered, 100 at most.
     delivery_failures: Vec<FailingDestination>,
     /// Those that are not among them.
     delivery_failures_left_out: usize,

@@ -1,4 +1,4 @@
-//! OpenBreaker control over the wire: an image that does not exist, until somebody mends the task definition.
+//! Circuit breakers over the wire: an image that does not exist, until somebody fixes the task definition.
 
 use std::time::Duration;
 

@@ -1,10 +1,11 @@
-//! OpenBreaker control: a task definition that fails for the same reason again and again is paused, probed, and told of once.
+//! Circuit breakers: a task definition that fails repeatedly for the same reason is paused, probed, and notified once.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use taskwatch::cell::{Cell, LimitsChange, Pause};
 use taskwatch::core::run::{Run, Status};
+use taskwatch::store::{Change, Store as _};
 
 use crate::support::fakes::{Answer, World, eventually, settle, status, submit};
 
@@ -212,4 +213,16 @@ async fn without_circuit_breakers_every_run_is_tried() {
     eventually("all fail", || cell.runs().iter().filter(|run| run.status == Status::Failed).count() == 30).await;
     settle().await;
     assert!(cell.open_breakers().is_empty() && digests(&world).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_an_older_release_noted_stays_open() {
+    let before = world();
+    let cell = before.start().await;
+    breaker(&before, &cell).await;
+    let text = serde_json::to_string(&cell.open_breakers()).expect("JSON");
+    let after = world();
+    after.store.commit([Change::Note { name: "storms", text }].into()).await.expect("a note");
+    let open = after.start().await.open_breakers();
+    assert_eq!((open.len(), open[0].task_definition.as_str()), (1, "etl:7"));
 }
