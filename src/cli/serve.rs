@@ -83,6 +83,8 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     tracing::info!(cell = name, %address, "serving");
     tokio::select! {
         _ = signals.next() => {}
+        // Another process has the cell: nothing is left to drain.
+        () = cell.ended() => {}
         () = tell_cloudwatch(&cell), if settings.emf() => {}
     }
     tracing::info!("draining");
@@ -98,6 +100,9 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
         })
     };
     let _ = answers.await;
+    if let Some(why) = cell.lost() {
+        return Err(CliError::other(format!("the cell is not served any more: {why}")));
+    }
     tracing::info!("ended");
     Ok(0)
 }

@@ -82,6 +82,7 @@ impl Commit {
 /// A transition that was made, on its way to the store.
 #[must_use]
 pub(in crate::cell) struct PendingCommit {
+    /// Whether anything changed that must survive a crash.
     pub(in crate::cell) changed: bool,
     pub(super) durable: oneshot::Receiver<Result<(), NotDurable>>,
 }

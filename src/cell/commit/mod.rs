@@ -102,7 +102,7 @@ impl Pipeline {
             ChangeKind::Unchanged => Commit::barrier(),
             // Shown in its turn, and not written.
             ChangeKind::Transient => {
-                let (mut commit, pending) = Commit::of(Vec::new());
+                let (mut commit, pending) = Commit::barrier();
                 commit.after.push(After { run: run.id, effects: applied.effects, change: RunChange::of(run) });
                 (commit, pending)
             }

@@ -26,9 +26,9 @@ const OF_ANOTHER_LIFE: Duration = Duration::from_secs(60);
 pub(in crate::cell) enum TaskNews {
     /// The task is not of this cell, or of a run that ended long ago.
     Foreign,
-    /// Its run has it, durably; whether it was new.
+    /// Its run has it, durably.
     Known {
-        /// It changed the run.
+        /// It changed something that must survive a crash: what only follows the task may be told again after one.
         new: bool,
     },
     /// The cell ended before it was durable.

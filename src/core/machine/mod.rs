@@ -4,6 +4,8 @@
 mod crashes;
 mod deadline;
 mod ending;
+#[cfg(test)]
+mod long_lives;
 mod observe;
 #[cfg(test)]
 mod properties;

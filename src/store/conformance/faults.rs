@@ -7,11 +7,11 @@ use super::{Fault, NOW, Subject, commit, destinations, ended, load, puts, runs};
 use crate::core::notification::{self, Origin};
 use crate::store::{Change, Key, StoreError, find_all};
 
-pub(super) async fn a_full_store_loses_nothing_and_goes_on_when_there_is_room<S: Subject>(subject: S) {
+pub(super) async fn a_full_store_loses_nothing_and_goes_on_when_there_is_room(subject: impl Subject) {
     fails_and_goes_on(subject, Fault::Full, "the disk is full").await;
 }
 
-pub(super) async fn a_store_that_may_not_write_says_so_and_goes_on_when_it_may<S: Subject>(subject: S) {
+pub(super) async fn a_store_that_may_not_write_says_so_and_goes_on_when_it_may(subject: impl Subject) {
     fails_and_goes_on(subject, Fault::ReadOnly, "cannot be written").await;
 }
 
@@ -34,7 +34,7 @@ async fn fails_and_goes_on<S: Subject>(subject: S, fault: Fault, said: &str) {
     assert_eq!(load(subject.store()).await.1.len(), 2_000);
 }
 
-pub(super) async fn a_change_that_is_too_large_is_named_and_the_others_go_on_without_it<S: Subject>(subject: S) {
+pub(super) async fn a_change_that_is_too_large_is_named_and_the_others_go_on_without_it(subject: impl Subject) {
     let store = subject.store();
     let good = runs(2);
     let mut large = of_request("large", 1).remove(0);

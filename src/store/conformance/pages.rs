@@ -36,7 +36,7 @@ fn forty() -> Vec<Run> {
     all
 }
 
-pub(super) async fn ended_runs_are_paged_newest_first_through_every_filter<S: Subject>(subject: S) {
+pub(super) async fn ended_runs_are_paged_newest_first_through_every_filter(subject: impl Subject) {
     let store = subject.store();
     let mut all = forty();
     all.extend(of_request("m", 3).iter().map(|run| ended(run, NOW)));
@@ -75,7 +75,7 @@ pub(super) async fn ended_runs_are_paged_newest_first_through_every_filter<S: Su
     }
 }
 
-pub(super) async fn the_runs_of_a_request_are_paged_by_index<S: Subject>(subject: S) {
+pub(super) async fn the_runs_of_a_request_are_paged_by_index(subject: impl Subject) {
     let store = subject.store();
     let mut all = runs(25);
     // Some have ended: they stand among the others.
@@ -99,7 +99,7 @@ pub(super) async fn the_runs_of_a_request_are_paged_by_index<S: Subject>(subject
     assert_eq!((one.items[0].index, one.next), (7, Some(8)));
 }
 
-pub(super) async fn each_destination_has_its_own_pages<S: Subject>(subject: S) {
+pub(super) async fn each_destination_has_its_own_pages(subject: impl Subject) {
     let store = subject.store();
     let done: Vec<Run> = runs(10).iter().map(|run| ended(run, NOW)).collect();
     let told = |run: &Run| notification::build(run, &Origin::default(), &destinations());

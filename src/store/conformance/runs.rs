@@ -8,7 +8,7 @@ use crate::core::machine::{self, Input};
 use crate::core::notification::{self, Origin};
 use crate::store::{Change, Key, Query, find_all};
 
-pub(super) async fn what_was_committed_is_there_after_opening_again<S: Subject>(subject: S) {
+pub(super) async fn what_was_committed_is_there_after_opening_again(subject: impl Subject) {
     let all = runs(5);
     let done = ended(&all[0], NOW);
     let told = notification::build(&done, &Origin::default(), &destinations());
@@ -45,7 +45,7 @@ pub(super) async fn what_was_committed_is_there_after_opening_again<S: Subject>(
     assert!(find_all(store, Key::Run(all[4].id)).await.unwrap().is_empty());
 }
 
-pub(super) async fn an_older_or_equal_revision_never_replaces_a_newer_one<S: Subject>(subject: S) {
+pub(super) async fn an_older_or_equal_revision_never_replaces_a_newer_one(subject: impl Subject) {
     let store = subject.store();
     let old = runs(1).remove(0);
     let mut equal = old.clone();
@@ -68,7 +68,7 @@ pub(super) async fn an_older_or_equal_revision_never_replaces_a_newer_one<S: Sub
     assert_eq!(contents.open, 0, "an ended run was opened again by an older revision");
 }
 
-pub(super) async fn the_same_commit_again_changes_nothing<S: Subject>(subject: S) {
+pub(super) async fn the_same_commit_again_changes_nothing(subject: impl Subject) {
     let store = subject.store();
     let all = runs(3);
     commit(store, puts(&all)).await.unwrap();
@@ -99,7 +99,7 @@ pub(super) async fn the_same_commit_again_changes_nothing<S: Subject>(subject: S
     }
 }
 
-pub(super) async fn a_redriven_run_is_open_again<S: Subject>(subject: S) {
+pub(super) async fn a_redriven_run_is_open_again(subject: impl Subject) {
     let store = subject.store();
     let run = runs(1).remove(0);
     let mut again = ended(&run, NOW);
@@ -122,7 +122,7 @@ pub(super) async fn a_redriven_run_is_open_again<S: Subject>(subject: S) {
     assert_eq!(load(store).await.0.open, 0);
 }
 
-pub(super) async fn a_run_is_found_by_a_task_of_any_attempt_within_its_request<S: Subject>(subject: S) {
+pub(super) async fn a_run_is_found_by_a_task_of_any_attempt_within_its_request(subject: impl Subject) {
     let mut all = runs(3);
     for (n, run) in all.iter_mut().enumerate() {
         let again = run.attempts[0].clone();
@@ -146,7 +146,7 @@ pub(super) async fn a_run_is_found_by_a_task_of_any_attempt_within_its_request<S
     }
 }
 
-pub(super) async fn only_old_runs_that_were_notified_are_forgotten<S: Subject>(subject: S) {
+pub(super) async fn only_old_runs_that_were_notified_are_forgotten(subject: impl Subject) {
     let store = subject.store();
     let all = runs(4);
     let day = Duration::from_secs(86_400);

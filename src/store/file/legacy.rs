@@ -9,11 +9,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::read::{json, one_more};
+use super::columns::{json, one_more};
 use crate::core::failure::Failure;
 use crate::core::request::RunSpec;
 use crate::core::retry::RetryCounts;
-use crate::core::run::{Attempt, Run, Status};
+use crate::core::run::{Attempts, Run, Status};
 use crate::core::time::Timestamp;
 use crate::store::{Key, Query};
 
@@ -25,7 +25,7 @@ struct Body {
     index: u32,
     digest: [u8; 32],
     status: Status,
-    attempts: Vec<Attempt>,
+    attempts: Attempts,
     counts: RetryCounts,
     submitted_at: Timestamp,
     finished_at: Option<Timestamp>,
@@ -79,7 +79,7 @@ fn run(row: &Row<'_>, spec: Arc<RunSpec>) -> rusqlite::Result<Run> {
         spec,
         digest: body.digest,
         status: body.status,
-        attempts: body.attempts.into(),
+        attempts: body.attempts,
         counts: body.counts,
         submitted_at: body.submitted_at,
         finished_at: body.finished_at,

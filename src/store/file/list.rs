@@ -1,13 +1,15 @@
 //! Pages of ended runs, newest first.
 //!
 //! One query a status: each walks one index in the order of ids, within what all filters leave, and stops at the page's end,
-//! however many runs there are. Only the page's runs are read.
+//! however many runs there are. Of one request, which has 10,000 runs at most, one query looks through all in an index that
+//! has whatever may be asked for. Only the page's runs are read.
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
-use super::read::{self, COLUMNS, Raw, one_more};
+use super::columns::one_more;
+use super::read::{self, COLUMNS, Raw};
 use super::{legacy, write};
 use crate::core::run::{Run, Status};
 use crate::store::{Key, Page, Query};
@@ -15,13 +17,14 @@ use crate::store::{Key, Page, Query};
 pub(super) fn finished(connection: &Connection, query: &Query) -> rusqlite::Result<Page<Run, Uuid>> {
     let is_legacy = legacy::is_there(connection)?;
     let mut ids = Vec::new();
-    for status in query.finals() {
-        if let Some(statement) = Statement::of(connection, query, status)? {
+    let statuses = query.finals();
+    for statuses in statuses.chunks(Statement::statuses(query)) {
+        if let Some(statement) = Statement::of(connection, query, statuses)? {
             ids.extend(statement.ids(connection)?);
         }
-        if is_legacy {
-            ids.extend(legacy::ids(connection, query, status)?);
-        }
+    }
+    for status in statuses.into_iter().filter(|_| is_legacy) {
+        ids.extend(legacy::ids(connection, query, status)?);
     }
     ids.sort_unstable_by(|a, b| b.cmp(a));
     let more = ids.len() > query.limit;
@@ -43,15 +46,20 @@ pub(super) fn finished(connection: &Connection, query: &Query) -> rusqlite::Resu
     Ok(Page { items, next })
 }
 
-/// A query for ids of one status, newest first.
+/// A query for ids of some statuses, newest first.
 pub(super) struct Statement {
     pub(super) sql: String,
     pub(super) values: Vec<Box<dyn ToSql>>,
 }
 
 impl Statement {
+    /// How many statuses one statement is for.
+    pub(super) const fn statuses(query: &Query) -> usize {
+        if query.filter.name.is_some() { Status::ALL.len() } else { 1 }
+    }
+
     /// `None`: nothing can fit.
-    pub(super) fn of(connection: &Connection, query: &Query, status: Status) -> rusqlite::Result<Option<Self>> {
+    pub(super) fn of(connection: &Connection, query: &Query, statuses: &[Status]) -> rusqlite::Result<Option<Self>> {
         let mut error = None;
         if let Some(name) = &query.filter.error {
             let sql = "SELECT id FROM errors WHERE name = ?1";
@@ -68,8 +76,12 @@ impl Statement {
             (None, Some(_), None) => ("ended", "INDEXED BY ended_by_queue"),
             (None, None, None) => ("ended", "INDEXED BY ended_by_status"),
         };
-        let sql = format!("SELECT id FROM {table} {index} WHERE status = ?1");
-        let mut statement = Self { sql, values: vec![Box::new(write::number(status))] };
+        let statuses: Vec<String> = statuses.iter().map(|status| write::number(*status).to_string()).collect();
+        let sql = match statuses.as_slice() {
+            [status] => format!("SELECT id FROM {table} {index} WHERE status = {status}"),
+            more => format!("SELECT id FROM {table} {index} WHERE status IN ({})", more.join(", ")),
+        };
+        let mut statement = Self { sql, values: Vec::new() };
         if let Some(name) = &query.filter.name {
             let (request, number) = name.split_once('/').map_or((name.as_str(), None), |(r, n)| (r, Some(n)));
             statement.narrow("request = ?", request.to_owned());

@@ -3,6 +3,7 @@
 //! SQLite in WAL mode with `synchronous = FULL` makes a commit durable when it answers, and a database that was cut off
 //! anywhere opens as of its last commit (<https://www.sqlite.org/wal.html>, <https://www.sqlite.org/atomiccommit.html>).
 
+mod columns;
 mod legacy;
 #[cfg(test)]
 mod legacy_tests;

@@ -6,25 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
-use serde::Deserialize;
 use uuid::Uuid;
 
+use super::columns::{json, one_more};
 use super::{legacy, write};
 use crate::core::notification::Destination;
 use crate::core::run::Run;
 use crate::store::codec::{self, Keys, Shared};
 use crate::store::{Contents, Key, Page, Posted, Runs};
-
-/// What stands in a column as JSON.
-pub(super) fn json<T: for<'de> Deserialize<'de>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    let text = row.get_ref(column)?.as_str()?;
-    serde_json::from_str(text).map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, e.into()))
-}
-
-/// For `LIMIT`: one more than the page tells whether there is another.
-pub(super) fn one_more(limit: usize) -> i64 {
-    i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX)
-}
 
 /// A run as its row has it.
 pub(super) struct Raw {

@@ -17,7 +17,7 @@ pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// are few, written often, and all read at a start; the ended ones are many, written once, and listed.
 /// `body` is a record of `store/codec`. `status` is a number of `write.rs`, `tasks` the ends of digests of task ARNs.
 /// `ended_errors` has a row for each name of a run's failure, each with what a listing may ask for beside it: so each
-/// filter is a walk along one index. `notes` is what the cell keeps for itself, such as changed limits.
+/// filter is a walk along one index; `ended_by_request` has it all for the runs of one request. `notes` is what the cell keeps for itself, such as changed limits.
 const TABLES: &str = "
 CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL) STRICT;
 CREATE TABLE open (
@@ -31,7 +31,7 @@ CREATE TABLE ended (
     revision INTEGER NOT NULL, status INTEGER NOT NULL, finished_at INTEGER NOT NULL, queue TEXT NOT NULL, errors TEXT,
     tasks BLOB, body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX ended_by_request ON ended (request, number, status);
+CREATE INDEX ended_by_request ON ended (request, number, status, queue, errors);
 CREATE INDEX ended_by_status ON ended (status, id);
 CREATE INDEX ended_by_queue ON ended (queue, status, id);
 CREATE INDEX ended_by_end ON ended (finished_at);

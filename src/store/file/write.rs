@@ -235,3 +235,28 @@ pub(super) fn mark(task_arn: &str) -> [u8; 4] {
     let [a, b, c, d, ..] = hash.to_le_bytes();
     [a, b, c, d]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::store::conformance::runs;
+
+    #[test]
+    fn specs_that_nobody_uses_make_room_and_those_in_use_stay() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, body BLOB)").unwrap();
+        let mut known = Known::default();
+        let [used, new] = [runs(1).remove(0), runs(1).remove(0)];
+        assert!(!Arc::ptr_eq(&used.spec, &new.spec));
+        let row = spec(&connection, &mut known, &used).unwrap();
+        // As if as many as may be remembered were none's any more.
+        for address in 0..SPECS - 1 {
+            known.specs.insert(address, (Weak::new(), [0; 32], 0));
+        }
+        assert_eq!(spec(&connection, &mut known, &new).unwrap(), row, "of equal specs there is one row");
+        let remembered: BTreeSet<usize> = known.specs.keys().copied().collect();
+        assert_eq!(remembered, BTreeSet::from([&used, &new].map(|run| Arc::as_ptr(&run.spec) as usize)));
+    }
+}

@@ -11,3 +11,4 @@ mod outbox;
 mod pace;
 mod requests;
 mod restart;
+mod threads;

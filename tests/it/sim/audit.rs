@@ -50,8 +50,10 @@ impl State {
             owners.extend(run.attempts.iter().filter_map(|a| a.task_arn.clone()).map(|arn| (arn, run.id)));
         }
         for task in self.ecs.tasks.clone() {
-            // Where the cell was away until ECS had forgotten the task, and every event of it was lost, nobody can know.
-            let unknowable = self.plan.may_lose_tasks() && task.lost_versions().count() == task.told_at.len();
+            // Where the cell was away until ECS had forgotten the task, and every event of it was lost or came
+            // hours later, nobody can know.
+            let unheard = task.lost_versions().count() + task.late;
+            let unknowable = self.plan.may_lose_tasks() && unheard >= task.told_at.len();
             if !owners.contains_key(&task.arn) && !unknowable {
                 self.violate(task.request, format!("nobody knows task {}", task.arn));
             }

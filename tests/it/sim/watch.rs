@@ -104,7 +104,8 @@ impl State {
             return;
         };
         // What only follows the task on its way is committed with what comes after it.
-        let decides = |a: &Attempt| a.stage == Stage::Over || a.last_status.as_deref() == Some("RUNNING");
+        let known = self.disk.runs.get(&run.id).and_then(Run::attempt).is_some_and(|a| a.started_at.is_some());
+        let decides = |a: &Attempt| a.stage == Stage::Over || a.started_at.is_some() && !known;
         if !run.attempt().is_some_and(decides) {
             return;
         }

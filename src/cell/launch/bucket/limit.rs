@@ -317,6 +317,9 @@ impl Limit {
     /// What the test of a cut has shown.
     fn judge(&mut self, cut: Cut, now: Instant) {
         let test = self.test;
+        if test.share() > MOST_NOISE {
+            return self.cut(false, now);
+        }
         let whole = test.plus(cut.half.unwrap_or_default());
         let stays = match cut.again {
             true => whole.share() >= 0.6 * self.noise(),
@@ -332,10 +335,11 @@ impl Limit {
         // If more were throttled before, or more and more are, the rate is still above a limit.
         let changes = [cut.alarm.above(whole), cut.run.above(whole), half.above(test), test.above(half)];
         let same = changes.into_iter().all(|deviations| deviations < SURE);
-        if test.share() > MOST_NOISE || stays && !same {
+        if stays && !same {
             return self.cut(false, now);
         }
-        self.learn(whole, stays);
+        // At the beginning of a test those come again that were throttled before it.
+        self.learn(if stays || cut.again { whole } else { test }, stays);
         self.begin(now);
         if stays {
             self.phase = cut.growth.map_or(Phase::Free, Phase::Growth);

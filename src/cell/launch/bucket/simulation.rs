@@ -110,7 +110,7 @@ fn world(seed: u64, set: f64, aws: &[Epoch]) -> World<'_> {
     World { seed, set, tasks_a_call: 1.0, aws, latency: (0.03, 0.15), demand: None }
 }
 
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 4;
 
 /// So long a rate is looked at: some thousand calls, and ten minutes at least.
 fn long(rate: f64) -> f64 {

@@ -199,6 +199,7 @@ impl State {
             if self.fault(self.plan.event_late) {
                 let longest = *pick(&mut self.dice, &[10 * SECOND, 5 * MINUTE, 3 * HOUR]);
                 at += self.between(SECOND, longest);
+                self.ecs.tasks[task].late += 1;
             }
             at = at.max(self.plan.back_at(self.now(), Away::Bus).unwrap_or(0));
             self.agenda.add(at, Act::Deliver(body.clone()));

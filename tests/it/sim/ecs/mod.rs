@@ -51,6 +51,8 @@ pub(super) struct SimTask {
     pub(super) listed_from: u64,
     /// When each version was told, and whether that event was lost; from version 2.
     pub(super) told_at: Vec<(u64, bool)>,
+    /// How many events came later than the others.
+    pub(super) late: usize,
 }
 
 /// What a token's first call did.

@@ -163,6 +163,7 @@ impl State {
             end_told: false,
             listed_from: now,
             told_at: Vec::new(),
+            late: 0,
             hidden_until: if self.chance(0.3) { now + self.between(0, 8_000) } else { now },
         };
         let lag = self.plan.faults.list_lag;

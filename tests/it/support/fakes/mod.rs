@@ -49,6 +49,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<FakeStore>,
     pub(crate) config: CellConfig,
     pub(crate) clock: Clock,
+    ids: Ids,
 }
 
 impl World {
@@ -66,6 +67,7 @@ impl World {
                 ..CellConfig::new("c")
             },
             clock: Clock::starting_at(Timestamp::from_millis(1_800_000_000_000)),
+            ids: Ids::seeded(1),
             journal,
         }
     }
@@ -89,7 +91,7 @@ impl World {
             notifier: Arc::clone(&self.topic) as _,
             store,
             clock: self.clock.clone(),
-            ids: Ids::default(),
+            ids: self.ids.clone(),
         };
         Cell::start(self.config.clone(), ports).await
     }

@@ -1,0 +1,159 @@
+//! Interleavings of real threads: what is accepted, stopped and due at the same time is committed in the order in which it
+//! was decided, and nothing is visible before its place in that order is taken.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, join_all};
+use serde_json::json;
+use taskwatch::cell::Cell;
+use taskwatch::core::notification::Destination;
+use taskwatch::core::request::RunRequest;
+use taskwatch::core::run::Run;
+use taskwatch::core::time::Timestamp;
+use taskwatch::store::{Capabilities, Change, Contents, Key, MemoryStore, Page, Posted, Query, Store, StoreError};
+use uuid::Uuid;
+
+use crate::support::fakes::{World, request};
+
+/// Rounds: with a run visible before its commit has its place, about one in a hundred goes wrong.
+const ROUNDS: usize = 300;
+const RUNS: usize = 40;
+
+/// A store that sees in which order the revisions of a run are put.
+#[derive(Default)]
+struct Ordered {
+    kept: MemoryStore,
+    revisions: Mutex<HashMap<Uuid, u64>>,
+    disorders: AtomicUsize,
+}
+
+impl Ordered {
+    fn see(&self, run: &Run) {
+        let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = revisions.insert(run.id, run.revision);
+        // The first that is put is the acceptance, and each that follows is newer.
+        if last.map_or(run.revision != 1, |last| run.revision <= last) {
+            self.disorders.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Store for Ordered {
+    fn capabilities(&self) -> Capabilities {
+        self.kept.capabilities()
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
+        self.kept.load()
+    }
+
+    fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
+        for change in &*changes {
+            if let Change::Put(run) = change {
+                self.see(run);
+            }
+        }
+        self.kept.commit(changes)
+    }
+
+    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.kept.confirm_owner()
+    }
+
+    fn outbox(
+        &self,
+        destination: &Destination,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
+        self.kept.outbox(destination, after, limit)
+    }
+
+    fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {
+        self.kept.find(key, limit)
+    }
+
+    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
+        self.kept.finished(query)
+    }
+
+    fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
+        self.kept.expire(ended_before, limit)
+    }
+}
+
+/// Stops the runs of a name as soon as anything of it can be seen, until all of them are there.
+async fn stop_by_name(cell: Cell, name: String) {
+    loop {
+        let found = cell.find(&name).await.unwrap_or_default();
+        let ids: Vec<Uuid> = found.iter().map(|run| run.id).collect();
+        cell.stop_all(&ids, "raced").await;
+        if ids.len() == RUNS {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_stop_by_name_never_commits_before_the_acceptance_of_its_runs() {
+    let mut world = World::new();
+    world.config.max_in_flight = 0;
+    let store = Arc::new(Ordered::default());
+    let cell = world.start_on(Arc::clone(&store) as Arc<dyn Store>).await;
+    for round in 0..ROUNDS {
+        let name = format!("r{round}");
+        let body = request(json!({"name": name, "count": RUNS, "timeoutSeconds": 1}));
+        let request = RunRequest::parse(&body.to_string()).expect("a request");
+        let submitting = tokio::spawn({
+            let cell = cell.clone();
+            async move { cell.submit(request).await.map(|submitted| submitted.runs.len()) }
+        });
+        let stopping = (0..3).map(|_| tokio::spawn(stop_by_name(cell.clone(), name.clone())));
+        join_all(stopping).await.into_iter().for_each(|stopped| stopped.expect("stopped"));
+        assert_eq!(submitting.await.expect("submitted").ok(), Some(RUNS));
+    }
+    cell.drain(Duration::from_secs(1)).await;
+    assert_eq!(store.disorders.load(Ordering::Relaxed), 0, "revisions were put out of order");
+    let kept = store.load().await.expect("readable").runs.all().await.expect("readable");
+    assert_eq!(kept.iter().filter(|run| !run.status.is_final()).count(), 0, "a stop was lost");
+}
+
+/// Redrives and submits of one name at the same time: every id that the name stands for is a run that is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn names_redrives_and_repeated_requests_race_without_phantoms() {
+    let mut world = World::new();
+    world.config.max_in_flight = 0;
+    world.config.keep_finished = 0;
+    world.store.keeps_final_runs();
+    let cell = world.start().await;
+    for round in 0..ROUNDS / 3 {
+        let name = format!("n{round}");
+        let parse = |more: serde_json::Value| RunRequest::parse(&request(more).to_string()).expect("a request");
+        let body = json!({"name": name, "count": 3});
+        let runs = cell.submit(parse(body.clone())).await.expect("taken").runs;
+        let ids: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
+        cell.stop_all(&ids, "so that it can be redriven").await;
+        let again = (0..3).map(|n| {
+            let other = json!({"name": name, "count": 4, "priority": n});
+            let (same, other, cell) = (parse(body.clone()), parse(other), cell.clone());
+            tokio::spawn(async move { (cell.submit(same).await.is_ok(), cell.submit(other).await.is_err()) })
+        });
+        let again: Vec<_> = again.collect();
+        let redriving = tokio::spawn({
+            let cell = cell.clone();
+            async move { cell.redrive_all(&ids).await.into_iter().filter(Result::is_ok).count() }
+        });
+        for answered in join_all(again).await {
+            assert_eq!(answered.expect("answered"), (true, true), "the name stands for its own request only");
+        }
+        assert_eq!(redriving.await.expect("redriven"), 3);
+        assert_eq!(cell.find(&name).await.expect("found").len(), 3);
+        cell.stop_all(&runs.iter().map(|run| run.id).collect::<Vec<_>>(), "over").await;
+    }
+    let sizes = cell.sizes();
+    assert_eq!((sizes.runs, sizes.names), (0, 0), "{sizes:?}");
+}
