@@ -84,7 +84,7 @@ impl Describer {
             Err(error @ CallError::Throttled(_)) => tracing::debug!(%error, "DescribeTasks was throttled"),
             // Logged when it begins: without these answers lost events are not made good.
             Err(error) if self.unanswered().insert(cluster.to_owned()) => {
-                tracing::warn!(cluster, %error, "DescribeTasks gave no answer; tasks without news are asked about again later");
+                tracing::warn!(cluster, %error, "DescribeTasks gave no answer; stale tasks are described again later");
             }
             Err(error) => tracing::debug!(cluster, %error, "DescribeTasks gave no answer"),
         }
