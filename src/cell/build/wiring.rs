@@ -23,7 +23,7 @@ use crate::cell::launch::{
 };
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::operate::{LIMITS_NOTE, LimitsControl, Redrive};
-use crate::cell::readiness::Readiness;
+use crate::cell::readiness::{QueuesHealth, Readiness};
 use crate::cell::receive::{Bounds, Handler, QueueKind, Receiving};
 use crate::cell::runs::RunIndex;
 use crate::cell::view::{Counters, Feed, Lookup, Stats, sample_counters};
@@ -406,11 +406,7 @@ impl Builder {
     }
 
     /// The pipelines of the queues that there are, and the health of each.
-    fn receiving(
-        &self,
-        events: Arc<TaskEvents>,
-        admission: &Arc<Admission>,
-    ) -> (Vec<Arc<Receiving>>, Vec<(&'static str, Arc<DependencyHealth>)>) {
+    fn receiving(&self, events: Arc<TaskEvents>, admission: &Arc<Admission>) -> (Vec<Arc<Receiving>>, QueuesHealth) {
         let (hearing, store_health) = (Arc::clone(&self.hearing), Arc::clone(&self.store_health));
         let events: Arc<dyn Handler> =
             Arc::new(EventsHandler { events, hearing, store_health, counters: Arc::clone(&self.counters) });
