@@ -156,12 +156,12 @@ def measure(o, endpoint, cell, pid):
 
 
 def report(o, endpoint, cell, asked, samples, used):
-    books = call(f"{endpoint}/_taskwatch/tasks")
-    counters, last = books["counters"], samples[-1][2]
+    ledger = call(f"{endpoint}/_taskwatch/tasks")
+    counters, last = ledger["counters"], samples[-1][2]
     calls, throttled = counters["calls"].get("RunTask", 0), counters["throttled"].get("RunTask", 0)
     began = samples[0][0]
     print(f"{asked} runs in {samples[-1][0] - began:.0f} s: {last['counters']['ended']}")
-    at = sorted(task["createdMillis"] / 1000 for task in books["tasks"])
+    at = sorted(task["createdMillis"] / 1000 for task in ledger["tasks"])
     if not o.minutes and at:
         span = at[-1] - at[0]
         granted = o.limit or o.rate

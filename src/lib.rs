@@ -45,18 +45,18 @@
 //! - Without AWS: [`local::start`] is an AWS endpoint in your process that fails on demand. `cargo run --example launch` launches
 //!   against it. Failures of ECS JSON at hand are named by [`core::explain`].
 //!
-//! # The house
+//! # Modules
 //!
-//! From the inside out; dependencies point from later rooms to earlier ones only. What is not re-exported at the top may
+//! From the inside out; dependencies point from later modules to earlier ones only. What is not re-exported at the top may
 //! change with any version before 1.0.
 //!
 //! - [`core`]: pure decisions. Requests, retries, failures, the state machine of a run. No clock, I/O or AWS types.
 //! - [`store`]: where runs and undelivered notifications are kept.
 //! - [`cell`]: the runtime that owns live runs and carries out what the core decides.
-//! - [`aws`]: the only room that knows the AWS SDK.
+//! - [`aws`]: the only module that knows the AWS SDK.
 //! - [`library`]: a cell inside your own program.
 //! - [`http`]: health and API of a serving cell.
-//! - [`local`]: an AWS endpoint that runs on one port and fails on demand; knows nothing of the other rooms.
+//! - [`local`]: an AWS endpoint that runs on one port and fails on demand; knows nothing of the other modules.
 //! - [`cli`]: one file a command.
 //!
 //! [README]: https://github.com/taskwatch/taskwatch

@@ -4,7 +4,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 
-use super::outlets::{later, never};
+use super::destinations::{later, never};
 use crate::cell::ports::CallError;
 use crate::core::notification::Notification;
 

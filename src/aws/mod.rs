@@ -1,11 +1,11 @@
-//! The only room that knows the AWS SDK: the cell's ports, on real AWS or any endpoint that speaks its protocols.
+//! The only module that knows the AWS SDK: the cell's ports, on real AWS or any endpoint that speaks its protocols.
 
+mod destinations;
 mod doctor;
 mod ecs;
 mod errors;
 mod eventbridge;
 mod identity;
-mod outlets;
 mod provision;
 mod setup;
 mod sns;
@@ -16,10 +16,10 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 
+pub use destinations::Publisher;
 pub use doctor::{Finding, Probe, ProbeError, Seen, Status, Subject, examine};
 pub use ecs::EcsClient;
 pub use identity::{Identity, IdentityError};
-pub use outlets::Publisher;
 pub use provision::{EventsPath, ProvisionError};
 pub use setup::{Action, Ask, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step, Thing, template};
 pub use sqs::SqsQueue;

@@ -7,7 +7,7 @@ use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::operation::publish_batch::PublishBatchError;
 use aws_sdk_sns::types::{BatchResultErrorEntry, MessageAttributeValue, PublishBatchRequestEntry};
 
-use super::outlets::{later, never};
+use super::destinations::{later, never};
 use crate::cell::ports::CallError;
 use crate::core::notification::Notification;
 
@@ -24,7 +24,7 @@ const OF_A_MESSAGE: [&str; 7] = [
 
 /// Publishes up to ten; one answer for each.
 pub(super) async fn publish(client: &Client, topic: &str, batch: &[Notification]) -> Vec<Result<(), CallError>> {
-    let fifo = batch.first().is_some_and(|notification| notification.outlet.is_fifo());
+    let fifo = batch.first().is_some_and(|notification| notification.destination.is_fifo());
     let entries: Result<Vec<_>, _> = batch.iter().zip(0..).map(|(n, place)| entry(place, n, fifo)).collect();
     let entries = match entries {
         Ok(entries) => entries,

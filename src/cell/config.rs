@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::ids::Ids;
 use super::ports::{Ecs, Notifier, Queue};
-use crate::core::notification::Outlets;
-use crate::core::storm::StormRules;
+use crate::core::breaker::BreakerRules;
+use crate::core::notification::Destinations;
 use crate::store::{Store, StoreError};
 
 /// Tasks a second on Fargate (AWS Fargate throttling quotas).
@@ -25,7 +25,7 @@ pub struct CellConfig {
     /// The AWS region, for notifications.
     pub region: String,
     /// Where runs that name no topic are told of, and the bus that is told of all.
-    pub outlets: Outlets,
+    pub destinations: Destinations,
     /// Tasks placed a second, on Fargate on demand and on Fargate Spot each.
     pub run_task_rate: f64,
     /// Tasks placed at once after a rest.
@@ -40,7 +40,7 @@ pub struct CellConfig {
     pub max_queued: usize,
     /// Most receives that are out on each queue at once; at an idle one it is one.
     pub receivers: usize,
-    /// A live task that was silent for so long is described.
+    /// A live task without an event for so long is described.
     pub reconcile_after: Duration,
     /// Without an events queue: how often tasks are described.
     pub poll: Option<Duration>,
@@ -49,7 +49,7 @@ pub struct CellConfig {
     /// How long a finished run can be asked for, and its name stands for it.
     pub keep: Duration,
     /// When a task definition that fails again and again is paused.
-    pub storm: StormRules,
+    pub breaker: BreakerRules,
 }
 
 impl CellConfig {
@@ -59,7 +59,7 @@ impl CellConfig {
             name: name.into(),
             account: String::new(),
             region: String::new(),
-            outlets: Outlets::default(),
+            destinations: Destinations::default(),
             run_task_rate: RATE,
             run_task_burst: BURST,
             max_in_flight: 1_000_000,
@@ -71,7 +71,7 @@ impl CellConfig {
             poll: None,
             keep_finished: 100_000,
             keep: Duration::from_secs(7 * 24 * 3600),
-            storm: StormRules::default(),
+            breaker: BreakerRules::default(),
         }
     }
 }
@@ -139,5 +139,5 @@ pub struct Sizes {
     /// Runs that may have a task, or are about to.
     pub live: usize,
     /// Notifications that are durable and not delivered.
-    pub untold: usize,
+    pub undelivered: usize,
 }

@@ -101,7 +101,7 @@ impl EventHearing {
     }
 
     /// Whether everything that ECS said by now was heard, but for what is lost. Until then a verdict that an event might
-    /// change needs a look.
+    /// change needs a check.
     pub(super) fn is_complete(&self) -> bool {
         self.until_complete().is_zero()
     }

@@ -37,7 +37,7 @@ use uuid::Uuid;
 pub use admit::{SubmitError, Submitted};
 pub use clock::Clock;
 pub use config::{CellConfig, CellError, Ports, Sizes};
-pub use control::{Hold, Limits, LimitsChange, LimitsError};
+pub use control::{Limits, LimitsChange, LimitsError, Pause};
 pub use deliver::DeliveryFailure;
 pub use ids::Ids;
 pub use launch::Pace;
@@ -48,9 +48,9 @@ pub use view::{
     Totals, Vitals,
 };
 
+use crate::core::breaker::OpenBreaker;
 use crate::core::request::RunRequest;
 use crate::core::run::Run;
-use crate::core::storm::Storm;
 use crate::core::time::Timestamp;
 use crate::store::{Query, StoreError};
 use build::Parts;
@@ -185,7 +185,7 @@ impl Cell {
     }
 
     /// Task definitions that are not launched because they failed for the same reason again and again.
-    pub fn storms(&self) -> Vec<Storm> {
+    pub fn open_breakers(&self) -> Vec<OpenBreaker> {
         self.parts.breakers.open()
     }
 
@@ -214,7 +214,7 @@ impl Cell {
         self.parts.delivery.undelivered()
     }
 
-    /// The destinations that do not take what they are given.
+    /// The destinations to which notifications cannot be delivered.
     pub fn delivery_failures(&self) -> Vec<DeliveryFailure> {
         self.parts.delivery.failures()
     }
@@ -273,7 +273,7 @@ impl Cell {
             timers: index.deadlines,
             waiting: self.parts.waiting.by_queue().values().sum(),
             live: self.parts.waiting.live(),
-            untold: self.parts.delivery.undelivered(),
+            undelivered: self.parts.delivery.undelivered(),
         }
     }
 

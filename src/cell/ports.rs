@@ -140,8 +140,8 @@ pub trait Queue: Send + Sync + 'static {
 
 /// Where notifications go.
 pub trait Notifier: Send + Sync + 'static {
-    /// Publishes what [`crate::core::notification::calls`] puts into one call, all for one outlet, in order; one answer for each.
-    /// [`CallError::Refused`]: the outlet will never take this one as it is. Anything else: it may take it later.
+    /// Publishes what [`crate::core::notification::calls`] puts into one call, all for one destination, in order; one answer for each.
+    /// [`CallError::Refused`]: the destination will never take this one as it is. Anything else: it may take it later.
     fn publish<'a>(&'a self, notifications: &'a [Notification]) -> BoxFuture<'a, Vec<Result<(), CallError>>>;
 }
 

@@ -9,10 +9,13 @@ use super::lifecycle::Lifecycle;
 /// One broken connection among many calls is everyday life; so many in a row are not.
 const UNANSWERED: u32 = 3;
 
+/// The queues that are received from, each as users know it, and whether that goes.
+pub(super) type QueuesHealth = Vec<(&'static str, Arc<DependencyHealth>)>;
+
 /// The health of all that a cell depends on.
 pub(super) struct Readiness {
     /// The queues that are received from.
-    pub(super) queues: Vec<(&'static str, Arc<DependencyHealth>)>,
+    pub(super) queues: QueuesHealth,
     pub(super) store: Arc<DependencyHealth>,
     pub(super) run_task: Arc<DependencyHealth>,
     pub(super) lifecycle: Arc<Lifecycle>,

@@ -45,16 +45,16 @@ pub(super) enum Command {
     /// The cell, live in this terminal: figures, runs, causes
     #[command(after_help = watch::WATCH_EXAMPLES)]
     Watch(watch::WatchArgs),
-    /// Stop a run, or all runs of a name of many
+    /// Stop a run, or all runs of an array request
     Stop(runs::StopArgs),
-    /// Begin runs again that ended short of their goal
+    /// Begin runs again that failed, timed out or were aborted
     #[command(after_help = redrive::REDRIVE_EXAMPLES)]
     Redrive(redrive::RedriveArgs),
     /// Launch nothing more of a queue or a task definition
     #[command(after_help = limits::PAUSE_EXAMPLES)]
-    Pause(limits::HoldArgs),
+    Pause(limits::PauseArgs),
     /// Launch again what was paused
-    Resume(limits::HoldArgs),
+    Resume(limits::PauseArgs),
     /// Make or repair a cell's queues, rule, policies and topic
     #[command(after_help = setup::SETUP_EXAMPLES)]
     Setup(setup::SetupArgs),

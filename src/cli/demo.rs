@@ -1,4 +1,4 @@
-//! `taskwatch demo`: endpoint, cell and a fleet in one process, and a look into ECS's own books at the end.
+//! `taskwatch demo`: endpoint, cell and a fleet in one process, and a look into ECS's own ledger at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -139,12 +139,12 @@ async fn cell(
     let mut config = CellConfig::new(CELL);
     config.region = "us-east-1".into();
     config.account = Options::default().account;
-    config.outlets.topic = Some(topic.to_owned());
+    config.destinations.topic = Some(topic.to_owned());
     // The endpoint's quotas are AWS's, in its own faster time.
     config.run_task_rate *= arguments.time_scale;
     config.reconcile_after = Duration::from_secs(10);
     // Its fleet fails on purpose, and is to come to its end.
-    config.storm.failures = 0;
+    config.breaker.failures = 0;
     let ports = Ports {
         ecs: Arc::new(clients.ecs()),
         events: Some(Arc::new(clients.queue(&path.queue_url))),
@@ -216,7 +216,7 @@ async fn receive(queue: &dyn Queue, wanted: usize) -> Vec<String> {
     ids
 }
 
-/// What happened, from the cell's books and from ECS's own.
+/// What happened, from the cell's ledger and from ECS's own.
 struct Report {
     wanted: usize,
     runs: Vec<Run>,

@@ -21,7 +21,7 @@ use crate::cell::Ports;
 use crate::cell::ports::{
     CallError, ContainerDefinition, Described, Ecs, Message, Notifier, Queue, RunTaskAnswer, RunTaskCall,
 };
-use crate::core::notification::{Notification, Outlet};
+use crate::core::notification::{Destination, Notification};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::store::{Capabilities, Change, Contents, FileStore, Key, Page, Posted, Query, Store, StoreError};
@@ -200,11 +200,11 @@ impl Store for Disk {
 
     fn outbox(
         &self,
-        outlet: &Outlet,
+        destination: &Destination,
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
-        self.store.outbox(outlet, after, limit)
+        self.store.outbox(destination, after, limit)
     }
 
     fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {

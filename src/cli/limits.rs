@@ -15,11 +15,11 @@ Examples:
   taskwatch pause --task-definition etl:7 --task-definition report
   taskwatch resume --queue team-a
 
-What is paused waits as QUEUED and burns no attempt; tasks that run go on.";
+What is paused waits as QUEUED and uses up no attempt; tasks that run go on.";
 
 /// `taskwatch pause` and `resume`.
 #[derive(Debug, Args)]
-pub(super) struct HoldArgs {
+pub(super) struct PauseArgs {
     /// A queue
     #[arg(long, required_unless_present = "task_definition")]
     queue: Vec<String>,
@@ -37,37 +37,39 @@ pub(super) enum Order {
     Resume,
 }
 
-pub(super) async fn hold(
+pub(super) async fn pause_or_resume(
     order: Order,
-    arguments: HoldArgs,
+    arguments: PauseArgs,
     global: &Global,
     settings: &Settings,
 ) -> Result<u8, CliError> {
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
     let queues = arguments.queue.iter().map(|name| json!({"queue": name}));
     let definitions = arguments.task_definition.iter().map(|name| json!({"taskDefinition": name}));
-    let holds: Vec<Value> = queues.chain(definitions).collect();
+    let pauses: Vec<Value> = queues.chain(definitions).collect();
     let body = match order {
-        Order::Pause => json!({"pause": holds}),
-        Order::Resume => json!({"resume": holds}),
+        Order::Pause => json!({"pause": pauses}),
+        Order::Resume => json!({"resume": pauses}),
     };
     let limits = server.patch(&["limits"], &body).await?;
     let listed = |name: &str| limits[name].as_array().cloned().unwrap_or_default();
-    let paused: Vec<Value> = [listed("holds"), listed("storms")].concat();
+    let paused: Vec<Value> = [listed("pauses"), listed("circuitBreakers")].concat();
     match global.output.unwrap_or(Format::Table) {
         Format::Json => output::json(&limits),
         Format::Table if paused.is_empty() => output::problem("nothing is paused"),
-        Format::Table => output::table(&["PAUSED", "NAME", "WHY"], &paused, |hold| named(hold).into()),
-        Format::Text => paused.iter().for_each(|hold| output::data(&named(hold).join("\t"))),
+        Format::Table => output::table(&["PAUSED", "NAME", "WHY"], &paused, |pause| named(pause).into()),
+        Format::Text => paused.iter().for_each(|pause| output::data(&named(pause).join("\t"))),
     }
     Ok(0)
 }
 
 /// What kind, its name, and who or what paused it.
-fn named(hold: &Value) -> [String; 3] {
-    let why = hold["error"].as_str().map_or("by hand".to_owned(), |error| format!("failed again and again: {error}"));
-    match hold["queue"].as_str() {
+fn named(pause: &Value) -> [String; 3] {
+    let why = pause["error"]
+        .as_str()
+        .map_or("by an operator".to_owned(), |error| format!("automatically, after repeated failures: {error}"));
+    match pause["queue"].as_str() {
         Some(queue) => ["queue".to_owned(), queue.to_owned(), why],
-        None => ["task definition".to_owned(), cell(&hold["taskDefinition"]), why],
+        None => ["task definition".to_owned(), cell(&pause["taskDefinition"]), why],
     }
 }

@@ -83,7 +83,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         _ => "warn",
     };
     settings.init_log(&format!("{usual},{}", crate::aws::QUIET))?;
-    for line in Settings::strangers() {
+    for line in settings.warnings() {
         match &arguments.command {
             // Its stderr is a log, which machines may read.
             Command::Serve => tracing::warn!("{line}"),
@@ -100,8 +100,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Watch(arguments) => watch::watch(arguments, &global, &settings).await,
         Command::Stop(arguments) => runs::stop(arguments, &global, &settings).await,
         Command::Redrive(arguments) => redrive::redrive(arguments, &global, &settings).await,
-        Command::Pause(arguments) => limits::hold(Order::Pause, arguments, &global, &settings).await,
-        Command::Resume(arguments) => limits::hold(Order::Resume, arguments, &global, &settings).await,
+        Command::Pause(arguments) => limits::pause_or_resume(Order::Pause, arguments, &global, &settings).await,
+        Command::Resume(arguments) => limits::pause_or_resume(Order::Resume, arguments, &global, &settings).await,
         Command::Local(arguments) => local::local(arguments).await,
         Command::Demo(arguments) => demo::demo(arguments, &global, &settings).await,
         Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments, &settings).await,

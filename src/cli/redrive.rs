@@ -26,13 +26,13 @@ pub(super) struct RedriveArgs {
     /// All runs in this status: FAILED, TIMED_OUT or ABORTED, or several with commas
     #[arg(long)]
     status: Option<String>,
-    /// All runs of this queue that ended short of their goal
+    /// All runs of this queue that failed, timed out or were aborted
     #[arg(long)]
     queue: Option<String>,
     /// All runs that were ended by a failure of this name, class or transience
     #[arg(long)]
     error: Option<String>,
-    /// All runs of this name that ended short of their goal
+    /// All runs of this name that failed, timed out or were aborted
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]

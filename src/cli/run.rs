@@ -49,7 +49,7 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
     let mut config = settings.cell_config(&name);
     config.region = region;
     // Whoever waits for these runs wants them to end, and nobody would mend anything meanwhile.
-    config.storm.failures = 0;
+    config.breaker.failures = 0;
     config.poll = path.queue_url(&arguments).is_none().then_some(POLL);
     let ports = Ports {
         ecs: Arc::new(clients.ecs()),

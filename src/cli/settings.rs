@@ -1,9 +1,11 @@
 //! Settings: `taskwatch.toml`, overridden by the environment, overridden by flags.
 
 mod check;
-mod strangers;
+mod renamed;
+
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -44,12 +46,18 @@ pub(super) struct Settings {
     max_provisioning: Option<usize>,
     describe_share: Option<f64>,
     reconcile_after_seconds: Option<u64>,
-    storm_failures: Option<u32>,
-    storm_window_seconds: Option<u64>,
-    storm_probe_seconds: Option<u64>,
+    #[serde(alias = "storm_failures")]
+    circuit_breaker_failures: Option<u32>,
+    #[serde(alias = "storm_window_seconds")]
+    circuit_breaker_window_seconds: Option<u64>,
+    #[serde(alias = "storm_probe_seconds")]
+    circuit_breaker_probe_seconds: Option<u64>,
     log: Option<String>,
     log_format: Option<String>,
     metrics: Option<String>,
+    /// Lines for settings of the file that have another name now.
+    #[serde(skip)]
+    renamed: Vec<String>,
 }
 
 /// Where runs are kept unless told otherwise.
@@ -75,14 +83,16 @@ impl Settings {
             None if Path::new("taskwatch.toml").is_file() => Self::file(Path::new("taskwatch.toml"))?,
             None => Self::default(),
         };
-        settings.overlay(&|name| std::env::var_os(format!("TASKWATCH_{name}")))?;
+        settings.overlay(&renamed::also_by_old_name(&|name| std::env::var_os(format!("TASKWATCH_{name}"))))?;
         Ok(settings)
     }
 
     fn file(path: &Path) -> Result<Self, CliError> {
         let shown = path.display();
         let text = std::fs::read_to_string(path).map_err(|e| CliError::usage(format!("{shown}: {e}")))?;
-        toml::from_str(&text).map_err(|e| {
+        let read: Result<Self, toml::de::Error> = toml::from_str(&text);
+        let with_warnings = |settings| Self { renamed: renamed::of_file(&text), ..settings };
+        read.map(with_warnings).map_err(|e| {
             let line = e.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count());
             CliError::usage(format!("{shown}, line {line}: {}", e.message().replace('\n', " ")))
         })
@@ -123,9 +133,9 @@ impl Settings {
         number(env, "MAX_PROVISIONING", &mut self.max_provisioning)?;
         number(env, "DESCRIBE_SHARE", &mut self.describe_share)?;
         number(env, "RECONCILE_AFTER_SECONDS", &mut self.reconcile_after_seconds)?;
-        number(env, "STORM_FAILURES", &mut self.storm_failures)?;
-        number(env, "STORM_WINDOW_SECONDS", &mut self.storm_window_seconds)?;
-        number(env, "STORM_PROBE_SECONDS", &mut self.storm_probe_seconds)?;
+        number(env, "CIRCUIT_BREAKER_FAILURES", &mut self.circuit_breaker_failures)?;
+        number(env, "CIRCUIT_BREAKER_WINDOW_SECONDS", &mut self.circuit_breaker_window_seconds)?;
+        number(env, "CIRCUIT_BREAKER_PROBE_SECONDS", &mut self.circuit_breaker_probe_seconds)?;
         self.check()
     }
 
@@ -148,9 +158,11 @@ impl Settings {
         }
     }
 
-    /// A line for each variable of the environment that looks like a setting and is none.
-    pub(super) fn strangers() -> Vec<String> {
-        strangers::strangers(&Self::variables())
+    /// A line for each setting that has another name now, and for each variable that looks like a setting and is none.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut lines = self.renamed.clone();
+        lines.extend(unknown::unknown(&Self::variables()));
+        lines
     }
 
     /// `TASKWATCH_KEEP`: how long finished runs can be asked for.
@@ -175,8 +187,8 @@ impl Settings {
     /// The cell's configuration with what was set.
     pub(super) fn cell_config(&self, name: &str) -> crate::cell::CellConfig {
         let mut config = crate::cell::CellConfig::new(name);
-        config.outlets.topic.clone_from(&self.topic_arn);
-        config.outlets.bus.clone_from(&self.event_bus);
+        config.destinations.topic.clone_from(&self.topic_arn);
+        config.destinations.bus.clone_from(&self.event_bus);
         config.run_task_rate = self.run_task_rate.unwrap_or(config.run_task_rate);
         config.run_task_burst = self.run_task_burst.unwrap_or(config.run_task_burst);
         config.max_in_flight = self.max_in_flight.unwrap_or(config.max_in_flight);
@@ -184,10 +196,10 @@ impl Settings {
         config.describe_share = self.describe_share.unwrap_or(config.describe_share);
         config.keep = self.keep().ok().flatten().unwrap_or(config.keep);
         config.reconcile_after = self.reconcile_after_seconds.map_or(config.reconcile_after, Duration::from_secs);
-        let storm = &mut config.storm;
-        storm.failures = self.storm_failures.unwrap_or(storm.failures);
-        storm.window = self.storm_window_seconds.map_or(storm.window, Duration::from_secs);
-        storm.probe = self.storm_probe_seconds.map_or(storm.probe, Duration::from_secs);
+        let breaker = &mut config.breaker;
+        breaker.failures = self.circuit_breaker_failures.unwrap_or(breaker.failures);
+        breaker.window = self.circuit_breaker_window_seconds.map_or(breaker.window, Duration::from_secs);
+        breaker.probe = self.circuit_breaker_probe_seconds.map_or(breaker.probe, Duration::from_secs);
         config
     }
 

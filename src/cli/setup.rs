@@ -15,7 +15,7 @@ pub(super) struct PathArgs {
     /// Name of the cell [default: TASKWATCH_CELL]
     #[arg(long)]
     cell: Option<String>,
-    /// Clusters, by name or ARN, whose tasks alone the rule lets in [default: every cluster]
+    /// Clusters, by name or ARN, to whose tasks the rule is limited [default: every cluster]
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     cluster: Vec<String>,
     /// Name of the requests queue, which cells may share [default: CELL-requests]
@@ -64,7 +64,7 @@ Examples:
   eval \"$(taskwatch setup --cell blue --cluster batch)\" && taskwatch doctor && taskwatch serve
   taskwatch setup --cell blue --print > blue.yaml
 
-What it does goes to stderr, the settings for `taskwatch serve` to stdout. Saying it again repairs what is wrong and leaves the rest.";
+What it does goes to stderr, the settings for `taskwatch serve` to stdout. Run it again to repair what is wrong; the rest stays unchanged.";
 
 pub(super) const TEARDOWN_EXAMPLES: &str = "\
 Examples:
@@ -152,7 +152,7 @@ pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings:
 fn refusal(arguments: &TeardownArgs, things: &[Thing]) -> Option<String> {
     let waiting: Vec<&Thing> = things.iter().filter(|thing| thing.requests > 0).collect();
     match (things.iter().any(|thing| thing.remove), arguments.yes) {
-        (true, false) if !arguments.dry_run => Some("nothing was removed: say it again with --yes".to_owned()),
+        (true, false) if !arguments.dry_run => Some("nothing was removed: run the same command with --yes".to_owned()),
         (true, true) if !waiting.is_empty() && !arguments.discard_requests => {
             let queues = waiting.iter().map(|thing| format!("about {} in {}", thing.requests, thing.name));
             let queues = queues.collect::<Vec<_>>().join(", ");
@@ -198,10 +198,10 @@ fn verb(action: Action, dry: bool) -> &'static str {
     match (action, dry) {
         (Action::Create, false) => "made",
         (Action::Change, false) => "changed",
-        (Action::Leave, false) => "left",
+        (Action::Leave, false) => "unchanged",
         (Action::Create, true) => "would make",
         (Action::Change, true) => "would change",
-        (Action::Leave, true) => "would leave",
+        (Action::Leave, true) => "unchanged",
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing in here reads a clock, does I/O, awaits, or knows an AWS SDK type; time is an argument.
 
 pub mod attempt;
+pub mod breaker;
 pub mod explain;
 pub mod failure;
 pub mod filter;
@@ -16,7 +17,6 @@ pub mod retry;
 pub mod run;
 pub mod run_task;
 pub mod status;
-pub mod storm;
 pub mod task;
 pub mod time;
 pub mod transition;

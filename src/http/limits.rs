@@ -5,13 +5,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 
+use super::attention::{InForce, in_force};
 use super::error::{ApiError, ErrorBody};
-use super::storms::{InForce, in_force};
 use super::{Api, body};
 use crate::cell::LimitsChange;
 
 /// Queues and task definitions paused at once: they are kept in one note of the store.
-const MOST_HOLDS: usize = 1_000;
+const MOST_PAUSES: usize = 1_000;
 
 /// Shows the limits and pauses in force.
 #[utoipa::path(get, path = "/v1/limits", tag = "limits", operation_id = "limits",
@@ -22,7 +22,7 @@ pub(super) async fn show(State(api): State<Api>) -> Json<InForce> {
 
 /// Changes limits, pauses and resumes: durable, and in force, when this answers. What is left out stays.
 ///
-/// What is paused waits as QUEUED and burns no attempt. `resume` comes before `pause`.
+/// What is paused waits as QUEUED and uses up no attempt. `resume` comes before `pause`.
 #[utoipa::path(patch, path = "/v1/limits", tag = "limits", operation_id = "changeLimits",
     request_body(content = LimitsChange, content_type = "application/json"),
     responses(
@@ -34,8 +34,8 @@ pub(super) async fn change(State(api): State<Api>, headers: HeaderMap, body: Bod
     let missing =
         || ApiError::invalid("there is no body: say what is to change, such as {\"pause\": [{\"queue\": \"team-a\"}]}");
     let change: LimitsChange = body::order(&headers, body).await?.ok_or_else(missing)?;
-    if api.cell.limits().holds.len() + change.pause.len() > MOST_HOLDS {
-        return Err(ApiError::invalid(format!("pause: at most {MOST_HOLDS} queues and task definitions at once")));
+    if api.cell.limits().pauses.len() + change.pause.len() > MOST_PAUSES {
+        return Err(ApiError::invalid(format!("pause: at most {MOST_PAUSES} queues and task definitions at once")));
     }
     let limits = api.cell.change_limits(change).await?;
     Ok(Json(in_force(&api.cell, limits)))

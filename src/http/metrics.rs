@@ -85,14 +85,25 @@ fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
     gauge(to, "taskwatch_in_flight_runs", "Runs that may have a task", vitals.in_flight as f64)?;
     gauge(to, "taskwatch_in_flight_runs_limit", "Most runs that may have a task", limits.max_in_flight as f64)?;
     gauge(to, "taskwatch_launch_rate_limit", "Tasks that may be placed a second", limits.run_task_rate)?;
-    gauge(to, "taskwatch_holds", "Queues and task definitions that are paused", limits.holds.len() as f64)?;
-    // Every class, so that a storm is a rise from 0 and not the first sight of a series.
-    let storms = cell.storms();
-    let by_class =
-        Class::ALL.map(|class| (class.as_str(), storms.iter().filter(|storm| storm.class == class).count() as f64));
-    gauges(to, "taskwatch_storms", "Reasons for which task definitions are paused by themselves", "class", by_class)?;
-    let troubles = cell.delivery_failures().len() as f64;
-    gauge(to, "taskwatch_outlets_in_trouble", "Topics and buses that do not take notifications", troubles)?;
+    gauge(to, "taskwatch_pauses", "Queues and task definitions that are paused", limits.pauses.len() as f64)?;
+    // Every class, so that an open breaker is a rise from 0 and not the first sight of a series.
+    let breakers = cell.open_breakers();
+    let by_class = Class::ALL
+        .map(|class| (class.as_str(), breakers.iter().filter(|breaker| breaker.class == class).count() as f64));
+    gauges(
+        to,
+        "taskwatch_circuit_breakers_open",
+        "Open circuit breakers: reasons for which launches of task definitions are paused",
+        "class",
+        by_class,
+    )?;
+    let failing = cell.delivery_failures().len() as f64;
+    gauge(
+        to,
+        "taskwatch_failing_destinations",
+        "Topics and buses to which notifications cannot be delivered",
+        failing,
+    )?;
     gauge(to, "taskwatch_outbox_notifications", "Notifications that nobody has taken yet", vitals.outbox as f64)?;
     let (age, help) =
         (vitals.outbox_age.as_secs_f64(), "How long ago the oldest of these notifications happened, or 0");
@@ -112,15 +123,23 @@ fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
         ("taskwatch_events", "Task events of this cell", &c.events),
         ("taskwatch_events_foreign", "Events that are not this cell's", &c.foreign),
         (
-            "taskwatch_events_of_strangers",
-            "Events of tasks under this cell's name that it did not launch",
-            &c.strangers,
+            "taskwatch_duplicate_cell_name_events",
+            "Events of foreign tasks with this cell's name: another cell has the same name",
+            &c.duplicate_cell_name,
         ),
         ("taskwatch_events_malformed", "Messages of the events queue that are no events", &c.malformed),
         ("taskwatch_corrections", "DescribeTasks answers that told what an event should have", &c.corrections),
         ("taskwatch_notifications", "Notifications delivered", &c.notified),
-        ("taskwatch_notifications_refused", "Times that a notification was refused for what it is", &c.untaken),
-        ("taskwatch_storms_begun", "Times that a task definition was paused by itself", &c.storms),
+        (
+            "taskwatch_notifications_rejected",
+            "Notifications that a topic or bus rejected; they are kept and tried again",
+            &c.notifications_rejected,
+        ),
+        (
+            "taskwatch_circuit_breakers_opened",
+            "Times that a circuit breaker opened and paused a task definition",
+            &c.breakers_opened,
+        ),
     ] {
         let counter = ConstCounter::new(count.get());
         counter.encode(to.encode_descriptor(name, help, None, MetricType::Counter)?)?;

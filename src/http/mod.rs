@@ -1,5 +1,6 @@
 //! The HTTP API of a serving cell: submit, look, follow, stop, redrive, limits, metrics, its health, and the page that shows it.
 
+mod attention;
 mod body;
 mod emf;
 mod error;
@@ -13,7 +14,6 @@ mod page;
 mod requests;
 mod runs;
 mod serve;
-mod storms;
 mod stream;
 mod submit;
 mod summary;

@@ -178,7 +178,7 @@ pub(super) struct StopOrder {
     reason: Option<String>,
 }
 
-/// Asks one run, or all of a name of many, to stop. Those that have ended stay as they are.
+/// Asks one run, or all of an array request, to stop. Those that have ended stay as they are.
 #[utoipa::path(post, path = "/v1/runs/{run}/stop", tag = "runs", operation_id = "stop",
     params(("run" = String, Path, description = "Its id or name, URL-encoded")),
     request_body(content = Option<StopOrder>, content_type = "application/json"),
@@ -205,7 +205,7 @@ pub(super) async fn stop(
     Ok((StatusCode::ACCEPTED, Json(Changed { runs })))
 }
 
-/// Begins a run again that ended short of its goal, or all such runs of a name of many.
+/// Begins a run again that failed, timed out or was aborted, or all such runs of an array request.
 ///
 /// Retries and `timeoutSeconds` count anew, attempts are numbered on, and the next end is told under an id of its own. Also runs
 /// that ended long ago, for as long as the cell keeps them.
@@ -242,7 +242,7 @@ pub(super) async fn redrive(
 async fn find(api: &Api, run: &str) -> Result<Vec<Run>, ApiError> {
     let mut found = api.cell.find(run).await?;
     if found.is_empty() {
-        return Err(ApiError::not_found(format!("{run:?} is no run's id or name here")));
+        return Err(ApiError::not_found(format!("{run:?} is neither the id nor the name of a run of this cell")));
     }
     found.sort_by_key(|run| run.index);
     Ok(found)

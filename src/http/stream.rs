@@ -44,7 +44,7 @@ pub(super) struct Wanted {
     /// Only runs of this queue.
     #[param(nullable = false)]
     queue: Option<String>,
-    /// Only the run of this name; of a name of many, all of them.
+    /// Only the run of this name; of an array request, all its runs.
     #[param(nullable = false)]
     name: Option<String>,
     /// A `summary` event every second.

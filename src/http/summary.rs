@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::storms::{self, Storms, Untaken};
+use super::attention::{self, CircuitBreakers, FailingDestination};
 use super::{Api, stream};
 use crate::cell::{Bucket, Cell, Counters, Limits, Phases, Quantiles, Times};
 use crate::core::time::Timestamp;
@@ -50,13 +50,13 @@ pub(super) struct Summary {
     /// What is in force.
     limits: Limits,
     #[serde(flatten)]
-    storms: Storms,
+    breakers: CircuitBreakers,
     /// Notifications that nobody has taken yet.
     outbox: usize,
-    /// Outlets that do not take them, 100 at most.
-    troubles: Vec<Untaken>,
+    /// Destinations to which they cannot be delivered, 100 at most.
+    delivery_failures: Vec<FailingDestination>,
     /// Those that are not among them.
-    troubles_left_out: usize,
+    delivery_failures_left_out: usize,
     /// From the launch queue to RUNNING, by phase, over the last hour.
     phases: PhaseTimes,
     /// From an event's arrival in its queue to its decision being durable, over the last hour.
@@ -182,7 +182,7 @@ fn of(cell: &Cell) -> Summary {
     let counters = cell.counters();
     let Counters { events, foreign, malformed, accepted, refused, launches, throttles, .. } = counters;
     let queues = vitals.waiting.len();
-    let (troubles, troubles_left_out) = storms::troubles(cell);
+    let (delivery_failures, delivery_failures_left_out) = attention::delivery_failures(cell);
     Summary {
         cell: cell.name().to_owned(),
         version: env!("CARGO_PKG_VERSION"),
@@ -197,10 +197,10 @@ fn of(cell: &Cell) -> Summary {
         in_flight: vitals.in_flight,
         launches_per_second: vitals.launch_rate,
         limits: cell.limits(),
-        storms: storms::storms(cell),
+        breakers: attention::breakers(cell),
         outbox: vitals.outbox,
-        troubles,
-        troubles_left_out,
+        delivery_failures,
+        delivery_failures_left_out,
         phases: cell.phases().into(),
         event_lag: (&counters.event_lag).into(),
         first_wait: (&counters.first_wait).into(),

@@ -113,10 +113,10 @@ impl Builder {
     #[must_use]
     pub fn topic(self, arn: impl Into<String>) -> Self {
         let arn = arn.into();
-        self.configure(|config| config.outlets.topic = Some(arn))
+        self.configure(|config| config.destinations.topic = Some(arn))
     }
 
-    /// Any other of the cell's settings: rates, runs in flight, storm control (off here unless set).
+    /// Any other of the cell's settings: rates, runs in flight, circuit breakers (off here unless set).
     ///
     /// ```
     /// use std::time::Duration;
@@ -145,7 +145,7 @@ impl Builder {
         let mut config = CellConfig::new(&name);
         config.region = clients.region().ok_or(ConnectError::NoRegion)?;
         // A program that waits for its runs wants them to end.
-        config.storm.failures = 0;
+        config.breaker.failures = 0;
         let store: Arc<dyn Store> = match &self.directory {
             Some(directory) => Arc::new(FileStore::open(directory)?),
             None => Arc::new(MemoryStore::default()),

@@ -69,7 +69,7 @@ impl Ends {
         } else {
             self.waiting().entry(id).or_default().push(sender);
             // It may have ended before anybody waited for it.
-            self.look(id);
+            self.check(id);
         }
         if self.closed.is_cancelled() {
             self.waiting().clear();
@@ -85,12 +85,12 @@ impl Ends {
                 change = changes.recv() => change,
             };
             match change {
-                Ok(numbered) if numbered.change.is_final => self.look(numbered.change.run),
+                Ok(numbered) if numbered.change.is_final => self.check(numbered.change.run),
                 Ok(_) => {}
                 // Some changes were missed: each run says for itself how it is.
                 Err(RecvError::Lagged(_)) => {
                     let all: Vec<Uuid> = self.waiting().keys().copied().collect();
-                    all.into_iter().for_each(|id| self.look(id));
+                    all.into_iter().for_each(|id| self.check(id));
                 }
                 Err(RecvError::Closed) => return self.close(),
             }
@@ -98,7 +98,7 @@ impl Ends {
     }
 
     /// Tells those who wait for a run if it has ended; those who wait for one that is gone hear that.
-    fn look(&self, id: Uuid) {
+    fn check(&self, id: Uuid) {
         let run = self.cell.run(id);
         if run.as_ref().is_some_and(|run| !run.status.is_final()) {
             return;

@@ -1,4 +1,4 @@
-//! The library's door: a cell inside your own program, without the service.
+//! The library: a cell inside your own program, without the service.
 
 mod builder;
 mod ends;
@@ -175,7 +175,7 @@ impl Taskwatch {
         self.take(request.try_into()?).await
     }
 
-    /// The runs that an id, a name, or the name of many stands for: what an earlier process left in the store, say.
+    /// The runs that an id, a name, or the name of an array request stands for: what an earlier process left in the store, say.
     ///
     /// # Errors
     /// The store cannot be read.

@@ -1,6 +1,6 @@
 //! An AWS endpoint on one port: SQS, SNS and EventBridge over their real wire protocols, and an ECS that fails on demand.
 //!
-//! It knows nothing of the other rooms: whatever works against it, works by AWS's protocols alone.
+//! It knows nothing of the other modules: whatever works against it, works by AWS's protocols alone.
 
 pub mod clock;
 pub mod ecs;
@@ -96,7 +96,7 @@ impl Local {
         &self.inner.sqs
     }
 
-    /// ECS's own books: every task and what was done to calls and events.
+    /// ECS's own ledger: every task and what was done to calls and events.
     pub fn inspection(&self) -> serde_json::Value {
         self.inner.ecs.get().map_or(serde_json::Value::Null, |ecs| ecs.inspection())
     }

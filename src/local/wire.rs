@@ -47,7 +47,7 @@ pub trait JsonService: Send + Sync {
     /// Answers one call.
     fn handle<'a>(&'a self, call: Call) -> futures::future::BoxFuture<'a, ApiResult>;
 
-    /// Its own books, for tests and people; nothing that AWS has.
+    /// Its own ledger, for tests and people; nothing that AWS has.
     fn inspection(&self) -> Value {
         Value::Null
     }

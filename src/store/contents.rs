@@ -6,7 +6,7 @@ use std::fmt;
 use futures::stream::{BoxStream, StreamExt as _};
 
 use super::StoreError;
-use crate::core::notification::Outlet;
+use crate::core::notification::Destination;
 use crate::core::run::Run;
 
 /// What a store held when it was opened. The runs come last, in parts: there may be millions.
@@ -14,8 +14,8 @@ use crate::core::run::Run;
 pub struct Contents {
     /// The cell's notes by name.
     pub notes: BTreeMap<String, String>,
-    /// How many notifications are not delivered, by outlet.
-    pub undelivered: BTreeMap<Outlet, usize>,
+    /// How many notifications are not delivered, by destination.
+    pub undelivered: BTreeMap<Destination, usize>,
     /// How many runs are open.
     pub open: usize,
     /// Every open run; of a store that does not outlive its process, the ended ones too.

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{Capabilities, Change, Contents, Key, Page, Posted, Query, Runs, Store, StoreError};
-use crate::core::notification::{Notification, Outlet};
+use crate::core::notification::{Destination, Notification};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 
@@ -21,9 +21,9 @@ pub struct MemoryStore {
 struct Kept {
     runs: BTreeMap<Uuid, Arc<Run>>,
     outbox: BTreeMap<u64, Arc<Notification>>,
-    places: BTreeMap<Outlet, BTreeSet<u64>>,
+    sequences: BTreeMap<Destination, BTreeSet<u64>>,
     /// Undelivered notifications by what makes them the same.
-    ids: BTreeSet<(String, Outlet)>,
+    ids: BTreeSet<(String, Destination)>,
     posted: u64,
     notes: BTreeMap<String, String>,
 }
@@ -44,21 +44,21 @@ impl Kept {
     }
 
     fn post(&mut self, notification: &Arc<Notification>) {
-        let outlet = &notification.outlet;
-        if self.ids.insert((notification.id.clone(), outlet.clone())) {
+        let destination = &notification.destination;
+        if self.ids.insert((notification.id.clone(), destination.clone())) {
             self.posted += 1;
-            self.places.entry(outlet.clone()).or_default().insert(self.posted);
+            self.sequences.entry(destination.clone()).or_default().insert(self.posted);
             self.outbox.insert(self.posted, Arc::clone(notification));
         }
     }
 
     fn deliver(&mut self, seq: u64) {
         let Some(delivered) = self.outbox.remove(&seq) else { return };
-        self.ids.remove(&(delivered.id.clone(), delivered.outlet.clone()));
-        if let Some(places) = self.places.get_mut(&delivered.outlet) {
-            places.remove(&seq);
-            if places.is_empty() {
-                self.places.remove(&delivered.outlet);
+        self.ids.remove(&(delivered.id.clone(), delivered.destination.clone()));
+        if let Some(sequences) = self.sequences.get_mut(&delivered.destination) {
+            sequences.remove(&seq);
+            if sequences.is_empty() {
+                self.sequences.remove(&delivered.destination);
             }
         }
     }
@@ -101,7 +101,11 @@ impl Store for MemoryStore {
         let kept = self.kept();
         let contents = Contents {
             notes: kept.notes.clone(),
-            undelivered: kept.places.iter().map(|(outlet, places)| (outlet.clone(), places.len())).collect(),
+            undelivered: kept
+                .sequences
+                .iter()
+                .map(|(destination, sequences)| (destination.clone(), sequences.len()))
+                .collect(),
             open: kept.runs.values().filter(|run| !run.status.is_final()).count(),
             runs: Runs::ready(cloned(kept.runs.values().collect())),
         };
@@ -120,13 +124,14 @@ impl Store for MemoryStore {
 
     fn outbox(
         &self,
-        outlet: &Outlet,
+        destination: &Destination,
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
         let kept = self.kept();
-        let places = kept.places.get(outlet);
-        let behind = places.into_iter().flat_map(|places| places.range(after + 1..)).take(limit.saturating_add(1));
+        let sequences = kept.sequences.get(destination);
+        let behind =
+            sequences.into_iter().flat_map(|sequences| sequences.range(after + 1..)).take(limit.saturating_add(1));
         let posted = |seq: &u64| Some(Posted { seq: *seq, notification: Notification::clone(kept.outbox.get(seq)?) });
         let page = page(behind.filter_map(posted).collect(), limit, |items, _| items.last().map(|last| last.seq));
         Box::pin(async { Ok(page) })
@@ -150,9 +155,9 @@ impl Store for MemoryStore {
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
         let mut kept = self.kept();
-        let untold: BTreeSet<Uuid> = kept.outbox.values().map(|notification| notification.run).collect();
+        let undelivered: BTreeSet<Uuid> = kept.outbox.values().map(|notification| notification.run).collect();
         let old = |run: &&Arc<Run>| run.status.is_final() && run.finished_at.is_some_and(|at| at < ended_before);
-        let old = kept.runs.values().filter(old).map(|run| run.id).filter(|id| !untold.contains(id));
+        let old = kept.runs.values().filter(old).map(|run| run.id).filter(|id| !undelivered.contains(id));
         let old: Vec<Uuid> = old.take(limit).collect();
         old.iter().for_each(|id| drop(kept.runs.remove(id)));
         Box::pin(async move { Ok(old.len()) })

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::core::notification::{Notification, Outlet};
+use crate::core::notification::{Destination, Notification};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 
@@ -31,7 +31,7 @@ pub enum Change {
     Put(Arc<Run>),
     /// The run is forgotten.
     Forget(Uuid),
-    /// This notification is to be delivered. One with the same id and outlet that is still kept stays as it is.
+    /// This notification is to be delivered. One with the same id and destination that is still kept stays as it is.
     Post(Arc<Notification>),
     /// What the cell notes for itself under a name (its limits, say), in place of what it had noted before.
     Note {
@@ -40,7 +40,7 @@ pub enum Change {
         /// JSON.
         text: String,
     },
-    /// The notification at this place of the outbox was delivered.
+    /// The notification with this sequence number of the outbox was delivered.
     Delivered(u64),
 }
 
@@ -68,7 +68,7 @@ pub struct Page<T, P> {
 /// A notification in the outbox.
 #[derive(Clone, Debug)]
 pub struct Posted {
-    /// Its place: later ones have higher numbers.
+    /// Its sequence number: later ones have higher numbers.
     pub seq: u64,
     /// What is to be delivered.
     pub notification: Notification,
@@ -134,10 +134,14 @@ pub trait Store: Send + Sync + 'static {
     /// acknowledged. [`StoreError::Fenced`]: it is not.
     fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// About `limit` of the oldest undelivered notifications of an outlet behind place `after` (0: from the first), in
+    /// About `limit` of the oldest undelivered notifications of a destination with sequence numbers above `after` (0: from the first), in
     /// order. The next page begins behind [`Page::next`].
-    fn outbox(&self, outlet: &Outlet, after: u64, limit: usize)
-    -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>>;
+    fn outbox(
+        &self,
+        destination: &Destination,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>>;
 
     /// At most `limit` runs, in the order of their index. The next page begins with the index [`Page::next`].
     fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>>;

@@ -1,12 +1,12 @@
 //! The HTTP API and the commands that speak it, against a cell in a world of fakes.
 
 mod bounds;
+mod breakers;
 mod description;
 mod documented;
 mod ended;
 mod metrics;
 mod page;
-mod storms;
 mod stream;
 mod watch;
 

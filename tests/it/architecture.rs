@@ -1,11 +1,11 @@
-//! The rooms of the house and the doors between them, as docs/architecture.md draws them.
+//! The modules and the dependencies allowed between them, as docs/architecture.md has them.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room, and the rooms whose names may appear in it.
-const DOORS: &[(&str, &[&str])] = &[
+/// Each module, and the modules on which it may depend.
+const ALLOWED: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("local", &[]),
     ("store", &["core"]),
@@ -20,13 +20,13 @@ const DOORS: &[(&str, &[&str])] = &[
 const MAX_LINES: usize = 500;
 
 #[test]
-fn rooms_open_one_way_only() {
+fn top_level_modules_depend_one_way_only() {
     let mut wrong = Vec::new();
-    for (room, doors) in DOORS {
-        for file in rust_files(&root().join("src").join(room)) {
-            for used in rooms_used(&code(&file)) {
-                if used != *room && !doors.contains(&used.as_str()) {
-                    wrong.push(format!("{}: {room} must not know crate::{used}", shown(&file)));
+    for (module, allowed) in ALLOWED {
+        for file in rust_files(&root().join("src").join(module)) {
+            for used in modules_used(&code(&file)) {
+                if used != *module && !allowed.contains(&used.as_str()) {
+                    wrong.push(format!("{}: {module} must not depend on crate::{used}", shown(&file)));
                 }
             }
         }
@@ -35,15 +35,18 @@ fn rooms_open_one_way_only() {
 }
 
 #[test]
-fn every_room_is_known() {
-    let known: BTreeSet<String> = DOORS.iter().map(|(room, _)| (*room).to_owned()).collect();
+fn every_module_is_known() {
+    let known: BTreeSet<String> = ALLOWED.iter().map(|(module, _)| (*module).to_owned()).collect();
     let built: BTreeSet<String> = fs::read_dir(root().join("src"))
         .expect("src/")
         .map(|entry| entry.expect("src/").path())
         .filter(|path| path.is_dir())
         .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
         .collect();
-    assert_eq!(built, known, "a room without its line in DOORS and docs/architecture.md, or the other way about");
+    assert_eq!(
+        built, known,
+        "a module without its line in ALLOWED and docs/architecture.md, or a line without its module"
+    );
 }
 
 #[test]
@@ -54,9 +57,13 @@ fn the_core_is_pure() {
 }
 
 #[test]
-fn only_the_aws_room_knows_the_sdk() {
-    for (room, _) in DOORS.iter().filter(|(room, _)| *room != "aws") {
-        assert_absent(&root().join("src").join(room), &["aws_sdk_", "aws_smithy", "aws_config"], "must ask crate::aws");
+fn only_the_aws_module_knows_the_sdk() {
+    for (module, _) in ALLOWED.iter().filter(|(module, _)| *module != "aws") {
+        assert_absent(
+            &root().join("src").join(module),
+            &["aws_sdk_", "aws_smithy", "aws_config"],
+            "must ask crate::aws",
+        );
     }
 }
 
@@ -94,24 +101,24 @@ fn every_test_that_the_documents_name_is_there() {
 }
 
 #[test]
-fn the_scan_sees_every_way_to_name_a_room() {
+fn the_scan_sees_every_way_to_name_a_module() {
     let source = "use crate::cell::ports;\nuse crate::{aws, core::{run, task}, self};\nlet x = crate::http::go();\n";
-    let used: Vec<_> = rooms_used(source).into_iter().collect();
+    let used: Vec<_> = modules_used(source).into_iter().collect();
     assert_eq!(used, ["aws", "cell", "core", "http", "self"]);
 }
 
 /// The first name after every `crate::` in the code, groups opened.
-fn rooms_used(code: &str) -> BTreeSet<String> {
-    let mut rooms = BTreeSet::new();
+fn modules_used(code: &str) -> BTreeSet<String> {
+    let mut modules = BTreeSet::new();
     for (_, rest) in code.match_indices("crate::").map(|(at, found)| (at, &code[at + found.len()..])) {
         if let Some(group) = rest.strip_prefix('{') {
-            rooms.extend(group_heads(group));
+            modules.extend(group_heads(group));
         } else {
-            rooms.insert(head(rest).to_owned());
+            modules.insert(head(rest).to_owned());
         }
     }
-    rooms.remove("");
-    rooms
+    modules.remove("");
+    modules
 }
 
 /// The first names of a `{…}` group, whose opening brace is gone.
@@ -142,7 +149,7 @@ fn head(path: &str) -> &str {
 
 fn assert_absent(folder: &Path, words: &[&str], rule: &str) {
     let mut wrong = Vec::new();
-    // A room's tests may read fixtures.
+    // A module's tests may read fixtures.
     for file in rust_files(folder).into_iter().filter(|file| !file.ends_with("tests.rs")) {
         let code = code(&file);
         wrong.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", shown(&file))));

@@ -125,7 +125,7 @@ fn explain_names_a_broken_line_and_explains_the_others() {
 }
 
 #[test]
-fn a_variable_that_is_no_setting_is_told_and_refuses_nothing() {
+fn a_variable_that_is_no_setting_gives_a_warning_and_refuses_nothing() {
     let run = |command: &[&str], variables: &[(&str, &str)]| {
         taskwatch().args(command).envs(variables.iter().copied()).output().expect("taskwatch")
     };

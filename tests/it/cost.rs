@@ -24,7 +24,7 @@ async fn calls(runs: usize) -> BTreeMap<String, u64> {
     let requests = clients.create_queue("requests").await.expect("a queue");
     let (topic, _) = clients.create_subscribed_topic("told").await.expect("a topic");
     let mut config = CellConfig::new("w");
-    config.outlets.topic = Some(topic);
+    config.destinations.topic = Some(topic);
     let ports = Ports {
         ecs: Arc::new(clients.ecs()),
         events: Some(Arc::new(clients.queue(&path.queue_url))),

@@ -90,7 +90,7 @@ Made from the table of reasons; do not edit it (`UPDATE_DOCS=1 cargo test docs::
 
 A failed attempt has one `error`, the most specific name, and a list of names that `ErrorEquals` in `retry` can match: ECS's own prefix, the stop code, the class
 (`Taskwatch.Network`), and whether another try can help: `Taskwatch.Transient` (yes), `Taskwatch.Elsewhere` (yes, better at the next of `placements`; `Taskwatch.Transient`
-matches it too), `Taskwatch.Permanent` (never), `Taskwatch.Application` (the program's own end: only its owner knows). `States.TaskFailed` matches all but timeouts,
+matches it too), `Taskwatch.Permanent` (never), `Taskwatch.Application` (the program's own end: only its owner knows whether a retry helps). `States.TaskFailed` matches all but timeouts,
 `States.Timeout` the timeouts, `States.ALL` everything. A text that is not in here is judged by its prefix, its stop code and its words.
 ";
 

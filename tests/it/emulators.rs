@@ -54,7 +54,7 @@ impl Fleet {
         let (ecs, tasks) = Ecs::new();
         let ecs = Arc::new(ecs);
         let mut config = CellConfig::new("blue");
-        config.outlets.topic = Some(topic);
+        config.destinations.topic = Some(topic);
         config.run_task_rate = 1_000.0;
         let ports = Ports {
             ecs: Arc::clone(&ecs) as _,
@@ -131,8 +131,8 @@ async fn a_fleet_runs_through_motos_rule_queues_and_topic() {
     let bodies: Vec<String> = families.iter().map(|family| request(family, family)).collect();
     fleet.aws.send(&fleet.requests, &bodies).await;
     fleet.aws.send(&fleet.requests, &["{\"runTask\": {\"taskDefinitio\": 1}}".to_owned(), "hello".to_owned()]).await;
-    let stranger = json!({ "taskArn": "arn:aws:ecs:us-east-1:123456789012:task/batch/0", "startedBy": "green/0" });
-    fleet.aws.put_events(&[stranger]).await;
+    let foreign = json!({ "taskArn": "arn:aws:ecs:us-east-1:123456789012:task/batch/0", "startedBy": "green/0" });
+    fleet.aws.put_events(&[foreign]).await;
     // Three tasks, and a second one of the flaky family.
     for _ in 0..4 {
         let placed = fleet.next_task().await;
@@ -156,7 +156,7 @@ async fn a_fleet_runs_through_motos_rule_queues_and_topic() {
 
 /// Hundreds of events through MiniStack's SQS, each twice and in the wrong order, among foreign ones.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fleet_survives_ministacks_queue_with_duplicates_disorder_and_strangers() {
+async fn a_fleet_survives_ministacks_queue_with_duplicates_disorder_and_foreign_events() {
     let ministack = Emulator::ministack();
     let mut events = String::new();
     let queue = async |_: &Clients, aws: &Aws| aws.queue("events").await;
@@ -180,7 +180,7 @@ async fn a_fleet_survives_ministacks_queue_with_duplicates_disorder_and_stranger
     let counters = fleet.cell.counters();
     let least = names.len() as u64;
     let counted = async || counters.malformed.get() >= least && counters.foreign.get() >= least;
-    eventually("strangers and rubbish are counted", counted).await;
+    eventually("foreign and malformed events are counted", counted).await;
     fleet.cell.drain(Duration::from_secs(5)).await;
-    assert_eq!(fleet.aws.depth(&events).await, 0, "strangers and rubbish were deleted, not bounced");
+    assert_eq!(fleet.aws.depth(&events).await, 0, "foreign and malformed events were deleted, not bounced");
 }

@@ -188,7 +188,7 @@ async fn every_fault_is_named_and_cured_singly() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(world.cell.counters().corrections.get() > 0, "the dropped events were never corrected");
 
-    // ECS's own books: every task belongs to an attempt, and no run had two.
+    // ECS's own ledger: every task belongs to an attempt, and no run had two.
     let known: std::collections::BTreeSet<String> = world
         .cell
         .runs()

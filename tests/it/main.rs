@@ -1,9 +1,10 @@
-//! The one integration binary: whole paths, through the public doors of the crate.
+//! The one integration binary: from end to end, through the public API of the crate.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
 
 mod api;
 mod architecture;
+mod breakers;
 mod cell;
 mod circles;
 mod cli;
@@ -13,6 +14,7 @@ mod commands;
 mod conformance;
 mod cost;
 mod crash;
+mod destinations;
 mod docs;
 mod emulators;
 mod faults;
@@ -21,13 +23,11 @@ mod infra;
 mod library;
 mod local_docs;
 mod model;
-mod outlets;
 mod placements;
 mod samples;
 mod seed;
 mod setup;
 mod sim;
-mod storms;
 mod support;
 #[cfg(feature = "otlp")]
 mod traces;

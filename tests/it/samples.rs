@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use taskwatch::core::breaker::{BreakerChange, CloseReason, OpenBreaker};
 use taskwatch::core::failure;
 use taskwatch::core::machine::{self, Input, Observation};
-use taskwatch::core::notification::{self, Notification, Origin, Outlets};
+use taskwatch::core::notification::{self, Destinations, Notification, Origin};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
-use taskwatch::core::storm::{Storm, Turn, Why};
 use taskwatch::core::time::Timestamp;
 use taskwatch::core::verdict::Verdict;
 use uuid::Uuid;
@@ -78,13 +78,13 @@ fn origin() -> Origin {
     Origin { cell: "blue".into(), account: "123456789012".into(), region: "eu-west-1".into() }
 }
 
-fn outlets() -> Outlets {
-    Outlets { topic: Some("arn:aws:sns:eu-west-1:123456789012:jobs".into()), bus: Some("jobs".into()) }
+fn destinations() -> Destinations {
+    Destinations { topic: Some("arn:aws:sns:eu-west-1:123456789012:jobs".into()), bus: Some("jobs".into()) }
 }
 
 /// The topic's and the bus's notification of a run's end.
 fn told(run: &Run) -> [Notification; 2] {
-    notification::build(run, &origin(), &outlets()).try_into().expect("two outlets")
+    notification::build(run, &origin(), &destinations()).try_into().expect("two destinations")
 }
 
 fn parsed(text: &str) -> Value {
@@ -107,9 +107,9 @@ fn of_bus(notification: &Notification) -> Value {
         "resources": notification.resources, "detail": parsed(&notification.message)})
 }
 
-fn storm() -> Storm {
+fn breaker() -> OpenBreaker {
     let failure = failure::from_exception("InvalidParameterException", "TaskDefinition is inactive");
-    Storm {
+    OpenBreaker {
         task_definition: "etl:7".into(),
         error: failure.error,
         class: failure.class,
@@ -124,8 +124,8 @@ fn storm() -> Storm {
     }
 }
 
-fn digest(turn: &Turn, at: Timestamp) -> Notification {
-    notification::digest(turn, at, &origin(), &outlets()).remove(0)
+fn digest(change: &BreakerChange, at: Timestamp) -> Notification {
+    notification::digest(change, at, &origin(), &destinations()).remove(0)
 }
 
 /// The samples, in the order of the page.
@@ -133,7 +133,7 @@ fn samples() -> Vec<Value> {
     let [failure, on_the_bus] = told(&failed(&[]));
     let own_words = failed(&[("notify", json!({"messages": {"FAILED": "the nightly export failed"}}))]);
     let [own_words, _] = told(&own_words);
-    let ended = Storm { failures: 27, failed_probes: 1, next_probe_at: None, ..storm() };
+    let ended = OpenBreaker { failures: 27, failed_probes: 1, next_probe_at: None, ..breaker() };
     vec![
         of_topic(&failure),
         detail(&succeeded()),
@@ -142,8 +142,8 @@ fn samples() -> Vec<Value> {
         json!({"Subject": own_words.subject, "Message": own_words.message}),
         json!({"MessageGroupId": failure.run, "MessageDeduplicationId": failure.id}),
         of_bus(&on_the_bus),
-        of_topic(&digest(&Turn::Paused(storm()), after(8))),
-        of_topic(&digest(&Turn::Resumed(ended, Why::Started), after(195))),
+        of_topic(&digest(&BreakerChange::Opened(breaker()), after(8))),
+        of_topic(&digest(&BreakerChange::Closed(ended, CloseReason::Started), after(195))),
     ]
 }
 

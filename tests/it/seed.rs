@@ -1,6 +1,6 @@
 //! The seed sample's own state machine, through the requests queue unchanged, on paused time.
 
-use taskwatch::core::notification::Outlet;
+use taskwatch::core::notification::Destination;
 use taskwatch::core::run::Status;
 
 use crate::support::fakes::{World, eventually};
@@ -11,7 +11,7 @@ const STATE_MACHINE: &str = include_str!("../../examples/state-machine.json");
 /// in seconds, and the message of the end.
 async fn run(failures: usize) -> (Status, Vec<u64>, String) {
     let mut world = World::new();
-    world.config.outlets.topic = None;
+    world.config.destinations.topic = None;
     world.topic.throttles.store(2, std::sync::atomic::Ordering::Relaxed);
     let cell = world.start().await;
     world.requests.put(STATE_MACHINE);
@@ -29,7 +29,7 @@ async fn run(failures: usize) -> (Status, Vec<u64>, String) {
     }
     eventually("a notification", || !world.topic.taken().is_empty()).await;
     let told = world.topic.taken().remove(0);
-    assert_eq!(told.outlet, Outlet::Topic("arn:aws:sns:us-east-1:123456789012:taskwatch".into()));
+    assert_eq!(told.destination, Destination::Topic("arn:aws:sns:us-east-1:123456789012:taskwatch".into()));
     assert_eq!(world.requests.deleted(), 1);
     let launches = world.ecs.launches();
     let waits = launches.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64().round() as u64).collect();
@@ -38,14 +38,14 @@ async fn run(failures: usize) -> (Status, Vec<u64>, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_seeds_retries_wait_10_20_and_40_seconds_and_its_failure_is_told_word_for_word() {
+async fn the_seeds_retries_wait_10_20_and_40_seconds_and_its_failure_is_notified_word_for_word() {
     let (status, waits, message) = run(9).await;
     assert_eq!((status, waits), (Status::Failed, vec![10, 20, 40]));
     assert_eq!(message, "AWS Fargate Task started by Step Functions failed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_seeds_success_is_told_word_for_word() {
+async fn the_seeds_success_is_notified_word_for_word() {
     let (status, waits, message) = run(1).await;
     assert_eq!((status, waits), (Status::Succeeded, vec![10]));
     assert_eq!(message, "AWS Fargate Task started by Step Functions succeeded");

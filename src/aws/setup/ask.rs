@@ -14,7 +14,7 @@ const LONGEST_TOPIC: usize = 256;
 pub struct Ask {
     /// The cell's name: the prefix of every `startedBy`.
     pub cell: String,
-    /// Clusters, by name or ARN, whose tasks alone the rule lets in. None: every cluster.
+    /// Clusters, by name or ARN, to whose tasks the rule is limited. None: every cluster.
     pub clusters: Vec<String>,
     /// Name of the requests queue, which cells may share; else `<cell>-requests`.
     pub requests_queue: Option<String>,

@@ -56,7 +56,7 @@ impl SetupError {
         let todo = if super::errors::is_denied(&code) {
             format!("; the caller needs {action} (docs/iam.md)")
         } else if code.contains("QueueDeletedRecently") {
-            "; SQS keeps a deleted queue's name for 60 seconds: wait a minute and say it again".to_owned()
+            "; SQS keeps a deleted queue's name for 60 seconds: wait a minute and run the command again".to_owned()
         } else if code.contains("KmsDisabled") || code.starts_with("KMS") || code.starts_with("Kms") {
             "; see to the key, or take SSE-SQS".to_owned()
         } else {
@@ -140,7 +140,7 @@ impl Setup {
     /// Does it, and says how the cell is to be started.
     ///
     /// # Errors
-    /// The first call that AWS refused. Saying it again goes on from there.
+    /// The first call that AWS refused. Running it again goes on from there.
     pub async fn apply(mut self) -> Result<Vec<(&'static str, String)>, SetupError> {
         apply::apply(&self.sdk, &self.wanted, &mut self.found, &self.steps).await?;
         Ok(self.environment())

@@ -9,7 +9,7 @@ use crate::cell::deliver::Delivery;
 use crate::cell::launch::{StopQueue, WaitingRuns};
 use crate::cell::lifecycle::Lifecycle;
 use crate::core::machine::Input;
-use crate::core::notification::Outlet;
+use crate::core::notification::Destination;
 
 /// Hands what is to be done to those who do it.
 pub(super) struct Effects {
@@ -29,7 +29,7 @@ impl Followers for Effects {
         self.stops.put(run);
     }
 
-    fn posted(&self, destinations: &[Outlet]) {
+    fn posted(&self, destinations: &[Destination]) {
         self.delivery.posted(destinations);
     }
 

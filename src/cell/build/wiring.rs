@@ -10,7 +10,7 @@ use crate::cell::admit::{Admission, RequestsHandler};
 use crate::cell::clock::Clock;
 use crate::cell::commit::{Commit, Committer, Pipeline, PipelineParts, Retention, expire_all};
 use crate::cell::config::{CellConfig, Ports};
-use crate::cell::control::{CircuitBreakers, EffectiveLimits, LimitOverrides, time_probes};
+use crate::cell::control::{BreakerControl, EffectiveLimits, LimitOverrides, time_probes};
 use crate::cell::definitions::Definitions;
 use crate::cell::deliver::{Delivery, DeliveryParts};
 use crate::cell::follow::{
@@ -23,7 +23,7 @@ use crate::cell::launch::{
 };
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::operate::{LIMITS_NOTE, LimitsControl, Redrive};
-use crate::cell::readiness::Readiness;
+use crate::cell::readiness::{QueuesHealth, Readiness};
 use crate::cell::receive::{Bounds, Handler, QueueKind, Receiving};
 use crate::cell::runs::RunIndex;
 use crate::cell::view::{Counters, Feed, Lookup, Stats, sample_counters};
@@ -47,7 +47,7 @@ pub(in crate::cell) struct Parts {
     pub(in crate::cell) waiting: Arc<WaitingRuns>,
     pub(in crate::cell) governor: Arc<Governor>,
     pub(in crate::cell) limits: Arc<EffectiveLimits>,
-    pub(in crate::cell) breakers: Arc<CircuitBreakers>,
+    pub(in crate::cell) breakers: Arc<BreakerControl>,
     pub(in crate::cell) admission: Arc<Admission>,
     pub(in crate::cell) redrive: Redrive,
     pub(in crate::cell) limits_control: Arc<LimitsControl>,
@@ -89,7 +89,7 @@ pub(super) struct Builder {
     wake: Arc<Notify>,
     hearing: Arc<EventHearing>,
     limits: Arc<EffectiveLimits>,
-    breakers: Arc<CircuitBreakers>,
+    breakers: Arc<BreakerControl>,
     governor: Arc<Governor>,
     waiting: Arc<WaitingRuns>,
     stops: Arc<StopQueue>,
@@ -124,9 +124,9 @@ impl Builder {
         let runs = Arc::new(index);
         let (wake, counters) = (Arc::<Notify>::default(), Arc::<Counters>::default());
         let limits = Arc::new(EffectiveLimits::new(&config, LimitOverrides::read(notes.get(LIMITS_NOTE))));
-        let told = (origin.clone(), config.outlets.clone());
+        let told = (origin.clone(), config.destinations.clone());
         let breakers =
-            Arc::new(CircuitBreakers::new(config.storm, notes, Arc::clone(&wake), Arc::clone(&counters), told));
+            Arc::new(BreakerControl::new(config.breaker, notes, Arc::clone(&wake), Arc::clone(&counters), told));
         let (rate, burst) = (limits.current().run_task_rate, limits.current().run_task_burst);
         Self {
             governor: Arc::new(Governor::new(rate, burst, config.describe_share)),
@@ -232,7 +232,7 @@ impl Builder {
             breakers: Arc::clone(&self.breakers),
             clock: self.clock.clone(),
             origin: self.origin.clone(),
-            destinations: self.config.outlets.clone(),
+            destinations: self.config.destinations.clone(),
             wake_launcher: Arc::clone(&self.wake),
         });
         (Arc::new(pipeline), commits)
@@ -366,7 +366,7 @@ impl Builder {
             Arc::clone(pipeline),
             Arc::clone(&events),
             Arc::clone(&launching.reads),
-            Arc::clone(&self.hearing),
+            (Arc::clone(&self.hearing), self.clock.clone()),
             Arc::clone(&self.lifecycle),
         ));
         let timekeeper = Timekeeper {
@@ -374,6 +374,7 @@ impl Builder {
             pipeline: Arc::clone(pipeline),
             describer: Arc::clone(&describer),
             hearing: Arc::clone(&self.hearing),
+            corrections: Arc::clone(&self.corrections),
             clock: self.clock.clone(),
             lifecycle: Arc::clone(&self.lifecycle),
         };
@@ -382,7 +383,6 @@ impl Builder {
             describer,
             hearing: Arc::clone(&self.hearing),
             corrections: Arc::clone(&self.corrections),
-            counters: Arc::clone(&self.counters),
             clock: self.clock.clone(),
             poll: self.config.poll,
             lifecycle: Arc::clone(&self.lifecycle),
@@ -406,11 +406,7 @@ impl Builder {
     }
 
     /// The pipelines of the queues that there are, and the health of each.
-    fn receiving(
-        &self,
-        events: Arc<TaskEvents>,
-        admission: &Arc<Admission>,
-    ) -> (Vec<Arc<Receiving>>, Vec<(&'static str, Arc<DependencyHealth>)>) {
+    fn receiving(&self, events: Arc<TaskEvents>, admission: &Arc<Admission>) -> (Vec<Arc<Receiving>>, QueuesHealth) {
         let (hearing, store_health) = (Arc::clone(&self.hearing), Arc::clone(&self.store_health));
         let events: Arc<dyn Handler> =
             Arc::new(EventsHandler { events, hearing, store_health, counters: Arc::clone(&self.counters) });

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::cell::view::RunChange;
 use crate::core::machine::Effect;
-use crate::core::notification::{Notification, Outlet};
+use crate::core::notification::{Destination, Notification};
 use crate::core::run::Run;
 use crate::store::Change;
 
@@ -32,7 +32,7 @@ pub(in crate::cell) struct Commit {
     pub(super) after: Vec<After>,
     pub(super) accepted: Option<Accepted>,
     /// Destinations for which it puts a notification into the outbox.
-    pub(super) destinations: Vec<Outlet>,
+    pub(super) destinations: Vec<Destination>,
     pub(super) done: Option<oneshot::Sender<Result<(), NotDurable>>>,
 }
 
@@ -62,7 +62,7 @@ impl Commit {
 
     /// Puts notifications into the outbox.
     pub(in crate::cell) fn post(&mut self, notifications: Vec<Notification>) {
-        self.destinations.extend(notifications.iter().map(|notification| notification.outlet.clone()));
+        self.destinations.extend(notifications.iter().map(|notification| notification.destination.clone()));
         self.changes.extend(notifications.into_iter().map(|notification| Change::Post(Arc::new(notification))));
     }
 

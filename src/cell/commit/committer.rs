@@ -15,7 +15,7 @@ use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::RunIndex;
 use crate::cell::view::Feed;
 use crate::core::machine::Effect;
-use crate::core::notification::Outlet;
+use crate::core::notification::Destination;
 use crate::store::{Change, Store, StoreError};
 
 /// Most transitions made durable in one commit.
@@ -32,7 +32,7 @@ pub(in crate::cell) trait Followers: Send + Sync {
     /// A run's task is to be stopped.
     fn stop_task(&self, run: Uuid);
     /// Notifications were put into the outbox for these destinations, one each.
-    fn posted(&self, destinations: &[Outlet]);
+    fn posted(&self, destinations: &[Destination]);
     /// The store cannot hold what a run has become: it is to end.
     fn too_large(&self, run: Uuid, why: String);
 }

@@ -11,11 +11,11 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::clock::Clock;
-use super::control::CircuitBreakers;
+use super::control::BreakerControl;
 use super::runs::{RunIndex, Updated};
 use super::view::{RunChange, Stats};
 use crate::core::machine::{self, ChangeKind, Effect, Input};
-use crate::core::notification::{self, Origin, Outlets};
+use crate::core::notification::{self, Destinations, Origin};
 use crate::core::run::Run;
 use crate::core::transition::{Snapshot, Transition};
 use crate::store::Change;
@@ -32,10 +32,10 @@ pub(super) struct Pipeline {
     commits: mpsc::Sender<Commit>,
     runs: Arc<RunIndex>,
     stats: Arc<Stats>,
-    breakers: Arc<CircuitBreakers>,
+    breakers: Arc<BreakerControl>,
     clock: Clock,
     origin: Origin,
-    destinations: Outlets,
+    destinations: Destinations,
     /// Something was freed that a waiting launch may use.
     wake_launcher: Arc<tokio::sync::Notify>,
 }
@@ -44,10 +44,10 @@ pub(super) struct Pipeline {
 pub(super) struct PipelineParts {
     pub(super) runs: Arc<RunIndex>,
     pub(super) stats: Arc<Stats>,
-    pub(super) breakers: Arc<CircuitBreakers>,
+    pub(super) breakers: Arc<BreakerControl>,
     pub(super) clock: Clock,
     pub(super) origin: Origin,
-    pub(super) destinations: Outlets,
+    pub(super) destinations: Destinations,
     pub(super) wake_launcher: Arc<tokio::sync::Notify>,
 }
 

@@ -1,4 +1,4 @@
-//! Circuit breakers: what runs come to goes to the circuits of `core::storm`, the launch queue keeps to them, the store keeps
+//! Circuit breakers: the outcomes of runs go to `core::breaker`, the launch queue keeps to them, the store keeps
 //! them, and operators are notified through the outbox; all in the commit of the failure that was one too many.
 
 use std::collections::BTreeMap;
@@ -9,24 +9,28 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::limits::Hold;
+use super::limits::Pause;
 use crate::cell::clock::Clock;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::view::Counters;
-use crate::core::notification::{self, Notification, Origin, Outlets};
-use crate::core::storm::{Follows, Gate, Seen, Storm, StormRules, Storms, Turn};
+use crate::core::breaker::{
+    AttemptOutcome, BreakerChange, BreakerRules, BreakerSnapshot, CircuitBreakers, Effects, OpenBreaker,
+};
+use crate::core::notification::{self, Destinations, Notification, Origin};
 use crate::core::time::Timestamp;
 use crate::core::transition::Transition;
 use crate::store::Change;
 
 /// The note in the store.
-const NOTE: &str = "storms";
+const NOTE: &str = "circuit-breakers";
+/// Its name before; it is read where the store has no other.
+const OLD_NOTE: &str = "storms";
 /// The longest sleep; every change of a circuit ends it.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// The circuits of a cell's task definitions.
-pub(in crate::cell) struct CircuitBreakers {
-    circuits: Mutex<Storms>,
+pub(in crate::cell) struct BreakerControl {
+    circuits: Mutex<CircuitBreakers>,
     /// The version of what the launch queue is to keep to.
     version: AtomicU64,
     /// A circuit opened or closed, or its probe left or came back.
@@ -34,7 +38,7 @@ pub(in crate::cell) struct CircuitBreakers {
     wake_launcher: Arc<Notify>,
     counters: Arc<Counters>,
     origin: Origin,
-    destinations: Outlets,
+    destinations: Destinations,
 }
 
 /// What is committed with the transition that moved a circuit.
@@ -57,32 +61,32 @@ impl Recorded<'_> {
 
 /// The circuits, locked. After a run, or the launch queue, and never before.
 struct BreakersLock<'b> {
-    circuits: MutexGuard<'b, Storms>,
-    breakers: &'b CircuitBreakers,
+    circuits: MutexGuard<'b, CircuitBreakers>,
+    breakers: &'b BreakerControl,
     before: u64,
 }
 
 impl Drop for BreakersLock<'_> {
     fn drop(&mut self) {
-        let now = self.circuits.gate_version();
+        let now = self.circuits.version();
         if now != self.before {
             self.breakers.announce(now);
         }
     }
 }
 
-impl CircuitBreakers {
+impl BreakerControl {
     /// Circuits as an earlier process left them. A note that cannot be read is no reason not to start, but must not go
     /// unseen.
     pub(in crate::cell) fn new(
-        rules: StormRules,
+        rules: BreakerRules,
         notes: &BTreeMap<String, String>,
         wake_launcher: Arc<Notify>,
         counters: Arc<Counters>,
-        (origin, destinations): (Origin, Outlets),
+        (origin, destinations): (Origin, Destinations),
     ) -> Self {
-        let note = notes.get(NOTE).map(String::as_str).unwrap_or("[]");
-        let kept: Vec<Storm> = serde_json::from_str(note).unwrap_or_else(|error| {
+        let note = notes.get(NOTE).or_else(|| notes.get(OLD_NOTE)).map(String::as_str).unwrap_or("[]");
+        let kept: Vec<OpenBreaker> = serde_json::from_str(note).unwrap_or_else(|error| {
             tracing::error!(%error, note, "the circuit breakers in the store cannot be read: nothing is paused by them");
             Vec::new()
         });
@@ -90,19 +94,19 @@ impl CircuitBreakers {
             let (task_definition, error) = (&open.task_definition, &open.error);
             tracing::warn!(task_definition, error, "launches were paused before the restart");
         }
-        let circuits = Storms::new(rules, kept);
-        let version = AtomicU64::new(circuits.gate_version());
+        let circuits = CircuitBreakers::new(rules, kept);
+        let version = AtomicU64::new(circuits.version());
         let circuits = Mutex::new(circuits);
         Self { circuits, version, moved: Notify::new(), wake_launcher, counters, origin, destinations }
     }
 
     fn lock(&self) -> BreakersLock<'_> {
         let circuits = self.circuits.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = circuits.gate_version();
+        let before = circuits.version();
         BreakersLock { circuits, breakers: self, before }
     }
 
-    /// The launch queue is to keep to another gate.
+    /// The launch queue is to keep to another snapshot.
     fn announce(&self, version: u64) {
         self.version.store(version, Ordering::Release);
         self.moved.notify_one();
@@ -110,18 +114,18 @@ impl CircuitBreakers {
     }
 
     /// The open circuits.
-    pub(in crate::cell) fn open(&self) -> Vec<Storm> {
-        self.lock().circuits.storms()
+    pub(in crate::cell) fn open(&self) -> Vec<OpenBreaker> {
+        self.lock().circuits.open()
     }
 
-    /// The version of [`Self::gate`].
+    /// The version of [`Self::snapshot`].
     pub(in crate::cell) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
     /// What the launch queue is to keep to.
-    pub(in crate::cell) fn gate(&self) -> Gate {
-        self.lock().circuits.gate()
+    pub(in crate::cell) fn snapshot(&self) -> BreakerSnapshot {
+        self.lock().circuits.snapshot()
     }
 
     /// Records what a transition says of its task definition; `None` if it says nothing. `waits_again`: its call came to
@@ -132,7 +136,7 @@ impl CircuitBreakers {
         waits_again: bool,
         now: Timestamp,
     ) -> Option<Recorded<'_>> {
-        let seen = Seen::of(transition);
+        let seen = AttemptOutcome::of(transition);
         if seen.is_none() && !waits_again {
             return None;
         }
@@ -140,37 +144,37 @@ impl CircuitBreakers {
         if waits_again {
             lock.circuits.waits_again(transition.run().id);
         }
-        let follows = seen.map(|seen| lock.circuits.saw(&seen, now)).unwrap_or_default();
-        Some(self.recorded(lock, follows, now))
+        let effects = seen.map(|seen| lock.circuits.record_outcome(&seen, now)).unwrap_or_default();
+        Some(self.recorded(lock, effects, now))
     }
 
     /// An operator lets task definitions go.
-    pub(in crate::cell) fn resume(&self, holds: &[Hold], now: Timestamp) -> Recorded<'_> {
+    pub(in crate::cell) fn resume(&self, pauses: &[Pause], now: Timestamp) -> Recorded<'_> {
         let mut lock = self.lock();
-        let follows = lock.circuits.resume(|definition| holds.iter().any(|hold| hold.is_for(definition)), now);
-        self.recorded(lock, follows, now)
+        let effects = lock.circuits.resume(|definition| pauses.iter().any(|pause| pause.is_for(definition)), now);
+        self.recorded(lock, effects, now)
     }
 
-    /// What operators are told, and what is kept.
-    fn recorded<'b>(&self, lock: BreakersLock<'b>, follows: Follows, now: Timestamp) -> Recorded<'b> {
+    /// The notifications for operators, and the note that is kept.
+    fn recorded<'b>(&self, lock: BreakersLock<'b>, effects: Effects, now: Timestamp) -> Recorded<'b> {
         let mut notifications = Vec::new();
-        for turn in &follows.turns {
-            log(turn);
-            self.counters.storms.add(usize::from(matches!(turn, Turn::Paused(_))));
-            notifications.extend(notification::digest(turn, now, &self.origin, &self.destinations));
+        for change in &effects.changes {
+            log(change);
+            self.counters.breakers_opened.add(usize::from(matches!(change, BreakerChange::Opened(_))));
+            notifications.extend(notification::digest(change, now, &self.origin, &self.destinations));
         }
         // Plain data with text keys: it cannot fail.
-        let text = || serde_json::to_string(&lock.circuits.storms()).unwrap_or_else(|_| "[]".into());
-        let note = follows.keep.then(|| Change::Note { name: NOTE, text: text() });
+        let text = || serde_json::to_string(&lock.circuits.open()).unwrap_or_else(|_| "[]".into());
+        let note = effects.persist.then(|| Change::Note { name: NOTE, text: text() });
         Recorded { notifications, note, lock }
     }
 
     /// A run leaves the launch queue as its task definition's probe; what the queue is to keep to from here on.
-    pub(in crate::cell) fn send_probe(&self, definition: &str, run: Uuid) -> Gate {
+    pub(in crate::cell) fn send_probe(&self, definition: &str, run: Uuid) -> BreakerSnapshot {
         let mut lock = self.lock();
         lock.circuits.probing(definition, run);
         tracing::info!(task_definition = definition, %run, "one run is let through, to see whether it starts");
-        lock.circuits.gate()
+        lock.circuits.snapshot()
     }
 
     /// The run was not launched: if it was a probe another may go in its place.
@@ -180,7 +184,7 @@ impl CircuitBreakers {
 }
 
 /// Lets probes through when it is time, until the cell ends.
-pub(in crate::cell) async fn time_probes(breakers: Arc<CircuitBreakers>, clock: Clock, lifecycle: Arc<Lifecycle>) {
+pub(in crate::cell) async fn time_probes(breakers: Arc<BreakerControl>, clock: Clock, lifecycle: Arc<Lifecycle>) {
     loop {
         let now = clock.now();
         let next = {
@@ -198,17 +202,17 @@ pub(in crate::cell) async fn time_probes(breakers: Arc<CircuitBreakers>, clock: 
     }
 }
 
-fn log(turn: &Turn) {
-    match turn {
-        Turn::Paused(storm) => tracing::warn!(
-            task_definition = storm.task_definition,
-            error = storm.error,
-            cause = storm.cause,
-            failures = storm.failures,
-            "launches are paused: trying again does not cure this"
+fn log(change: &BreakerChange) {
+    match change {
+        BreakerChange::Opened(breaker) => tracing::warn!(
+            task_definition = breaker.task_definition,
+            error = breaker.error,
+            cause = breaker.cause,
+            failures = breaker.failures,
+            "launches of this task definition are paused automatically: a retry does not help"
         ),
-        Turn::Resumed(storm, why) => {
-            tracing::info!(task_definition = storm.task_definition, error = storm.error, ?why, "launches go on");
+        BreakerChange::Closed(breaker, why) => {
+            tracing::info!(task_definition = breaker.task_definition, error = breaker.error, ?why, "launches go on");
         }
     }
 }

@@ -12,14 +12,14 @@ use crate::cell::target::plain;
 /// Runs that are not launched for now: they wait as `QUEUED`, and it costs them no attempt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum Hold {
+pub enum Pause {
     /// All runs of a queue.
     Queue(String),
     /// All runs of a task definition: `family:revision`, or every revision of a `family`.
     TaskDefinition(String),
 }
 
-impl Hold {
+impl Pause {
     /// An ARN's last part is what counts.
     pub(in crate::cell) fn plainly(self) -> Self {
         match self {
@@ -57,14 +57,14 @@ pub struct Limits {
     /// Most tasks in PROVISIONING in a cluster.
     pub max_provisioning: usize,
     /// What is paused.
-    pub holds: Vec<Hold>,
+    pub pauses: Vec<Pause>,
 }
 
 /// A change to the limits; what is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LimitsChange {
-    /// First, everything that was ever changed goes back to the cell's settings. Holds stay.
+    /// First, everything that was ever changed goes back to the cell's settings. Pauses stay.
     pub reset: bool,
     /// Tasks a second.
     #[schema(exclusive_minimum = 0.0)]
@@ -78,9 +78,9 @@ pub struct LimitsChange {
     /// Most tasks in PROVISIONING in a cluster.
     pub max_provisioning: Option<usize>,
     /// What is not to be launched any more.
-    pub pause: Vec<Hold>,
-    /// What is to be launched again; a task definition also if it was paused because it failed again and again.
-    pub resume: Vec<Hold>,
+    pub pause: Vec<Pause>,
+    /// What is to be launched again; a task definition also if it was paused because it failed repeatedly.
+    pub resume: Vec<Pause>,
 }
 
 /// Why limits cannot be changed.
@@ -106,7 +106,8 @@ pub(in crate::cell) struct LimitOverrides {
     max_in_flight: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_provisioning: Option<usize>,
-    holds: BTreeSet<Hold>,
+    #[serde(alias = "holds")]
+    pauses: BTreeSet<Pause>,
 }
 
 impl LimitOverrides {
@@ -114,7 +115,7 @@ impl LimitOverrides {
     pub(in crate::cell) fn read(note: Option<&String>) -> Self {
         let Some(note) = note else { return Self::default() };
         let overrides = serde_json::from_str(note).unwrap_or_else(|error| {
-            tracing::error!(%error, note, "the limits in the store cannot be read: the settings hold, and nothing is paused");
+            tracing::error!(%error, note, "the limits in the store cannot be read: the settings apply, and nothing is paused");
             Self::default()
         });
         if overrides != Self::default() {
@@ -130,7 +131,7 @@ impl LimitOverrides {
             run_task_burst: self.run_task_burst.unwrap_or(settings.run_task_burst),
             max_in_flight: self.max_in_flight.unwrap_or(settings.max_in_flight),
             max_provisioning: self.max_provisioning.unwrap_or(settings.max_provisioning),
-            holds: self.holds.iter().cloned().collect(),
+            pauses: self.pauses.iter().cloned().collect(),
         }
     }
 
@@ -153,23 +154,23 @@ impl LimitOverrides {
         if let Some((name, _)) = integers.into_iter().find(|(_, value)| *value == Some(0)) {
             return wrong(name, "0".into(), "an integer above 0; use pause to stop launches");
         }
-        if change.pause.iter().chain(&change.resume).any(|hold| hold.name().trim().is_empty()) {
+        if change.pause.iter().chain(&change.resume).any(|pause| pause.name().trim().is_empty()) {
             return wrong("a name in pause or resume", "empty".into(), "a queue or a task definition");
         }
         let (resume, pause) =
-            (change.resume.into_iter().map(Hold::plainly), change.pause.into_iter().map(Hold::plainly));
-        let mut holds = self.holds.clone();
-        for hold in resume {
-            holds.remove(&hold);
+            (change.resume.into_iter().map(Pause::plainly), change.pause.into_iter().map(Pause::plainly));
+        let mut pauses = self.pauses.clone();
+        for pause in resume {
+            pauses.remove(&pause);
         }
-        holds.extend(pause);
+        pauses.extend(pause);
         let base = if change.reset { &Self::default() } else { self };
         Ok(Self {
             run_task_rate: change.run_task_rate.or(base.run_task_rate),
             run_task_burst: change.run_task_burst.or(base.run_task_burst),
             max_in_flight: change.max_in_flight.or(base.max_in_flight),
             max_provisioning: change.max_provisioning.or(base.max_provisioning),
-            holds,
+            pauses,
         })
     }
 }
@@ -230,8 +231,8 @@ impl EffectiveLimits {
 mod tests {
     use super::*;
 
-    fn queue(name: &str) -> Hold {
-        Hold::Queue(name.into())
+    fn queue(name: &str) -> Pause {
+        Pause::Queue(name.into())
     }
 
     #[test]
@@ -242,20 +243,27 @@ mod tests {
         let second = first.changed(LimitsChange { max_in_flight: Some(7), ..LimitsChange::default() }).unwrap();
         let limits = second.effective(&config);
         assert_eq!((limits.run_task_rate, limits.run_task_burst, limits.max_in_flight), (2.5, 100, 7));
-        assert_eq!(limits.holds, [queue("a")]);
+        assert_eq!(limits.pauses, [queue("a")]);
         let third = second.changed(LimitsChange { reset: true, run_task_burst: Some(3), ..LimitsChange::default() });
         let limits = third.unwrap().effective(&config);
-        assert_eq!((limits.run_task_rate, limits.run_task_burst, limits.holds.len()), (20.0, 3, 1));
+        assert_eq!((limits.run_task_rate, limits.run_task_burst, limits.pauses.len()), (20.0, 3, 1));
     }
 
     #[test]
-    fn an_arn_and_its_family_and_revision_are_one_hold() {
-        let arn = Hold::TaskDefinition("arn:aws:ecs:eu-west-1:1:task-definition/etl:7".into());
-        let held =
+    fn an_arn_and_its_family_and_revision_are_one_pause() {
+        let arn = Pause::TaskDefinition("arn:aws:ecs:eu-west-1:1:task-definition/etl:7".into());
+        let paused =
             LimitOverrides::default().changed(LimitsChange { pause: vec![arn], ..LimitsChange::default() }).unwrap();
-        let resume = vec![Hold::TaskDefinition("etl:7".into())];
-        let free = held.changed(LimitsChange { resume, ..LimitsChange::default() }).unwrap();
-        assert_eq!((held.holds.len(), free.holds.len()), (1, 0));
+        let resume = vec![Pause::TaskDefinition("etl:7".into())];
+        let free = paused.changed(LimitsChange { resume, ..LimitsChange::default() }).unwrap();
+        assert_eq!((paused.pauses.len(), free.pauses.len()), (1, 0));
+    }
+
+    #[test]
+    fn pauses_that_an_older_release_noted_as_holds_are_read() {
+        let note = r#"{"maxInFlight": 7, "holds": [{"queue": "a"}]}"#.to_owned();
+        let overrides = LimitOverrides::read(Some(&note));
+        assert_eq!((overrides.max_in_flight, overrides.pauses.len()), (Some(7), 1));
     }
 
     #[test]
@@ -273,7 +281,7 @@ mod tests {
             r#"{"runTaskRate": 5, "pause": [{"queue": "a"}], "resume": [{"taskDefinition": "e"}]}"#,
         )
         .unwrap();
-        assert_eq!(change.resume, [Hold::TaskDefinition("e".into())]);
+        assert_eq!(change.resume, [Pause::TaskDefinition("e".into())]);
         assert!(serde_json::from_str::<LimitsChange>(r#"{"rate": 5}"#).is_err());
     }
 }

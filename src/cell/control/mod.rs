@@ -3,6 +3,6 @@
 mod breakers;
 mod limits;
 
-pub(super) use breakers::{CircuitBreakers, time_probes};
+pub(super) use breakers::{BreakerControl, time_probes};
 pub(super) use limits::{EffectiveLimits, LimitOverrides};
-pub use limits::{Hold, Limits, LimitsChange, LimitsError};
+pub use limits::{Limits, LimitsChange, LimitsError, Pause};

@@ -16,7 +16,7 @@ use super::commit::Pipeline;
 use super::lifecycle::Lifecycle;
 use super::ports::{CallError, Notifier};
 use super::view::Counters;
-use crate::core::notification::{self, Notification, Outlet};
+use crate::core::notification::{self, Destination, Notification};
 use crate::core::time::Timestamp;
 use crate::store::{Change, Posted, Store, StoreError};
 use round::{Next, Round};
@@ -40,7 +40,7 @@ pub(super) struct DeliveryParts {
 /// Delivers notifications: a worker for each destination, for as long as the outbox has something for it.
 pub(super) struct Delivery {
     parts: DeliveryParts,
-    workers: Mutex<HashMap<Outlet, Worker>>,
+    workers: Mutex<HashMap<Destination, Worker>>,
     topics: Semaphore,
     /// Durable notifications that were not delivered yet.
     undelivered: AtomicUsize,
@@ -54,13 +54,13 @@ struct Worker {
     oldest: Timestamp,
 }
 
-/// A destination that does not take what it is given.
+/// A destination to which notifications cannot be delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryFailure {
     /// The topic's ARN, or `event-bus:` and the bus's name.
-    pub outlet: String,
-    /// Notifications that it refuses for what they are. They stay in the outbox and are tried again at least hourly.
-    pub refused: usize,
+    pub destination: String,
+    /// Notifications that it rejected. They stay in the outbox and are tried again at least hourly.
+    pub rejected: usize,
     /// What it said last.
     pub error: String,
 }
@@ -72,13 +72,13 @@ impl Delivery {
     }
 
     /// Takes up what an earlier process left in the outbox.
-    pub(super) fn take_up(self: &Arc<Self>, undelivered: &BTreeMap<Outlet, usize>) {
+    pub(super) fn take_up(self: &Arc<Self>, undelivered: &BTreeMap<Destination, usize>) {
         self.undelivered.store(undelivered.values().sum(), Ordering::Release);
         undelivered.keys().for_each(|destination| self.deliver_to(destination));
     }
 
     /// Notifications were posted for these destinations, durably.
-    pub(super) fn posted(self: &Arc<Self>, destinations: &[Outlet]) {
+    pub(super) fn posted(self: &Arc<Self>, destinations: &[Destination]) {
         self.undelivered.fetch_add(destinations.len(), Ordering::AcqRel);
         destinations.iter().for_each(|destination| self.deliver_to(destination));
     }
@@ -103,14 +103,14 @@ impl Delivery {
         let _ = tokio::time::timeout(longest, all).await;
     }
 
-    fn workers(&self) -> MutexGuard<'_, HashMap<Outlet, Worker>> {
+    fn workers(&self) -> MutexGuard<'_, HashMap<Destination, Worker>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The destinations that do not take what they are given.
+    /// The destinations to which notifications cannot be delivered.
     pub(super) fn failures(&self) -> Vec<DeliveryFailure> {
         let mut failures: Vec<DeliveryFailure> = self.workers().values().filter_map(|w| w.failure.clone()).collect();
-        failures.sort_by(|a, b| a.outlet.cmp(&b.outlet));
+        failures.sort_by(|a, b| a.destination.cmp(&b.destination));
         failures
     }
 
@@ -119,16 +119,16 @@ impl Delivery {
         self.workers().values().map(|worker| worker.oldest).min()
     }
 
-    fn note_oldest(&self, outlet: &Outlet, left: Option<&Posted>) {
-        if let (Some(worker), Some(left)) = (self.workers().get_mut(outlet), left) {
+    fn note_oldest(&self, destination: &Destination, left: Option<&Posted>) {
+        if let (Some(worker), Some(left)) = (self.workers().get_mut(destination), left) {
             worker.oldest = left.notification.at;
         }
     }
 
     /// Notes whether a destination takes what it is given; whether that is news.
-    fn note(&self, outlet: &Outlet, failure: Option<DeliveryFailure>) -> bool {
+    fn note(&self, destination: &Destination, failure: Option<DeliveryFailure>) -> bool {
         let mut workers = self.workers();
-        let Some(worker) = workers.get_mut(outlet) else { return false };
+        let Some(worker) = workers.get_mut(destination) else { return false };
         let news = worker.failure.is_some() != failure.is_some()
             || worker.failure.as_ref().map(|f| &f.error) != failure.as_ref().map(|f| &f.error);
         worker.failure = failure;
@@ -136,33 +136,33 @@ impl Delivery {
     }
 
     /// Ends a worker, unless something was posted since it looked.
-    fn leave(&self, outlet: &Outlet) -> bool {
+    fn leave(&self, destination: &Destination) -> bool {
         let mut workers = self.workers();
-        let posted = workers.get(outlet).is_some_and(|worker| worker.woken.notified().now_or_never().is_some());
+        let posted = workers.get(destination).is_some_and(|worker| worker.woken.notified().now_or_never().is_some());
         if !posted {
-            workers.remove(outlet);
+            workers.remove(destination);
         }
         !posted
     }
 
     /// Something was posted for this destination, durably.
-    fn deliver_to(self: &Arc<Self>, outlet: &Outlet) {
+    fn deliver_to(self: &Arc<Self>, destination: &Destination) {
         let mut workers = self.workers();
-        if let Some(worker) = workers.get(outlet) {
+        if let Some(worker) = workers.get(destination) {
             return worker.woken.notify_one();
         }
         let woken = Arc::new(Notify::new());
         // Until it has read what an earlier process left.
         let oldest = self.parts.clock.now();
-        workers.insert(outlet.clone(), Worker { woken: Arc::clone(&woken), failure: None, oldest });
-        self.parts.lifecycle.spawn(Arc::clone(self).deliver_all(outlet.clone(), woken));
+        workers.insert(destination.clone(), Worker { woken: Arc::clone(&woken), failure: None, oldest });
+        self.parts.lifecycle.spawn(Arc::clone(self).deliver_all(destination.clone(), woken));
     }
 
-    /// Publishes what the outbox has for one outlet until it has nothing more, or the cell ends.
-    async fn deliver_all(self: Arc<Self>, outlet: Outlet, woken: Arc<Notify>) {
-        let mut round = Round::new(&self.parts.cell, &outlet);
+    /// Publishes what the outbox has for one destination until it has nothing more, or the cell ends.
+    async fn deliver_all(self: Arc<Self>, destination: Destination, woken: Arc<Notify>) {
+        let mut round = Round::new(&self.parts.cell, &destination);
         while !self.parts.lifecycle.is_ended() {
-            match self.deliver_page(&outlet, &mut round).await {
+            match self.deliver_page(&destination, &mut round).await {
                 Next::Page => {}
                 Next::Rest(wait) => drop(self.parts.lifecycle.sleep(wait).await),
                 Next::Empty => match round.again() {
@@ -172,7 +172,7 @@ impl Delivery {
                         () = tokio::time::sleep_until(again) => round.start_over(),
                         () = woken.notified() => {}
                     },
-                    None if self.leave(&outlet) => return,
+                    None if self.leave(&destination) => return,
                     None => {}
                 },
             }
@@ -180,12 +180,12 @@ impl Delivery {
     }
 
     /// Publishes a page, call after call, until one of its notifications has to wait.
-    async fn deliver_page(&self, outlet: &Outlet, round: &mut Round) -> Next {
-        let _turn = match outlet {
-            Outlet::Topic(_) => self.topics.acquire().await.ok(),
-            Outlet::Bus(_) => None,
+    async fn deliver_page(&self, destination: &Destination, round: &mut Round) -> Next {
+        let _turn = match destination {
+            Destination::Topic(_) => self.topics.acquire().await.ok(),
+            Destination::Bus(_) => None,
         };
-        let page = match self.read_page(outlet, round.cursor()).await {
+        let page = match self.read_page(destination, round.cursor()).await {
             Ok(page) => page,
             Err(error) => {
                 tracing::error!(%error, "the outbox cannot be read; trying again");
@@ -196,20 +196,20 @@ impl Delivery {
             return Next::Empty;
         }
         // What the round has passed is older, and was noted.
-        if round.refused() == 0 {
-            self.note_oldest(outlet, page.first());
+        if round.rejected() == 0 {
+            self.note_oldest(destination, page.first());
         }
         let mut page = page.as_slice();
         for size in notification::calls(page.iter().map(|posted| &posted.notification)) {
             let (call, rest) = page.split_at(size);
             let Some(answers) = self.publish(call).await else { return Next::Page };
             self.delivered(call, &answers).await;
-            if round.refused() == 0 {
+            if round.rejected() == 0 {
                 let mut left = call.iter().zip(&answers).filter(|(_, answer)| answer.is_err());
-                self.note_oldest(outlet, left.next().map(|(posted, _)| posted).or(rest.first()));
+                self.note_oldest(destination, left.next().map(|(posted, _)| posted).or(rest.first()));
             }
             let next = round.answered(call.iter().map(|posted| posted.seq).zip(&answers));
-            self.note_failure(outlet, round, &answers);
+            self.note_failure(destination, round, &answers);
             if let Next::Rest(_) = next {
                 return next;
             }
@@ -218,10 +218,10 @@ impl Delivery {
         Next::Page
     }
 
-    /// The next notifications of a destination behind a place; none: there are no more. A short page is not the end.
-    async fn read_page(&self, outlet: &Outlet, mut after: u64) -> Result<Vec<Posted>, StoreError> {
+    /// The next notifications of a destination after a sequence number; none: there are no more. A short page is not the end.
+    async fn read_page(&self, destination: &Destination, mut after: u64) -> Result<Vec<Posted>, StoreError> {
         loop {
-            let page = self.parts.store.outbox(outlet, after, PAGE).await?;
+            let page = self.parts.store.outbox(destination, after, PAGE).await?;
             match page.next {
                 Some(next) if page.items.is_empty() => after = next,
                 _ => return Ok(page.items),
@@ -229,14 +229,14 @@ impl Delivery {
         }
     }
 
-    /// One call; where all of it is refused each is sent by itself, for one may have spoilt the others.
+    /// One call; where all of it is rejected each is sent by itself, for one may have spoilt the others.
     /// `None`: the cell has ended. They stay in the outbox, and go out with the same ids after the next start.
     async fn publish(&self, call: &[Posted]) -> Option<Vec<Result<(), CallError>>> {
         let notifications: Vec<Notification> = call.iter().map(|posted| posted.notification.clone()).collect();
         let send = async {
             let answers = self.parts.notifier.publish(&notifications).await;
-            let refused = |answer: &Result<(), CallError>| matches!(answer, Err(CallError::Refused(_)));
-            if answers.len() < 2 || !answers.iter().all(refused) {
+            let rejected = |answer: &Result<(), CallError>| matches!(answer, Err(CallError::Refused(_)));
+            if answers.len() < 2 || !answers.iter().all(rejected) {
                 return answers;
             }
             let mut singly = Vec::with_capacity(answers.len());
@@ -264,24 +264,24 @@ impl Delivery {
         }
     }
 
-    fn note_failure(&self, outlet: &Outlet, round: &Round, answers: &[Result<(), CallError>]) {
+    fn note_failure(&self, destination: &Destination, round: &Round, answers: &[Result<(), CallError>]) {
         let error = answers.iter().find_map(|answer| answer.as_ref().err());
-        let refused = answers.iter().filter(|answer| matches!(answer, Err(CallError::Refused(_)))).count();
-        self.parts.counters.untaken.add(refused);
-        let name = outlet.to_string();
+        let rejected = answers.iter().filter(|answer| matches!(answer, Err(CallError::Refused(_)))).count();
+        self.parts.counters.notifications_rejected.add(rejected);
+        let name = destination.to_string();
         match error {
             Some(error) => {
                 let failure =
-                    DeliveryFailure { outlet: name.clone(), refused: round.refused(), error: error.to_string() };
-                if self.note(outlet, Some(failure)) {
-                    tracing::warn!(outlet = name, %error, "notifications are not taken; they are kept and sent again");
+                    DeliveryFailure { destination: name.clone(), rejected: round.rejected(), error: error.to_string() };
+                if self.note(destination, Some(failure)) {
+                    tracing::warn!(destination = name, %error, "notifications cannot be delivered; they are kept and sent again");
                 }
             }
-            // What was refused is still there, though others are taken.
-            None if round.refused() > 0 => {}
+            // What was rejected is still there, though others are taken.
+            None if round.rejected() > 0 => {}
             None => {
-                if self.note(outlet, None) {
-                    tracing::info!(outlet = name, "notifications are taken again");
+                if self.note(destination, None) {
+                    tracing::info!(destination = name, "notifications are delivered again");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! How far one outlet's part of the outbox was read, and when what was not taken is tried again.
+//! How far one destination's part of the outbox was read, and when what was not delivered is tried again.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use tokio::time::Instant;
 
 use crate::cell::backoff::Backoff;
 use crate::cell::ports::CallError;
-use crate::core::notification::Outlet;
+use crate::core::notification::Destination;
 
-/// Waits after an outlet did not answer, or asked to be left alone: doubled up to a minute, so that one call a minute finds
+/// Waits after a destination did not answer, or asked to be left alone: doubled up to a minute, so that one call a minute finds
 /// out when it is back.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// Waits before what was refused for what it is is tried again: an operator may have raised a limit or given a right.
+/// Waits before what was rejected is tried again: an operator may have raised a limit or given a right.
 const FIRST_AGAIN: Duration = Duration::from_secs(60);
 const LONGEST_AGAIN: Duration = Duration::from_secs(3600);
-/// A notification that fails so often while others of its call are taken holds up no more: it counts as refused.
+/// A notification that fails so often while others of its call are taken holds up no more: it counts as rejected.
 const MOST_TRIES: u32 = 5;
 
-/// What the worker of an outlet does next.
+/// What the worker of a destination does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Reads on.
@@ -31,24 +31,24 @@ pub(super) enum Next {
 
 /// One reading of the outbox, from its first notification on.
 pub(super) struct Round {
-    /// Every notification up to here was taken, or refused.
+    /// Every notification up to here was taken, or rejected.
     cursor: u64,
     backoff: Backoff,
     /// Which one holds up the others, and how often it failed alone.
     stuck: (u64, u32),
-    refused: usize,
+    rejected: usize,
     again: Option<Instant>,
     again_wait: Duration,
 }
 
 impl Round {
-    pub(super) fn new(cell: &str, outlet: &Outlet) -> Self {
+    pub(super) fn new(cell: &str, destination: &Destination) -> Self {
         // Cells and destinations wait differently, so that they do not come back in step.
-        let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, &(cell, outlet.to_string()));
-        Self { cursor: 0, backoff, stuck: (0, 0), refused: 0, again: None, again_wait: FIRST_AGAIN }
+        let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, &(cell, destination.to_string()));
+        Self { cursor: 0, backoff, stuck: (0, 0), rejected: 0, again: None, again_wait: FIRST_AGAIN }
     }
 
-    /// Where to read on: from the first one, if it is time for those that were refused.
+    /// Where to read on: from the first one, if it is time for those that were rejected.
     pub(super) fn cursor(&mut self) -> u64 {
         if self.again.is_some_and(|at| at <= Instant::now()) {
             self.start_over();
@@ -56,9 +56,9 @@ impl Round {
         self.cursor
     }
 
-    /// How many were refused for what they are since the round began.
-    pub(super) const fn refused(&self) -> usize {
-        self.refused
+    /// How many were rejected since the round began.
+    pub(super) const fn rejected(&self) -> usize {
+        self.rejected
     }
 
     /// When those are tried again, if there are any.
@@ -66,10 +66,10 @@ impl Round {
         self.again
     }
 
-    /// Reads from the first notification on, with those that were refused.
+    /// Reads from the first notification on, with those that were rejected.
     pub(super) fn start_over(&mut self) {
         self.cursor = 0;
-        self.refused = 0;
+        self.rejected = 0;
         self.again = None;
     }
 
@@ -78,7 +78,7 @@ impl Round {
     }
 
     /// Takes note of one call's answers, in order. What may be taken later stops the round there, so that what comes after
-    /// it stays after it; what was refused for what it is does not.
+    /// it stays after it; what was rejected does not.
     pub(super) fn answered<'a>(&mut self, answers: impl Iterator<Item = (u64, &'a Result<(), CallError>)>) -> Next {
         let answers: Vec<_> = answers.collect();
         let taken = answers.iter().any(|(_, answer)| answer.is_ok());
@@ -98,7 +98,7 @@ impl Round {
     }
 
     fn skip(&mut self) {
-        self.refused += 1;
+        self.rejected += 1;
         if self.again.is_none() {
             self.again = Some(Instant::now() + self.again_wait);
             self.again_wait = (self.again_wait * 2).min(LONGEST_AGAIN);
@@ -123,7 +123,7 @@ mod tests {
     type Answer = Result<(), CallError>;
 
     fn round() -> Round {
-        Round::new("c", &Outlet::Topic("arn:t".into()))
+        Round::new("c", &Destination::Topic("arn:t".into()))
     }
 
     fn later() -> Answer {
@@ -153,7 +153,7 @@ mod tests {
             assert!(matches!(answered(&mut round, &[(5, later()), (6, Ok(()))]), Next::Rest(_)));
         }
         assert_eq!(answered(&mut round, &[(5, later()), (7, Ok(()))]), Next::Page);
-        assert_eq!((round.cursor(), round.refused()), (7, 1));
+        assert_eq!((round.cursor(), round.rejected()), (7, 1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -165,7 +165,7 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!((round.cursor(), round.refused()), (0, 0));
+        assert_eq!((round.cursor(), round.rejected()), (0, 0));
         assert!(waits[0] <= FIRST_WAIT && waits[0] >= FIRST_WAIT.mul_f64(0.5));
         let late = &waits[10..];
         assert!(late.iter().all(|wait| *wait <= LONGEST_WAIT && *wait >= LONGEST_WAIT.mul_f64(0.5)), "{late:?}");
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_refused_is_read_again_when_its_time_has_come_and_ever_more_rarely() {
+    async fn what_was_rejected_is_read_again_when_its_time_has_come_and_ever_more_rarely() {
         let mut round = round();
         let mut waits = Vec::new();
         for _ in 0..9 {

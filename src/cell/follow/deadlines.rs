@@ -9,6 +9,7 @@ use futures::future::join_all;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::corrections::Corrections;
 use super::describe::Describer;
 use crate::cell::clock::Clock;
 use crate::cell::commit::Pipeline;
@@ -35,6 +36,7 @@ pub(in crate::cell) struct Timekeeper {
     pub(in crate::cell) pipeline: Arc<Pipeline>,
     pub(in crate::cell) describer: Arc<Describer>,
     pub(in crate::cell) hearing: Arc<EventHearing>,
+    pub(in crate::cell) corrections: Arc<Corrections>,
     pub(in crate::cell) clock: Clock,
     pub(in crate::cell) lifecycle: Arc<Lifecycle>,
 }
@@ -95,7 +97,8 @@ impl Timekeeper {
     /// Gives those their due that ECS has answered for. `None`: the cell has ended.
     async fn judge(&self, due: &[Uuid], checks: &mut Checks) -> Option<()> {
         let tasks = due.iter().filter_map(|id| self.runs.task_of(*id)).collect();
-        let answered: BTreeSet<Uuid> = self.describer.describe(tasks).await?.answered.into_iter().collect();
+        let answered = self.describer.describe(tasks, Some(&*self.corrections)).await?;
+        let answered: BTreeSet<Uuid> = answered.into_iter().collect();
         let (mut judged, mut later) = (Vec::new(), Vec::new());
         for id in due {
             let tried = checks.entry(*id).or_default();

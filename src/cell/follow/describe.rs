@@ -6,33 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::future::join_all;
 use uuid::Uuid;
 
+use super::corrections::Corrections;
 use super::events::{TaskEvents, TaskNews};
+use crate::cell::clock::Clock;
 use crate::cell::commit::Pipeline;
 use crate::cell::hearing::EventHearing;
 use crate::cell::launch::Reads;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::ports::{CallError, Described, Ecs};
 use crate::cell::runs::{RunIndex, StaleTask, live_task};
-use crate::core::ids::TaskArn;
 use crate::core::machine::Input;
+use crate::core::task::Task;
 
 /// Most tasks a DescribeTasks call takes (API reference).
 const MOST_A_CALL: usize = 100;
-
-/// A task that a description told something new of.
-pub(super) struct Told {
-    pub(super) task_arn: TaskArn,
-    pub(super) version: i64,
-}
-
-/// What ECS answered about some tasks.
-#[derive(Default)]
-pub(super) struct Answers {
-    /// The runs whose tasks it answered for, those it does not know included.
-    pub(super) answered: Vec<Uuid>,
-    /// What was new, durably.
-    pub(super) told: Vec<Told>,
-}
 
 /// Asks ECS about tasks.
 pub(in crate::cell) struct Describer {
@@ -42,6 +29,7 @@ pub(in crate::cell) struct Describer {
     events: Arc<TaskEvents>,
     reads: Arc<Reads>,
     hearing: Arc<EventHearing>,
+    clock: Clock,
     lifecycle: Arc<Lifecycle>,
     /// Clusters of which the last DescribeTasks gave no answer.
     unanswered: Mutex<BTreeSet<String>>,
@@ -54,28 +42,29 @@ impl Describer {
         pipeline: Arc<Pipeline>,
         events: Arc<TaskEvents>,
         reads: Arc<Reads>,
-        hearing: Arc<EventHearing>,
+        (hearing, clock): (Arc<EventHearing>, Clock),
         lifecycle: Arc<Lifecycle>,
     ) -> Self {
-        Self { ecs, runs, pipeline, events, reads, hearing, lifecycle, unanswered: Mutex::default() }
+        Self { ecs, runs, pipeline, events, reads, hearing, clock, lifecycle, unanswered: Mutex::default() }
     }
 
-    /// Describes these tasks; `None` once the cell has ended.
-    pub(super) async fn describe(&self, tasks: Vec<StaleTask>) -> Option<Answers> {
+    /// Describes these tasks: the runs whose tasks ECS answered for, those it does not know included. What is told of them
+    /// before any event has told it goes to `corrections`, if there are to be any. `None` once the cell has ended.
+    pub(super) async fn describe(&self, tasks: Vec<StaleTask>, corrections: Option<&Corrections>) -> Option<Vec<Uuid>> {
         let mut by_cluster: BTreeMap<String, Vec<StaleTask>> = BTreeMap::new();
         for task in tasks {
             by_cluster.entry(task.cluster.clone()).or_default().push(task);
         }
-        let mut answers = Answers::default();
+        let mut answered = Vec::new();
         for (cluster, tasks) in by_cluster {
             for batch in tasks.chunks(MOST_A_CALL) {
                 if let Some(described) = self.call(&cluster, batch).await? {
-                    answers.answered.extend(batch.iter().map(|task| task.run));
-                    answers.told.extend(self.take(described, batch).await);
+                    answered.extend(batch.iter().map(|task| task.run));
+                    self.take(described, batch, corrections).await;
                 }
             }
         }
-        Some(answers)
+        Some(answered)
     }
 
     /// One call; `Some(None)` when it gave no answer.
@@ -95,7 +84,7 @@ impl Describer {
             Err(error @ CallError::Throttled(_)) => tracing::debug!(%error, "DescribeTasks was throttled"),
             // Logged when it begins: without these answers lost events are not made good.
             Err(error) if self.unanswered().insert(cluster.to_owned()) => {
-                tracing::warn!(cluster, %error, "DescribeTasks gave no answer; tasks without news are asked about again later");
+                tracing::warn!(cluster, %error, "DescribeTasks gave no answer; stale tasks are described again later");
             }
             Err(error) => tracing::debug!(cluster, %error, "DescribeTasks gave no answer"),
         }
@@ -103,17 +92,22 @@ impl Describer {
     }
 
     /// Gives an answer to its runs; all of it waits for one commit.
-    async fn take(&self, described: Described, batch: &[StaleTask]) -> Vec<Told> {
-        let observed = described.tasks.iter().map(|task| async move {
-            let new = self.events.observe(task).await == TaskNews::Known { new: true };
-            new.then(|| Told { task_arn: task.task_arn.as_ref().into(), version: task.version })
-        });
-        let told = join_all(observed).await.into_iter().flatten().collect();
+    async fn take(&self, described: Described, batch: &[StaleTask], corrections: Option<&Corrections>) {
+        join_all(described.tasks.iter().map(|task| self.observe(task, corrections))).await;
         if self.hearing.is_complete() {
             let missing = described.missing.iter().map(|arn| self.missing(arn, batch));
             join_all(missing).await;
         }
-        told
+    }
+
+    async fn observe(&self, task: &Task<'_>, corrections: Option<&Corrections>) {
+        if let Some(corrections) = corrections {
+            corrections.described(&task.task_arn.as_ref().into(), task.version, self.clock.now());
+        }
+        let is_new = self.events.observe(task).await == TaskNews::Known { new: true };
+        if let Some(corrections) = corrections.filter(|_| !is_new) {
+            corrections.event(&task.task_arn.as_ref().into(), task.version);
+        }
     }
 
     /// ECS does not know a task.

@@ -157,22 +157,22 @@ impl TaskEvents {
         self.stops.put_stray(cluster, task_arn.as_ref().into());
     }
 
-    /// Counts a task that bears this cell's name and that this cell did not launch: another one works under its name, with
-    /// a store of its own. One that ended, or was launched before this process began, may be of a run that has left memory.
+    /// Counts a foreign task with this cell's name, which this cell did not launch: another cell has the same name and a
+    /// store of its own. One that ended, or was launched before this process began, may be of a run that has left memory.
     fn note_duplicate_name(&self, task: &Task<'_>) {
         let young = task.created_at.is_some_and(|at| at > self.began_at.plus(OF_ANOTHER_LIFE));
         if !young || !may_run(task) {
             return;
         }
-        self.counters.strangers.add(1);
-        if self.counters.strangers.get().is_power_of_two() {
-            let (cell, task, count) = (&self.cell, &task.task_arn, self.counters.strangers.get());
+        self.counters.duplicate_cell_name.add(1);
+        if self.counters.duplicate_cell_name.get().is_power_of_two() {
+            let (cell, task, count) = (&self.cell, &task.task_arn, self.counters.duplicate_cell_name.get());
             tracing::warn!(
                 cell,
                 %task,
                 count,
-                "tasks bear this cell's name that it did not launch: another cell has the same name and takes its events; \
-                 give each its own TASKWATCH_CELL"
+                "duplicate cell name: tasks with this cell's name were launched by another cell, and each takes the \
+                 other's events; give each cell its own TASKWATCH_CELL"
             );
         }
     }

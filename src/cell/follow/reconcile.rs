@@ -9,7 +9,6 @@ use crate::cell::clock::Clock;
 use crate::cell::hearing::EventHearing;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::{Class, RunIndex};
-use crate::cell::view::Counters;
 
 /// Tasks of one class asked about before it is the other's turn: those that are to become HEALTHY do not wait for all
 /// that an earlier process left.
@@ -22,7 +21,6 @@ pub(in crate::cell) struct Reconciler {
     pub(in crate::cell) describer: Arc<Describer>,
     pub(in crate::cell) hearing: Arc<EventHearing>,
     pub(in crate::cell) corrections: Arc<Corrections>,
-    pub(in crate::cell) counters: Arc<Counters>,
     pub(in crate::cell) clock: Clock,
     /// Without an events queue: how often tasks are described.
     pub(in crate::cell) poll: Option<Duration>,
@@ -57,13 +55,9 @@ impl Reconciler {
         };
         let stale = self.runs.stale(class, heard_up_to, MOST_A_ROUND);
         let asked = stale.len();
-        let answers = self.describer.describe(stale).await?;
         // Health is asked for all the time, and without an events queue everything is: no event was late, let alone lost.
-        if class == Class::Usual && self.poll.is_none() {
-            let now = self.clock.now();
-            let lost = answers.told.iter().map(|told| self.corrections.described(&told.task_arn, told.version, now));
-            self.counters.corrections.add(lost.sum());
-        }
+        let by_events = class == Class::Usual && self.poll.is_none();
+        self.describer.describe(stale, by_events.then_some(&*self.corrections)).await?;
         Some(asked)
     }
 }

@@ -13,7 +13,7 @@ use super::slots::{Slot, Slots};
 use super::waiting::WaitingRuns;
 use crate::cell::clock::Clock;
 use crate::cell::commit::Pipeline;
-use crate::cell::control::{CircuitBreakers, EffectiveLimits};
+use crate::cell::control::{BreakerControl, EffectiveLimits};
 use crate::cell::launch::Governor;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::RunIndex;
@@ -33,7 +33,7 @@ pub(in crate::cell) struct Launcher {
     pub(in crate::cell) pipeline: Arc<Pipeline>,
     pub(in crate::cell) slots: Arc<Slots>,
     pub(in crate::cell) caller: Caller,
-    pub(in crate::cell) breakers: Arc<CircuitBreakers>,
+    pub(in crate::cell) breakers: Arc<BreakerControl>,
     pub(in crate::cell) governor: Arc<Governor>,
     pub(in crate::cell) limits: Arc<EffectiveLimits>,
     pub(in crate::cell) counters: Arc<Counters>,

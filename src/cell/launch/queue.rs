@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::cell::control::Hold;
+use crate::cell::control::Pause;
 use crate::cell::target::{Kind, LaunchTarget};
-use crate::core::storm::Gate;
+use crate::core::breaker::BreakerSnapshot;
 
 /// Runs with equal keys may go in one RunTask call: one request, one placement, no environment of their own.
 pub(super) type GroupKey = (usize, usize, Box<str>);
@@ -30,9 +30,9 @@ const OWED: u64 = 100;
 #[derive(Default)]
 struct Lane {
     runs: BTreeMap<Turn, (Uuid, Option<GroupKey>)>,
-    held: bool,
+    paused: bool,
     /// Its task definition is paused because it fails again and again; whether one run may leave, as a probe.
-    gated: Option<bool>,
+    probe_allowed: Option<bool>,
 }
 
 /// One `queue`.
@@ -42,7 +42,7 @@ struct Waiting {
     len: usize,
     /// Tasks it was given, as far as the others' matter.
     served: u64,
-    held: bool,
+    paused: bool,
 }
 
 /// Runs that leave together, in one RunTask call.
@@ -61,8 +61,8 @@ pub(super) struct LaunchQueue {
     turns: BTreeSet<(u64, String)>,
     /// The most that any queue was given.
     top: u64,
-    holds: BTreeSet<Hold>,
-    gate: Gate,
+    pauses: BTreeSet<Pause>,
+    breakers: BreakerSnapshot,
     next: u64,
     len: usize,
 }
@@ -72,43 +72,46 @@ impl LaunchQueue {
         if !self.queues.contains_key(queue) {
             // A queue that comes anew is owed nothing.
             let served = self.turns.first().map_or(self.top, |(least, _)| self.lifted(*least));
-            let held = self.holds.contains(&Hold::Queue(queue.to_owned()));
+            let paused = self.pauses.contains(&Pause::Queue(queue.to_owned()));
             self.turns.insert((served, queue.to_owned()));
-            self.queues.insert(queue.to_owned(), Waiting { served, held, ..Waiting::default() });
+            self.queues.insert(queue.to_owned(), Waiting { served, paused, ..Waiting::default() });
         }
         let Some(waiting) = self.queues.get_mut(queue) else { return };
-        let holds = &self.holds;
-        let held = |target: &LaunchTarget| holds.iter().any(|hold| hold.is_for(&target.definition));
+        let pauses = &self.pauses;
+        let paused = |target: &LaunchTarget| pauses.iter().any(|pause| pause.is_for(&target.definition));
         let lane = waiting.lanes.entry(target);
-        let gated = |target: &LaunchTarget| self.gate.paused.get(&target.definition).copied();
-        let lane =
-            lane.or_insert_with_key(|target| Lane { held: held(target), gated: gated(target), ..Lane::default() });
+        let probe_allowed = |target: &LaunchTarget| self.breakers.paused.get(&target.definition).copied();
+        let lane = lane.or_insert_with_key(|target| Lane {
+            paused: paused(target),
+            probe_allowed: probe_allowed(target),
+            ..Lane::default()
+        });
         lane.runs.insert((Reverse(priority), self.next), (run, key));
         waiting.len += 1;
         self.next += 1;
         self.len += 1;
     }
 
-    /// What is not to leave. Replaces what was held before.
-    pub(super) fn set_holds(&mut self, holds: BTreeSet<Hold>) {
+    /// What is not to leave. Replaces what was paused before.
+    pub(super) fn set_pauses(&mut self, pauses: BTreeSet<Pause>) {
         for (name, waiting) in &mut self.queues {
-            waiting.held = holds.contains(&Hold::Queue(name.clone()));
+            waiting.paused = pauses.contains(&Pause::Queue(name.clone()));
             for (target, lane) in &mut waiting.lanes {
-                lane.held = holds.iter().any(|hold| hold.is_for(&target.definition));
+                lane.paused = pauses.iter().any(|pause| pause.is_for(&target.definition));
             }
         }
-        self.holds = holds;
+        self.pauses = pauses;
     }
 
-    /// What is paused because it fails again and again. An older gate than the last one changes nothing.
-    pub(super) fn set_gate(&mut self, gate: Gate) {
-        if gate.version < self.gate.version {
+    /// What is paused because it fails again and again. An older snapshot than the last one changes nothing.
+    pub(super) fn set_breakers(&mut self, snapshot: BreakerSnapshot) {
+        if snapshot.version < self.breakers.version {
             return;
         }
         for (target, lane) in self.queues.values_mut().flat_map(|waiting| &mut waiting.lanes) {
-            lane.gated = gate.paused.get(&target.definition).copied();
+            lane.probe_allowed = snapshot.paused.get(&target.definition).copied();
         }
-        self.gate = gate;
+        self.breakers = snapshot;
     }
 
     pub(super) fn by_queue(&self) -> BTreeMap<String, usize> {
@@ -153,18 +156,18 @@ impl LaunchQueue {
         admit: &mut impl FnMut(&LaunchTarget, usize) -> usize,
         waits: &impl Fn(Uuid) -> bool,
     ) -> Option<Group> {
-        let waiting = self.queues.get_mut(queue).filter(|waiting| !waiting.held && most > 0)?;
+        let waiting = self.queues.get_mut(queue).filter(|waiting| !waiting.paused && most > 0)?;
         loop {
             let open = |(target, lane): &(&LaunchTarget, &mut Lane)| {
-                !lane.held
-                    && lane.gated != Some(false)
+                !lane.paused
+                    && lane.probe_allowed != Some(false)
                     && !closed.iter().any(|(kind, cluster)| target.kind == *kind && target.cluster == *cluster)
             };
             let lanes = waiting.lanes.iter_mut().filter(open);
             let (target, lane) = lanes.min_by_key(|(_, lane)| lane.runs.first_key_value().map(|(turn, _)| *turn))?;
             let target = target.clone();
             let gone = lane.drop_ended(waits);
-            let probe = lane.gated.is_some();
+            let probe = lane.probe_allowed.is_some();
             let alike = lane.alike(if probe { 1 } else { most }, waits);
             let may = if alike.is_empty() { 0 } else { admit(&target, alike.len()).min(alike.len()) };
             let runs: Vec<Uuid> =
@@ -317,17 +320,20 @@ mod tests {
     #[test]
     fn held_queues_and_task_definitions_stay_and_go_when_they_are_let_go() {
         let mut queue = LaunchQueue::default();
-        let hold = |queue: &mut LaunchQueue, holds: &[Hold]| queue.set_holds(holds.iter().cloned().collect());
+        let pause = |queue: &mut LaunchQueue, pauses: &[Pause]| queue.set_pauses(pauses.iter().cloned().collect());
         queue.push("a", 0, usual(), id(0), None);
-        hold(&mut queue, &[Hold::Queue("a".into()), Hold::Queue("late".into()), Hold::TaskDefinition("etl".into())]);
+        pause(
+            &mut queue,
+            &[Pause::Queue("a".into()), Pause::Queue("late".into()), Pause::TaskDefinition("etl".into())],
+        );
         queue.push("a", 0, usual(), id(1), None);
         queue.push("late", 0, usual(), id(2), None);
         queue.push("b", 0, target(Kind::Fargate, "etl:7"), id(3), None);
         queue.push("b", 0, usual(), id(4), None);
         assert_eq!(order(&mut queue, all), [4]);
-        hold(&mut queue, &[Hold::Queue("a".into())]);
+        pause(&mut queue, &[Pause::Queue("a".into())]);
         assert_eq!(order(&mut queue, all), [2, 3]);
-        hold(&mut queue, &[]);
+        pause(&mut queue, &[]);
         assert_eq!(order(&mut queue, all), [0, 1]);
     }
 

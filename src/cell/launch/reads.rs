@@ -23,7 +23,7 @@ impl Reads {
     pub(in crate::cell) async fn slot(&self) -> Option<Read> {
         loop {
             match self.governor.read() {
-                Ok(cuts) => return Some(Read(cuts)),
+                Ok(backoff_generation) => return Some(Read(backoff_generation)),
                 Err(wait) if !self.lifecycle.sleep(wait).await => return None,
                 Err(_) => {}
             }

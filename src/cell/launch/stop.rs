@@ -102,10 +102,10 @@ impl Stopper {
             if self.to_stop(&asked).is_none() {
                 continue;
             }
-            let Some(cuts) = self.slot().await else { return };
+            let Some(backoff_generation) = self.slot().await else { return };
             let stopper = Arc::clone(&self);
             self.lifecycle.spawn(async move {
-                stopper.stop(&asked, cuts).await;
+                stopper.stop(&asked, backoff_generation).await;
                 drop(call);
             });
         }
@@ -135,22 +135,22 @@ impl Stopper {
     async fn slot(&self) -> Option<u64> {
         loop {
             match self.governor.stop() {
-                Ok(cuts) => return Some(cuts),
+                Ok(backoff_generation) => return Some(backoff_generation),
                 Err(wait) if !self.lifecycle.sleep(wait).await => return None,
                 Err(_) => {}
             }
         }
     }
 
-    async fn stop(&self, asked: &Asked, mut cuts: u64) {
+    async fn stop(&self, asked: &Asked, mut backoff_generation: u64) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, asked);
         for tried in 1..=TRIES {
             let Some(Stop { cluster, task_arn, reason }) = self.to_stop(asked) else { return };
             match self.ecs.stop_task(&cluster, &task_arn.to_string(), &reason).await {
-                Ok(()) => return self.governor.stopped(cuts, false),
+                Ok(()) => return self.governor.stopped(backoff_generation, false),
                 Err(CallError::Throttled(why)) => {
                     tracing::debug!(%task_arn, why, "StopTask was throttled");
-                    self.governor.stopped(cuts, true);
+                    self.governor.stopped(backoff_generation, true);
                     return self.queue.add(asked.clone());
                 }
                 Err(CallError::Unknown(why)) => {
@@ -164,7 +164,7 @@ impl Stopper {
             }
             if tried < TRIES {
                 let Some(next) = self.slot().await else { return };
-                cuts = next;
+                backoff_generation = next;
             }
         }
     }

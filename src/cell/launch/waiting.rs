@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::queue::{Group, GroupKey, LaunchQueue};
-use crate::cell::control::{CircuitBreakers, EffectiveLimits};
+use crate::cell::control::{BreakerControl, EffectiveLimits};
 use crate::cell::runs::RunIndex;
 use crate::cell::target::LaunchTarget;
 use crate::core::run::{Run, Stage};
@@ -18,7 +18,7 @@ pub(in crate::cell) struct WaitingRuns {
     queue: Mutex<Queue>,
     runs: Arc<RunIndex>,
     limits: Arc<EffectiveLimits>,
-    breakers: Arc<CircuitBreakers>,
+    breakers: Arc<BreakerControl>,
     wake: Arc<Notify>,
     /// Most runs that may wait before no more are accepted.
     most: usize,
@@ -31,7 +31,7 @@ pub(in crate::cell) struct WaitingRuns {
 #[derive(Default)]
 struct Queue {
     waiting: LaunchQueue,
-    /// The versions of the limits and the gate that it keeps to.
+    /// The versions of the limits and the circuit breakers that it keeps to.
     keeps_to: (u64, u64),
 }
 
@@ -48,7 +48,7 @@ impl WaitingRuns {
     pub(in crate::cell) fn new(
         runs: Arc<RunIndex>,
         limits: Arc<EffectiveLimits>,
-        breakers: Arc<CircuitBreakers>,
+        breakers: Arc<BreakerControl>,
         wake: Arc<Notify>,
         most: usize,
     ) -> Self {
@@ -61,10 +61,10 @@ impl WaitingRuns {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let now = (self.limits.version(), self.breakers.version());
         if queue.keeps_to.0 != now.0 {
-            queue.waiting.set_holds(self.limits.current().holds.iter().cloned().collect());
+            queue.waiting.set_pauses(self.limits.current().pauses.iter().cloned().collect());
         }
         if queue.keeps_to.1 != now.1 {
-            queue.waiting.set_gate(self.breakers.gate());
+            queue.waiting.set_breakers(self.breakers.snapshot());
         }
         queue.keeps_to = now;
         queue
@@ -115,8 +115,8 @@ impl WaitingRuns {
         let mut queue = self.queue();
         let group = queue.waiting.take(room, admit, waits)?;
         if group.probe {
-            let gates = group.runs.iter().map(|run| self.breakers.send_probe(&group.target.definition, *run));
-            gates.for_each(|gate| queue.waiting.set_gate(gate));
+            let snapshots = group.runs.iter().map(|run| self.breakers.send_probe(&group.target.definition, *run));
+            snapshots.for_each(|snapshot| queue.waiting.set_breakers(snapshot));
         }
         self.leaving.fetch_add(group.runs.len(), Ordering::AcqRel);
         Some(group)

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::cell::clock::Clock;
 use crate::cell::commit::{Commit, Pipeline};
-use crate::cell::control::{CircuitBreakers, EffectiveLimits, Hold, Limits, LimitsChange, LimitsError};
+use crate::cell::control::{BreakerControl, EffectiveLimits, Limits, LimitsChange, LimitsError, Pause};
 use crate::store::Change;
 
 /// The note in the store.
@@ -15,7 +15,7 @@ pub(in crate::cell) const NOTE: &str = "limits";
 /// Changes what is in force.
 pub(in crate::cell) struct LimitsControl {
     limits: Arc<EffectiveLimits>,
-    breakers: Arc<CircuitBreakers>,
+    breakers: Arc<BreakerControl>,
     pipeline: Arc<Pipeline>,
     clock: Clock,
     wake_launcher: Arc<Notify>,
@@ -25,7 +25,7 @@ pub(in crate::cell) struct LimitsControl {
 impl LimitsControl {
     pub(in crate::cell) fn new(
         limits: Arc<EffectiveLimits>,
-        breakers: Arc<CircuitBreakers>,
+        breakers: Arc<BreakerControl>,
         pipeline: Arc<Pipeline>,
         clock: Clock,
         wake_launcher: Arc<Notify>,
@@ -36,7 +36,7 @@ impl LimitsControl {
     /// Changes limits and pauses; durable, and in force, when this answers.
     pub(in crate::cell) async fn change(&self, change: LimitsChange) -> Result<Arc<Limits>, LimitsError> {
         let _one_at_a_time = self.one_at_a_time.lock().await;
-        let resumed: Vec<Hold> = change.resume.iter().cloned().map(Hold::plainly).collect();
+        let resumed: Vec<Pause> = change.resume.iter().cloned().map(Pause::plainly).collect();
         let next = self.limits.overrides().changed(change)?;
         let text = serde_json::to_string(&next).map_err(|e| LimitsError::Wrong(e.to_string()))?;
         let (mut commit, pending) = Commit::of(vec![Change::Note { name: NOTE, text }]);

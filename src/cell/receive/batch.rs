@@ -13,7 +13,7 @@ use super::{Fate, Receiving};
 /// So long a message may be in hand while others go through: less than the shortest visibility timeout that `doctor` is content
 /// with, 30 s.
 const IN_HAND: Duration = Duration::from_secs(25);
-/// Between two looks whether others go through.
+/// Between two checks whether others go through.
 const CHECK: Duration = Duration::from_secs(5);
 
 /// Receipts by what is to become of their messages.

@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_secs(20);
 const SHORT_POLL: Duration = Duration::from_secs(1);
 /// A short poll that is out when the cell drains may bring messages at once, which would be hidden for a while otherwise.
 const LAST_POLL: Duration = Duration::from_millis(250);
-/// Between two looks for room.
+/// Between two checks for room.
 const ROOM: Duration = Duration::from_millis(500);
 /// Which queue is received from.
 #[derive(Clone, Copy)]

@@ -15,7 +15,7 @@ use crate::core::time::Timestamp;
 /// How often tasks that are to become HEALTHY are asked about: events do not carry health.
 const HEALTH: Duration = Duration::from_secs(5);
 
-/// How long a task may be silent.
+/// How long a task may be without an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cell) enum Class {
     /// It runs and is to become HEALTHY.

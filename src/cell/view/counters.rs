@@ -9,8 +9,8 @@ pub struct Counters {
     pub events: Count,
     /// Task events that are not this cell's, and other events: deleted.
     pub foreign: Count,
-    /// Of those, events of tasks that bear this cell's name and that it did not launch: another cell has its name.
-    pub strangers: Count,
+    /// Of those, events of foreign tasks with this cell's name: another cell has its name.
+    pub duplicate_cell_name: Count,
     /// Tasks of this cell's calls that no run had: stopped.
     pub strays: Count,
     /// Messages that are no events: deleted.
@@ -25,14 +25,14 @@ pub struct Counters {
     pub launches: Count,
     /// RunTask calls that were throttled.
     pub throttles: Count,
-    /// Times that launches of a task definition were paused because it failed again and again.
-    pub storms: Count,
+    /// Times that launches of a task definition were paused because it failed repeatedly.
+    pub breakers_opened: Count,
     /// Events that were lost: DescribeTasks told what they had to tell, and they did not come within a minute after.
     pub corrections: Count,
     /// Notifications delivered.
     pub notified: Count,
-    /// Times that an outlet refused a notification for what it is; it is kept and tried again.
-    pub untaken: Count,
+    /// Times that a destination rejected a notification; it is kept and tried again.
+    pub notifications_rejected: Count,
     /// From an event's arrival in its queue to its decision being durable.
     pub event_lag: Times,
     /// From the acceptance of a run to the RunTask call of its first attempt.

@@ -16,9 +16,9 @@ const NUMBERS: [Number; 9] = [
     Number("DESCRIBE_SHARE", "a share of the DescribeTasks quota", 0.001, 1.0),
     // At 0 every live task would be described again and again, without a pause.
     Number("RECONCILE_AFTER_SECONDS", "a whole number of seconds", 1.0, 86_400.0),
-    Number("STORM_FAILURES", "a whole number of failures (0: launches are never paused)", 0.0, 100_000.0),
-    Number("STORM_WINDOW_SECONDS", "a whole number of seconds", 1.0, 86_400.0),
-    Number("STORM_PROBE_SECONDS", "a whole number of seconds", 1.0, 86_400.0),
+    Number("CIRCUIT_BREAKER_FAILURES", "a whole number of failures (0: launches are never paused)", 0.0, 100_000.0),
+    Number("CIRCUIT_BREAKER_WINDOW_SECONDS", "a whole number of seconds", 1.0, 86_400.0),
+    Number("CIRCUIT_BREAKER_PROBE_SECONDS", "a whole number of seconds", 1.0, 86_400.0),
 ];
 /// How long runs may be kept: a name that stands for its run for less helps nobody, and ten years are for ever.
 pub(super) const KEEP: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(87_600 * 3600);
@@ -55,9 +55,9 @@ impl Settings {
             self.max_provisioning.map(|n| n as f64),
             self.describe_share,
             self.reconcile_after_seconds.map(|n| n as f64),
-            self.storm_failures.map(f64::from),
-            self.storm_window_seconds.map(|n| n as f64),
-            self.storm_probe_seconds.map(|n| n as f64),
+            self.circuit_breaker_failures.map(f64::from),
+            self.circuit_breaker_window_seconds.map(|n| n as f64),
+            self.circuit_breaker_probe_seconds.map(|n| n as f64),
         ];
         for (Number(name, _, least, most), value) in NUMBERS.iter().zip(values) {
             // NaN is in no range.

@@ -14,8 +14,8 @@ fn a_wrong_setting_is_named_with_its_value_and_what_is_allowed() {
         ("RUN_TASK_RATE", "fast", "TASKWATCH_RUN_TASK_RATE is \"fast\": expected a number"),
         ("MAX_IN_FLIGHT", "many", "expected a whole number"),
         ("RECONCILE_AFTER_SECONDS", "5m", "expected a whole number of seconds"),
-        ("STORM_FAILURES", "-1", "0: launches are never paused"),
-        ("STORM_PROBE_SECONDS", "1m", "expected a whole number of seconds"),
+        ("CIRCUIT_BREAKER_FAILURES", "-1", "0: launches are never paused"),
+        ("CIRCUIT_BREAKER_PROBE_SECONDS", "1m", "expected a whole number of seconds"),
         ("CELL", "a b", "TASKWATCH_CELL is \"a b\""),
         ("EVENTS_QUEUE_URL", "blue-events", "TASKWATCH_EVENTS_QUEUE_URL is \"blue-events\": the URL of an SQS queue"),
         ("REQUESTS_DLQ_URL", "arn:aws:sqs:eu-west-1:123456789012:q", "the URL of an SQS queue"),
@@ -36,10 +36,10 @@ fn a_wrong_setting_is_named_with_its_value_and_what_is_allowed() {
         let error = with(name, value).unwrap_err();
         assert!(error.contains(part), "{name}={value}: {error}");
     }
-    let storm = |name, value| with(name, value).unwrap().cell_config("c").storm;
-    assert_eq!(storm("STORM_FAILURES", "0").failures, 0);
-    assert_eq!(storm("STORM_WINDOW_SECONDS", "5").window, Duration::from_secs(5));
-    assert_eq!(storm("STORM_PROBE_SECONDS", "7").probe, Duration::from_secs(7));
+    let breaker = |name, value| with(name, value).unwrap().cell_config("c").breaker;
+    assert_eq!(breaker("CIRCUIT_BREAKER_FAILURES", "0").failures, 0);
+    assert_eq!(breaker("CIRCUIT_BREAKER_WINDOW_SECONDS", "5").window, Duration::from_secs(5));
+    assert_eq!(breaker("CIRCUIT_BREAKER_PROBE_SECONDS", "7").probe, Duration::from_secs(7));
     assert_eq!(with("RUN_TASK_RATE", "2.5").unwrap().run_task_rate, Some(2.5));
 }
 
@@ -54,9 +54,9 @@ fn no_number_is_nonsense() {
         ("MAX_PROVISIONING", "1", "1000000", "0"),
         ("DESCRIBE_SHARE", "0.001", "1", "0"),
         ("RECONCILE_AFTER_SECONDS", "1", "86400", "0"),
-        ("STORM_FAILURES", "0", "100000", "-0"),
-        ("STORM_WINDOW_SECONDS", "1", "86400", "0"),
-        ("STORM_PROBE_SECONDS", "1", "86400", "0"),
+        ("CIRCUIT_BREAKER_FAILURES", "0", "100000", "-0"),
+        ("CIRCUIT_BREAKER_WINDOW_SECONDS", "1", "86400", "0"),
+        ("CIRCUIT_BREAKER_PROBE_SECONDS", "1", "86400", "0"),
     ];
     let page = include_str!("../../../docs/settings.md");
     for (name, least, most, too_little) in numbers {
@@ -113,10 +113,11 @@ fn a_file_with_an_unknown_setting_is_refused_with_its_line() {
     assert!(error.contains("line 2") && error.contains("run_task_rat"), "{error}");
 }
 
-/// The names of all settings: what the file takes, by its own word.
+/// The names of all settings: what the file takes, by its own word. Old names are not among them.
 fn keys() -> BTreeSet<String> {
     let error = toml::from_str::<Settings>("zzz = 1").unwrap_err().message().to_owned();
-    error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    let names = error.split('`').skip(3).step_by(2);
+    names.filter(|name| renamed::of_variable(&name.to_uppercase()).is_none()).map(str::to_owned).collect()
 }
 
 #[test]
@@ -151,9 +152,9 @@ fn settings_md_has_every_setting_with_its_default() {
         ("max_provisioning", config.max_provisioning.to_string()),
         ("describe_share", config.describe_share.to_string()),
         ("reconcile_after_seconds", config.reconcile_after.as_secs().to_string()),
-        ("storm_failures", config.storm.failures.to_string()),
-        ("storm_window_seconds", config.storm.window.as_secs().to_string()),
-        ("storm_probe_seconds", config.storm.probe.as_secs().to_string()),
+        ("circuit_breaker_failures", config.breaker.failures.to_string()),
+        ("circuit_breaker_window_seconds", config.breaker.window.as_secs().to_string()),
+        ("circuit_breaker_probe_seconds", config.breaker.probe.as_secs().to_string()),
     ] {
         let row = rows.iter().find(|row| row[1] == key).unwrap();
         assert_eq!(row[2], default, "docs/settings.md: the default of {key}");

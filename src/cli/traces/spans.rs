@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_redrive_only_the_new_life_is_told() {
+    fn after_a_redrive_only_the_new_end_is_notified() {
         let mut again = run();
         (again.redrives, again.redriven_at) = (1, Some(at(15)));
         let spans = of(&again);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
-use super::data::{self, Hold, Page};
+use super::data::{self, Page, Pause};
 use super::list::Question;
 use super::order::Order;
 use super::state::{Effect, Message};
@@ -58,15 +58,15 @@ async fn obey(server: &Server, order: &Order) -> Result<Value, String> {
             in_time(server, server.post(&["runs", id, "stop"], Some(&reason))).await
         }
         Order::Redrive(id, _) => in_time(server, server.post(&["runs", id, "redrive"], None)).await,
-        Order::Pause(hold) => in_time(server, server.patch(&["limits"], &json!({"pause": [body(hold)]}))).await,
-        Order::Resume(hold) => in_time(server, server.patch(&["limits"], &json!({"resume": [body(hold)]}))).await,
+        Order::Pause(pause) => in_time(server, server.patch(&["limits"], &json!({"pause": [body(pause)]}))).await,
+        Order::Resume(pause) => in_time(server, server.patch(&["limits"], &json!({"resume": [body(pause)]}))).await,
     }
 }
 
-fn body(hold: &Hold) -> Value {
-    match hold {
-        Hold::Queue(name) => json!({"queue": name}),
-        Hold::TaskDefinition(name) => json!({"taskDefinition": name}),
+fn body(pause: &Pause) -> Value {
+    match pause {
+        Pause::Queue(name) => json!({"queue": name}),
+        Pause::TaskDefinition(name) => json!({"taskDefinition": name}),
     }
 }
 

@@ -46,11 +46,11 @@ pub(super) struct Summary {
     pub(super) in_flight: u64,
     pub(super) launches_per_second: f64,
     pub(super) limits: Limits,
-    pub(super) storms: Vec<Storm>,
-    pub(super) storms_left_out: u64,
+    pub(super) circuit_breakers: Vec<OpenBreaker>,
+    pub(super) circuit_breakers_left_out: u64,
     pub(super) outbox: u64,
-    pub(super) troubles: Vec<Trouble>,
-    pub(super) troubles_left_out: u64,
+    pub(super) delivery_failures: Vec<DeliveryFailure>,
+    pub(super) delivery_failures_left_out: u64,
     pub(super) phases: Phases,
     pub(super) event_lag: Spread,
     pub(super) minutes: Vec<Minute>,
@@ -63,18 +63,18 @@ pub(super) struct Summary {
 pub(super) struct Limits {
     pub(super) run_task_rate: f64,
     pub(super) max_in_flight: u64,
-    pub(super) holds: Vec<Hold>,
+    pub(super) pauses: Vec<Pause>,
 }
 
 /// What an operator paused.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Hold {
+pub(super) enum Pause {
     Queue(String),
     TaskDefinition(String),
 }
 
-impl std::fmt::Display for Hold {
+impl std::fmt::Display for Pause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Queue(name) => write!(f, "queue {name}"),
@@ -83,10 +83,10 @@ impl std::fmt::Display for Hold {
     }
 }
 
-/// A task definition that the cell paused by itself.
+/// A task definition that the cell paused automatically.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Storm {
+pub(super) struct OpenBreaker {
     pub(super) task_definition: String,
     pub(super) error: String,
     pub(super) cause: String,
@@ -96,11 +96,11 @@ pub(super) struct Storm {
     pub(super) next_probe_at: Option<Timestamp>,
 }
 
-/// An outlet that does not take notifications.
+/// A destination to which notifications cannot be delivered.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Trouble {
-    pub(super) outlet: String,
+pub(super) struct DeliveryFailure {
+    pub(super) destination: String,
     pub(super) error: String,
 }
 
@@ -242,8 +242,8 @@ mod tests {
     #[test]
     fn a_cell_of_another_version_is_shown_as_far_as_it_goes() {
         let summary: Summary =
-            read(json!({"cell": "c", "novelty": {"a": 1}, "limits": {"holds": [{"queue": "q"}]}})).expect("one");
-        assert_eq!((summary.cell.as_str(), &summary.limits.holds[..]), ("c", &[Hold::Queue("q".into())][..]));
+            read(json!({"cell": "c", "novelty": {"a": 1}, "limits": {"pauses": [{"queue": "q"}]}})).expect("one");
+        assert_eq!((summary.cell.as_str(), &summary.limits.pauses[..]), ("c", &[Pause::Queue("q".into())][..]));
         assert_eq!(read::<Summary>(json!("no summary")), None);
     }
 }

@@ -112,7 +112,7 @@ fn stop(state: &mut State) {
 fn redrive(state: &mut State) {
     let Some((id, name, status)) = state.subject() else { return };
     if !["FAILED", "TIMED_OUT", "ABORTED"].contains(&status) {
-        let text = format!("{name} is {status}: only what ended short of its goal can begin again");
+        let text = format!("{name} is {status}: only a run that failed, timed out or was aborted can be redriven");
         return state.say(&text, true);
     }
     state.prompt = Prompt::Confirm(Order::Redrive(id.to_owned(), name.to_owned()));

@@ -1,6 +1,6 @@
 //! What an operator can have done: stop, redrive, pause, resume.
 
-use super::data::{Hold, Summary};
+use super::data::{Pause, Summary};
 
 /// One order to the cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,8 +8,8 @@ pub(super) enum Order {
     /// A run's id and name.
     Stop(String, String),
     Redrive(String, String),
-    Pause(Hold),
-    Resume(Hold),
+    Pause(Pause),
+    Resume(Pause),
 }
 
 impl Order {
@@ -18,8 +18,8 @@ impl Order {
         match self {
             Self::Stop(_, name) => format!("Stop {name}?"),
             Self::Redrive(_, name) => format!("Begin {name} again?"),
-            Self::Pause(hold) => format!("Pause {hold}?"),
-            Self::Resume(hold) => format!("Resume {hold}?"),
+            Self::Pause(pause) => format!("Pause {pause}?"),
+            Self::Resume(pause) => format!("Resume {pause}?"),
         }
     }
 
@@ -28,7 +28,7 @@ impl Order {
         match self {
             Self::Stop(..) => "Its task is stopped, and the run ends as ABORTED.",
             Self::Redrive(..) => "Retries and timeoutSeconds count anew; attempts are numbered on.",
-            Self::Pause(_) => "What is paused waits as QUEUED and burns no attempt.",
+            Self::Pause(_) => "What is paused waits as QUEUED and uses up no attempt.",
             Self::Resume(_) => "What waits is launched, as fast as the limits allow.",
         }
     }
@@ -38,43 +38,47 @@ impl Order {
         match self {
             Self::Stop(_, name) => format!("asked {name} to stop"),
             Self::Redrive(_, name) => format!("begun again: {name}"),
-            Self::Pause(hold) => format!("paused {hold}"),
-            Self::Resume(hold) => format!("resumed {hold}"),
+            Self::Pause(pause) => format!("paused {pause}"),
+            Self::Resume(pause) => format!("resumed {pause}"),
         }
     }
 }
 
 /// What can be paused or resumed: what concerns the run at hand (its queue and its task definition) first.
 pub(super) fn choices(run: Option<(&str, &str)>, summary: Option<&Summary>) -> Vec<Order> {
-    let held = summary.map_or(&[][..], |summary| &summary.limits.holds);
-    let storms = summary.map_or(&[][..], |summary| &summary.storms);
-    let stormy = storms.iter().map(|storm| Hold::TaskDefinition(storm.task_definition.clone()));
-    // The name in an ARN, as the cell holds it.
-    let definition = |name: &str| Hold::TaskDefinition(name.rsplit('/').next().unwrap_or_default().to_owned());
-    let near = run.map(|(queue, task)| [Hold::Queue(queue.to_owned()), definition(task)]);
-    let mut paused: Vec<Hold> = Vec::new();
-    for hold in held.iter().cloned().chain(stormy) {
-        if !paused.contains(&hold) {
-            paused.push(hold);
+    let by_hand = summary.map_or(&[][..], |summary| &summary.limits.pauses);
+    let breakers = summary.map_or(&[][..], |summary| &summary.circuit_breakers);
+    let by_breaker = breakers.iter().map(|breaker| Pause::TaskDefinition(breaker.task_definition.clone()));
+    // The name in an ARN, as the cell has it.
+    let definition = |name: &str| Pause::TaskDefinition(name.rsplit('/').next().unwrap_or_default().to_owned());
+    let near = run.map(|(queue, task)| [Pause::Queue(queue.to_owned()), definition(task)]);
+    let mut paused: Vec<Pause> = Vec::new();
+    for pause in by_hand.iter().cloned().chain(by_breaker) {
+        if !paused.contains(&pause) {
+            paused.push(pause);
         }
     }
     let near = near.into_iter().flatten();
-    let (resumable, pausable): (Vec<Hold>, Vec<Hold>) = near.partition(|hold| paused.contains(hold));
-    paused.retain(|hold| !resumable.contains(hold));
+    let (resumable, pausable): (Vec<Pause>, Vec<Pause>) = near.partition(|pause| paused.contains(pause));
+    paused.retain(|pause| !resumable.contains(pause));
     let resume = resumable.into_iter().chain(paused).map(Order::Resume);
     pausable.into_iter().map(Order::Pause).chain(resume).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::{Limits, Storm};
+    use super::super::data::{Limits, OpenBreaker};
     use super::*;
 
     #[test]
     fn what_concerns_the_run_comes_first_and_nothing_twice() {
-        let holds = vec![Hold::Queue("other".into()), Hold::TaskDefinition("etl:7".into())];
-        let storms = vec![Storm { task_definition: "etl:7".into(), ..Storm::default() }];
-        let summary = Summary { limits: Limits { holds, ..Limits::default() }, storms, ..Summary::default() };
+        let pauses = vec![Pause::Queue("other".into()), Pause::TaskDefinition("etl:7".into())];
+        let breakers = vec![OpenBreaker { task_definition: "etl:7".into(), ..OpenBreaker::default() }];
+        let summary = Summary {
+            limits: Limits { pauses, ..Limits::default() },
+            circuit_breakers: breakers,
+            ..Summary::default()
+        };
         let arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/etl:7";
         let orders: Vec<String> = choices(Some(("a", arn)), Some(&summary)).iter().map(Order::question).collect();
         assert_eq!(orders, ["Pause queue a?", "Resume task definition etl:7?", "Resume queue other?"]);

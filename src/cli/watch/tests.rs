@@ -135,7 +135,7 @@ fn stop_and_redrive_ask_first_and_only_y_is_yes() {
 
 #[test]
 fn what_is_paused_and_resumed_is_chosen() {
-    let mut state = showing(vec![row("1", "QUEUED")], json!({"limits": {"holds": [{"queue": "team-a"}]}}));
+    let mut state = showing(vec![row("1", "QUEUED")], json!({"limits": {"pauses": [{"queue": "team-a"}]}}));
     typed(&mut state, "p");
     let Prompt::Choose(orders, 0) = &state.prompt else { panic!("{:?}", state.prompt) };
     let questions: Vec<String> = orders.iter().map(Order::question).collect();

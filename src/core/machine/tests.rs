@@ -267,7 +267,7 @@ fn work_that_was_done_before_the_stop_reached_it_counts() {
 }
 
 #[test]
-fn the_runs_timeout_ends_it_wherever_it_is_and_tells() {
+fn the_runs_timeout_ends_it_wherever_it_is_and_notifies() {
     let timed = RunSpec { timeout_seconds: Some(60), ..spec(Goal::Stopped, 9) };
     let mut waiting = Case::new(timed.clone());
     waiting.place(0, "t");
@@ -373,7 +373,7 @@ fn a_restart_repeats_what_was_not_done() {
 }
 
 #[test]
-fn notify_on_says_who_is_told() {
+fn notify_on_says_which_ends_are_notified() {
     let silent =
         RunSpec { notify: Notify { on: Some(vec![Status::Failed]), ..Notify::default() }, ..spec(Goal::Running, 0) };
     let mut case = Case::new(silent);

@@ -1,32 +1,37 @@
-//! What is told about a storm: once when launches are paused, once when they go on.
+//! Notifications of a circuit breaker: one when it opens, one when it closes.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::fit::FULL;
-use super::{Notification, Origin, Outlet, Outlets, attribute, enveloped, subject};
-use crate::core::storm::{Storm, Turn, Why};
+use super::{Destination, Destinations, Notification, Origin, attribute, enveloped, subject};
+use crate::core::breaker::{BreakerChange, CloseReason, OpenBreaker};
 use crate::core::time::Timestamp;
 
 const PAUSED: &str = "Taskwatch Launches Paused";
 const RESUMED: &str = "Taskwatch Launches Resumed";
 
-/// The notifications of a storm's turn, one for each outlet.
-pub fn digest(turn: &Turn, at: Timestamp, origin: &Origin, outlets: &Outlets) -> Vec<Notification> {
-    let topic = outlets.topic.iter().map(|arn| Outlet::Topic(arn.clone()));
-    let bus = outlets.bus.iter().map(|name| Outlet::Bus(name.clone()));
-    topic.chain(bus).map(|outlet| for_outlet(turn, at, origin, outlet)).collect()
+/// The notifications of a change of a circuit breaker, one for each destination.
+pub fn digest(
+    change: &BreakerChange,
+    at: Timestamp,
+    origin: &Origin,
+    destinations: &Destinations,
+) -> Vec<Notification> {
+    let topic = destinations.topic.iter().map(|arn| Destination::Topic(arn.clone()));
+    let bus = destinations.bus.iter().map(|name| Destination::Bus(name.clone()));
+    topic.chain(bus).map(|destination| for_destination(change, at, origin, destination)).collect()
 }
 
-fn for_outlet(turn: &Turn, at: Timestamp, origin: &Origin, outlet: Outlet) -> Notification {
-    let (storm, status, detail_type) = match turn {
-        Turn::Paused(storm) => (storm, "PAUSED", PAUSED),
-        Turn::Resumed(storm, _) => (storm, "RESUMED", RESUMED),
+fn for_destination(change: &BreakerChange, at: Timestamp, origin: &Origin, destination: Destination) -> Notification {
+    let (breaker, status, detail_type) = match change {
+        BreakerChange::Opened(breaker) => (breaker, "PAUSED", PAUSED),
+        BreakerChange::Closed(breaker, _) => (breaker, "RESUMED", RESUMED),
     };
-    let what = format!("{}|{}|{}|{}", origin.cell, storm.task_definition, storm.error, storm.class.as_str());
+    let what = format!("{}|{}|{}|{}", origin.cell, breaker.task_definition, breaker.error, breaker.class.as_str());
     let group = Uuid::new_v5(&Uuid::NAMESPACE_OID, what.as_bytes());
-    let id = Uuid::new_v5(&group, format!("{status}|{}", storm.paused_at.millis()).as_bytes()).to_string();
-    let detail = detail(turn, at, origin, &id);
+    let id = Uuid::new_v5(&group, format!("{status}|{}", breaker.paused_at.millis()).as_bytes()).to_string();
+    let detail = detail(change, at, origin, &id);
     let mut notification = Notification {
         run: group,
         at,
@@ -35,41 +40,43 @@ fn for_outlet(turn: &Turn, at: Timestamp, origin: &Origin, outlet: Outlet) -> No
         attributes: Vec::new(),
         detail_type: detail_type.to_owned(),
         resources: Vec::new(),
-        outlet,
+        destination,
         id,
     };
-    match notification.outlet {
-        Outlet::Topic(_) => {
-            notification.subject = subject(&format!("{status} {}: {}", storm.task_definition, storm.error));
-            notification.attributes = attributes(storm, status);
+    match notification.destination {
+        Destination::Topic(_) => {
+            notification.subject = subject(&format!("{status} {}: {}", breaker.task_definition, breaker.error));
+            notification.attributes = attributes(breaker, status);
             let envelope = enveloped(origin, &notification.id, detail_type, at, &[], detail);
             notification.message = envelope.to_string();
         }
-        Outlet::Bus(_) => notification.message = detail.to_string(),
+        Destination::Bus(_) => notification.message = detail.to_string(),
     }
     notification
 }
 
-fn detail(turn: &Turn, at: Timestamp, origin: &Origin, id: &str) -> Value {
-    let (storm, more) = match turn {
-        Turn::Paused(storm) => (storm, json!({"status": "PAUSED", "nextProbeAt": storm.next_probe_at})),
-        Turn::Resumed(storm, why) => (storm, json!({"status": "RESUMED", "resumedAt": at, "because": because(*why)})),
+fn detail(change: &BreakerChange, at: Timestamp, origin: &Origin, id: &str) -> Value {
+    let (breaker, more) = match change {
+        BreakerChange::Opened(breaker) => (breaker, json!({"status": "PAUSED", "nextProbeAt": breaker.next_probe_at})),
+        BreakerChange::Closed(breaker, why) => {
+            (breaker, json!({"status": "RESUMED", "resumedAt": at, "because": because(*why)}))
+        }
     };
     let mut detail = json!({
         "notificationId": id,
         "cell": origin.cell,
-        "taskDefinition": storm.task_definition,
+        "taskDefinition": breaker.task_definition,
         "final": false,
-        "error": FULL.cut(&storm.error),
-        "class": storm.class,
-        "cause": FULL.cut(&storm.cause),
-        "hint": storm.hint,
-        "failures": storm.failures,
-        "examples": storm.examples,
-        "since": storm.since,
-        "pausedAt": storm.paused_at,
-        "failedProbes": storm.failed_probes,
-        "message": message(turn),
+        "error": FULL.cut(&breaker.error),
+        "class": breaker.class,
+        "cause": FULL.cut(&breaker.cause),
+        "hint": breaker.hint,
+        "failures": breaker.failures,
+        "examples": breaker.examples,
+        "since": breaker.since,
+        "pausedAt": breaker.paused_at,
+        "failedProbes": breaker.failed_probes,
+        "message": message(change),
     });
     if let (Some(detail), Value::Object(more)) = (detail.as_object_mut(), more) {
         detail.extend(more);
@@ -78,43 +85,43 @@ fn detail(turn: &Turn, at: Timestamp, origin: &Origin, id: &str) -> Value {
 }
 
 /// What happened and what to do, for people.
-fn message(turn: &Turn) -> String {
-    match turn {
-        Turn::Paused(storm) => format!(
-            "{} runs of {} failed since {} with {}, which trying again does not cure. Its launches are paused; its other runs \
-             wait and lose no attempt. What to do: {}. Now and then one run is let through; once it starts, the others follow. \
-             To let them go at once, resume the task definition.",
-            storm.failures, storm.task_definition, storm.since, storm.error, storm.hint
+fn message(change: &BreakerChange) -> String {
+    match change {
+        BreakerChange::Opened(breaker) => format!(
+            "Launches of {} are paused automatically after {} failures since {} with {}, which a retry does not fix. Its other \
+             runs wait and use up no attempt. What to do: {}. From time to time one run is launched as a probe; once it starts, \
+             the others follow. To launch them at once, resume the task definition.",
+            breaker.task_definition, breaker.failures, breaker.since, breaker.error, breaker.hint
         ),
-        Turn::Resumed(storm, why) => format!(
+        BreakerChange::Closed(breaker, why) => format!(
             "{} is launched again: {}. {} attempts had failed with {} since {}.",
-            storm.task_definition,
+            breaker.task_definition,
             match why {
-                Why::Started => "a task of it started",
-                Why::OtherReason => "a task of it failed for another reason",
-                Why::Operator => "it was resumed by hand",
+                CloseReason::Started => "one of its tasks started",
+                CloseReason::OtherReason => "one of its tasks failed for another reason",
+                CloseReason::Operator => "an operator resumed it",
             },
-            storm.failures,
-            storm.error,
-            storm.since
+            breaker.failures,
+            breaker.error,
+            breaker.since
         ),
     }
 }
 
-const fn because(why: Why) -> &'static str {
+const fn because(why: CloseReason) -> &'static str {
     match why {
-        Why::Started => "STARTED",
-        Why::OtherReason => "OTHER_REASON",
-        Why::Operator => "OPERATOR",
+        CloseReason::Started => "STARTED",
+        CloseReason::OtherReason => "OTHER_REASON",
+        CloseReason::Operator => "OPERATOR",
     }
 }
 
-fn attributes(storm: &Storm, status: &str) -> Vec<(String, String)> {
-    let family = storm.task_definition.split(':').next().unwrap_or_default();
+fn attributes(breaker: &OpenBreaker, status: &str) -> Vec<(String, String)> {
+    let family = breaker.task_definition.split(':').next().unwrap_or_default();
     [
         ("status", status.to_owned()),
-        ("errorName", storm.error.clone()),
-        ("errorClass", storm.class.as_str().to_owned()),
+        ("errorName", breaker.error.clone()),
+        ("errorClass", breaker.class.as_str().to_owned()),
         ("family", family.to_owned()),
         ("final", "false".to_owned()),
     ]

@@ -71,7 +71,7 @@ impl Notification {
     }
 }
 
-/// Cuts one outlet's notifications into calls that it takes: ten at most, of together less than 256 KiB, and never two of
+/// Cuts one destination's notifications into calls that it takes: ten at most, of together less than 256 KiB, and never two of
 /// one run, so that the second cannot be taken when the first was not. Answers the sizes of the calls, in order.
 pub fn calls<'n>(notifications: impl IntoIterator<Item = &'n Notification>) -> Vec<usize> {
     let mut calls: Vec<usize> = Vec::new();

@@ -1,8 +1,8 @@
 //! What is told about a run's end, in EventBridge's envelope, and where it goes.
 
+mod destination;
 mod digest;
 mod fit;
-mod outlet;
 #[cfg(test)]
 mod tests;
 
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use destination::{Destination, Destinations};
 pub use digest::digest;
 pub use fit::{MOST_A_CALL, calls};
-pub use outlet::{Outlet, Outlets};
 
 use super::ids::TaskArn;
 use super::run::{Attempt, Run};
@@ -37,15 +37,16 @@ pub struct Origin {
     pub region: String,
 }
 
-/// One message for one outlet, at least once; `id` is the same every time, and the same at every outlet.
+/// One message for one destination, at least once; `id` is the same every time, and the same at every destination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
-    /// Stable: a function of the run, its final status and how often it was redriven, or of the storm and when it came.
+    /// Stable: a function of the run, its final status and how often it was redriven, or of the circuit breaker and when it opened.
     pub id: String,
-    /// The run it is about, or an id of the storm. What is about one arrives in order (`MessageGroupId` of a FIFO topic).
+    /// The run it is about, or an id of the circuit breaker. What is about one arrives in order (`MessageGroupId` of a FIFO topic).
     pub run: Uuid,
     /// Where it goes.
-    pub outlet: Outlet,
+    #[serde(rename = "outlet")]
+    pub destination: Destination,
     /// When it happened.
     pub at: Timestamp,
     /// For a topic: ASCII, less than 100 characters, no line break.
@@ -60,16 +61,16 @@ pub struct Notification {
     pub resources: Vec<String>,
 }
 
-/// The notifications of a final run, one for each outlet; `outlets` are the cell's own.
-pub fn build(run: &Run, origin: &Origin, outlets: &Outlets) -> Vec<Notification> {
+/// The notifications of a final run, one for each destination; `destinations` are the cell's own.
+pub fn build(run: &Run, origin: &Origin, destinations: &Destinations) -> Vec<Notification> {
     let notify = &run.spec.notify;
-    let topic = notify.topics.get(&run.status).or(notify.topic_arn.as_ref()).or(outlets.topic.as_ref());
-    let topic = topic.map(|arn| Outlet::Topic(arn.clone()));
-    let bus = outlets.bus.as_ref().map(|name| Outlet::Bus(name.clone()));
-    topic.into_iter().chain(bus).map(|outlet| for_outlet(run, origin, outlet)).collect()
+    let topic = notify.topics.get(&run.status).or(notify.topic_arn.as_ref()).or(destinations.topic.as_ref());
+    let topic = topic.map(|arn| Destination::Topic(arn.clone()));
+    let bus = destinations.bus.as_ref().map(|name| Destination::Bus(name.clone()));
+    topic.into_iter().chain(bus).map(|destination| for_destination(run, origin, destination)).collect()
 }
 
-fn for_outlet(run: &Run, origin: &Origin, outlet: Outlet) -> Notification {
+fn for_destination(run: &Run, origin: &Origin, destination: Destination) -> Notification {
     let id = id(run);
     let notify = &run.spec.notify;
     let mut notification = Notification {
@@ -80,10 +81,10 @@ fn for_outlet(run: &Run, origin: &Origin, outlet: Outlet) -> Notification {
         attributes: attributes(run),
         detail_type: RUN_CHANGED.to_owned(),
         resources: Vec::new(),
-        outlet,
+        destination,
         id,
     };
-    if let Outlet::Bus(_) = notification.outlet {
+    if let Destination::Bus(_) = notification.destination {
         // Only topics have these; and only here is the list of tasks not inside the message.
         notification.subject.clear();
         notification.attributes.clear();
@@ -92,12 +93,12 @@ fn for_outlet(run: &Run, origin: &Origin, outlet: Outlet) -> Notification {
     let room = fit::MOST_BYTES.saturating_sub(notification.bytes());
     // SNS refuses an empty message.
     let own = notify.messages.get(&run.status).filter(|text| !text.is_empty());
-    let own = own.filter(|_| matches!(notification.outlet, Outlet::Topic(_)));
+    let own = own.filter(|_| matches!(notification.destination, Destination::Topic(_)));
     notification.message = match own {
         Some(text) => fit::cut_bytes(text, room),
-        None => fit::first_that_fits(room, |fit| match notification.outlet {
-            Outlet::Topic(_) => envelope(run, origin, &notification.id, fit).to_string(),
-            Outlet::Bus(_) => told(run, &origin.cell, &notification.id, fit).to_string(),
+        None => fit::first_that_fits(room, |fit| match notification.destination {
+            Destination::Topic(_) => envelope(run, origin, &notification.id, fit).to_string(),
+            Destination::Bus(_) => told(run, &origin.cell, &notification.id, fit).to_string(),
         }),
     };
     notification

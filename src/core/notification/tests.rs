@@ -47,7 +47,7 @@ fn origin() -> Origin {
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:t";
 
 fn to_topic(run: &Run) -> Notification {
-    build(run, &origin(), &Outlets { topic: Some(TOPIC.into()), bus: None }).remove(0)
+    build(run, &origin(), &Destinations { topic: Some(TOPIC.into()), bus: None }).remove(0)
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_envelope_is_eventbridges() {
     assert_eq!((&detail["status"], &detail["final"], &detail["cell"]), (&json!("FAILED"), &json!(true), &json!("c1")));
     assert_eq!(detail["attempts"][1]["number"], 2);
     assert_eq!(detail["submittedAt"], "2027-01-15T08:00:00.123Z");
-    assert_eq!(told.outlet, Outlet::Topic(TOPIC.into()));
+    assert_eq!(told.destination, Destination::Topic(TOPIC.into()));
     let attribute = |name: &str| told.attributes.iter().find(|a| a.0 == name).map(|a| a.1.as_str());
     assert_eq!((attribute("cluster"), attribute("family")), (Some("batch"), Some("etl")));
     assert_eq!((attribute("attempts"), attribute("final")), (Some("2"), Some("true")));
@@ -160,27 +160,34 @@ fn an_empty_text_is_none_for_sns_takes_none() {
 }
 
 #[test]
-fn a_bus_is_told_the_same_under_the_same_id_and_never_in_the_requests_own_words() {
+fn a_bus_gets_the_same_notification_under_the_same_id_and_never_the_requests_own_text() {
     let notify = Notify { messages: [(Status::Failed, "it failed".to_owned())].into(), ..Notify::default() };
     let run = failed_run(2, "why", notify);
-    let both = build(&run, &origin(), &Outlets { topic: Some(TOPIC.into()), bus: Some("jobs".into()) });
+    let both = build(&run, &origin(), &Destinations { topic: Some(TOPIC.into()), bus: Some("jobs".into()) });
     let [topic, bus] = both.as_slice() else { panic!("{both:?}") };
-    assert_eq!((&topic.outlet, &bus.outlet), (&Outlet::Topic(TOPIC.into()), &Outlet::Bus("jobs".into())));
+    assert_eq!(
+        (&topic.destination, &bus.destination),
+        (&Destination::Topic(TOPIC.into()), &Destination::Bus("jobs".into()))
+    );
     assert_eq!((&topic.id, topic.message.as_str()), (&bus.id, "it failed"));
     let detail: Value = serde_json::from_str(&bus.message).unwrap();
     assert_eq!((&detail["status"], &detail["notificationId"]), (&json!("FAILED"), &json!(bus.id)));
     assert_eq!((bus.detail_type.as_str(), bus.resources.len()), ("Taskwatch Run State Change", 2));
-    assert!(build(&run, &origin(), &Outlets::default()).is_empty(), "nobody to tell");
+    assert!(build(&run, &origin(), &Destinations::default()).is_empty(), "nobody to tell");
 }
 
 #[test]
-fn outlets_are_written_and_read() {
-    for outlet in
-        [Outlet::Topic(TOPIC.into()), Outlet::Bus("jobs".into()), Outlet::Bus("arn:aws:events:x:1:event-bus/b".into())]
-    {
-        assert_eq!(Outlet::from(outlet.to_string().as_str()), outlet);
+fn destinations_are_written_and_read() {
+    for destination in [
+        Destination::Topic(TOPIC.into()),
+        Destination::Bus("jobs".into()),
+        Destination::Bus("arn:aws:events:x:1:event-bus/b".into()),
+    ] {
+        assert_eq!(Destination::from(destination.to_string().as_str()), destination);
     }
-    assert!(Outlet::Topic("arn:aws:sns:x:1:t.fifo".into()).is_fifo() && !Outlet::Topic(TOPIC.into()).is_fifo());
+    assert!(
+        Destination::Topic("arn:aws:sns:x:1:t.fifo".into()).is_fifo() && !Destination::Topic(TOPIC.into()).is_fifo()
+    );
 }
 
 fn of_size(run: u128, bytes: usize) -> Notification {

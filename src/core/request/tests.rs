@@ -172,7 +172,7 @@ fn what_has_no_counterpart_in_a_state_machine_is_refused_by_name() {
 }
 
 #[test]
-fn the_first_catcher_decides_also_when_it_tells_nobody() {
+fn the_first_catcher_decides_also_when_it_notifies_nobody() {
     let mut machine: Value = serde_json::from_str(SEED).unwrap();
     machine["States"]["Give up"] = json!({"Type": "Fail"});
     machine["States"]["Run Fargate Task"]["Catch"] = json!([

@@ -12,7 +12,7 @@ export function confirm({ title, text, action, reason }) {
       el("p", {}, text),
       input && [el("label", { for: "ask-reason" }, reason), input],
       el("p", { class: "buttons" },
-        el("button", { type: "button", onclick: () => dialog.close("") }, "Leave it"),
+        el("button", { type: "button", onclick: () => dialog.close("") }, "Cancel"),
         el("button", { type: "submit", value: "yes", class: "main" }, action))));
   dialog.addEventListener("close", () => {
     resolve(dialog.returnValue === "yes" ? (input?.value ?? "") : null);

@@ -1,4 +1,4 @@
-// What an operator is to look after: task definitions that are paused because they fail again and again, and outlets of
+// What an operator is to look after: task definitions that are paused because they fail again and again, and destinations of
 // notifications that do not take them.
 
 import { confirm } from "./ask.js";
@@ -6,10 +6,10 @@ import { $, el, reconcile, say, setText } from "./dom.js";
 import { ago, clock, duration, now, plain, whole } from "./format.js";
 import { change } from "./limits.js";
 
-const storms = el("div");
-const outlets = el("div");
+const breakers = el("div");
+const destinations = el("div");
 const more = el("p", { class: "quiet" });
-const name = (storm) => `${storm.taskDefinition} ${storm.error} ${storm.class}`;
+const name = (breaker) => `${breaker.taskDefinition} ${breaker.error} ${breaker.class}`;
 
 async function resume({ taskDefinition }) {
   const text = "All its waiting runs are launched, as fast as the limits allow. If the reason is still there it is paused again.";
@@ -17,25 +17,25 @@ async function resume({ taskDefinition }) {
   if ((await confirm({ title: `Resume ${taskDefinition}?`, text, action: "Resume it" })) !== null) await done();
 }
 
-function makeStorm(storm) {
-  say(`Task definition ${storm.taskDefinition} is paused.`);
-  const title = el("h2", {}, "Paused: ", el("code", {}, storm.taskDefinition));
-  const examples = storm.examples.toReversed().map((run) => el("a", { href: `#/?name=${encodeURIComponent(run)}` }, run));
-  return el("section", { class: "panel storm" },
+function makeBreaker(breaker) {
+  say(`Task definition ${breaker.taskDefinition} is paused.`);
+  const title = el("h2", {}, "Paused: ", el("code", {}, breaker.taskDefinition));
+  const examples = breaker.examples.toReversed().map((run) => el("a", { href: `#/?name=${encodeURIComponent(run)}` }, run));
+  return el("section", { class: "panel breaker" },
     el("header", {}, title,
-      el("p", {}, el("i", { class: "key", "data-class": plain(storm.class) }), el("b", { class: "bad" }, plain(storm.error)), " ", el("span", { class: "quiet what-failed" })),
-      el("button", { type: "button", onclick: () => resume(storm), "aria-label": `Resume ${storm.taskDefinition}` }, "Resume…")),
+      el("p", {}, el("i", { class: "key", "data-class": plain(breaker.class) }), el("b", { class: "bad" }, plain(breaker.error)), " ", el("span", { class: "quiet what-failed" })),
+      el("button", { type: "button", onclick: () => resume(breaker), "aria-label": `Resume ${breaker.taskDefinition}` }, "Resume…")),
     el("p", { class: "cause" }, el("b", {}, "Cause"), el("span")),
-    el("p", { class: "hint" }, el("b", {}, "What to do"), el("span", {}, storm.hint)),
+    el("p", { class: "hint" }, el("b", {}, "What to do"), el("span", {}, breaker.hint)),
     el("p", { class: "quiet next" }),
     el("p", { class: "quiet examples" }, "Failed lately: ", examples.flatMap((link) => [link, " "])));
 }
 
-function updateStorm(node, storm) {
+function updateBreaker(node, breaker) {
   const of = (part) => node.querySelector(part);
-  setText(of(".what-failed"), `${whole(storm.failures)} attempts since ${clock(storm.since, true)}, none of which started`);
-  setText(of(".cause span"), storm.cause || "ECS gave none.");
-  setText(of(".next"), `Paused ${ago(storm.pausedAt)}. Its other runs wait and lose no attempt. ${probe(storm)}`);
+  setText(of(".what-failed"), `${whole(breaker.failures)} attempts since ${clock(breaker.since, true)}, none of which started`);
+  setText(of(".cause span"), breaker.cause || "ECS gave none.");
+  setText(of(".next"), `Paused ${ago(breaker.pausedAt)}. Its other runs wait and use up no attempt. ${probe(breaker)}`);
 }
 
 /** What is tried next, to see whether the reason is gone. */
@@ -46,25 +46,25 @@ function probe({ nextProbeAt, failedProbes }) {
   return `One run is let through as a probe ${wait > 0 ? `in ${duration(Math.ceil(wait))}` : "now"}; if it starts, the others follow.${failed}`;
 }
 
-function makeOutlet(trouble) {
-  say(`Notifications are not taken by ${trouble.outlet}.`);
-  return el("section", { class: "panel outlet" },
-    el("header", {}, el("h2", {}, "Notifications are not taken: ", el("code", {}, trouble.outlet))),
+function makeDestination(failure) {
+  say(`Notifications cannot be delivered to ${failure.destination}.`);
+  return el("section", { class: "panel destination" },
+    el("header", {}, el("h2", {}, "Notifications are not delivered: ", el("code", {}, failure.destination))),
     el("p", { class: "cause" }, el("b", {}, "What it said"), el("span")), el("p", { class: "quiet" }));
 }
 
-function updateOutlet(node, { error, refused }) {
+function updateDestination(node, { error, rejected }) {
   setText(node.querySelector(".cause span"), error);
-  const many = refused === 1 ? "1 notification is refused for what it is; it is" : `${whole(refused)} notifications are refused for what they are; they are`;
-  setText(node.lastElementChild, refused ? `${many} kept and tried again.` : "They are kept, in order, and sent again until it takes them.");
+  const many = rejected === 1 ? "1 notification was rejected; it is" : `${whole(rejected)} notifications were rejected; they are`;
+  setText(node.lastElementChild, rejected ? `${many} kept and tried again.` : "They are kept, in order, and sent again until they are delivered.");
 }
 
 export function show(summary) {
   const root = $("attention");
-  if (!storms.isConnected) root.append(storms, outlets, more);
-  reconcile(storms, summary.storms, name, makeStorm, updateStorm);
-  reconcile(outlets, summary.troubles, ({ outlet }) => outlet, makeOutlet, updateOutlet);
-  const left = [[summary.stormsLeftOut, "more task definitions are paused"], [summary.troublesLeftOut, "more outlets take no notifications"]];
+  if (!breakers.isConnected) root.append(breakers, destinations, more);
+  reconcile(breakers, summary.circuitBreakers, name, makeBreaker, updateBreaker);
+  reconcile(destinations, summary.deliveryFailures, ({ destination }) => destination, makeDestination, updateDestination);
+  const left = [[summary.circuitBreakersLeftOut, "more task definitions are paused"], [summary.deliveryFailuresLeftOut, "more destinations fail"]];
   setText(more, left.filter(([n]) => n).map(([n, what]) => `${whole(n)} ${what}.`).join(" "));
-  root.hidden = !summary.storms.length && !summary.troubles.length;
+  root.hidden = !summary.circuitBreakers.length && !summary.deliveryFailures.length;
 }

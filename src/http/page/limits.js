@@ -1,4 +1,4 @@
-// What is in force, and what is paused: queues and task definitions can be held and let go.
+// What is in force, and what is paused: queues and task definitions can be paused and resumed.
 
 import { send, told } from "./api.js";
 import { confirm } from "./ask.js";
@@ -14,30 +14,30 @@ const FIGURES = [
 const KINDS = [["queue", "Queue"], ["taskDefinition", "Task definition"]];
 
 const figures = el("dl", { class: "facts tight" });
-const holds = el("ul", { class: "holds" });
-const none = el("p", { class: "quiet" }, "Nothing is paused by hand.");
+const pauses = el("ul", { class: "pauses" });
+const none = el("p", { class: "quiet" }, "No operator has paused anything.");
 const wrong = el("p", { class: "wrong", role: "alert" });
 
 function mount() {
-  const kind = el("select", { id: "hold-kind" }, KINDS.map(([value, title]) => el("option", { value }, title)));
-  const name = el("input", { id: "hold-name", required: true, autocomplete: "off", maxlength: 255, spellcheck: "false" });
+  const kind = el("select", { id: "pause-kind" }, KINDS.map(([value, title]) => el("option", { value }, title)));
+  const name = el("input", { id: "pause-name", required: true, autocomplete: "off", maxlength: 255, spellcheck: "false" });
   const pause = async (event) => {
     event.preventDefault();
-    const hold = { [kind.value]: name.value.trim() };
+    const pause = { [kind.value]: name.value.trim() };
     const text = `Nothing more of it is launched until somebody resumes it. Tasks that run go on.`;
-    if ((await confirm({ title: `Pause ${title(hold)}?`, text, action: "Pause" })) === null) return;
-    if (await change({ pause: [hold] }, `Paused ${title(hold)}.`)) name.value = "";
+    if ((await confirm({ title: `Pause ${title(pause)}?`, text, action: "Pause" })) === null) return;
+    if (await change({ pause: [pause] }, `Paused ${title(pause)}.`)) name.value = "";
   };
-  $("limits").append(figures, holds, none,
+  $("limits").append(figures, pauses, none,
     el("form", { class: "pause", onsubmit: pause },
-      el("label", { for: "hold-kind" }, "Pause a"), kind,
-      el("label", { for: "hold-name" }, "named"), name,
+      el("label", { for: "pause-kind" }, "Pause"), kind,
+      el("label", { for: "pause-name" }, "name"), name,
       el("button", { type: "submit" }, "Pause…")),
     wrong);
 }
 
-const key = (hold) => JSON.stringify(hold);
-export const title = (hold) => KINDS.filter(([kind]) => hold[kind]).map(([kind, name]) => `${name.toLowerCase()} ${hold[kind]}`).join(" ");
+const key = (pause) => JSON.stringify(pause);
+export const title = (pause) => KINDS.filter(([kind]) => pause[kind]).map(([kind, name]) => `${name.toLowerCase()} ${pause[kind]}`).join(" ");
 
 /** Whether it was done. */
 export async function change(body, done) {
@@ -58,10 +58,10 @@ export function show({ limits }) {
   reconcile(figures, known, ([name]) => name,
     ([, label]) => el("div", {}, el("dt", {}, label), el("dd", { class: "number" })),
     (row, [name, , format]) => setText(row.lastElementChild, format(limits[name])));
-  reconcile(holds, limits.holds, key, (hold) => {
-    const resume = () => change({ resume: [hold] }, `Resumed ${title(hold)}.`);
-    return el("li", {}, el("span", { class: "held" }, `Paused: ${title(hold)}`),
-      el("button", { type: "button", onclick: resume, "aria-label": `Resume ${title(hold)}` }, "Resume"));
+  reconcile(pauses, limits.pauses, key, (pause) => {
+    const resume = () => change({ resume: [pause] }, `Resumed ${title(pause)}.`);
+    return el("li", {}, el("span", { class: "paused" }, `Paused: ${title(pause)}`),
+      el("button", { type: "button", onclick: resume, "aria-label": `Resume ${title(pause)}` }, "Resume"));
   });
-  none.hidden = limits.holds.length > 0;
+  none.hidden = limits.pauses.length > 0;
 }

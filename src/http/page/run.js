@@ -142,7 +142,7 @@ export class RunView {
   }
 
   async #redrive() {
-    const text = "It is launched again. Its retries count anew, and its next end is told again.";
+    const text = "It is launched again. Its retries start again, and its next end is notified again.";
     if ((await confirm({ title: `Redrive ${this.#run.name}?`, text, action: "Redrive it" })) !== null) await this.#order("redrive", {});
   }
 

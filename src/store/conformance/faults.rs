@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::make::of_request;
-use super::{Fault, NOW, Subject, commit, ended, load, outlets, puts, runs};
+use super::{Fault, NOW, Subject, commit, destinations, ended, load, puts, runs};
 use crate::core::notification::{self, Origin};
 use crate::store::{Change, Key, StoreError, find_all};
 
@@ -41,7 +41,7 @@ pub(super) async fn a_change_that_is_too_large_is_named_and_the_others_go_on_wit
     // Not to be compressed away.
     let noise: Vec<String> = (0..2_000).map(|_| uuid::Uuid::new_v4().to_string()).collect();
     large.stop_asked = Some(noise.concat());
-    let mut told = notification::build(&ended(&good[0], NOW), &Origin::default(), &outlets()).remove(0);
+    let mut told = notification::build(&ended(&good[0], NOW), &Origin::default(), &destinations()).remove(0);
     told.message = noise.concat();
     if !subject.fault(Fault::Small(20_000)).await {
         return;

@@ -6,7 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::core::machine::{self, Input};
-use crate::core::notification::{Outlet, Outlets};
+use crate::core::notification::{Destination, Destinations};
 use crate::core::request::RunRequest;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
@@ -38,16 +38,16 @@ pub(in crate::store) fn ended(run: &Run, at: Timestamp) -> Run {
     run
 }
 
-pub(in crate::store) fn topic() -> Outlet {
-    Outlet::Topic("arn:t".into())
+pub(in crate::store) fn topic() -> Destination {
+    Destination::Topic("arn:t".into())
 }
 
-pub(in crate::store) fn bus() -> Outlet {
-    Outlet::Bus("b".into())
+pub(in crate::store) fn bus() -> Destination {
+    Destination::Bus("b".into())
 }
 
-pub(in crate::store) fn outlets() -> Outlets {
-    Outlets { topic: Some("arn:t".into()), bus: Some("b".into()) }
+pub(in crate::store) fn destinations() -> Destinations {
+    Destinations { topic: Some("arn:t".into()), bus: Some("b".into()) }
 }
 
 pub(in crate::store) fn puts(runs: &[Run]) -> Vec<Change> {

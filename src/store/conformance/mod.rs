@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 
 use super::{Change, Contents, Store, StoreError};
 
-pub(super) use make::{NOW, bus, ended, outlets, puts, runs, same, topic};
+pub(super) use make::{NOW, bus, destinations, ended, puts, runs, same, topic};
 
 /// A store under test.
 pub(super) trait Subject: Sized + Send {
@@ -57,10 +57,10 @@ macro_rules! conformance {
             conformance!(@ $subject: runs::the_same_commit_again_changes_nothing);
             conformance!(@ $subject: runs::a_redriven_run_is_open_again);
             conformance!(@ $subject: runs::a_run_is_found_by_a_task_of_any_attempt_within_its_request);
-            conformance!(@ $subject: runs::only_old_runs_that_were_told_of_are_forgotten);
+            conformance!(@ $subject: runs::only_old_runs_that_were_notified_are_forgotten);
             conformance!(@ $subject: pages::ended_runs_are_paged_newest_first_through_every_filter);
             conformance!(@ $subject: pages::the_runs_of_a_request_are_paged_by_index);
-            conformance!(@ $subject: pages::each_outlet_has_its_own_pages);
+            conformance!(@ $subject: pages::each_destination_has_its_own_pages);
             conformance!(@ $subject: faults::a_full_store_loses_nothing_and_goes_on_when_there_is_room);
             conformance!(@ $subject: faults::a_store_that_may_not_write_says_so_and_goes_on_when_it_may);
             conformance!(@ $subject: faults::a_change_that_is_too_large_is_named_and_the_others_go_on_without_it);

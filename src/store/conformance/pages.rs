@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::make::of_request;
-use super::{NOW, Subject, bus, commit, ended, outlets, puts, runs, topic};
+use super::{NOW, Subject, bus, commit, destinations, ended, puts, runs, topic};
 use crate::core::failure;
 use crate::core::filter::RunFilter;
 use crate::core::ids::Token;
@@ -100,22 +100,24 @@ pub(super) async fn the_runs_of_a_request_are_paged_by_index(subject: impl Subje
     assert_eq!((one.items[0].index, one.next), (7, Some(8)));
 }
 
-pub(super) async fn each_outlet_has_its_own_pages(subject: impl Subject) {
+pub(super) async fn each_destination_has_its_own_pages(subject: impl Subject) {
     let store = subject.store();
     let done: Vec<Run> = runs(10).iter().map(|run| ended(run, NOW)).collect();
-    let told = |run: &Run| notification::build(run, &Origin::default(), &outlets());
+    let told = |run: &Run| notification::build(run, &Origin::default(), &destinations());
     let posts = done.iter().flat_map(told).map(|notification| Change::Post(Arc::new(notification))).collect();
     commit(store, posts).await.unwrap();
-    for outlet in [topic(), bus()] {
+    for destination in [topic(), bus()] {
         let (mut seen, mut after) = (Vec::new(), 0);
         loop {
-            let page = store.outbox(&outlet, after, 3).await.unwrap();
-            assert!(page.items.iter().all(|posted| posted.notification.outlet == outlet && posted.seq > after));
+            let page = store.outbox(&destination, after, 3).await.unwrap();
+            assert!(
+                page.items.iter().all(|posted| posted.notification.destination == destination && posted.seq > after)
+            );
             seen.extend(page.items.iter().map(|posted| posted.notification.run));
             let Some(next) = page.next else { break };
             after = next;
         }
-        assert_eq!(seen, done.iter().map(|run| run.id).collect::<Vec<_>>(), "{outlet}");
+        assert_eq!(seen, done.iter().map(|run| run.id).collect::<Vec<_>>(), "{destination}");
     }
     let first = store.outbox(&topic(), 0, 1).await.unwrap().items.remove(0);
     assert_eq!(first.notification, told(&done[0])[0]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{NOW, Subject, bus, commit, ended, load, outlets, puts, runs, same, topic};
+use super::{NOW, Subject, bus, commit, destinations, ended, load, puts, runs, same, topic};
 use crate::core::machine::{self, Input};
 use crate::core::notification::{self, Origin};
 use crate::store::{Change, Key, Query, find_all};
@@ -11,7 +11,7 @@ use crate::store::{Change, Key, Query, find_all};
 pub(super) async fn what_was_committed_is_there_after_opening_again(subject: impl Subject) {
     let all = runs(5);
     let done = ended(&all[0], NOW);
-    let told = notification::build(&done, &Origin::default(), &outlets());
+    let told = notification::build(&done, &Origin::default(), &destinations());
     let store = subject.store();
     commit(store, puts(&all)).await.unwrap();
     let end = vec![
@@ -73,11 +73,11 @@ pub(super) async fn the_same_commit_again_changes_nothing(subject: impl Subject)
     let all = runs(3);
     commit(store, puts(&all)).await.unwrap();
     let gone = ended(&all[1], NOW);
-    let told = notification::build(&gone, &Origin::default(), &outlets());
+    let told = notification::build(&gone, &Origin::default(), &destinations());
     commit(store, vec![Change::Put(gone.clone().into()), Change::Post(told[0].clone().into())]).await.unwrap();
     let first = store.outbox(&topic(), 0, 1).await.unwrap().items[0].seq;
     let done = ended(&all[0], NOW);
-    let end = notification::build(&done, &Origin::default(), &outlets());
+    let end = notification::build(&done, &Origin::default(), &destinations());
     let changes: Arc<[Change]> = vec![
         Change::Put(Arc::new(done.clone())),
         Change::Post(Arc::new(end[0].clone())),
@@ -146,13 +146,13 @@ pub(super) async fn a_run_is_found_by_a_task_of_any_attempt_within_its_request(s
     }
 }
 
-pub(super) async fn only_old_runs_that_were_told_of_are_forgotten(subject: impl Subject) {
+pub(super) async fn only_old_runs_that_were_notified_are_forgotten(subject: impl Subject) {
     let store = subject.store();
     let all = runs(4);
     let day = Duration::from_secs(86_400);
-    let (old, untold, new) = (ended(&all[0], NOW), ended(&all[1], NOW), ended(&all[2], NOW.plus(day)));
-    let told = notification::build(&untold, &Origin::default(), &outlets());
-    commit(store, puts(&[old.clone(), untold.clone(), new.clone(), all[3].clone()])).await.unwrap();
+    let (old, undelivered, new) = (ended(&all[0], NOW), ended(&all[1], NOW), ended(&all[2], NOW.plus(day)));
+    let told = notification::build(&undelivered, &Origin::default(), &destinations());
+    commit(store, puts(&[old.clone(), undelivered.clone(), new.clone(), all[3].clone()])).await.unwrap();
     commit(store, vec![Change::Post(Arc::new(told[0].clone()))]).await.unwrap();
     assert_eq!(store.expire(NOW.plus(day / 2), 10).await.unwrap(), 1);
     assert!(find_all(store, Key::Run(old.id)).await.unwrap().is_empty());

@@ -67,8 +67,8 @@ async fn all_that_an_older_release_wrote_is_found() {
         }
         assert_eq!(open.iter().any(|open| open.id == run.id), !run.status.is_final());
     }
-    for outlet in contents.undelivered.keys() {
-        assert_eq!(store.outbox(outlet, 0, 9).await.unwrap().items.len(), 1);
+    for destination in contents.undelivered.keys() {
+        assert_eq!(store.outbox(destination, 0, 9).await.unwrap().items.len(), 1);
     }
 }
 
@@ -130,8 +130,8 @@ async fn old_runs_go_over_when_they_are_written_and_their_tables_go_with_the_las
     while store.expire(NOW.plus(year), 10).await.unwrap() > 0 {}
     // One that nobody has been told of stays.
     assert_eq!((left(dir.path(), "old_runs"), left(dir.path(), "old_specs")), (1, 1));
-    for outlet in store.load().await.unwrap().undelivered.keys() {
-        let posted = store.outbox(outlet, 0, 9).await.unwrap().items;
+    for destination in store.load().await.unwrap().undelivered.keys() {
+        let posted = store.outbox(destination, 0, 9).await.unwrap().items;
         store.commit(vec![Change::Delivered(posted[0].seq)].into()).await.unwrap();
     }
     assert_eq!(store.expire(NOW.plus(year), 10).await.unwrap(), 1);

@@ -26,7 +26,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use uuid::Uuid;
 
 use super::{Capabilities, Change, Contents, Key, Page, Posted, Query, Store, StoreError};
-use crate::core::notification::Outlet;
+use crate::core::notification::Destination;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use lock::Lock;
@@ -133,12 +133,12 @@ impl Store for FileStore {
 
     fn outbox(
         &self,
-        outlet: &Outlet,
+        destination: &Destination,
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
-        let outlet = outlet.clone();
-        self.read(&self.reader, move |connection| read::outbox(connection, &outlet, after, limit))
+        let destination = destination.clone();
+        self.read(&self.reader, move |connection| read::outbox(connection, &destination, after, limit))
     }
 
     fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::columns::{json, one_more};
 use super::{legacy, write};
-use crate::core::notification::Outlet;
+use crate::core::notification::Destination;
 use crate::core::run::Run;
 use crate::store::codec::{self, Keys, Shared};
 use crate::store::{Contents, Key, Page, Posted, Runs};
@@ -73,24 +73,24 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
     Ok(Contents { notes, undelivered: undelivered(connection)?, open, runs: Runs::ready(Vec::new()) })
 }
 
-fn undelivered(connection: &Connection) -> rusqlite::Result<BTreeMap<Outlet, usize>> {
+fn undelivered(connection: &Connection) -> rusqlite::Result<BTreeMap<Destination, usize>> {
     let mut statement = connection.prepare("SELECT outlet, count(*) FROM outbox GROUP BY outlet")?;
-    let of_outlet = |row: &Row<'_>| {
-        let (outlet, count): (String, i64) = (row.get(0)?, row.get(1)?);
-        Ok((Outlet::from(outlet.as_str()), usize::try_from(count).unwrap_or_default()))
+    let of_destination = |row: &Row<'_>| {
+        let (destination, count): (String, i64) = (row.get(0)?, row.get(1)?);
+        Ok((Destination::from(destination.as_str()), usize::try_from(count).unwrap_or_default()))
     };
-    statement.query_map([], of_outlet)?.collect()
+    statement.query_map([], of_destination)?.collect()
 }
 
-/// A page of an outlet's part of the outbox.
+/// A page of a destination's part of the outbox.
 pub(super) fn outbox(
     connection: &Connection,
-    outlet: &Outlet,
+    destination: &Destination,
     after: u64,
     limit: usize,
 ) -> rusqlite::Result<Page<Posted, u64>> {
     let sql = "SELECT seq, body FROM outbox WHERE outlet = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-    let bounds = params![outlet.to_string(), i64::try_from(after).unwrap_or(i64::MAX), one_more(limit)];
+    let bounds = params![destination.to_string(), i64::try_from(after).unwrap_or(i64::MAX), one_more(limit)];
     let mut statement = connection.prepare_cached(sql)?;
     let posted = |row: &Row<'_>| {
         let seq: i64 = row.get(0)?;

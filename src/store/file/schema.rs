@@ -68,7 +68,7 @@ pub(super) enum SchemaError {
 /// Sets the connection up and makes the tables where there are none.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     connection.busy_timeout(BUSY)?;
-    // Before anything is set: the journal's mode stays with the file, and a stranger's is left as it is.
+    // Before anything is set: the journal's mode stays with the file, and another program's stays as it is.
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;

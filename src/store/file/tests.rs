@@ -98,7 +98,7 @@ async fn a_request_is_forgotten_with_the_last_of_its_runs() {
 }
 
 #[tokio::test]
-async fn later_formats_and_strangers_are_refused_and_left_alone() {
+async fn later_formats_and_foreign_databases_are_refused_and_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     drop(FileStore::open(dir.path()).unwrap());
     let database = Connection::open(dir.path().join(FILE)).unwrap();
@@ -110,13 +110,13 @@ async fn later_formats_and_strangers_are_refused_and_left_alone() {
     assert!(error.contains("another program's"), "{error}");
     drop(database);
     let other = tempfile::tempdir().unwrap();
-    let stranger = Connection::open(other.path().join(FILE)).unwrap();
-    stranger.execute_batch("CREATE TABLE theirs (id INTEGER)").unwrap();
-    drop(stranger);
+    let foreign = Connection::open(other.path().join(FILE)).unwrap();
+    foreign.execute_batch("CREATE TABLE theirs (id INTEGER)").unwrap();
+    drop(foreign);
     let theirs = std::fs::read(other.path().join(FILE)).unwrap();
     let error = FileStore::open(other.path()).err().unwrap().to_string();
     assert!(error.contains("another program's"), "{error}");
-    assert_eq!(std::fs::read(other.path().join(FILE)).unwrap(), theirs, "a stranger's database was changed");
+    assert_eq!(std::fs::read(other.path().join(FILE)).unwrap(), theirs, "another program's database was changed");
     // Elsewhere: the log of one whose writer is about to end may still stand beside it.
     let damaged = tempfile::tempdir().unwrap();
     std::fs::write(damaged.path().join(FILE), "not a database at all, but longer than a header ".repeat(100)).unwrap();

@@ -50,7 +50,7 @@ pub(super) fn apply(to: &Connection, known: &mut Known, change: &Change) -> rusq
         Change::Post(notification) => {
             let sql = "INSERT INTO outbox (id, outlet, run, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
             let (run, body) = (notification.run.as_bytes(), text(&**notification)?);
-            let row = params![notification.id, notification.outlet.to_string(), run, body];
+            let row = params![notification.id, notification.destination.to_string(), run, body];
             to.prepare_cached(sql)?.execute(row).map(drop)
         }
         Change::Delivered(seq) => {

@@ -264,7 +264,7 @@ async fn pauses_and_limits_by_api_and_command_line() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("team-a"), "{output:?}");
     let (status, limits) = served.get("/v1/limits").await;
     assert_eq!(
-        (status, &limits["holds"]),
+        (status, &limits["pauses"]),
         (200, &json!([{"queue": "team-a"}, {"taskDefinition": "etl:7"}])),
         "{limits}"
     );
@@ -276,7 +276,7 @@ async fn pauses_and_limits_by_api_and_command_line() {
     assert_eq!((&held["status"], &held["attempts"][0]["stage"]), (&json!("QUEUED"), &json!("Waiting")), "{held}");
     let output = served.command(&["resume", "--queue", "team-a", "--output", "json"], "").await;
     let limits: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(limits["holds"], json!([{"taskDefinition": "etl:7"}]));
+    assert_eq!(limits["pauses"], json!([{"taskDefinition": "etl:7"}]));
     eventually("the held one's task", || served.world.ecs.tasks().len() == 2).await;
     let patch = async |body: &str| {
         let sent = served.client.patch(served.url("/v1/limits")).header("content-type", "application/json");

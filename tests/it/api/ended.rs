@@ -70,7 +70,7 @@ async fn pages_go_on_through_runs_that_left_memory() {
 }
 
 #[tokio::test]
-async fn a_run_that_only_the_store_has_is_begun_again_and_told_under_another_id() {
+async fn a_run_that_only_the_store_has_is_redriven_and_notified_under_another_id() {
     let dir = tempfile::tempdir().expect("a folder");
     let served = with_ended_runs(dir.path()).await;
     let told = || served.world.topic.taken();

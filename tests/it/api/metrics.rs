@@ -169,12 +169,15 @@ async fn cloudwatch_is_told_what_happened_since_the_last_line() {
     served.post("/v1/runs", "application/json", request(json!({"name": "later"})).to_string()).await;
     // A task of another cell with this one's name.
     let now = served.cell.vitals().at.plus(std::time::Duration::from_secs(3600)).to_string();
-    served.world.event("arn:stranger", 1, "PENDING", json!({"startedBy": "c/0d", "createdAt": now}));
-    eventually("it was seen", || served.cell.counters().strangers.get() == 1).await;
+    served.world.event("arn:foreign", 1, "PENDING", json!({"startedBy": "c/0d", "createdAt": now}));
+    eventually("it was seen", || served.cell.counters().duplicate_cell_name.get() == 1).await;
     let line: Value = serde_json::from_str(&emf.line()).expect("JSON");
-    assert_eq!(line["EventsOfStrangers"], 1, "{line}");
+    assert_eq!(line["DuplicateCellNameEvents"], 1, "{line}");
     let units = emf_units(&line);
-    assert_eq!((units["EventsOfStrangers"].as_str(), units["AgeOfOldestNotification"].as_str()), ("Count", "Seconds"));
+    assert_eq!(
+        (units["DuplicateCellNameEvents"].as_str(), units["AgeOfOldestNotification"].as_str()),
+        ("Count", "Seconds")
+    );
     assert_eq!((&line["Accepted"], line["StartP50"].as_f64() > Some(50.0)), (&json!(1), true), "{line}");
 }
 

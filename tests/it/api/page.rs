@@ -25,7 +25,7 @@ async fn submit(served: &Served, more: Value) {
     assert_eq!(status, 202, "{taken}");
 }
 
-/// Ends the newest task of ECS's books; `code` is its container's.
+/// Ends the newest task of ECS's ledger; `code` is its container's.
 async fn end_newest(served: &Served, tasks: usize, code: i64) {
     eventually("a task", || served.world.ecs.tasks().len() == tasks).await;
     served.world.ended(&served.world.ecs.tasks()[tasks - 1], code);

@@ -50,7 +50,7 @@ async fn watch_shows_runs_as_they_come_and_why_they_failed() {
     terminal.press("\u{1b}");
     terminal.shows("WHAT").await;
     terminal.press("/queue=elsewhere\r");
-    terminal.shows("no run fits").await;
+    terminal.shows("no run matches").await;
     terminal.press("q");
     let ended = terminal.end().await;
     assert_eq!((ended.report.as_str(), ended.usual), ("0 restored", true));
@@ -91,7 +91,7 @@ async fn watch_stops_redrives_and_pauses_but_asks_first() {
     let mut terminal = watch(&served, &["--queue", "default"]);
     terminal.shows("STARTING      nightly").await;
     terminal.press("r");
-    terminal.shows("only what ended short of its goal").await;
+    terminal.shows("only a run that failed, timed out").await;
     terminal.press("s");
     terminal.shows("Stop nightly?").await;
     terminal.press("n");

@@ -1,4 +1,4 @@
-//! The events queue: deleted when durable, strangers too, order by version, reconciled behind.
+//! The events queue: deleted when durable, foreign events too, order by version, reconciled behind.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -63,7 +63,7 @@ async fn an_event_that_overtakes_the_answer_finds_its_run_by_started_by() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn strangers_and_rubbish_are_counted_and_deleted() {
+async fn foreign_and_malformed_events_are_counted_and_deleted() {
     let world = World::new();
     let cell = world.start().await;
     let run = &submit(&cell, json!({})).await[0];
@@ -117,7 +117,7 @@ fn stopped(arn: &str) -> Task<'static> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_task_is_described_and_the_correction_counted() {
+async fn a_stale_task_is_described_and_the_correction_counted() {
     let world = World::new();
     let cell = world.start().await;
     let run = &submit(&cell, json!({})).await[0];
@@ -196,7 +196,7 @@ async fn a_missing_task_is_not_yet_there_and_later_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_silent_tasks_are_one_call() {
+async fn a_hundred_stale_tasks_are_one_call() {
     let world = World::new();
     let cell = world.start().await;
     let runs = submit(&cell, json!({"count": 150})).await;
@@ -226,7 +226,7 @@ async fn tasks_under_this_cells_name_that_it_did_not_launch_are_counted() {
     put("arn:of-an-earlier-process", "RUNNING", "c/0b", "2027-01-15T07:59:00Z");
     put("arn:ended", "STOPPED", "c/0c", "2027-01-15T08:09:00Z");
     put("arn:of-a-known-call", "RUNNING", &world.ecs.started_by(&own), "2027-01-15T08:09:00Z");
-    put("arn:stranger", "PENDING", "c/0d", "2027-01-15T08:09:00Z");
+    put("arn:foreign", "PENDING", "c/0d", "2027-01-15T08:09:00Z");
     eventually("all were looked at", || cell.counters().foreign.get() == 5).await;
-    assert_eq!(cell.counters().strangers.get(), 1);
+    assert_eq!(cell.counters().duplicate_cell_name.get(), 1);
 }

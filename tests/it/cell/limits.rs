@@ -1,30 +1,30 @@
-//! Limits and pauses: in force at once, no attempt burnt, kept over a restart.
+//! Limits and pauses: in force at once, no attempt used up, kept over a restart.
 
 use std::time::Duration;
 
 use serde_json::json;
-use taskwatch::cell::{Cell, Hold, LimitsChange};
+use taskwatch::cell::{Cell, LimitsChange, Pause};
 use taskwatch::core::run::Status;
 
 use crate::support::fakes::{World, eventually, settle, status, submit};
 
-fn queue(name: &str) -> Vec<Hold> {
-    vec![Hold::Queue(name.into())]
+fn queue(name: &str) -> Vec<Pause> {
+    vec![Pause::Queue(name.into())]
 }
 
-async fn pause(cell: &Cell, holds: Vec<Hold>) {
-    cell.change_limits(LimitsChange { pause: holds, ..LimitsChange::default() }).await.expect("paused");
+async fn pause(cell: &Cell, pauses: Vec<Pause>) {
+    cell.change_limits(LimitsChange { pause: pauses, ..LimitsChange::default() }).await.expect("paused");
 }
 
-async fn resume(cell: &Cell, holds: Vec<Hold>) {
-    cell.change_limits(LimitsChange { resume: holds, ..LimitsChange::default() }).await.expect("resumed");
+async fn resume(cell: &Cell, pauses: Vec<Pause>) {
+    cell.change_limits(LimitsChange { resume: pauses, ..LimitsChange::default() }).await.expect("resumed");
 }
 
 #[tokio::test(start_paused = true)]
 async fn paused_runs_wait_without_an_attempt_while_others_go() {
     let world = World::new();
     let cell = world.start().await;
-    let definition = vec![Hold::TaskDefinition("etl".into())];
+    let definition = vec![Pause::TaskDefinition("etl".into())];
     pause(&cell, queue("a")).await;
     pause(&cell, definition.clone()).await;
     let of_queue = &submit(&cell, json!({"queue": "a"})).await[0];
@@ -70,10 +70,10 @@ async fn a_change_is_durable_before_it_is_answered_or_in_force() {
         async move { pause(&cell, queue("a")).await }
     });
     settle().await;
-    assert!(!changing.is_finished() && cell.limits().holds.is_empty());
+    assert!(!changing.is_finished() && cell.limits().pauses.is_empty());
     world.store.open();
     changing.await.expect("paused");
-    assert_eq!(cell.limits().holds, queue("a"));
+    assert_eq!(cell.limits().pauses, queue("a"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +84,7 @@ async fn a_change_whose_sender_went_away_is_in_force_once_it_is_durable() {
     let gone = tokio::time::timeout(Duration::from_secs(1), pause(&cell, queue("a"))).await;
     assert!(gone.is_err(), "it was answered before it was durable");
     world.store.open();
-    eventually("it is in force", || cell.limits().holds == queue("a")).await;
+    eventually("it is in force", || cell.limits().pauses == queue("a")).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! The cell in a world of fakes, on paused time: each invariant singly.
 
 mod bounds;
+mod breakers;
 mod calls;
 mod clock;
 mod doubt;
@@ -10,5 +11,4 @@ mod outbox;
 mod pace;
 mod requests;
 mod restart;
-mod storms;
 mod threads;

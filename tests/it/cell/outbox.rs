@@ -18,7 +18,7 @@ fn refused(code: &str) -> CallError {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_and_its_notification_are_one_commit() {
+async fn final_status_and_notification_commit_together() {
     let world = World::new();
     let cell = world.start().await;
     let run = &submit(&cell, json!({"name": "n"})).await[0];
@@ -50,7 +50,7 @@ async fn an_hour_without_sns_loses_nothing_and_repeats_nothing() {
     assert!((60..=120).contains(&asked), "{asked} calls");
     assert_eq!(cell.undelivered(), 300);
     assert!(cell.vitals().outbox_age >= Duration::from_secs(3600), "{:?}", cell.vitals());
-    assert_eq!(cell.delivery_failures()[0].outlet, "arn:aws:sns:x:1:t");
+    assert_eq!(cell.delivery_failures()[0].destination, "arn:aws:sns:x:1:t");
     world.topic.down.send_replace(false);
     eventually("all are told", || world.topic.taken().len() == 300).await;
     tokio::time::sleep(Duration::from_secs(300)).await;
@@ -67,7 +67,7 @@ async fn an_hour_without_sns_loses_nothing_and_repeats_nothing() {
 
 /// A cell that tells a topic and a bus, with `count` runs that have ended.
 async fn with_bus(world: &mut World, count: usize) -> Cell {
-    world.config.outlets.bus = Some("jobs".into());
+    world.config.destinations.bus = Some("jobs".into());
     let cell = world.start().await;
     ended(world, &cell, count).await;
     cell
@@ -84,15 +84,15 @@ async fn ended(world: &World, cell: &Cell, count: usize) {
     }
 }
 
-fn ids_at(world: &World, outlet: &str) -> Vec<String> {
+fn ids_at(world: &World, destination: &str) -> Vec<String> {
     let taken = world.topic.taken();
-    taken.iter().filter(|n| n.outlet.to_string() == outlet).map(|n| n.id.clone()).collect()
+    taken.iter().filter(|n| n.destination.to_string() == destination).map(|n| n.id.clone()).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_topic_and_a_bus_neither_wait_for_each_other_nor_repeat_for_each_other() {
-    let outlets = ["arn:aws:sns:x:1:t", "event-bus:jobs"];
-    for (away, there) in [(outlets[0], outlets[1]), (outlets[1], outlets[0])] {
+    let destinations = ["arn:aws:sns:x:1:t", "event-bus:jobs"];
+    for (away, there) in [(destinations[0], destinations[1]), (destinations[1], destinations[0])] {
         let mut world = World::new();
         world.topic.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(away.into());
         let cell = with_bus(&mut world, 30).await;
@@ -110,7 +110,7 @@ async fn a_topic_and_a_bus_neither_wait_for_each_other_nor_repeat_for_each_other
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_never_taken_holds_up_nobody_and_is_tried_again_ever_more_rarely() {
+async fn what_is_always_rejected_delays_nobody_and_is_tried_again_ever_more_rarely() {
     let world = World::new();
     let cell = world.start().await;
     world.topic.judge_by(|n| (n.subject.contains("/7")).then(|| refused("InvalidParameter")));
@@ -123,10 +123,10 @@ async fn what_is_never_taken_holds_up_nobody_and_is_tried_again_ever_more_rarely
     // After 1, 2, 4, … 32 minutes and then hourly; two that are refused together are sent singly, too.
     assert!((24..=3 * 32).contains(&again), "{again} calls in a day");
     assert_eq!(cell.undelivered(), 2);
-    assert!(cell.counters().untaken.get() >= 2 * 24);
-    let trouble = &cell.delivery_failures()[0];
-    assert_eq!((trouble.outlet.as_str(), trouble.refused), ("arn:aws:sns:x:1:t", 2));
-    assert!(trouble.error.contains("InvalidParameter"), "{trouble:?}");
+    assert!(cell.counters().notifications_rejected.get() >= 2 * 24);
+    let failure = &cell.delivery_failures()[0];
+    assert_eq!((failure.destination.as_str(), failure.rejected), ("arn:aws:sns:x:1:t", 2));
+    assert!(failure.error.contains("InvalidParameter"), "{failure:?}");
     ended(&world, &cell, 1).await;
     eventually("a later one is told", || world.topic.taken().len() == 39).await;
     let age = cell.vitals().outbox_age;
@@ -147,7 +147,7 @@ async fn one_that_spoils_its_call_spoils_it_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_always_fails_by_the_outlets_own_fault_holds_up_the_others_for_a_moment_only() {
+async fn one_that_always_fails_because_of_its_destination_delays_the_others_only_briefly() {
     let world = World::new();
     let cell = world.start().await;
     let broken = |n: &Notification| n.subject.contains("/0").then(|| CallError::Unknown("InternalError".into()));
@@ -161,7 +161,7 @@ async fn one_that_always_fails_by_the_outlets_own_fault_holds_up_the_others_for_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_topic_that_is_gone_holds_up_no_other() {
+async fn a_deleted_topic_delays_no_other() {
     let world = World::new();
     let cell = world.start().await;
     world.topic.unknown.lock().unwrap_or_else(PoisonError::into_inner).push("arn:aws:sns:x:1:gone".into());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use serde_json::json;
 use taskwatch::cell::Cell;
-use taskwatch::core::notification::Outlet;
+use taskwatch::core::notification::Destination;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
@@ -65,11 +65,11 @@ impl Store for Ordered {
 
     fn outbox(
         &self,
-        outlet: &Outlet,
+        destination: &Destination,
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
-        self.kept.outbox(outlet, after, limit)
+        self.kept.outbox(destination, after, limit)
     }
 
     fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {

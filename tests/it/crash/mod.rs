@@ -4,8 +4,8 @@
 //! `TASKWATCH_KILLS=3000` kills so often, in campaigns of some 300 with a fleet of their own, after each of which every
 //! book is read. `TASKWATCH_KILLS_SEED=n` begins with the n-th.
 
-mod books;
 mod cell;
+mod ledger;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -157,13 +157,13 @@ async fn killed_again_and_again_every_run_ends_once_and_no_task_runs_twice() {
             }
         });
         let cells = futures::future::join_all(cells).await;
-        let books = local.ecs.tasks_snapshot();
+        let ledger = local.ecs.tasks_snapshot();
         for cell in &cells {
-            books::check(cell, &books).await;
+            ledger::check(cell, &ledger).await;
             runs += cell.runs();
             killed += cell.lives;
         }
-        tasks += books.len();
+        tasks += ledger.len();
         println!("{killed} kills so far: {runs} runs, {tasks} tasks, every one accounted for");
     }
     let struck = FAILPOINTS.iter().zip(struck.iter()).map(|(point, count)| (*point, count.load(Ordering::Relaxed)));

@@ -15,7 +15,7 @@ pub(super) enum Act {
     Submit { request: usize, other: bool },
     /// An operator stops the runs of a request.
     Stop(usize),
-    /// An operator begins the runs of a request again that ended short of their goal.
+    /// An operator begins the runs of a request again that failed, timed out or were aborted.
     Redrive(usize),
     /// The machine sleeps for so long.
     Suspend(u64),

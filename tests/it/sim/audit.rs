@@ -125,7 +125,7 @@ impl State {
     fn audit_memory(&mut self, sizes: Sizes) {
         let kept = self.plan.keep_finished;
         let attempts: usize = self.disk.runs.values().map(|run| run.attempts.len()).max().unwrap_or(0);
-        let is_small = sizes.timers == 0 && sizes.waiting == 0 && sizes.live == 0 && sizes.untold == 0;
+        let is_small = sizes.timers == 0 && sizes.waiting == 0 && sizes.live == 0 && sizes.undelivered == 0;
         let is_kept = sizes.runs <= kept && sizes.names <= kept;
         let is_found = sizes.tasks <= kept * attempts && sizes.tokens <= kept * attempts;
         if !(is_small && is_kept && is_found) {

@@ -1,4 +1,4 @@
-//! What must hold at every instant, from the world's own books.
+//! What must hold at every instant, from the world's own ledger.
 
 use taskwatch::cell::ports::RunTaskCall;
 use taskwatch::core::notification::Notification;
@@ -9,7 +9,7 @@ use taskwatch::core::task::{Notice, parse_notice};
 use super::queue::message_id;
 use super::world::State;
 
-fn is_of_a_storm(notification: &Notification) -> bool {
+fn is_of_a_breaker(notification: &Notification) -> bool {
     notification.detail_type.starts_with("Taskwatch Launches")
 }
 
@@ -59,10 +59,10 @@ impl State {
         }
     }
 
-    /// Its run is final in the same commit. What is about a storm is posted once.
+    /// Its run is final in the same commit. What is about a circuit breaker is posted once.
     pub(super) fn check_post(&mut self, notification: &Notification) {
-        let key = (notification.outlet.clone(), notification.id.clone());
-        if is_of_a_storm(notification) && !self.disk.digests.insert(key) {
+        let key = (notification.destination.clone(), notification.id.clone());
+        if is_of_a_breaker(notification) && !self.disk.digests.insert(key) {
             self.violate(None, format!("told twice: {}", notification.subject));
         }
         self.check_told(notification);
@@ -70,9 +70,12 @@ impl State {
 
     /// Nobody is told of what is not durable.
     pub(super) fn check_told(&mut self, notification: &Notification) {
-        if is_of_a_storm(notification) {
-            if !self.disk.digests.contains(&(notification.outlet.clone(), notification.id.clone())) {
-                self.violate(None, format!("a storm is told that is not durable: {}", notification.subject));
+        if is_of_a_breaker(notification) {
+            if !self.disk.digests.contains(&(notification.destination.clone(), notification.id.clone())) {
+                self.violate(
+                    None,
+                    format!("a notification of a circuit breaker that is not durable: {}", notification.subject),
+                );
             }
             return;
         }

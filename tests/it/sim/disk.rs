@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use taskwatch::core::notification::{Notification, Outlet};
+use taskwatch::core::notification::{Destination, Notification};
 use taskwatch::core::run::{Run, Stage};
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::{Change, Contents, Key, Page, Posted, Query, Runs};
@@ -20,8 +20,8 @@ pub(super) struct Disk {
     by_token: BTreeMap<String, BTreeSet<Uuid>>,
     pub(super) outbox: BTreeMap<u64, Arc<Notification>>,
     notes: BTreeMap<String, String>,
-    /// What was ever posted about storms.
-    pub(super) digests: BTreeSet<(Outlet, String)>,
+    /// What was ever posted about breakers.
+    pub(super) digests: BTreeSet<(Destination, String)>,
     posted: u64,
     /// Commits so far, over all lives.
     pub(super) commits: u64,
@@ -37,15 +37,15 @@ impl Disk {
             Run { spec, ..run.clone() }
         });
         let mut undelivered = BTreeMap::new();
-        self.outbox.values().for_each(|n| *undelivered.entry(n.outlet.clone()).or_default() += 1);
+        self.outbox.values().for_each(|n| *undelivered.entry(n.destination.clone()).or_default() += 1);
         let runs = Runs::ready(open.collect());
         Contents { notes: self.notes.clone(), undelivered, open: self.open.len(), runs }
     }
 
     /// Pages are shorter than was asked for at times: a short one is not the last.
-    pub(super) fn page(&self, outlet: &Outlet, after: u64, limit: usize) -> Page<Posted, u64> {
+    pub(super) fn page(&self, destination: &Destination, after: u64, limit: usize) -> Page<Posted, u64> {
         let limit = limit.min(7);
-        let behind = self.outbox.range(after + 1..).filter(|(_, n)| n.outlet == *outlet).take(limit);
+        let behind = self.outbox.range(after + 1..).filter(|(_, n)| n.destination == *destination).take(limit);
         let posted = |(seq, n): (&u64, &Arc<Notification>)| Posted { seq: *seq, notification: Notification::clone(n) };
         let items: Vec<Posted> = behind.map(posted).collect();
         let next = items.last().filter(|_| items.len() == limit).map(|last| last.seq);

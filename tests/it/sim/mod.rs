@@ -36,7 +36,7 @@ struct Outcome {
     runs: usize,
     tasks: usize,
     commits: u64,
-    /// What was told of storms.
+    /// Notifications of circuit breakers.
     digests: usize,
     /// What must not be, with the history of the requests concerned.
     violated: Option<String>,
@@ -101,7 +101,7 @@ fn judge(outcomes: &[Outcome]) {
     let bad: Vec<&Outcome> = outcomes.iter().filter(|o| o.violated.is_some()).collect();
     let total = |of: fn(&Outcome) -> usize| outcomes.iter().map(of).sum::<usize>();
     println!(
-        "{} worlds, {} runs, {} tasks, {} digests of storms, {} lines",
+        "{} worlds, {} runs, {} tasks, {} notifications of circuit breakers, {} lines",
         outcomes.len(),
         total(|o| o.runs),
         total(|o| o.tasks),
@@ -122,7 +122,7 @@ fn judge(outcomes: &[Outcome]) {
 }
 
 #[test]
-fn whatever_goes_wrong_every_run_ends_once_and_is_told() {
+fn whatever_goes_wrong_every_run_ends_once_and_is_notified() {
     let seeds = match number("TASKWATCH_SIM_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("TASKWATCH_SIM_SEEDS").unwrap_or(SEEDS),

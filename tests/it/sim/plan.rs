@@ -67,8 +67,8 @@ pub(super) struct Plan {
     pub(super) keep_finished: usize,
     pub(super) reconcile_after: u64,
     pub(super) visibility: u64,
-    /// So many failures of a task definition are a storm.
-    pub(super) storm: u32,
+    /// So many failures of a task definition open its circuit breaker.
+    pub(super) breaker: u32,
     pub(super) faults: Faults,
 }
 
@@ -145,7 +145,7 @@ impl Plan {
             keep_finished: *pick(dice, &[0, 5, 100]),
             reconcile_after: *pick(dice, &[60 * SECOND, 300 * SECOND]),
             visibility: *pick(dice, &[30 * SECOND, 120 * SECOND]),
-            storm: *pick(dice, &[0, 2, 5, 20]),
+            breaker: *pick(dice, &[0, 2, 5, 20]),
             faults: Faults::default(),
         }
     }

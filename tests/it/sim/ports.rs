@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use taskwatch::cell::ports::{
     CallError, ContainerDefinition, Described, Ecs, Message, Notifier, Queue, RunTaskAnswer, RunTaskCall,
 };
-use taskwatch::core::notification::{Notification, Outlet};
+use taskwatch::core::notification::{Destination, Notification};
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::{Capabilities, Change, Contents, Key, Page, Posted, Query, Store, StoreError};
@@ -238,12 +238,12 @@ impl Store for Life {
 
     fn outbox(
         &self,
-        outlet: &Outlet,
+        destination: &Destination,
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
-        let outlet = outlet.clone();
-        self.disk(move |state| Ok(state.disk.page(&outlet, after, limit))).boxed()
+        let destination = destination.clone();
+        self.disk(move |state| Ok(state.disk.page(&destination, after, limit))).boxed()
     }
 
     fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {

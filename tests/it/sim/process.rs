@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports, SubmitError, Submitted};
-use taskwatch::core::notification::Outlets;
+use taskwatch::core::breaker::BreakerRules;
+use taskwatch::core::notification::Destinations;
 use taskwatch::core::request::RunRequest;
-use taskwatch::core::storm::StormRules;
 use taskwatch::core::time::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ pub(super) async fn live(world: &Arc<World>) {
 
 fn config(plan: &Plan) -> CellConfig {
     CellConfig {
-        outlets: Outlets { topic: Some("arn:aws:sns:x:1:t".into()), bus: Some("default".into()) },
+        destinations: Destinations { topic: Some("arn:aws:sns:x:1:t".into()), bus: Some("default".into()) },
         run_task_rate: plan.rate,
         run_task_burst: 100,
         max_in_flight: plan.max_in_flight,
@@ -67,7 +67,7 @@ fn config(plan: &Plan) -> CellConfig {
         receivers: plan.receivers,
         reconcile_after: Duration::from_millis(plan.reconcile_after),
         keep_finished: plan.keep_finished,
-        storm: StormRules { failures: plan.storm, ..StormRules::default() },
+        breaker: BreakerRules { failures: plan.breaker, ..BreakerRules::default() },
         ..CellConfig::new("sim")
     }
 }

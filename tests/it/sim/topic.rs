@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use taskwatch::cell::ports::CallError;
-use taskwatch::core::notification::{Notification, Outlet};
+use taskwatch::core::notification::{Destination, Notification};
 use uuid::Uuid;
 
 use super::plan::Away;
 use super::world::State;
 
-/// What subscribers were told, by outlet: ids by run.
+/// What subscribers were told, by destination: ids by run.
 #[derive(Default)]
 pub(super) struct Topic {
-    pub(super) told: BTreeMap<Outlet, BTreeMap<Uuid, BTreeSet<String>>>,
+    pub(super) told: BTreeMap<Destination, BTreeMap<Uuid, BTreeSet<String>>>,
     pub(super) times: usize,
 }
 
@@ -29,7 +29,7 @@ impl State {
             return Err(CallError::from_exception("ThrottlingException", "Rate exceeded"));
         }
         self.check_told(notification);
-        let told = self.topic.told.entry(notification.outlet.clone()).or_default();
+        let told = self.topic.told.entry(notification.destination.clone()).or_default();
         told.entry(notification.run).or_default().insert(notification.id.clone());
         self.topic.times += 1;
         if self.fault(self.plan.answer_lost) {

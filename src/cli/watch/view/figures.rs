@@ -94,19 +94,19 @@ pub(super) fn heading(look: &Look, text: &str) -> Line<'static> {
     Line::styled(text.to_owned(), look.quiet().add_modifier(ratatui::style::Modifier::UNDERLINED))
 }
 
-/// All figures, one below the other, with cause and hint of what is paused by itself.
+/// All figures, one below the other, with cause and hint of what is paused automatically.
 pub(super) fn all(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
     let summary = &state.summary;
     let mut lines = Vec::new();
     let attention = head::attention(state, look);
     if !attention.is_empty() {
         lines.extend(attention.into_iter().flat_map(|line| wrap("", &line.to_string(), cells, line.style)));
-        for storm in &summary.storms {
-            lines.push(Line::styled(cut(&storm.task_definition, cells), look.strong()));
-            lines.extend(wrap("  cause  ", &storm.cause, cells, ratatui::style::Style::new()));
-            lines.extend(wrap("  do     ", &storm.hint, cells, look.good()));
-            if storm.failed_probes > 0 {
-                lines.push(Line::raw(format!("  probes that failed: {}", storm.failed_probes)));
+        for breaker in &summary.circuit_breakers {
+            lines.push(Line::styled(cut(&breaker.task_definition, cells), look.strong()));
+            lines.extend(wrap("  cause  ", &breaker.cause, cells, ratatui::style::Style::new()));
+            lines.extend(wrap("  do     ", &breaker.hint, cells, look.good()));
+            if breaker.failed_probes > 0 {
+                lines.push(Line::raw(format!("  probes that failed: {}", breaker.failed_probes)));
             }
         }
         lines.push(Line::default());

@@ -64,7 +64,7 @@ pub(super) fn figures(state: &State, look: &Look, cells: usize, low: bool) -> Ve
             pair(look, "event lag", &spread(&summary.event_lag)),
             pair(look, "throttled", &brief(summary.counters.throttles)),
             pair(look, "corrections", &brief(summary.counters.corrections)),
-            pair(look, "to notify", &brief(summary.outbox)),
+            pair(look, "undelivered", &brief(summary.outbox)),
         ]);
     }
     let mut lines = flow(things, cells);
@@ -127,22 +127,25 @@ pub(super) fn attention(state: &State, look: &Look) -> Vec<Line<'static>> {
     let summary = &state.summary;
     let bad = |text: String| Line::styled(text, look.bad());
     let mut lines: Vec<Line<'static>> = summary.not_ready.iter().map(|why| bad(format!("not ready: {why}"))).collect();
-    lines.extend(summary.storms.iter().map(|storm| {
-        let next = match storm.next_probe_at {
+    lines.extend(summary.circuit_breakers.iter().map(|breaker| {
+        let next = match breaker.next_probe_at {
             Some(at) if at > state.now() => format!("probe in {}", whole(at.since(state.now()))),
             _ => "a probe is due".to_owned(),
         };
-        bad(format!("paused by itself: {}: {}, {} failed, {next}", storm.task_definition, storm.error, storm.failures))
+        bad(format!(
+            "paused automatically: {}: {}, {} failed, {next}",
+            breaker.task_definition, breaker.error, breaker.failures
+        ))
     }));
-    let troubles = summary.troubles.iter();
-    lines.extend(troubles.map(|t| bad(format!("notifications not taken by {}: {}", t.outlet, t.error))));
-    let left_out = summary.storms_left_out + summary.troubles_left_out;
+    let failing = summary.delivery_failures.iter();
+    lines.extend(failing.map(|t| bad(format!("notifications not delivered to {}: {}", t.destination, t.error))));
+    let left_out = summary.circuit_breakers_left_out + summary.delivery_failures_left_out;
     if left_out > 0 {
         lines.push(bad(format!("and {left_out} more")));
     }
-    let held: Vec<String> = summary.limits.holds.iter().map(ToString::to_string).collect();
-    if !held.is_empty() {
-        lines.push(Line::styled(format!("paused: {}", held.join(", ")), look.warn()));
+    let paused: Vec<String> = summary.limits.pauses.iter().map(ToString::to_string).collect();
+    if !paused.is_empty() {
+        lines.push(Line::styled(format!("paused: {}", paused.join(", ")), look.warn()));
     }
     lines
 }

@@ -45,7 +45,7 @@ pub(super) fn lines(state: &State, look: &Look, cells: usize, height: usize) -> 
         let text = match (list.loaded, list.filter.text().is_empty()) {
             (false, _) => "asking the cell …",
             (true, true) => "no runs yet: hand some in with taskwatch submit",
-            (true, false) => "no run fits: Esc shows all",
+            (true, false) => "no run matches the filter: Esc shows all",
         };
         lines.push(Line::styled(cut(text, cells), look.quiet()));
     }

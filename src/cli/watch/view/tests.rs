@@ -35,12 +35,12 @@ fn busy() -> State {
     ]);
     let summary = json!({
         "launchesPerSecond": 12.5, "inFlight": 70, "waiting": 33, "outbox": 2, "queues": {"team-a": 30, "team-b": 3},
-        "limits": {"runTaskRate": 20.0, "maxInFlight": 1_000_000, "holds": [{"queue": "team-b"}]},
+        "limits": {"runTaskRate": 20.0, "maxInFlight": 1_000_000, "pauses": [{"queue": "team-b"}]},
         "statuses": {"QUEUED": 33, "RUNNING": 60}, "minutes": minutes,
         "counters": {"throttles": 5, "corrections": 4, "ended": {"SUCCEEDED": 900, "FAILED": 13}},
         "eventLag": spread(0.02),
         "phases": {"queue": spread(0.5), "provisioning": spread(3.0), "pull": spread(2.0), "start": spread(1.0), "total": spread(7.0)},
-        "storms": [{"taskDefinition": "etl:7", "error": "CannotPullContainerError", "failures": 25, "cause": "no such tag",
+        "circuitBreakers": [{"taskDefinition": "etl:7", "error": "CannotPullContainerError", "failures": 25, "cause": "no such tag",
             "hint": "push the image", "nextProbeAt": at(40).to_string()}],
     });
     let failed =
@@ -56,7 +56,7 @@ fn everything_that_matters_fits_into_80_by_24() {
     has(&shown, &["taskwatch blue", "live 02:00:00", "launches 12.5/s of 20.0", "in flight 70 of 1M"]);
     has(&shown, &["waiting 33 in 2 queues", "event lag p50 20ms p95 40ms p99 60ms", "throttled 5", "corrections 4"]);
     has(&shown, &["QUEUED 33", "PENDING_RETRY 0", "SUCCEEDED 900", "FAILED 13", "TIMED_OUT 0"]);
-    has(&shown, &["paused by itself: etl:7: CannotPullContainerError, 25 failed, probe in 40s"]);
+    has(&shown, &["paused automatically: etl:7: CannotPullContainerError, 25 failed, probe in 40s"]);
     has(&shown, &["paused: queue team-b", "provisioning      3.0s  6.0s  9.0s     7", "to RUNNING        7.0s"]);
     has(&shown, &["failed attempts, last hour", "Spot             8", "Image            5"]);
     has(
@@ -85,13 +85,13 @@ fn a_small_terminal_keeps_the_runs_and_has_the_figures_behind_tab() {
             "taskwatch blue",
             "launches 12.5/s of 20.0",
             "FAILED 13",
-            "paused by itself: etl:7",
+            "paused automatically: etl:7",
             "RUNNING       nightly-9",
         ],
     );
     assert!(!shown.contains("p95"), "{shown}");
     press(&mut state, KeyCode::Tab);
-    has(&screen(&mut state, 40, 15), &["paused by itself: etl:7:", "do     push the image"]);
+    has(&screen(&mut state, 40, 15), &["paused automatically: etl:7:", "do     push the image"]);
     typed(&mut state, "G");
     has(&screen(&mut state, 40, 15), &["Spot", "team-a"]);
     has(&screen(&mut state, 40, 60), &["event lag p50 20ms", "throttled 5", "to RUNNING"]);

@@ -50,7 +50,7 @@ const SEEN: [(&str, &str); 37] = [
     ("The specified resource wasn't found.", "botocore, ResourceNotFoundException"),
 ];
 
-/// The texts that `client` and `invalid` are called with, in every file of this room.
+/// The texts that `client` and `invalid` are called with, in every file of this module.
 fn texts() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/local/ecs");
     let mut texts = Vec::new();

@@ -1,12 +1,12 @@
 //! What an operator is to look after, at the head of the page.
 
 use super::*;
-use crate::api::storms::{INACTIVE, stormy};
+use crate::api::breakers::{INACTIVE, with_open_breaker};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_says_why_what_to_do_and_what_comes_next_and_is_resumed() {
+async fn an_open_breaker_says_why_what_to_do_and_what_comes_next_and_is_resumed() {
     let Some(mut browser) = Browser::start().await else { return };
-    let served = stormy().await;
+    let served = with_open_breaker().await;
     browser.open(&served.url("/"));
     browser.sees("Paused: etl:7");
     let text = browser.value("document.getElementById('attention').innerText");
@@ -28,9 +28,9 @@ async fn a_storm_says_why_what_to_do_and_what_comes_next_and_is_resumed() {
     };
     browser.value(&format!("{}.click()", named("Resume etl:7")));
     browser.sees("Resume etl:7?");
-    assert_eq!(served.cell.storms().len(), 1, "it asks first");
+    assert_eq!(served.cell.open_breakers().len(), 1, "it asks first");
     browser.value(&format!("{}.click()", named("Resume it")));
-    browser.until("document.querySelector('.storm') === null");
+    browser.until("document.querySelector('.breaker') === null");
     eventually("the run that waited", || served.world.ecs.tasks().len() == 1).await;
     browser.was_quiet(&served.url(""), &[]);
 }

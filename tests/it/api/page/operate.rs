@@ -66,16 +66,16 @@ async fn stop_redrive_pause_and_resume_ask_first() {
     browser.sees("1 ×");
 
     browser.value("location.hash = '#/'");
-    browser.until("document.getElementById('hold-name')?.checkVisibility()");
-    browser.value("document.getElementById('hold-name').focus()");
+    browser.until("document.getElementById('pause-name')?.checkVisibility()");
+    browser.value("document.getElementById('pause-name').focus()");
     browser.keys(&["team-a", "ENTER"]);
     browser.sees("Pause queue team-a?");
     browser.value(&format!("{}.click()", button("Pause")));
     browser.sees("Paused: queue team-a");
-    assert_eq!(served.get("/v1/limits").await.1["holds"], json!([{"queue": "team-a"}]));
+    assert_eq!(served.get("/v1/limits").await.1["pauses"], json!([{"queue": "team-a"}]));
     browser.value(&format!("{}.click()", button("Resume")));
     browser.sees("Nothing is paused by hand.");
-    assert_eq!(served.get("/v1/limits").await.1["holds"], json!([]));
+    assert_eq!(served.get("/v1/limits").await.1["pauses"], json!([]));
     browser.was_quiet(&served.url(""), &[]);
 }
 

@@ -23,7 +23,7 @@ pub(super) struct End {
     pub(super) why: &'static str,
 }
 
-/// One task, in ECS's own books. Times are the world's milliseconds.
+/// One task, in ECS's own ledger. Times are the world's milliseconds.
 #[derive(Clone, Debug)]
 pub(super) struct SimTask {
     pub(super) arn: String,

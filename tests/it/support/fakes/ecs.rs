@@ -60,7 +60,7 @@ impl Enforced {
 }
 
 #[derive(Default)]
-struct Books {
+struct Ledger {
     script: VecDeque<Answer>,
     by_token: HashMap<String, Vec<String>>,
     started_by: HashMap<String, String>,
@@ -74,7 +74,7 @@ struct Books {
     verdicts: Vec<(Instant, bool)>,
 }
 
-impl Books {
+impl Ledger {
     /// Whether a call is throttled neither at random nor for its rate.
     fn admits(&mut self, count: u32) -> bool {
         let unlucky = self.random.as_mut().is_some_and(|(share, dice)| dice.random::<f64>() < *share);
@@ -95,7 +95,7 @@ impl Books {
 
 pub(crate) struct FakeEcs {
     journal: Journal,
-    books: Mutex<Books>,
+    ledger: Mutex<Ledger>,
     /// DescribeTaskDefinition is never answered.
     pub(crate) keeps_definitions: AtomicBool,
     /// The same of one task definition only, by what its name contains.
@@ -113,46 +113,46 @@ impl FakeEcs {
     pub(crate) fn new(journal: Journal) -> Self {
         Self {
             journal,
-            books: Mutex::default(),
+            ledger: Mutex::default(),
             keeps_definitions: AtomicBool::new(false),
             keeps_definition: Mutex::default(),
             refuses_to_describe: AtomicBool::new(false),
         }
     }
 
-    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the next calls answer.
     pub(crate) fn then(&self, answers: impl IntoIterator<Item = Answer>) {
-        self.books().script.extend(answers);
+        self.ledger().script.extend(answers);
     }
 
     /// Every task ever placed.
     pub(crate) fn tasks(&self) -> Vec<String> {
-        (1..=self.books().tasks).map(arn).collect()
+        (1..=self.ledger().tasks).map(arn).collect()
     }
 
     /// Throttles what is above this quota.
     pub(crate) fn enforce(&self, quota: Quota) {
         let left = (quota.calls.0, quota.tasks.0);
-        self.books().enforced = Some(Enforced { quota, left, at: Instant::now() });
+        self.ledger().enforced = Some(Enforced { quota, left, at: Instant::now() });
     }
 
     /// Throttles this share of the RunTask calls, whatever their rate is.
     pub(crate) fn throttle_at_random(&self, share: f64, seed: u64) {
-        self.books().random = Some((share, SmallRng::seed_from_u64(seed)));
+        self.ledger().random = Some((share, SmallRng::seed_from_u64(seed)));
     }
 
     /// Of every call since then, whether it was throttled for its rate.
     pub(crate) fn verdicts(&self, since: Instant) -> Vec<bool> {
-        self.books().verdicts.iter().filter(|(at, _)| *at >= since).map(|(_, throttled)| *throttled).collect()
+        self.ledger().verdicts.iter().filter(|(at, _)| *at >= since).map(|(_, throttled)| *throttled).collect()
     }
 
     /// When RunTask was called.
     pub(crate) fn launches(&self) -> Vec<Instant> {
-        self.books().launches.clone()
+        self.ledger().launches.clone()
     }
 
     /// The clientTokens of the calls, in order.
@@ -161,12 +161,12 @@ impl FakeEcs {
     }
 
     pub(crate) fn started_by(&self, task_arn: &str) -> String {
-        self.books().started_by.get(task_arn).cloned().unwrap_or_default()
+        self.ledger().started_by.get(task_arn).cloned().unwrap_or_default()
     }
 
     /// What DescribeTasks says of a task; `None`: MISSING. Of others it says what RunTask did.
     pub(crate) fn describe_as(&self, task_arn: &str, task: Option<Task<'static>>) {
-        self.books().described.insert(task_arn.to_owned(), task);
+        self.ledger().described.insert(task_arn.to_owned(), task);
     }
 }
 
@@ -184,28 +184,28 @@ impl ports::Ecs for FakeEcs {
         async move {
             self.journal.note(format!("RunTask {} {}", call.client_token, call.count));
             let asked = call.count as usize;
-            self.books().launches.push(Instant::now());
-            let admitted = self.books().admits(call.count);
-            self.books().verdicts.push((Instant::now(), !admitted));
+            self.ledger().launches.push(Instant::now());
+            let admitted = self.ledger().admits(call.count);
+            self.ledger().verdicts.push((Instant::now(), !admitted));
             if !admitted {
                 return Err(CallError::Throttled("Rate exceeded".into()));
             }
-            let next = self.books().script.pop_front();
+            let next = self.ledger().script.pop_front();
             match next {
-                None => Ok(answer(self.books().place(call, asked), 0, "")),
+                None => Ok(answer(self.ledger().place(call, asked), 0, "")),
                 Some(Answer::Places(count, reason)) => {
-                    Ok(answer(self.books().place(call, count), asked - count, reason))
+                    Ok(answer(self.ledger().place(call, count), asked - count, reason))
                 }
                 Some(Answer::Throttled) => Err(CallError::Throttled("Rate exceeded".into())),
                 Some(Answer::Lost) => {
-                    self.books().place(call, asked);
+                    self.ledger().place(call, asked);
                     Err(CallError::Unknown("connection reset".into()))
                 }
                 Some(Answer::Silent) => {
-                    self.books().place(call, asked);
+                    self.ledger().place(call, asked);
                     std::future::pending().await
                 }
-                Some(Answer::Conflict(count)) => Err(CallError::Conflict(self.books().place(call, count))),
+                Some(Answer::Conflict(count)) => Err(CallError::Conflict(self.ledger().place(call, count))),
                 Some(Answer::Exception(name, message)) => Err(CallError::from_exception(name, message)),
                 Some(Answer::Refused(name, message)) => {
                     Err(CallError::Refused(Box::new(failure::from_exception(name, message))))
@@ -226,10 +226,10 @@ impl ports::Ecs for FakeEcs {
             let refused = CallError::from_exception("AccessDeniedException", "not authorized: ecs:DescribeTasks");
             return async { Err(refused) }.boxed();
         }
-        let books = self.books();
+        let ledger = self.ledger();
         let mut described = Described::default();
         for arn in arns {
-            match books.described.get(arn) {
+            match ledger.described.get(arn) {
                 Some(Some(task)) => described.tasks.push(task.clone()),
                 Some(None) => described.missing.push(arn.clone()),
                 None => {}
@@ -240,9 +240,9 @@ impl ports::Ecs for FakeEcs {
 
     fn tasks_started_by<'a>(&'a self, _: &'a str, by: &'a str) -> BoxFuture<'a, Result<Vec<String>, CallError>> {
         self.journal.note(format!("ListTasks {by}"));
-        let books = self.books();
+        let ledger = self.ledger();
         let arns: Vec<String> =
-            books.started_by.iter().filter(|(_, known)| *known == by).map(|(arn, _)| arn.clone()).collect();
+            ledger.started_by.iter().filter(|(_, known)| *known == by).map(|(arn, _)| arn.clone()).collect();
         async { Ok(arns) }.boxed()
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use taskwatch::cell::{Cell, CellConfig, CellError, Clock, Ids, Ports};
-use taskwatch::core::notification::Outlets;
+use taskwatch::core::notification::Destinations;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
@@ -63,7 +63,7 @@ impl World {
             topic: Arc::new(FakeTopic::new(journal.clone())),
             store: Arc::new(FakeStore::new(journal.clone())),
             config: CellConfig {
-                outlets: Outlets { topic: Some("arn:aws:sns:x:1:t".into()), bus: None },
+                destinations: Destinations { topic: Some("arn:aws:sns:x:1:t".into()), bus: None },
                 ..CellConfig::new("c")
             },
             clock: Clock::starting_at(Timestamp::from_millis(1_800_000_000_000)),

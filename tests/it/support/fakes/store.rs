@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::future::{BoxFuture, FutureExt as _};
-use taskwatch::core::notification::Outlet;
+use taskwatch::core::notification::Destination;
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::{Capabilities, Change, Contents, Key, MemoryStore, Page, Posted, Query, Store, StoreError};
@@ -96,11 +96,11 @@ impl Store for FakeStore {
 
     fn outbox(
         &self,
-        outlet: &Outlet,
+        destination: &Destination,
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
-        self.kept.outbox(outlet, after, self.shorter(limit))
+        self.kept.outbox(destination, after, self.shorter(limit))
     }
 
     fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {

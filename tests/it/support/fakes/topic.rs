@@ -18,7 +18,7 @@ type Judge = Box<dyn FnMut(&Notification) -> Option<CallError> + Send>;
 pub(crate) struct FakeTopic {
     journal: Journal,
     taken: Mutex<Vec<Notification>>,
-    /// Outlets that do not exist.
+    /// Destinations that do not exist.
     pub(crate) unknown: Mutex<Vec<String>>,
     /// Why it does not take a notification, if it does not.
     pub(crate) judge: Mutex<Judge>,
@@ -71,7 +71,7 @@ impl FakeTopic {
 
     fn take(&self, notification: &Notification) -> Result<(), CallError> {
         let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        if *self.down.borrow() || unknown.contains(&notification.outlet.to_string()) {
+        if *self.down.borrow() || unknown.contains(&notification.destination.to_string()) {
             return Err(CallError::Unknown("not there".into()));
         }
         if let Some(error) = (self.judge.lock().unwrap_or_else(PoisonError::into_inner))(notification) {
@@ -87,8 +87,8 @@ impl Notifier for FakeTopic {
     fn publish<'a>(&'a self, notifications: &'a [Notification]) -> BoxFuture<'a, Vec<Result<(), CallError>>> {
         let one_call = taskwatch::core::notification::calls(notifications).len() <= 1;
         assert!(one_call, "AWS takes no such call: {} notifications", notifications.len());
-        let outlets: BTreeSet<_> = notifications.iter().map(|n| &n.outlet).collect();
-        assert!(outlets.len() <= 1, "one call is for one outlet: {outlets:?}");
+        let destinations: BTreeSet<_> = notifications.iter().map(|n| &n.destination).collect();
+        assert!(destinations.len() <= 1, "one call is for one destination: {destinations:?}");
         let call = (notifications.len(), Instant::now());
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         let less = |left: u32| left.checked_sub(1);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use taskwatch::aws::{Clients, Publisher, Target};
 use taskwatch::cell::ports::{CallError, Notifier as _};
 use taskwatch::core::machine::{self, Input};
-use taskwatch::core::notification::{self, Notification, Origin, Outlets};
+use taskwatch::core::notification::{self, Destinations, Notification, Origin};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
@@ -37,13 +37,13 @@ async fn failures_of(aws: &Aws, bus: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_and_a_bus_are_told_of_the_same_ends_under_the_same_ids() {
+async fn a_topic_and_a_bus_get_the_same_notifications_under_the_same_ids() {
     let mut queues = Vec::new();
     let script = "[task]\nseconds = 5\n[[fault]]\ndo = \"exit-code\"\nexit_code = 3\n[fault.match]\nfamily = \"bad\"\n";
     let whole = Whole::new(script, async |config, clients| {
         let (topic, told) = clients.create_subscribed_topic("runs").await.expect("a topic");
         queues.push(told);
-        config.outlets = Outlets { topic: Some(topic), bus: Some("jobs".into()) };
+        config.destinations = Destinations { topic: Some(topic), bus: Some("jobs".into()) };
     })
     .await;
     let aws = Aws::new(&emulator::sdk(&whole.local.url()));
@@ -79,8 +79,8 @@ fn stopped(topic: &str, name: &str) -> Notification {
     machine::apply(&mut run, &Input::Submitted, now);
     machine::apply(&mut run, &Input::StopAsked { reason: "x".into() }, now);
     assert_eq!(run.status, Status::Aborted);
-    let outlets = Outlets { topic: Some(topic.into()), bus: None };
-    notification::build(&run, &Origin::default(), &outlets).remove(0)
+    let destinations = Destinations { topic: Some(topic.into()), bus: None };
+    notification::build(&run, &Origin::default(), &destinations).remove(0)
 }
 
 /// Our publisher, and the SDK, at an emulator.

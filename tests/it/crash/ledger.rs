@@ -1,4 +1,4 @@
-//! What must be so after a campaign, by the store, the notifications, and ECS's own books.
+//! What must be so after a campaign, by the store, the notifications, and ECS's own ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,20 +44,20 @@ pub(super) async fn check(cell: &KilledCell, tasks: &[TaskSnapshot]) {
     if let Some(task) = ours(name, tasks).find(|task| !owner.contains_key(&task.arn)) {
         panic!("{name}: no run has {task:#?}; its token is of {:#?}", whose(task));
     }
-    own_books(name, tasks, &owner, &attempts);
+    own_ledger(name, tasks, &owner, &attempts);
     let refused = cell.aws.take(&cell.dlq, usize::MAX, 1).await;
     let refused: BTreeSet<String> = refused.into_iter().filter_map(|message| message.body).collect();
     assert_eq!(refused, cell.malformed, "{name}: the DLQ has not what was refused");
 }
 
-/// The tasks that bear this cell's name.
+/// The tasks with this cell's name.
 fn ours<'t>(name: &str, tasks: &'t [TaskSnapshot]) -> impl Iterator<Item = &'t TaskSnapshot> {
     let prefix = format!("{name}/");
     tasks.iter().filter(move |task| task.started_by.as_ref().is_some_and(|by| by.starts_with(&prefix)))
 }
 
 /// No run had more tasks than attempts, nor two that lived at once.
-fn own_books(name: &str, tasks: &[TaskSnapshot], owner: &BTreeMap<String, usize>, attempts: &BTreeMap<usize, usize>) {
+fn own_ledger(name: &str, tasks: &[TaskSnapshot], owner: &BTreeMap<String, usize>, attempts: &BTreeMap<usize, usize>) {
     let mut spans: BTreeMap<usize, Vec<(i64, i64)>> = BTreeMap::new();
     for task in ours(name, tasks) {
         let Some(run) = owner.get(&task.arn).copied() else { continue };

@@ -1,4 +1,4 @@
-//! What the cell pauses by itself, and outlets that take nothing: in the summary, the limits, the metrics and the commands.
+//! What the cell pauses automatically, and destinations that fail: in the summary, the limits, the metrics and the commands.
 
 use serde_json::json;
 use taskwatch::cell::ports::CallError;
@@ -10,9 +10,9 @@ use crate::support::fakes::{Answer, World, eventually, request};
 pub(super) const INACTIVE: &str = "TaskDefinition is inactive: <script>document.title='taken'</script>";
 
 /// A cell that paused `etl:7` after three failures, so that `waits` waits; its topic takes nothing.
-pub(super) async fn stormy() -> Served {
+pub(super) async fn with_open_breaker() -> Served {
     let mut world = World::new();
-    world.config.storm.failures = 3;
+    world.config.breaker.failures = 3;
     world
         .topic
         .judge_by(|_| Some(CallError::from_exception("AuthorizationError", "not authorized to perform SNS:Publish")));
@@ -27,50 +27,57 @@ pub(super) async fn stormy() -> Served {
         let wanted = served.cell.runs().len().min(3);
         eventually("its failure", || failed(wanted)).await;
     }
-    eventually("a storm", || served.cell.storms().len() == 1).await;
+    eventually("an open breaker", || served.cell.open_breakers().len() == 1).await;
     eventually("a refusal", || served.cell.delivery_failures().len() == 1).await;
     served
 }
 
 #[tokio::test]
-async fn a_storm_and_an_outlet_in_trouble_are_told_wherever_an_operator_looks() {
-    let served = stormy().await;
+async fn open_breakers_and_undelivered_notifications_are_shown_everywhere() {
+    let served = with_open_breaker().await;
     let (_, limits) = served.get("/v1/limits").await;
-    assert_eq!((&limits["holds"], &limits["stormsLeftOut"]), (&json!([]), &json!(0)), "{limits:#}");
-    let storm = &limits["storms"][0];
-    assert_eq!((&storm["taskDefinition"], &storm["failures"]), (&json!("etl:7"), &json!(3)), "{storm:#}");
-    assert_eq!((&storm["examples"], &storm["failedProbes"]), (&json!(["a", "b", "c"]), &json!(0)));
-    assert!(storm["cause"].as_str().is_some_and(|cause| cause.contains("inactive")), "{storm:#}");
-    assert!(storm["hint"].as_str().is_some_and(|hint| hint.len() > 10), "{storm:#}");
-    assert!(storm["nextProbeAt"].is_string() && storm["pausedAt"].is_string(), "{storm:#}");
+    assert_eq!((&limits["pauses"], &limits["circuitBreakersLeftOut"]), (&json!([]), &json!(0)), "{limits:#}");
+    let breaker = &limits["circuitBreakers"][0];
+    assert_eq!((&breaker["taskDefinition"], &breaker["failures"]), (&json!("etl:7"), &json!(3)), "{breaker:#}");
+    assert_eq!((&breaker["examples"], &breaker["failedProbes"]), (&json!(["a", "b", "c"]), &json!(0)));
+    assert!(breaker["cause"].as_str().is_some_and(|cause| cause.contains("inactive")), "{breaker:#}");
+    assert!(breaker["hint"].as_str().is_some_and(|hint| hint.len() > 10), "{breaker:#}");
+    assert!(breaker["nextProbeAt"].is_string() && breaker["pausedAt"].is_string(), "{breaker:#}");
     let (_, summary) = served.get("/v1/summary").await;
-    assert_eq!((&summary["storms"], &summary["waiting"]), (&limits["storms"], &json!(1)), "{summary:#}");
-    let trouble = &summary["troubles"][0];
-    assert!(trouble["error"].as_str().is_some_and(|error| error.contains("SNS:Publish")), "{trouble:#}");
-    assert!(trouble["refused"].as_u64() > Some(0) && trouble["outlet"].as_str().is_some_and(|o| o.starts_with("arn:")));
+    assert_eq!(
+        (&summary["circuitBreakers"], &summary["waiting"]),
+        (&limits["circuitBreakers"], &json!(1)),
+        "{summary:#}"
+    );
+    let failure = &summary["deliveryFailures"][0];
+    assert!(failure["error"].as_str().is_some_and(|error| error.contains("SNS:Publish")), "{failure:#}");
+    assert!(
+        failure["rejected"].as_u64() > Some(0)
+            && failure["destination"].as_str().is_some_and(|o| o.starts_with("arn:"))
+    );
 
     let metrics =
         served.client.get(served.url("/metrics")).send().await.expect("an answer").text().await.expect("text");
-    let class = storm["class"].as_str().expect("a class");
+    let class = breaker["class"].as_str().expect("a class");
     for line in [
-        format!("taskwatch_storms{{class=\"{class}\"}} 1.0"),
-        "taskwatch_storms{class=\"Taskwatch.Spot\"} 0.0".to_owned(),
-        "taskwatch_storms_begun_total 1".to_owned(),
-        "taskwatch_outlets_in_trouble 1.0".to_owned(),
+        format!("taskwatch_circuit_breakers_open{{class=\"{class}\"}} 1.0"),
+        "taskwatch_circuit_breakers_open{class=\"Taskwatch.Spot\"} 0.0".to_owned(),
+        "taskwatch_circuit_breakers_opened_total 1".to_owned(),
+        "taskwatch_failing_destinations 1.0".to_owned(),
     ] {
         assert!(metrics.lines().any(|known| known == line), "{line} is not in\n{metrics}");
     }
     let line = taskwatch::http::Emf::new(served.cell.clone()).line();
     let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    assert_eq!((&line["Storms"], &line["OutletsInTrouble"]), (&json!(1), &json!(1)), "{line}");
+    assert_eq!((&line["OpenCircuitBreakers"], &line["FailingDestinations"]), (&json!(1), &json!(1)), "{line}");
     assert!(line["AgeOfOldestNotification"].as_f64() > Some(0.0), "{line}");
 
     let output = served.command(&["pause", "--queue", "team-a"], "").await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("team-a") && said.contains("by hand") && said.contains("etl:7"), "{output:?}");
+    assert!(said.contains("team-a") && said.contains("by an operator") && said.contains("etl:7"), "{output:?}");
     let output = served.command(&["resume", "--task-definition", "etl:7"], "").await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("team-a") && !said.contains("etl:7"), "{output:?}");
     eventually("the run that waited", || served.world.ecs.tasks().len() == 1).await;
-    assert_eq!(served.get("/v1/limits").await.1["storms"], json!([]));
+    assert_eq!(served.get("/v1/limits").await.1["circuitBreakers"], json!([]));
 }

@@ -1,10 +1,10 @@
-//! Storm control over the wire: an image that does not exist, until somebody mends the task definition.
+//! Circuit breakers over the wire: an image that does not exist, until somebody fixes the task definition.
 
 use std::time::Duration;
 
 use aws_sdk_ecs::types::{Compatibility, ContainerDefinition, NetworkMode};
 use serde_json::{Value, json};
-use taskwatch::core::notification::Outlets;
+use taskwatch::core::notification::Destinations;
 use taskwatch::core::run::Status;
 
 use super::support::aws::Aws;
@@ -29,11 +29,11 @@ async fn a_missing_image_costs_few_of_two_hundred_runs_and_the_rest_go_once_it_i
     let mut queues = Vec::new();
     let script = "[task]\nseconds = 5\n[[fault]]\ndo = \"image-missing\"\n[fault.match]\nimage = \"*:gone\"\n";
     let whole = Whole::new(script, async |config, clients| {
-        let (topic, told) = clients.create_subscribed_topic("storms").await.expect("a topic");
+        let (topic, told) = clients.create_subscribed_topic("circuitBreakers").await.expect("a topic");
         queues.push(told);
-        config.outlets = Outlets { topic: Some(topic), bus: None };
+        config.destinations = Destinations { topic: Some(topic), bus: None };
         config.max_in_flight = AT_ONCE;
-        config.storm.probe = Duration::from_secs(1);
+        config.breaker.probe = Duration::from_secs(1);
     })
     .await;
     let aws = Aws::new(&emulator::sdk(&whole.local.url()));
@@ -47,7 +47,7 @@ async fn a_missing_image_costs_few_of_two_hundred_runs_and_the_rest_go_once_it_i
     // Also a probe has failed: the image is still missing.
     eventually("a probe that failed", async || {
         assert!(failed() < RUNS, "nothing pauses it");
-        whole.cell.storms().first().is_some_and(|storm| storm.failed_probes > 0)
+        whole.cell.open_breakers().first().is_some_and(|breaker| breaker.failed_probes > 0)
     })
     .await;
     register(&ecs, "app:1").await;
@@ -57,20 +57,20 @@ async fn a_missing_image_costs_few_of_two_hundred_runs_and_the_rest_go_once_it_i
         assert_eq!(run.attempts.len(), 1, "{run:?}");
         spent += usize::from(run.status == Status::Failed);
     }
-    // 20 that are a storm, those in flight by then, and a few probes.
+    // 20 that open the breaker, those in flight by then, and a few probes.
     assert!((20..=20 + AT_ONCE + 6).contains(&spent), "{spent} runs failed");
-    assert!(whole.cell.storms().is_empty());
+    assert!(whole.cell.open_breakers().is_empty());
     let body = |message: aws_sdk_sqs::types::Message| -> Value {
         serde_json::from_str(message.body.as_deref().unwrap_or_default()).expect("JSON")
     };
     let told: Vec<Value> = aws.take(&queues[0], RUNS + 2, 3).await.into_iter().map(body).collect();
     assert_eq!(told.len(), RUNS + 2);
-    let of_storms = told.iter().filter(|told| told["detail-type"] != "Taskwatch Run State Change");
-    let mut of_storms: Vec<(&str, &str)> = of_storms
+    let of_breakers = told.iter().filter(|told| told["detail-type"] != "Taskwatch Run State Change");
+    let mut of_breakers: Vec<(&str, &str)> = of_breakers
         .map(|told| (told["detail"]["status"].as_str().expect("text"), told["detail"]["error"].as_str().expect("text")))
         .collect();
-    of_storms.sort_unstable();
-    let error = of_storms[0].1;
-    assert_eq!(of_storms, [("PAUSED", error), ("RESUMED", error)]);
+    of_breakers.sort_unstable();
+    let error = of_breakers[0].1;
+    assert_eq!(of_breakers, [("PAUSED", error), ("RESUMED", error)]);
     assert!(error.contains("CannotPullContainer"), "{error}");
 }

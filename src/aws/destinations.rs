@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use super::{eventbridge, sns};
 use crate::cell::ports::{CallError, Notifier};
 use crate::core::failure;
-use crate::core::notification::{Notification, Outlet};
+use crate::core::notification::{Destination, Notification};
 
 /// SNS and EventBridge through the SDK.
 #[derive(Clone, Debug)]
@@ -24,16 +24,16 @@ impl Publisher {
 impl Notifier for Publisher {
     fn publish<'a>(&'a self, notifications: &'a [Notification]) -> BoxFuture<'a, Vec<Result<(), CallError>>> {
         Box::pin(async move {
-            match notifications.first().map(|notification| &notification.outlet) {
-                Some(Outlet::Topic(arn)) => sns::publish(&self.sns, arn, notifications).await,
-                Some(Outlet::Bus(name)) => eventbridge::publish(&self.events, name, notifications).await,
+            match notifications.first().map(|notification| &notification.destination) {
+                Some(Destination::Topic(arn)) => sns::publish(&self.sns, arn, notifications).await,
+                Some(Destination::Bus(name)) => eventbridge::publish(&self.events, name, notifications).await,
                 None => Vec::new(),
             }
         })
     }
 }
 
-/// The outlet will never take this one as it is.
+/// The destination will never take this one as it is.
 pub(super) fn never(code: &str, message: &str) -> CallError {
     let mut failure = failure::from_exception(code, message);
     // These names are not ECS's.
@@ -42,7 +42,7 @@ pub(super) fn never(code: &str, message: &str) -> CallError {
     CallError::Refused(Box::new(failure))
 }
 
-/// The outlet may take it later.
+/// The destination may take it later.
 pub(super) fn later(code: &str, message: &str) -> CallError {
     let text = format!("{code}: {message}");
     if code.contains("Throttl") { CallError::Throttled(text) } else { CallError::Unknown(text) }

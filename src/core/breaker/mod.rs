@@ -1,10 +1,10 @@
-//! Storms: a task definition that fails for the same permanent reason again and again is not launched any more, until one
-//! run that is let through as a probe shows that the reason is gone.
+//! Circuit breakers, one for each task definition: one that fails for the same permanent reason again and again is not
+//! launched any more, until one run that is let through as a probe shows that the reason is gone.
 //!
-//! A circuit breaker for each task definition, as requests name it: closed while all is well, open after so many failures in
-//! a window, half-open while a probe is out. Pure: what was seen and the time are arguments.
+//! A task definition is named as requests name it. Its breaker is closed at first, open after so many failures in a window,
+//! half-open while a probe is out. Pure: outcomes and the time are arguments.
 
-mod seen;
+mod outcome;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use seen::{Outcome, Seen};
+pub use outcome::{AttemptOutcome, Outcome};
 
 use super::failure::{Class, Failure};
 use super::time::Timestamp;
@@ -28,7 +28,7 @@ const MOST_COUNTED: usize = 10_000;
 
 /// When a circuit opens, and how often a probe is let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StormRules {
+pub struct BreakerRules {
     /// So many failures of one task definition for one reason, none of it having started in between; 0: never.
     pub failures: u32,
     /// In so long.
@@ -37,7 +37,7 @@ pub struct StormRules {
     pub probe: Duration,
 }
 
-impl Default for StormRules {
+impl Default for BreakerRules {
     fn default() -> Self {
         Self { failures: 20, window: Duration::from_secs(60), probe: Duration::from_secs(60) }
     }
@@ -46,7 +46,7 @@ impl Default for StormRules {
 /// What keeps a task definition from being launched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Storm {
+pub struct OpenBreaker {
     /// As requests name it: `family:revision` or `family`.
     pub task_definition: String,
     /// The failures' most specific name.
@@ -74,18 +74,18 @@ pub struct Storm {
 /// Examples that are kept of a reason.
 const EXAMPLES: usize = 5;
 
-/// Something that operators are told.
+/// A change of a breaker, of which operators are notified.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum BreakerChange {
     /// Launches are paused.
-    Paused(Storm),
+    Opened(OpenBreaker),
     /// Launches go on.
-    Resumed(Storm, Why),
+    Closed(OpenBreaker, CloseReason),
 }
 
-/// Why launches go on.
+/// Why a breaker closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum CloseReason {
     /// A task started.
     Started,
     /// A task failed for another reason.
@@ -94,13 +94,13 @@ pub enum Why {
     Operator,
 }
 
-/// What follows from something that was seen.
+/// What an outcome or an order changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Follows {
-    /// What operators are told.
-    pub turns: Vec<Turn>,
+pub struct Effects {
+    /// Changes of which operators are notified.
+    pub changes: Vec<BreakerChange>,
     /// Whether what is kept over a restart changed.
-    pub keep: bool,
+    pub persist: bool,
 }
 
 /// Whether one run of a paused task definition may be launched.
@@ -114,15 +114,15 @@ enum Probe {
     Out(Uuid),
 }
 
-/// A paused task definition: its reasons, and its probe.
+/// An open breaker: its reasons, and its probe.
 #[derive(Clone, Debug)]
-struct Pause {
-    storms: Vec<Storm>,
+struct Breaker {
+    reasons: Vec<OpenBreaker>,
     probe: Probe,
     failed_probes: u32,
 }
 
-type Reason = (String, String, Class);
+type CountKey = (String, String, Class);
 
 /// Failures for one reason, oldest first: when the attempt was launched, and when it failed.
 #[derive(Clone, Debug, Default)]
@@ -133,10 +133,10 @@ struct Count {
 
 /// Every task definition's circuit.
 #[derive(Clone, Debug, Default)]
-pub struct Storms {
-    rules: StormRules,
-    counts: BTreeMap<Reason, Count>,
-    pauses: BTreeMap<String, Pause>,
+pub struct CircuitBreakers {
+    rules: BreakerRules,
+    counts: BTreeMap<CountKey, Count>,
+    breakers: BTreeMap<String, Breaker>,
     /// When launches went on, and how many probes had failed by then.
     ended: BTreeMap<String, (Timestamp, u32)>,
     version: u64,
@@ -144,69 +144,73 @@ pub struct Storms {
 
 /// What is paused, for the launch queue: whether one run may leave all the same. Higher versions are newer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gate {
+pub struct BreakerSnapshot {
     /// Rises with every change.
     pub version: u64,
     /// Task definitions as requests name them.
     pub paused: BTreeMap<String, bool>,
 }
 
-impl Storms {
+impl CircuitBreakers {
     /// Circuits as they were kept: all that is not kept is closed.
-    pub fn new(rules: StormRules, kept: Vec<Storm>) -> Self {
-        let mut storms = Self { rules, ..Self::default() };
-        for storm in kept.into_iter().filter(|_| rules.failures > 0) {
-            let probe = storm.next_probe_at.map_or(Probe::Allowed, Probe::At);
-            let failed_probes = storm.failed_probes;
-            let pause = storms.pauses.entry(storm.task_definition.clone());
-            pause.or_insert_with(|| Pause { storms: Vec::new(), probe, failed_probes }).storms.push(storm);
-            storms.version += 1;
+    pub fn new(rules: BreakerRules, kept: Vec<OpenBreaker>) -> Self {
+        let mut breakers = Self { rules, ..Self::default() };
+        for reason in kept.into_iter().filter(|_| rules.failures > 0) {
+            let probe = reason.next_probe_at.map_or(Probe::Allowed, Probe::At);
+            let failed_probes = reason.failed_probes;
+            let breaker = breakers.breakers.entry(reason.task_definition.clone());
+            breaker.or_insert_with(|| Breaker { reasons: Vec::new(), probe, failed_probes }).reasons.push(reason);
+            breakers.version += 1;
         }
-        storms
+        breakers
     }
 
     /// What is paused and why; also what is to be kept over a restart.
-    pub fn storms(&self) -> Vec<Storm> {
-        let shown = |pause: &Pause| {
-            let next_probe_at = match pause.probe {
+    pub fn open(&self) -> Vec<OpenBreaker> {
+        let shown = |breaker: &Breaker| {
+            let next_probe_at = match breaker.probe {
                 Probe::At(at) => Some(at),
                 Probe::Allowed | Probe::Out(_) => None,
             };
-            let with = |storm: &Storm| Storm { next_probe_at, failed_probes: pause.failed_probes, ..storm.clone() };
-            pause.storms.iter().map(with).collect::<Vec<_>>()
+            let with = |reason: &OpenBreaker| OpenBreaker {
+                next_probe_at,
+                failed_probes: breaker.failed_probes,
+                ..reason.clone()
+            };
+            breaker.reasons.iter().map(with).collect::<Vec<_>>()
         };
-        self.pauses.values().flat_map(shown).collect()
+        self.breakers.values().flat_map(shown).collect()
     }
 
     /// What the launch queue is not to let go.
-    pub fn gate(&self) -> Gate {
-        let may = |pause: &Pause| pause.probe == Probe::Allowed;
-        Gate {
+    pub fn snapshot(&self) -> BreakerSnapshot {
+        let may = |breaker: &Breaker| breaker.probe == Probe::Allowed;
+        BreakerSnapshot {
             version: self.version,
-            paused: self.pauses.iter().map(|(name, pause)| (name.clone(), may(pause))).collect(),
+            paused: self.breakers.iter().map(|(name, breaker)| (name.clone(), may(breaker))).collect(),
         }
     }
 
-    /// Rises with every change of [`Self::gate`].
-    pub fn gate_version(&self) -> u64 {
+    /// Rises with every change of [`Self::snapshot`].
+    pub fn version(&self) -> u64 {
         self.version
     }
 
     /// When [`Self::due`] has something to do, if nothing else happens before.
     pub fn next(&self) -> Option<Timestamp> {
-        let at = |pause: &Pause| match pause.probe {
+        let at = |breaker: &Breaker| match breaker.probe {
             Probe::At(at) => Some(at),
             Probe::Allowed | Probe::Out(_) => None,
         };
-        self.pauses.values().filter_map(at).min()
+        self.breakers.values().filter_map(at).min()
     }
 
     /// Lets a probe through where it is time; whether there is any.
     pub fn due(&mut self, now: Timestamp) -> bool {
         let mut any = false;
-        for pause in self.pauses.values_mut() {
-            if matches!(pause.probe, Probe::At(at) if at <= now) {
-                pause.probe = Probe::Allowed;
+        for breaker in self.breakers.values_mut() {
+            if matches!(breaker.probe, Probe::At(at) if at <= now) {
+                breaker.probe = Probe::Allowed;
                 any = true;
             }
         }
@@ -216,24 +220,26 @@ impl Storms {
 
     /// This run leaves the launch queue as a probe.
     pub fn probing(&mut self, task_definition: &str, run: Uuid) {
-        if let Some(pause) = self.pauses.get_mut(task_definition) {
-            pause.probe = Probe::Out(run);
+        if let Some(breaker) = self.breakers.get_mut(task_definition) {
+            breaker.probe = Probe::Out(run);
             self.version += 1;
         }
     }
 
     /// This run waits in the launch queue again: if it was the probe, another may go in its place. Whether it was.
     pub fn waits_again(&mut self, run: Uuid) -> bool {
-        let Some(pause) = self.pauses.values_mut().find(|pause| pause.probe == Probe::Out(run)) else { return false };
-        pause.probe = Probe::Allowed;
+        let Some(breaker) = self.breakers.values_mut().find(|breaker| breaker.probe == Probe::Out(run)) else {
+            return false;
+        };
+        breaker.probe = Probe::Allowed;
         self.version += 1;
         true
     }
 
     /// Takes in what an attempt came to.
-    pub fn saw(&mut self, seen: &Seen<'_>, now: Timestamp) -> Follows {
+    pub fn record_outcome(&mut self, seen: &AttemptOutcome<'_>, now: Timestamp) -> Effects {
         if self.rules.failures == 0 {
-            return Follows::default();
+            return Effects::default();
         }
         match seen.outcome {
             Outcome::Started => self.started(seen, now),
@@ -243,67 +249,73 @@ impl Storms {
     }
 
     /// An operator lets task definitions go: those for which `fits` says so.
-    pub fn resume(&mut self, fits: impl Fn(&str) -> bool, now: Timestamp) -> Follows {
-        let names: Vec<String> = self.pauses.keys().filter(|name| fits(name)).cloned().collect();
-        let end = |storms: &mut Self, name: &String| storms.end(name, Why::Operator, now, |_| true);
-        let turns: Vec<Turn> = names.iter().flat_map(|name| end(self, name)).collect();
+    pub fn resume(&mut self, fits: impl Fn(&str) -> bool, now: Timestamp) -> Effects {
+        let names: Vec<String> = self.breakers.keys().filter(|name| fits(name)).cloned().collect();
+        let end = |breakers: &mut Self, name: &String| breakers.end(name, CloseReason::Operator, now, |_| true);
+        let changes: Vec<BreakerChange> = names.iter().flat_map(|name| end(self, name)).collect();
         // Whoever mended it is not to wait as long, should it fail once more.
         for name in &names {
             self.ended.remove(name);
         }
-        Follows { keep: !turns.is_empty(), turns }
+        Effects { persist: !changes.is_empty(), changes }
     }
 
     /// What was launched at or before the launch of a task that started says nothing any more.
-    fn started(&mut self, seen: &Seen<'_>, now: Timestamp) -> Follows {
-        let Some(launched) = seen.launched_at else { return Follows::default() };
+    fn started(&mut self, seen: &AttemptOutcome<'_>, now: Timestamp) -> Effects {
+        let Some(launched) = seen.launched_at else { return Effects::default() };
         // Its own reasons only, which stand together: this is for every task that starts.
         let first = (seen.task_definition.to_owned(), String::new(), Class::ALL[0]);
         let its = self.counts.range_mut(first..).take_while(|((definition, ..), _)| definition == seen.task_definition);
         its.for_each(|(_, count)| count.failures.retain(|(failed_launch, _)| *failed_launch > launched));
-        let turns = self.end(seen.task_definition, Why::Started, now, |storm| storm.paused_at <= launched);
-        Follows { keep: !turns.is_empty(), turns }
+        let changes = self.end(seen.task_definition, CloseReason::Started, now, |reason| reason.paused_at <= launched);
+        Effects { persist: !changes.is_empty(), changes }
     }
 
-    fn failed(&mut self, seen: &Seen<'_>, failure: &Failure, now: Timestamp) -> Follows {
+    fn failed(&mut self, seen: &AttemptOutcome<'_>, failure: &Failure, now: Timestamp) -> Effects {
         let Some(launched) = seen.launched_at else { return self.inconclusive(seen, now) };
-        let is_this = |storm: &Storm| storm.error == failure.error && storm.class == failure.class;
-        // The reason of a pause is gone when a task launched since then fails for another one.
-        let other = |storm: &Storm| !is_this(storm) && storm.paused_at <= launched;
-        let mut turns = self.end(seen.task_definition, Why::OtherReason, now, other);
-        let mut keep = !turns.is_empty();
+        let is_this = |reason: &OpenBreaker| reason.error == failure.error && reason.class == failure.class;
+        // The reason is gone when a task launched since then fails for another one.
+        let other = |reason: &OpenBreaker| !is_this(reason) && reason.paused_at <= launched;
+        let mut changes = self.end(seen.task_definition, CloseReason::OtherReason, now, other);
+        let mut persist = !changes.is_empty();
         let probe = self.rules.probe;
-        if let Some(pause) = self.pauses.get_mut(seen.task_definition)
-            && let Some(storm) = pause.storms.iter_mut().find(|storm| is_this(storm))
+        if let Some(breaker) = self.breakers.get_mut(seen.task_definition)
+            && let Some(reason) = breaker.reasons.iter_mut().find(|reason| is_this(reason))
         {
-            storm.failures += 1;
-            storm.cause.clone_from(&failure.cause);
-            push(&mut storm.examples, seen.name);
-            if pause.probe == Probe::Out(seen.run) {
-                pause.failed_probes = pause.failed_probes.saturating_add(1);
-                pause.probe = Probe::At(now.plus(wait(probe, pause.failed_probes)));
+            reason.failures += 1;
+            reason.cause.clone_from(&failure.cause);
+            push(&mut reason.examples, seen.name);
+            if breaker.probe == Probe::Out(seen.run) {
+                breaker.failed_probes = breaker.failed_probes.saturating_add(1);
+                breaker.probe = Probe::At(now.plus(wait(probe, breaker.failed_probes)));
                 self.version += 1;
-                keep = true;
+                persist = true;
             }
-        } else if let Some(storm) = self.counted(seen, failure, launched, now) {
-            turns.push(Turn::Paused(storm));
-            keep = true;
+        } else if let Some(reason) = self.counted(seen, failure, launched, now) {
+            changes.push(BreakerChange::Opened(reason));
+            persist = true;
         }
-        Follows { turns, keep }
+        Effects { changes, persist }
     }
 
-    /// Counts a failure; the storm, if it is one too many.
-    fn counted(&mut self, seen: &Seen<'_>, failure: &Failure, launched: Timestamp, now: Timestamp) -> Option<Storm> {
+    /// Counts a failure; the breaker that it opens, if any.
+    fn counted(
+        &mut self,
+        seen: &AttemptOutcome<'_>,
+        failure: &Failure,
+        launched: Timestamp,
+        now: Timestamp,
+    ) -> Option<OpenBreaker> {
         let window = self.rules.window;
         if self.counts.len() >= MOST_COUNTED {
             let fresh = |at: Timestamp| now.since(at) <= window;
             self.counts.retain(|_, count| count.failures.back().is_some_and(|(_, at)| fresh(*at)));
         }
-        let reason = (seen.task_definition.to_owned(), failure.error.clone(), failure.class);
-        if self.counts.len() >= MOST_COUNTED && !self.counts.contains_key(&reason) {
+        let key = (seen.task_definition.to_owned(), failure.error.clone(), failure.class);
+        if self.counts.len() >= MOST_COUNTED && !self.counts.contains_key(&key) {
             return None;
         }
-        let count = self.counts.entry(reason.clone()).or_default();
+        let count = self.counts.entry(key.clone()).or_default();
         count.failures.push_back((launched, now));
         push(&mut count.examples, seen.name);
         while count.failures.front().is_some_and(|(_, at)| now.since(*at) > window) {
@@ -312,8 +324,8 @@ impl Storms {
         if count.failures.len() < self.rules.failures as usize {
             return None;
         }
-        let count = self.counts.remove(&reason)?;
-        let storm = Storm {
+        let count = self.counts.remove(&key)?;
+        let reason = OpenBreaker {
             task_definition: seen.task_definition.to_owned(),
             error: failure.error.clone(),
             class: failure.class,
@@ -326,47 +338,54 @@ impl Storms {
             failed_probes: 0,
             next_probe_at: None,
         };
-        Some(self.open(storm, now))
+        Some(self.trip(reason, now))
     }
 
-    fn open(&mut self, storm: Storm, now: Timestamp) -> Storm {
+    fn trip(&mut self, reason: OpenBreaker, now: Timestamp) -> OpenBreaker {
         self.version += 1;
         self.ended.retain(|_, (at, _)| now.since(*at) < REMEMBERED);
-        let before = self.ended.get(&storm.task_definition).map_or(0, |(_, failed)| failed.saturating_add(1));
+        let before = self.ended.get(&reason.task_definition).map_or(0, |(_, failed)| failed.saturating_add(1));
         let first = Probe::At(now.plus(wait(self.rules.probe, before)));
-        let pause = self.pauses.entry(storm.task_definition.clone());
-        let pause = pause.or_insert_with(|| Pause { storms: Vec::new(), probe: first, failed_probes: before });
-        let next_probe_at = if let Probe::At(at) = pause.probe { Some(at) } else { None };
-        let storm = Storm { next_probe_at, ..storm };
-        pause.storms.push(storm.clone());
-        storm
+        let breaker = self.breakers.entry(reason.task_definition.clone());
+        let breaker = breaker.or_insert_with(|| Breaker { reasons: Vec::new(), probe: first, failed_probes: before });
+        let next_probe_at = if let Probe::At(at) = breaker.probe { Some(at) } else { None };
+        let reason = OpenBreaker { next_probe_at, ..reason };
+        breaker.reasons.push(reason.clone());
+        reason
     }
 
     /// The probe came to nothing that tells: another one goes after the usual wait.
-    fn inconclusive(&mut self, seen: &Seen<'_>, now: Timestamp) -> Follows {
+    fn inconclusive(&mut self, seen: &AttemptOutcome<'_>, now: Timestamp) -> Effects {
         let probe = self.rules.probe;
-        let out = |pause: &&mut Pause| pause.probe == Probe::Out(seen.run);
-        let Some(pause) = self.pauses.get_mut(seen.task_definition).filter(out) else { return Follows::default() };
-        pause.probe = Probe::At(now.plus(probe));
+        let out = |breaker: &&mut Breaker| breaker.probe == Probe::Out(seen.run);
+        let Some(breaker) = self.breakers.get_mut(seen.task_definition).filter(out) else { return Effects::default() };
+        breaker.probe = Probe::At(now.plus(probe));
         self.version += 1;
-        Follows { turns: Vec::new(), keep: true }
+        Effects { changes: Vec::new(), persist: true }
     }
 
-    /// Ends a task definition's storms for which `over` says so; with the last one its launches go on.
-    fn end(&mut self, name: &str, why: Why, now: Timestamp, over: impl Fn(&Storm) -> bool) -> Vec<Turn> {
-        let Some(pause) = self.pauses.get_mut(name) else { return Vec::new() };
-        let failed_probes = pause.failed_probes;
-        let (ended, left): (Vec<Storm>, Vec<Storm>) = std::mem::take(&mut pause.storms).into_iter().partition(&over);
-        pause.storms = left;
-        if pause.storms.is_empty() {
-            self.pauses.remove(name);
+    /// Ends a task definition's breakers for which `over` says so; with the last one its launches go on.
+    fn end(
+        &mut self,
+        name: &str,
+        why: CloseReason,
+        now: Timestamp,
+        over: impl Fn(&OpenBreaker) -> bool,
+    ) -> Vec<BreakerChange> {
+        let Some(breaker) = self.breakers.get_mut(name) else { return Vec::new() };
+        let failed_probes = breaker.failed_probes;
+        let (ended, left): (Vec<OpenBreaker>, Vec<OpenBreaker>) =
+            std::mem::take(&mut breaker.reasons).into_iter().partition(&over);
+        breaker.reasons = left;
+        if breaker.reasons.is_empty() {
+            self.breakers.remove(name);
             self.ended.insert(name.to_owned(), (now, failed_probes));
             self.counts.retain(|(definition, ..), _| definition != name);
         }
         self.version += u64::from(!ended.is_empty());
         ended
             .into_iter()
-            .map(|storm| Turn::Resumed(Storm { failed_probes, next_probe_at: None, ..storm }, why))
+            .map(|reason| BreakerChange::Closed(OpenBreaker { failed_probes, next_probe_at: None, ..reason }, why))
             .collect()
     }
 }

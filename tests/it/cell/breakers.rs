@@ -1,19 +1,20 @@
-//! Storm control: a task definition that fails for the same reason again and again is paused, probed, and told of once.
+//! Circuit breakers: a task definition that fails repeatedly for the same reason is paused, probed, and notified once.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskwatch::cell::{Cell, Hold, LimitsChange};
+use taskwatch::cell::{Cell, LimitsChange, Pause};
 use taskwatch::core::run::{Run, Status};
+use taskwatch::store::{Change, Store as _};
 
 use crate::support::fakes::{Answer, World, eventually, settle, status, submit};
 
 const INACTIVE: Answer = Answer::Refused("ClientException", "TaskDefinition is inactive");
 
-/// A world in which three failures are a storm.
+/// A world in which three failures open the breaker.
 fn world() -> World {
     let mut world = World::new();
-    world.config.storm.failures = 3;
+    world.config.breaker.failures = 3;
     world
 }
 
@@ -28,19 +29,19 @@ async fn one(cell: &Cell, more: Value) -> Run {
 }
 
 /// Three runs fail; launches are paused from now on.
-async fn storm(world: &World, cell: &Cell) {
+async fn breaker(world: &World, cell: &Cell) {
     world.ecs.then([INACTIVE, INACTIVE, INACTIVE]);
     for _ in 0..3 {
         let run = one(cell, json!({})).await;
         eventually("it is refused", || status(cell, &run) == Status::Failed).await;
     }
-    eventually("it is paused", || cell.storms().len() == 1).await;
+    eventually("it is paused", || cell.open_breakers().len() == 1).await;
 }
 
-/// What was told of storms: status, id, and the message's detail.
+/// Notifications of circuit breakers: status, id, and the message's detail.
 fn digests(world: &World) -> Vec<(String, String, Value)> {
-    let storms = world.topic.taken().into_iter().filter(|n| n.detail_type.starts_with("Taskwatch Launches"));
-    let told = storms.map(|n| {
+    let breakers = world.topic.taken().into_iter().filter(|n| n.detail_type.starts_with("Taskwatch Launches"));
+    let told = breakers.map(|n| {
         let message: Value = serde_json::from_str(&n.message).expect("JSON");
         (message["detail"]["status"].as_str().expect("text").to_owned(), n.id, message["detail"].clone())
     });
@@ -56,23 +57,23 @@ async fn minutes(n: u64) {
 }
 
 async fn change(cell: &Cell, pause: &[&str], resume: &[&str]) {
-    let holds = |names: &[&str]| names.iter().map(|name| Hold::TaskDefinition((*name).into())).collect();
-    let change = LimitsChange { pause: holds(pause), resume: holds(resume), ..LimitsChange::default() };
+    let pauses = |names: &[&str]| names.iter().map(|name| Pause::TaskDefinition((*name).into())).collect();
+    let change = LimitsChange { pause: pauses(pause), resume: pauses(resume), ..LimitsChange::default() };
     cell.change_limits(change).await.expect("changed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_storm_is_told_once_costs_no_more_and_ends_with_a_probe_that_starts() {
+async fn an_open_breaker_is_notified_once_and_closes_with_a_probe_that_starts() {
     let world = world();
     let cell = world.start().await;
-    storm(&world, &cell).await;
+    breaker(&world, &cell).await;
     // Alike, so that one call would take all three.
     let waiting = submit(&cell, json!({"runTask": {"taskDefinition": "etl:7", "count": 3}})).await;
     let other = submit(&cell, json!({})).await.remove(0);
     tokio::time::sleep(Duration::from_secs(50)).await;
     assert_eq!(status(&cell, &other), Status::Starting, "another task definition goes on");
     assert!(waiting.iter().all(|run| status(&cell, run) == Status::Queued));
-    assert_eq!((world.ecs.tokens().len(), cell.counters().storms.get()), (4, 1));
+    assert_eq!((world.ecs.tokens().len(), cell.counters().breakers_opened.get()), (4, 1));
     let [(told, _, detail)] = &digests(&world)[..] else { panic!("one digest") };
     assert_eq!((told.as_str(), &detail["failures"], &detail["taskDefinition"]), ("PAUSED", &json!(3), &json!("etl:7")));
     assert!(detail["message"].as_str().expect("text").contains(detail["hint"].as_str().expect("text")), "{detail}");
@@ -83,16 +84,16 @@ async fn a_storm_is_told_once_costs_no_more_and_ends_with_a_probe_that_starts() 
     world.event(&world.ecs.tasks()[1], 3, "RUNNING", json!({"startedAt": "2027-01-15T08:00:01Z"}));
     eventually("the others follow", || of_etl(Status::Queued) == 0).await;
     settle().await;
-    assert_eq!((statuses(&world), cell.storms().len()), (vec!["PAUSED".into(), "RESUMED".into()], 0));
+    assert_eq!((statuses(&world), cell.open_breakers().len()), (vec!["PAUSED".into(), "RESUMED".into()], 0));
     assert_eq!(digests(&world)[1].2["because"], "STARTED");
     assert!(cell.runs().iter().all(|run| run.attempts.len() == 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn probes_that_fail_are_one_run_each_ever_more_rarely_and_tell_nobody() {
+async fn probes_that_fail_cost_one_run_each_ever_more_rarely_and_notify_nobody() {
     let world = world();
     let cell = world.start().await;
-    storm(&world, &cell).await;
+    breaker(&world, &cell).await;
     world.ecs.then((0..20).map(|_| INACTIVE));
     for _ in 0..20 {
         one(&cell, json!({})).await;
@@ -105,31 +106,31 @@ async fn probes_that_fail_are_one_run_each_ever_more_rarely_and_tell_nobody() {
         spent.push(cell.runs().iter().filter(|run| run.status == Status::Failed).count() - 3);
     }
     assert_eq!(spent, [2, 3, 4, 4, 5, 5]);
-    assert_eq!((statuses(&world).len(), cell.storms()[0].failed_probes), (1, 5));
+    assert_eq!((statuses(&world).len(), cell.open_breakers()[0].failed_probes), (1, 5));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_circuit_and_its_digest_survive_a_restart() {
+async fn an_open_breaker_and_its_notification_survive_a_restart() {
     let world = world();
     world.topic.down.send_replace(true);
     let first = world.start().await;
-    storm(&world, &first).await;
+    breaker(&world, &first).await;
     let run = one(&first, json!({})).await;
-    let before = first.storms();
+    let before = first.open_breakers();
     first.drain(Duration::ZERO).await;
     world.topic.down.send_replace(false);
     let second = world.start().await;
     settle().await;
-    let now = second.storms();
+    let now = second.open_breakers();
     assert_eq!((now.len(), &now[0].cause, now[0].paused_at), (1, &before[0].cause, before[0].paused_at));
     assert_eq!(status(&second, &run), Status::Queued);
     eventually("it is told", || statuses(&world) == ["PAUSED"]).await;
     eventually("a probe goes", || status(&second, &run) == Status::Starting).await;
     world.event(&world.ecs.tasks()[0], 3, "RUNNING", json!({"startedAt": "2027-01-15T08:00:01Z"}));
-    eventually("it is over", || second.storms().is_empty()).await;
+    eventually("it is over", || second.open_breakers().is_empty()).await;
     second.drain(Duration::from_secs(1)).await;
     let third = world.start().await;
-    assert!(third.storms().is_empty());
+    assert!(third.open_breakers().is_empty());
     settle().await;
     assert_eq!(statuses(&world), ["PAUSED", "RESUMED"]);
 }
@@ -138,30 +139,30 @@ async fn an_open_circuit_and_its_digest_survive_a_restart() {
 async fn an_operator_resumes_it_and_it_stays_so_after_a_restart() {
     let world = world();
     let cell = world.start().await;
-    storm(&world, &cell).await;
+    breaker(&world, &cell).await;
     let runs = [one(&cell, json!({})).await, one(&cell, json!({})).await];
     settle().await;
     change(&cell, &[], &["app"]).await;
-    assert_eq!(cell.storms().len(), 1, "another one was resumed");
+    assert_eq!(cell.open_breakers().len(), 1, "another one was resumed");
     change(&cell, &[], &["arn:aws:ecs:us-east-1:123456789012:task-definition/etl"]).await;
-    assert!(cell.storms().is_empty());
+    assert!(cell.open_breakers().is_empty());
     eventually("they go", || runs.iter().all(|run| status(&cell, run) == Status::Starting)).await;
     assert_eq!(digests(&world)[1].2["because"], "OPERATOR");
     cell.drain(Duration::from_secs(1)).await;
-    assert!(world.start().await.storms().is_empty());
+    assert!(world.start().await.open_breakers().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_operators_own_pause_outlives_the_storm() {
+async fn the_operators_pause_outlives_the_breaker() {
     let world = world();
     let cell = world.start().await;
-    storm(&world, &cell).await;
+    breaker(&world, &cell).await;
     let runs = [one(&cell, json!({})).await, one(&cell, json!({})).await];
     let queued = || runs.iter().filter(|run| status(&cell, run) == Status::Queued).count();
     eventually("a probe goes", || queued() == 1).await;
     change(&cell, &["etl"], &[]).await;
     world.event(&world.ecs.tasks()[0], 3, "RUNNING", json!({"startedAt": "2027-01-15T08:00:01Z"}));
-    eventually("it is over", || cell.storms().is_empty()).await;
+    eventually("it is over", || cell.open_breakers().is_empty()).await;
     minutes(30).await;
     assert_eq!(queued(), 1);
     change(&cell, &[], &["etl"]).await;
@@ -169,10 +170,10 @@ async fn the_operators_own_pause_outlives_the_storm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_out_a_storm_still_ends_by_its_timeout_or_a_stop() {
+async fn a_run_that_waits_for_a_breaker_still_ends_by_its_timeout_or_a_stop() {
     let world = world();
     let cell = world.start().await;
-    storm(&world, &cell).await;
+    breaker(&world, &cell).await;
     let (timed, stopped) = (one(&cell, json!({"timeoutSeconds": 20})).await, one(&cell, json!({})).await);
     settle().await;
     assert!(cell.stop(stopped.id, "enough").await);
@@ -189,7 +190,7 @@ async fn what_waits_out_a_storm_still_ends_by_its_timeout_or_a_stop() {
 async fn a_probe_that_was_put_off_leaves_its_turn_to_another() {
     let world = world();
     let cell = world.start().await;
-    storm(&world, &cell).await;
+    breaker(&world, &cell).await;
     let runs = [one(&cell, json!({})).await, one(&cell, json!({})).await];
     // A 200 that refuses for its rate: the run waits again, and nothing was learnt.
     world.ecs.then([Answer::Places(0, "Rate exceeded")]);
@@ -201,9 +202,9 @@ async fn a_probe_that_was_put_off_leaves_its_turn_to_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_storm_control_every_run_is_tried() {
+async fn without_circuit_breakers_every_run_is_tried() {
     let mut world = world();
-    world.config.storm.failures = 0;
+    world.config.breaker.failures = 0;
     let cell = world.start().await;
     world.ecs.then((0..30).map(|_| INACTIVE));
     for _ in 0..30 {
@@ -211,5 +212,17 @@ async fn without_storm_control_every_run_is_tried() {
     }
     eventually("all fail", || cell.runs().iter().filter(|run| run.status == Status::Failed).count() == 30).await;
     settle().await;
-    assert!(cell.storms().is_empty() && digests(&world).is_empty());
+    assert!(cell.open_breakers().is_empty() && digests(&world).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_an_older_release_noted_stays_open() {
+    let before = world();
+    let cell = before.start().await;
+    breaker(&before, &cell).await;
+    let text = serde_json::to_string(&cell.open_breakers()).expect("JSON");
+    let after = world();
+    after.store.commit([Change::Note { name: "storms", text }].into()).await.expect("a note");
+    let open = after.start().await.open_breakers();
+    assert_eq!((open.len(), open[0].task_definition.as_str()), (1, "etl:7"));
 }

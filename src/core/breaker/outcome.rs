@@ -8,7 +8,7 @@ use crate::core::transition::Transition;
 
 /// An attempt, and what it came to.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct AttemptOutcome<'a> {
     /// As the request names it: `family:revision` or `family`.
     pub task_definition: &'a str,
     /// The run.
@@ -21,7 +21,7 @@ pub struct Seen<'a> {
     pub outcome: Outcome<'a>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> AttemptOutcome<'a> {
     /// What a transition says of its task definition, if anything.
     pub fn of(transition: &Transition<'a>) -> Option<Self> {
         let (run, outcome) = (transition.run(), transition.outcome()?);
