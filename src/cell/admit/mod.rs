@@ -79,6 +79,8 @@ impl Admission {
         let digest = request.digest();
         let given = request.name.clone().or(default_name);
         let name = given.clone().unwrap_or_else(|| self.id().to_string());
+        // Before anything is waited for: requests that come in order are listed in order.
+        let ids: Vec<Uuid> = (0..request.count.unwrap_or(1)).map(|_| self.id()).collect();
         let claim = loop {
             match self.runs.names().claim(&name, digest) {
                 Claim::New(claim) => break claim,
@@ -95,8 +97,7 @@ impl Admission {
         {
             return Ok(earlier);
         }
-        let runs = self.runs_of(request, &name, digest);
-        let ids: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
+        let runs = self.runs_of(request, &name, digest, &ids);
         let expected = self.waiting.expect(ids.len());
         let pending = self.pipeline.admit(runs, Box::new((claim, expected))).await.ok_or(SubmitError::Closed)?;
         pending.outcome().await.map_err(|why| match why {
@@ -112,16 +113,15 @@ impl Admission {
         self.ids.next(self.clock.now())
     }
 
-    fn runs_of(&self, request: RunRequest, name: &str, digest: [u8; 32]) -> Vec<Run> {
+    fn runs_of(&self, request: RunRequest, name: &str, digest: [u8; 32], ids: &[Uuid]) -> Vec<Run> {
         let now = self.clock.now();
-        let count = request.count;
         let spec = Arc::new(request.spec);
-        let run = |index: u32| {
+        let run = |(index, id): (u32, &Uuid)| {
             // Without a count the run is called as its request; with one it is `name/index`.
-            let name = if count.is_some() { format!("{name}/{index}") } else { name.to_owned() };
-            Run { digest, ..Run::new(self.ids.next(now), name, index, Arc::clone(&spec), now) }
+            let name = if request.count.is_some() { format!("{name}/{index}") } else { name.to_owned() };
+            Run { digest, ..Run::new(*id, name, index, Arc::clone(&spec), now) }
         };
-        (0..count.unwrap_or(1)).map(run).collect()
+        (0..).zip(ids).map(run).collect()
     }
 
     /// The runs of a request that came before: they are answered as the first time, all of them.
