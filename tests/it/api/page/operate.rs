@@ -74,7 +74,7 @@ async fn stop_redrive_pause_and_resume_ask_first() {
     browser.sees("Paused: queue team-a");
     assert_eq!(served.get("/v1/limits").await.1["pauses"], json!([{"queue": "team-a"}]));
     browser.value(&format!("{}.click()", button("Resume")));
-    browser.sees("Nothing is paused by hand.");
+    browser.sees("No operator has paused anything.");
     assert_eq!(served.get("/v1/limits").await.1["pauses"], json!([]));
     browser.was_quiet(&served.url(""), &[]);
 }
