@@ -121,6 +121,11 @@ impl EventHearing {
         in_hand.max(behind)
     }
 
+    /// Whether nothing is received any more: what has not come is not on its way.
+    pub(super) fn receives_nothing(&self) -> bool {
+        self.listens && self.clock.now().since(self.state().last_receive) >= NOTHING_RECEIVED
+    }
+
     /// Up to which instant events were heard: now, or as far as a backlog has been worked off. Where nothing is received
     /// any more it is now: then silence is all there is to go by.
     pub(super) fn heard_up_to(&self) -> Timestamp {
@@ -204,7 +209,9 @@ mod tests {
     async fn a_queue_that_is_not_heard_any_more_holds_nothing_back() {
         let (hearing, clock) = hearing();
         hearing.received(ago(&clock, 600));
+        assert!(!hearing.receives_nothing());
         after(NOTHING_RECEIVED.as_secs()).await;
+        assert!(hearing.receives_nothing());
         assert_eq!(hearing.heard_up_to(), clock.now());
         assert!(!hearing.is_complete());
     }

@@ -78,8 +78,11 @@ pub(in crate::cell) async fn count_corrections(
     clock: Clock,
     lifecycle: Arc<Lifecycle>,
 ) {
+    let mut received_nothing = false;
     while lifecycle.sleep(ROUND).await {
-        if hearing.is_complete() {
+        // Twice in a row: a machine that has just woken has not received anything yet.
+        let before = std::mem::replace(&mut received_nothing, hearing.receives_nothing());
+        if hearing.is_complete() || (before && received_nothing) {
             counters.corrections.add(corrections.lost(clock.now().minus(LATE)));
         }
     }

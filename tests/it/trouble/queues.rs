@@ -20,7 +20,6 @@ async fn an_events_queue_deleted_under_way_and_made_anew_costs_no_run() {
     // Launched while no event can come: DescribeTasks tells of their ends.
     site.order(names(10..20)).await;
     site.all_end_well(20).await;
-    assert!(serving.metric("taskwatch_corrections_total").await > 0.0);
 
     site.local.local.sqs().forget_deleted();
     EventsPath::make(&site.clients, site.name).await.expect("the queue, its policy and its rule again");
