@@ -1,6 +1,6 @@
 //! As much of SQS and ECS as a draining cell calls, over HTTP/1.1, every answer so many milliseconds late.
 //!
-//! `taskwatch local` would take more of the machine than the cell that is measured.
+//! It is to take as little of the machine as can be, for the cell that is measured has the same cores.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
