@@ -320,12 +320,17 @@ fn stop_asked(run: &mut Run, reason: &str, now: Timestamp, effects: &mut Vec<Eff
 
 /// Cuts what ECS said to a length that any store takes, and ends the run.
 fn too_large(run: &mut Run, why: &str, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
-    for failure in run.attempts.iter_mut().filter_map(|attempt| attempt.failure.as_mut()) {
-        let failure = Arc::make_mut(failure);
-        failure.cause = failure.cause.chars().take(CAUSE_WHEN_TOO_LARGE).collect();
+    let failure = failure::too_large(why);
+    // It is small already, and on its way to its end: once more would change nothing.
+    if run.attempt().and_then(|attempt| attempt.failure.as_ref()).is_some_and(|known| known.error == failure.error) {
+        return false;
+    }
+    for known in run.attempts.iter_mut().filter_map(|attempt| attempt.failure.as_mut()) {
+        let known = Arc::make_mut(known);
+        known.cause = known.cause.chars().take(CAUSE_WHEN_TOO_LARGE).collect();
     }
     run.stop_asked = run.stop_asked.take().map(|reason| reason.chars().take(CAUSE_WHEN_TOO_LARGE).collect());
-    end_early(run, failure::too_large(why).into(), now, effects);
+    end_early(run, failure.into(), now, effects);
     true
 }
 

@@ -11,4 +11,5 @@ mod outbox;
 mod pace;
 mod requests;
 mod restart;
+mod store;
 mod threads;

@@ -1,11 +1,11 @@
 //! A memory store behind a gate: while it is shut, nothing becomes durable.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{BoxFuture, FutureExt as _};
 use taskwatch::core::notification::Destination;
-use taskwatch::core::run::Run;
+use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::{Capabilities, Change, Contents, Key, MemoryStore, Page, Posted, Query, Store, StoreError};
 use tokio::sync::watch;
@@ -19,6 +19,10 @@ pub(crate) struct FakeStore {
     gate: watch::Sender<bool>,
     durable: AtomicBool,
     commits: AtomicUsize,
+    /// Another process has the cell.
+    pub(crate) fenced: AtomicBool,
+    /// The next put of a run of this name and status is too large.
+    pub(crate) too_large: Mutex<Option<(&'static str, Status)>>,
     /// Items in a page at most.
     page: AtomicUsize,
 }
@@ -31,6 +35,8 @@ impl FakeStore {
             gate: watch::Sender::new(true),
             durable: AtomicBool::new(false),
             commits: AtomicUsize::new(0),
+            fenced: AtomicBool::new(false),
+            too_large: Mutex::default(),
             page: AtomicUsize::new(usize::MAX),
         }
     }
@@ -63,6 +69,22 @@ impl FakeStore {
     }
 }
 
+impl FakeStore {
+    /// What the store refuses these changes for.
+    fn refusal(&self, changes: &[Change]) -> Option<StoreError> {
+        if self.fenced.load(Ordering::Relaxed) {
+            return Some(StoreError::Fenced { by: "process 7 on elsewhere".into() });
+        }
+        let mut too_large = self.too_large.lock().unwrap_or_else(PoisonError::into_inner);
+        let (name, status) = (*too_large)?;
+        let fits = |change: &Change| matches!(change, Change::Put(run) if run.name == name && run.status == status);
+        let change = changes.iter().position(fits)?;
+        too_large.take();
+        let run = changes[change].run();
+        Some(StoreError::TooLarge { change, run, what: format!("run {name}"), bytes: 500_000, most: 400_000 })
+    }
+}
+
 impl Store for FakeStore {
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
         self.kept.load()
@@ -73,6 +95,9 @@ impl Store for FakeStore {
         async move {
             let mut gate = self.gate.subscribe();
             let _ = gate.wait_for(|open| *open).await;
+            if let Some(refusal) = self.refusal(&changes) {
+                return Err(refusal);
+            }
             for change in &*changes {
                 match change {
                     Change::Put(run) => {

@@ -1,0 +1,64 @@
+//! What a store may refuse for good: one change stops no other, and a cell that another process has is abandoned.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+use taskwatch::cell::SubmitError;
+use taskwatch::core::request::RunRequest;
+use taskwatch::core::run::Status;
+
+use crate::support::fakes::{World, eventually, request, status, submit};
+
+/// The next put of run `big` in this status is too large.
+fn too_large(world: &World, status: Status) {
+    *world.store.too_large.lock().unwrap_or_else(PoisonError::into_inner) = Some(("big", status));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_store_cannot_hold_is_refused_and_others_go_on() {
+    let world = World::new();
+    let cell = world.start().await;
+    too_large(&world, Status::Queued);
+    let big = RunRequest::parse(&request(json!({"name": "big"})).to_string()).expect("a request");
+    let (refused, other) = tokio::join!(cell.submit(big), submit(&cell, json!({"name": "other"})));
+    assert!(matches!(refused, Err(SubmitError::TooLarge(why)) if why.contains("run big")));
+    eventually("the other has its task", || status(&cell, &other[0]) == Status::Starting).await;
+    let found = cell.find("big").await.expect("readable");
+    assert!(found.is_empty(), "its name is free again: {found:?}");
+    assert!(!cell.not_ready().iter().any(|why| why.contains("its store")), "{:?}", cell.not_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_the_store_cannot_hold_any_more_ends_and_says_so() {
+    let world = World::new();
+    let cell = world.start().await;
+    too_large(&world, Status::Starting);
+    let big = submit(&cell, json!({"name": "big", "retry": []})).await.remove(0);
+    let other = submit(&cell, json!({"name": "other"})).await.remove(0);
+    eventually("the other has its task", || status(&cell, &other) == Status::Starting).await;
+    // Its task is stopped, and what it ends with is small enough.
+    eventually("its task is stopped", || !world.journal.of("StopTask").is_empty()).await;
+    let arn = cell.run(big.id).and_then(|run| run.attempts[0].task_arn.clone()).expect("a task");
+    world.ended(&arn.to_string(), 143);
+    let ended = cell.finished(big.id).await.expect("known");
+    assert_eq!(ended.status, Status::Failed);
+    assert_eq!(ended.failure().map(|failure| failure.error.as_str()), Some("Taskwatch.TooLarge"), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cell_that_another_process_has_is_abandoned_and_acknowledges_nothing() {
+    let world = World::new();
+    let cell = world.start().await;
+    let run = submit(&cell, json!({})).await.remove(0);
+    eventually("a task", || status(&cell, &run) == Status::Starting).await;
+    world.store.fenced.store(true, Ordering::Relaxed);
+    world.ended(&world.ecs.tasks()[0], 0);
+    cell.ended().await;
+    assert!(cell.lost().is_some_and(|why| why.contains("process 7 on elsewhere")));
+    assert!(cell.not_ready().iter().any(|why| why.contains("process 7 on elsewhere")));
+    eventually("the message is given back", || !world.journal.of("Release events").is_empty()).await;
+    assert_eq!(world.events.deleted(), 0);
+    let request = RunRequest::parse(&request(json!({})).to_string()).expect("a request");
+    assert!(cell.submit(request).await.is_err());
+}
