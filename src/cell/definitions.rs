@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::ports::{CallError, ContainerDefinition, Ecs};
+use crate::core::name;
 
 /// A permission may be granted while the cell runs.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
@@ -55,7 +56,7 @@ impl Definitions {
         let (containers, _) = known.answer.get_or_init(ask).await;
         let containers = containers.clone();
         // A family without a revision may mean another one tomorrow.
-        if !task_definition.rsplit('/').next().is_some_and(|name| name.contains(':')) {
+        if !name::in_arn(task_definition).contains(':') {
             self.forget(task_definition, &known);
         }
         containers

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::core::name;
 use crate::core::run::{Run, Stage};
 use crate::core::task::TaskStatus;
 
@@ -64,8 +65,8 @@ impl LaunchTarget {
         let (request, over) = parts(run);
         Self {
             kind: Kind::of(request, over),
-            cluster: plain(text(request, over, "cluster").unwrap_or(DEFAULT_CLUSTER)).to_owned(),
-            definition: plain(text(request, over, "taskDefinition").unwrap_or_default()).to_owned(),
+            cluster: name::in_arn(text(request, over, "cluster").unwrap_or(DEFAULT_CLUSTER)).to_owned(),
+            definition: name::in_arn(text(request, over, "taskDefinition").unwrap_or_default()).to_owned(),
         }
     }
 
@@ -84,13 +85,8 @@ impl LaunchTarget {
             return None;
         }
         let (request, over) = parts(run);
-        (Kind::of(request, over) == Kind::Provider).then(|| plain(Self::cluster_named(run)))
+        (Kind::of(request, over) == Kind::Provider).then(|| name::in_arn(Self::cluster_named(run)))
     }
-}
-
-/// The name in an ARN, or the name itself: `family:revision`, a cluster's name.
-pub(super) fn plain(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or_default()
 }
 
 fn text<'r>(request: &'r Map<String, Value>, over: Option<&'r Map<String, Value>>, name: &str) -> Option<&'r str> {

@@ -6,6 +6,7 @@ use super::error::CliError;
 use super::input::read;
 use super::run_args::RunArgs;
 use super::{duration, shorthand};
+use crate::core::name::in_arn;
 use crate::core::request::RunRequest;
 use crate::core::run_task::model;
 
@@ -139,7 +140,7 @@ fn overrides(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
         return Ok(overrides);
     }
     let family = arguments.task_definition.as_deref().unwrap_or_default();
-    let family = family.rsplit('/').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let family = in_arn(family).split(':').next().unwrap_or_default();
     let name = arguments.decided_by.first().map_or(family, String::as_str);
     if name.is_empty() {
         return Err(CliError::usage("--command and --env: say which container with --decided-by"));

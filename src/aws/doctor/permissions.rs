@@ -6,6 +6,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use super::super::setup::Sdk;
 use super::super::{Clients, errors};
 use super::{Finding, Identity, Subject};
+use crate::core::name::in_arn;
 
 /// No task has this id.
 const NO_TASK: &str = "00000000000000000000000000000000";
@@ -78,7 +79,7 @@ async fn run_task(ecs: &aws_sdk_ecs::Client, cluster: &str, subject: &Subject) -
             let _ = ecs.stop_task().cluster(cluster).task(arn).reason("taskwatch doctor").send().await;
         }
     }
-    let check = format!("ecs:RunTask in {}", short(cluster));
+    let check = format!("ecs:RunTask in {}", in_arn(cluster));
     let finding = judged(&check, &sent);
     match (finding.status, family) {
         (super::Status::Fail, None) if sent.as_ref().is_err_and(|e| errors::is_denied(&errors::code(e))) => {
@@ -91,17 +92,11 @@ async fn run_task(ecs: &aws_sdk_ecs::Client, cluster: &str, subject: &Subject) -
 
 /// The family of `family`, `family:revision` or an ARN.
 fn family(definition: &str) -> &str {
-    let name = definition.rsplit('/').next().unwrap_or_default();
-    name.split(':').next().unwrap_or_default()
-}
-
-/// The name of a cluster's ARN or name.
-fn short(cluster: &str) -> &str {
-    cluster.rsplit('/').next().unwrap_or_default()
+    in_arn(definition).split(':').next().unwrap_or_default()
 }
 
 async fn tasks(ecs: &aws_sdk_ecs::Client, cluster: &str, clients: &Clients, identity: &Identity) -> Vec<Finding> {
-    let name = short(cluster);
+    let name = in_arn(cluster);
     let region = clients.region().unwrap_or_default();
     let task = format!("arn:{}:ecs:{region}:{}:task/{name}/{NO_TASK}", identity.partition, identity.account);
     let stopped = ecs.stop_task().cluster(cluster).task(&task).send().await;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::found::{Found, FoundQueue};
 use super::policy;
 use super::wanted::{LONGEST_VISIBILITY, TARGET, Wanted, WantedQueue};
+use crate::core::name::in_arn;
 
 /// What is done to a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -107,7 +108,7 @@ fn suits(name: &str, wanted: &Value, has: Option<&str>, key: Option<&str>) -> bo
 fn unheard(old: &Value, new: &Value) -> Option<String> {
     let clusters = |pattern: &Value| -> Vec<String> {
         let named = pattern["detail"]["clusterArn"].as_array().into_iter().flatten();
-        named.map(|cluster| text(cluster).rsplit('/').next().unwrap_or_default().to_owned()).collect()
+        named.map(|cluster| in_arn(&text(cluster)).to_owned()).collect()
     };
     let (old, new) = (clusters(old), clusters(new));
     if new.is_empty() || new == old {

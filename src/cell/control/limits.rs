@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 
 use crate::cell::config::CellConfig;
-use crate::cell::target::plain;
+use crate::core::name;
 
 /// Runs that are not launched for now: they wait as `QUEUED`, and it costs them no attempt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -23,7 +23,7 @@ impl Pause {
     /// An ARN's last part is what counts.
     pub(in crate::cell) fn plainly(self) -> Self {
         match self {
-            Self::TaskDefinition(name) => Self::TaskDefinition(plain(&name).to_owned()),
+            Self::TaskDefinition(name) => Self::TaskDefinition(name::in_arn(&name).to_owned()),
             queue => queue,
         }
     }

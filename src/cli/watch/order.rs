@@ -1,6 +1,7 @@
 //! What an operator can have done: stop, redrive, pause, resume.
 
 use super::data::{Pause, Summary};
+use crate::core::name::in_arn;
 
 /// One order to the cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub(super) fn choices(run: Option<(&str, &str)>, summary: Option<&Summary>) -> V
     let breakers = summary.map_or(&[][..], |summary| &summary.circuit_breakers);
     let by_breaker = breakers.iter().map(|breaker| Pause::TaskDefinition(breaker.task_definition.clone()));
     // The name in an ARN, as the cell has it.
-    let definition = |name: &str| Pause::TaskDefinition(name.rsplit('/').next().unwrap_or_default().to_owned());
+    let definition = |name: &str| Pause::TaskDefinition(in_arn(name).to_owned());
     let near = run.map(|(queue, task)| [Pause::Queue(queue.to_owned()), definition(task)]);
     let mut paused: Vec<Pause> = Vec::new();
     for pause in by_hand.iter().cloned().chain(by_breaker) {

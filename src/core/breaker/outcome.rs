@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::core::name;
 use crate::core::time::Timestamp;
 pub use crate::core::transition::Outcome;
 use crate::core::transition::Transition;
@@ -25,7 +26,7 @@ impl<'a> AttemptOutcome<'a> {
     /// What a transition says of its task definition, if anything.
     pub fn of(transition: &Transition<'a>) -> Option<Self> {
         let (run, outcome) = (transition.run(), transition.outcome()?);
-        let task_definition = run.task_definition().rsplit('/').next().unwrap_or_default();
+        let task_definition = name::in_arn(run.task_definition());
         let launched_at = run.attempt()?.launched_at;
         Some(Self { task_definition, run: run.id, name: &run.name, launched_at, outcome })
     }

@@ -15,6 +15,7 @@ pub use digest::digest;
 pub use fit::{MOST_A_CALL, calls};
 
 use super::ids::TaskArn;
+use super::name;
 use super::run::{Attempt, Run};
 use super::time::Timestamp;
 use fit::{FULL, Fit};
@@ -202,7 +203,7 @@ fn enveloped(
 fn attributes(run: &Run) -> Vec<(String, String)> {
     let failure = run.ended_by.as_ref();
     let class = failure.and_then(|f| serde_json::to_value(f.class).ok());
-    let cluster = run.cluster().rsplit('/').next().unwrap_or_default();
+    let cluster = name::in_arn(run.cluster());
     [
         ("status", run.status.as_str().to_owned()),
         ("errorName", failure.map(|f| f.error.clone()).unwrap_or_default()),

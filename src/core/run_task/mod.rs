@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 pub use check::model;
 
 use super::input::RequestError;
+use super::name;
 
 /// Members that taskwatch sets itself, with the reason a request that sets them is refused.
 const OURS: [(&str, &str); 2] = [
@@ -68,8 +69,7 @@ impl RunTask {
 
     /// The task definition's family.
     pub fn family(&self) -> &str {
-        let name = self.task_definition().rsplit('/').next().unwrap_or_default();
-        name.split(':').next().unwrap_or_default()
+        name::in_arn(self.task_definition()).split(':').next().unwrap_or_default()
     }
 
     /// This request with a placement laid over it: objects are merged, container overrides and their environment by name,
