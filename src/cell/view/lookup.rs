@@ -37,6 +37,9 @@ impl Lookup {
         if let Some(run) = self.one_of_array(request, name) {
             return Ok(vec![run]);
         }
+        if let Some(index) = name::index_in(name) {
+            return self.stored_one(request, name, index).await;
+        }
         let mut found = self.of_request(request).await?;
         found.retain(|run| name::stands_for(name, &run.name));
         Ok(found)
@@ -53,6 +56,17 @@ impl Lookup {
             found.extend(stored.into_iter().filter(|run| !known.contains(&run.id)));
         }
         found.sort_by_key(|run| run.index);
+        Ok(found)
+    }
+
+    /// The run of this name, if it is one of an array that the store has: it alone is read, not its siblings.
+    async fn stored_one(&self, request: &str, name: &str, index: u32) -> Result<Vec<Run>, StoreError> {
+        if !self.store.capabilities().ended_runs {
+            return Ok(Vec::new());
+        }
+        let key = Key::Request { name: request.to_owned(), from: index };
+        let mut found = self.store.find(key, 1).await?.items;
+        found.retain(|run| run.name == name);
         Ok(found)
     }
 
