@@ -57,6 +57,11 @@ impl DependencyHealth {
         state.was_asked && state.failing.is_none()
     }
 
+    /// Whether the last call failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.state().failing.is_some()
+    }
+
     /// What the last call said, if so many failed in a row.
     pub(super) fn failure(&self, times: u32) -> Option<String> {
         self.state().failing.as_ref().filter(|failing| failing.times >= times).map(|failing| failing.why.clone())

@@ -15,7 +15,6 @@ mod definitions;
 mod deliver;
 mod follow;
 mod health;
-mod hearing;
 mod ids;
 mod launch;
 mod lifecycle;
@@ -26,6 +25,7 @@ mod receive;
 mod runs;
 mod target;
 mod view;
+mod watermark;
 
 use std::sync::Arc;
 use std::time::Duration;

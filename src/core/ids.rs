@@ -179,6 +179,11 @@ impl Token {
         token.copy_from_slice(&digest[..20]);
         Self(token)
     }
+
+    /// `startedBy` of the call's tasks: `<cell>/<token>`.
+    pub fn started_by(self, cell: &str) -> String {
+        format!("{cell}/{self}")
+    }
 }
 
 impl FromStr for Token {

@@ -57,7 +57,7 @@ impl RequestsHandler {
 impl Handler for RequestsHandler {
     fn has_room(&self, handed: usize) -> bool {
         let admission = &self.admission;
-        !admission.waiting.is_full_with(handed) && admission.store_health.failure(1).is_none()
+        !admission.waiting.is_full_with(handed) && !admission.store_health.is_failing()
     }
 
     fn received(&self, _messages: &[Message]) {}

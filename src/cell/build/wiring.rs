@@ -17,7 +17,6 @@ use crate::cell::follow::{
     Corrections, Deciders, Describer, EventsHandler, Reconciler, TaskEvents, Timekeeper, count_corrections,
 };
 use crate::cell::health::DependencyHealth;
-use crate::cell::hearing::EventHearing;
 use crate::cell::launch::{
     Assignments, CallBuilder, Caller, Doubt, Governor, Launcher, Reads, Slots, StopQueue, Stopper, WaitingRuns,
 };
@@ -27,6 +26,7 @@ use crate::cell::readiness::{QueuesHealth, Readiness};
 use crate::cell::receive::{Bounds, Handler, QueueKind, Receiving};
 use crate::cell::runs::RunIndex;
 use crate::cell::view::{Counters, Feed, Lookup, Stats, sample_counters};
+use crate::cell::watermark::EventWatermark;
 use crate::core::notification::Origin;
 use crate::core::time::Timestamp;
 use crate::store::Store;
@@ -70,7 +70,7 @@ pub(super) struct Built {
     timekeeper: Timekeeper,
     reconciler: Reconciler,
     corrections: Arc<Corrections>,
-    hearing: Arc<EventHearing>,
+    watermark: Arc<EventWatermark>,
     receiving: Vec<Arc<Receiving>>,
     store: Arc<dyn Store>,
 }
@@ -87,7 +87,7 @@ pub(super) struct Builder {
     stats: Arc<Stats>,
     counters: Arc<Counters>,
     wake: Arc<Notify>,
-    hearing: Arc<EventHearing>,
+    watermark: Arc<EventWatermark>,
     limits: Arc<EffectiveLimits>,
     breakers: Arc<BreakerControl>,
     governor: Arc<Governor>,
@@ -124,6 +124,7 @@ impl Builder {
         let runs = Arc::new(index);
         let (wake, counters) = (Arc::<Notify>::default(), Arc::<Counters>::default());
         let limits = Arc::new(EffectiveLimits::new(&config, LimitOverrides::read(notes.get(LIMITS_NOTE))));
+        let store_health = Arc::<DependencyHealth>::default();
         let told = (origin.clone(), config.destinations.clone());
         let breakers =
             Arc::new(BreakerControl::new(config.breaker, notes, Arc::clone(&wake), Arc::clone(&counters), told));
@@ -137,7 +138,7 @@ impl Builder {
                 Arc::clone(&wake),
                 config.max_queued,
             )),
-            hearing: Arc::new(EventHearing::new(clock.clone(), ports.events.is_some())),
+            watermark: Arc::new(EventWatermark::new(clock.clone(), ports.events.is_some(), Arc::clone(&store_health))),
             retention: Arc::new(Retention::new(Arc::clone(&runs), config.keep_finished, config.keep)),
             lookup: Arc::new(Lookup::new(Arc::clone(&runs), Arc::clone(&ports.store))),
             lifecycle: Arc::default(),
@@ -145,7 +146,7 @@ impl Builder {
             stats: Arc::default(),
             stops: Arc::default(),
             corrections: Arc::default(),
-            store_health: Arc::default(),
+            store_health,
             run_task_health: Arc::default(),
             config,
             ports,
@@ -219,7 +220,7 @@ impl Builder {
             timekeeper: following.timekeeper,
             reconciler: following.reconciler,
             corrections: self.corrections,
-            hearing: self.hearing,
+            watermark: self.watermark,
             receiving,
             store: self.ports.store,
         }
@@ -265,7 +266,7 @@ impl Builder {
             feed: Arc::clone(&self.feed),
             followers: Arc::new(followers),
             health: Arc::clone(&self.store_health),
-            hearing: Arc::clone(&self.hearing),
+            watermark: Arc::clone(&self.watermark),
             lifecycle: Arc::clone(&self.lifecycle),
         }
     }
@@ -323,7 +324,7 @@ impl Builder {
             runs: Arc::clone(&self.runs),
             assignments: Arc::clone(assignments),
             reads: Arc::clone(reads),
-            hearing: Arc::clone(&self.hearing),
+            watermark: Arc::clone(&self.watermark),
             clock: self.clock.clone(),
             lifecycle: Arc::clone(&self.lifecycle),
         };
@@ -366,14 +367,14 @@ impl Builder {
             Arc::clone(pipeline),
             Arc::clone(&events),
             Arc::clone(&launching.reads),
-            (Arc::clone(&self.hearing), self.clock.clone()),
+            (Arc::clone(&self.watermark), self.clock.clone()),
             Arc::clone(&self.lifecycle),
         ));
         let timekeeper = Timekeeper {
             runs: Arc::clone(&self.runs),
             pipeline: Arc::clone(pipeline),
             describer: Arc::clone(&describer),
-            hearing: Arc::clone(&self.hearing),
+            watermark: Arc::clone(&self.watermark),
             corrections: Arc::clone(&self.corrections),
             clock: self.clock.clone(),
             lifecycle: Arc::clone(&self.lifecycle),
@@ -381,7 +382,7 @@ impl Builder {
         let reconciler = Reconciler {
             runs: Arc::clone(&self.runs),
             describer,
-            hearing: Arc::clone(&self.hearing),
+            watermark: Arc::clone(&self.watermark),
             corrections: Arc::clone(&self.corrections),
             clock: self.clock.clone(),
             poll: self.config.poll,
@@ -407,9 +408,9 @@ impl Builder {
 
     /// The pipelines of the queues that there are, and the health of each.
     fn receiving(&self, events: Arc<TaskEvents>, admission: &Arc<Admission>) -> (Vec<Arc<Receiving>>, QueuesHealth) {
-        let (hearing, store_health) = (Arc::clone(&self.hearing), Arc::clone(&self.store_health));
+        let (watermark, store_health) = (Arc::clone(&self.watermark), Arc::clone(&self.store_health));
         let events: Arc<dyn Handler> =
-            Arc::new(EventsHandler { events, hearing, store_health, counters: Arc::clone(&self.counters) });
+            Arc::new(EventsHandler { events, watermark, store_health, counters: Arc::clone(&self.counters) });
         let (admission, dlq) = (Arc::clone(admission), self.ports.requests_dlq.clone());
         let requests: Arc<dyn Handler> = Arc::new(RequestsHandler { admission, dlq });
         let (mut receiving, mut queues) = (Vec::new(), Vec::new());
@@ -441,7 +442,7 @@ impl Built {
         lifecycle.spawn(time_probes(Arc::clone(&parts.breakers), clock(), Arc::clone(lifecycle)));
         lifecycle.spawn(self.reconciler.run());
         let counters = || Arc::clone(&parts.counters);
-        let corrections = (self.corrections, self.hearing);
+        let corrections = (self.corrections, self.watermark);
         lifecycle.spawn(count_corrections(corrections, counters(), clock(), Arc::clone(lifecycle)));
         lifecycle.spawn(expire_all(self.retention, self.store, clock(), Arc::clone(lifecycle)));
         lifecycle.spawn(sample_counters(counters(), Arc::clone(&parts.stats), clock(), Arc::clone(lifecycle)));

@@ -10,10 +10,10 @@ use super::batch::{Accepted, Commit, NotDurable};
 use super::retention::Retention;
 use crate::cell::backoff::Backoff;
 use crate::cell::health::DependencyHealth;
-use crate::cell::hearing::EventHearing;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::RunIndex;
 use crate::cell::view::Feed;
+use crate::cell::watermark::EventWatermark;
 use crate::core::machine::Effect;
 use crate::core::notification::Destination;
 use crate::store::{Change, Store, StoreError};
@@ -45,7 +45,7 @@ pub(in crate::cell) struct Committer {
     pub(in crate::cell) feed: Arc<Feed>,
     pub(in crate::cell) followers: Arc<dyn Followers>,
     pub(in crate::cell) health: Arc<DependencyHealth>,
-    pub(in crate::cell) hearing: Arc<EventHearing>,
+    pub(in crate::cell) watermark: Arc<EventWatermark>,
     pub(in crate::cell) lifecycle: Arc<Lifecycle>,
 }
 
@@ -136,7 +136,6 @@ impl Committer {
     }
 
     fn note_failure(&self, error: &StoreError) {
-        self.hearing.set_deaf(true);
         if self.health.failed(error) == 1 {
             tracing::error!(%error, "the store does not take changes; nothing goes on until it does");
         }
@@ -144,8 +143,7 @@ impl Committer {
 
     fn note_success(&self) {
         if let Some(failing) = self.health.succeeded() {
-            self.hearing.set_deaf(false);
-            self.hearing.resumed(failing);
+            self.watermark.resumed(failing);
             tracing::info!("the store takes changes again");
         }
     }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::cell::clock::Clock;
-use crate::cell::hearing::EventHearing;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::view::Counters;
+use crate::cell::watermark::EventWatermark;
 use crate::core::ids::TaskArn;
 use crate::core::time::Timestamp;
 
@@ -71,9 +71,9 @@ impl Waiting {
     }
 }
 
-/// Counts events that are lost, until the cell ends. While events may be unheard nothing is lost yet.
+/// Counts events that are lost, until the cell ends. While events may still be in the queue, none counts as lost.
 pub(in crate::cell) async fn count_corrections(
-    (corrections, hearing): (Arc<Corrections>, Arc<EventHearing>),
+    (corrections, watermark): (Arc<Corrections>, Arc<EventWatermark>),
     counters: Arc<Counters>,
     clock: Clock,
     lifecycle: Arc<Lifecycle>,
@@ -81,8 +81,8 @@ pub(in crate::cell) async fn count_corrections(
     let mut received_nothing = false;
     while lifecycle.sleep(ROUND).await {
         // Twice in a row: a machine that has just woken has not received anything yet.
-        let before = std::mem::replace(&mut received_nothing, hearing.receives_nothing());
-        if hearing.is_complete() || (before && received_nothing) {
+        let before = std::mem::replace(&mut received_nothing, watermark.receives_nothing());
+        if watermark.is_complete() || (before && received_nothing) {
             counters.corrections.add(corrections.lost(clock.now().minus(LATE)));
         }
     }

@@ -1,4 +1,4 @@
-//! Gives every run what is due when its time has come. Where an event that was not heard yet might say otherwise, ECS is
+//! Gives every run what is due when its time has come. Where an event that was not received yet might say otherwise, ECS is
 //! asked before a task is judged.
 
 use std::collections::{BTreeSet, HashMap};
@@ -13,9 +13,9 @@ use super::corrections::Corrections;
 use super::describe::Describer;
 use crate::cell::clock::Clock;
 use crate::cell::commit::Pipeline;
-use crate::cell::hearing::{EventHearing, IN_HAND};
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::RunIndex;
+use crate::cell::watermark::{EventWatermark, IN_HAND};
 use crate::core::machine::{Input, next_deadline};
 use crate::core::run::{Run, Stage};
 use crate::core::time::Timestamp;
@@ -35,7 +35,7 @@ pub(in crate::cell) struct Timekeeper {
     pub(in crate::cell) runs: Arc<RunIndex>,
     pub(in crate::cell) pipeline: Arc<Pipeline>,
     pub(in crate::cell) describer: Arc<Describer>,
-    pub(in crate::cell) hearing: Arc<EventHearing>,
+    pub(in crate::cell) watermark: Arc<EventWatermark>,
     pub(in crate::cell) corrections: Arc<Corrections>,
     pub(in crate::cell) clock: Clock,
     pub(in crate::cell) lifecycle: Arc<Lifecycle>,
@@ -117,10 +117,10 @@ impl Timekeeper {
         Some(())
     }
 
-    /// Whether the deadline of a run is of a task of which an event may say more than was heard.
+    /// Whether the deadline of a run is of a task of which an event may say more than was received.
     fn needs_check(&self, id: Uuid) -> bool {
         let placed = |run: &Run| run.attempt().is_some_and(|a| a.stage == Stage::Placed);
-        !self.hearing.is_complete() && self.runs.read(id, placed).unwrap_or(false)
+        !self.watermark.is_complete() && self.runs.read(id, placed).unwrap_or(false)
     }
 
     /// Whether every event that came before the deadline has had its time.

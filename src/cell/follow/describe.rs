@@ -10,11 +10,12 @@ use super::corrections::Corrections;
 use super::events::{TaskEvents, TaskNews};
 use crate::cell::clock::Clock;
 use crate::cell::commit::Pipeline;
-use crate::cell::hearing::EventHearing;
 use crate::cell::launch::Reads;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::ports::{CallError, Described, Ecs};
 use crate::cell::runs::{RunIndex, StaleTask, live_task};
+use crate::cell::watermark::EventWatermark;
+use crate::core::ids::TaskArn;
 use crate::core::machine::Input;
 use crate::core::task::Task;
 
@@ -28,7 +29,7 @@ pub(in crate::cell) struct Describer {
     pipeline: Arc<Pipeline>,
     events: Arc<TaskEvents>,
     reads: Arc<Reads>,
-    hearing: Arc<EventHearing>,
+    watermark: Arc<EventWatermark>,
     clock: Clock,
     lifecycle: Arc<Lifecycle>,
     /// Clusters of which the last DescribeTasks gave no answer.
@@ -42,10 +43,10 @@ impl Describer {
         pipeline: Arc<Pipeline>,
         events: Arc<TaskEvents>,
         reads: Arc<Reads>,
-        (hearing, clock): (Arc<EventHearing>, Clock),
+        (watermark, clock): (Arc<EventWatermark>, Clock),
         lifecycle: Arc<Lifecycle>,
     ) -> Self {
-        Self { ecs, runs, pipeline, events, reads, hearing, clock, lifecycle, unanswered: Mutex::default() }
+        Self { ecs, runs, pipeline, events, reads, watermark, clock, lifecycle, unanswered: Mutex::default() }
     }
 
     /// Describes these tasks: the runs whose tasks ECS answered for, those it does not know included. What is told of them
@@ -94,25 +95,28 @@ impl Describer {
     /// Gives an answer to its runs; all of it waits for one commit.
     async fn take(&self, described: Described, batch: &[StaleTask], corrections: Option<&Corrections>) {
         join_all(described.tasks.iter().map(|task| self.observe(task, corrections))).await;
-        if self.hearing.is_complete() {
+        if self.watermark.is_complete() {
             let missing = described.missing.iter().map(|arn| self.missing(arn, batch));
             join_all(missing).await;
         }
     }
 
     async fn observe(&self, task: &Task<'_>, corrections: Option<&Corrections>) {
+        let task_arn = TaskArn::from(task.task_arn.as_ref());
         if let Some(corrections) = corrections {
-            corrections.described(&task.task_arn.as_ref().into(), task.version, self.clock.now());
+            corrections.described(&task_arn, task.version, self.clock.now());
         }
-        let is_new = self.events.observe(task).await == TaskNews::Known { new: true };
+        let is_new = self.events.observe(task, &task_arn).await == TaskNews::Known { new: true };
         if let Some(corrections) = corrections.filter(|_| !is_new) {
-            corrections.event(&task.task_arn.as_ref().into(), task.version);
+            corrections.event(&task_arn, task.version);
         }
     }
 
     /// ECS does not know a task.
     async fn missing(&self, task_arn: &str, batch: &[StaleTask]) {
-        let Some(task) = batch.iter().find(|task| same_task(&task.task_arn.to_string(), task_arn)) else { return };
+        // `failures[].arn` may lack the cluster (the short form of before 2018): the id is what counts.
+        let id = TaskArn::from(task_arn).task_id();
+        let Some(task) = batch.iter().find(|task| task.task_arn.task_id() == id) else { return };
         let known = self.runs.read(task.run, |run| live_task(run).cloned()).flatten();
         if let Some(task_arn) = known {
             drop(self.pipeline.advance(task.run, Input::Missing { task_arn }).await);
@@ -122,9 +126,4 @@ impl Describer {
     fn unanswered(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// `failures[].arn` may lack the cluster (the short form of before 2018): the id is what counts.
-fn same_task(one: &str, other: &str) -> bool {
-    one.rsplit('/').next() == other.rsplit('/').next()
 }

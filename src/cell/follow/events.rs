@@ -54,7 +54,7 @@ impl TaskEvents {
     /// What a message of the events queue causes, durably. Whether it is done with.
     pub(in crate::cell) async fn take(&self, message: &Message) -> bool {
         match parse_notice(&message.body) {
-            Ok(Notice::Task(event)) => match self.observe_event(&event.task).await {
+            Ok(Notice::Task(event)) => match self.take_task(&event.task).await {
                 TaskNews::Known { .. } => {
                     self.counters.events.add(1);
                     if let Some(sent) = message.sent_at {
@@ -74,23 +74,23 @@ impl TaskEvents {
         true
     }
 
-    /// Of a run that has left memory, too: the event came, so it was not lost.
-    async fn observe_event(&self, task: &Task<'_>) -> TaskNews {
-        self.corrections.event(&task.task_arn.as_ref().into(), task.version);
-        self.observe(task).await
+    async fn take_task(&self, task: &Task<'_>) -> TaskNews {
+        let task_arn = TaskArn::from(task.task_arn.as_ref());
+        // Also of a run that has left memory: the event came, so it was not lost.
+        self.corrections.event(&task_arn, task.version);
+        self.observe(task, &task_arn).await
     }
 
     /// Gives what ECS says of a task to its run.
-    pub(in crate::cell) async fn observe(&self, task: &Task<'_>) -> TaskNews {
-        let task_arn = TaskArn::from(task.task_arn.as_ref());
+    pub(in crate::cell) async fn observe(&self, task: &Task<'_>, task_arn: &TaskArn) -> TaskNews {
         let started_by = self.started_by(task);
         let token = started_by.and_then(|text| text.parse().ok());
-        if let Some(id) = self.runs.of_task(&task_arn) {
+        if let Some(id) = self.runs.of_task(task_arn) {
             return self.durably(self.give(id, task, token).await).await;
         }
         // The event overtook RunTask's answer, or found a restarted process.
         match token {
-            Some(token) => self.observe_unknown(task, &task_arn, token).await,
+            Some(token) => self.observe_unknown(task, task_arn, token).await,
             None => {
                 if started_by.is_some() {
                     self.note_duplicate_name(task);

@@ -1,4 +1,4 @@
-//! Behind the events: asks about tasks of which nothing was heard for too long, at a share of the quota.
+//! Behind the events: asks about tasks of which no event came for too long, at a share of the quota.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::corrections::Corrections;
 use super::describe::Describer;
 use crate::cell::clock::Clock;
-use crate::cell::hearing::EventHearing;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::{Class, RunIndex};
+use crate::cell::watermark::EventWatermark;
 
 /// Tasks of one class asked about before it is the other's turn: those that are to become HEALTHY do not wait for all
 /// that an earlier process left.
@@ -19,7 +19,7 @@ const ROUND: Duration = Duration::from_secs(2);
 pub(in crate::cell) struct Reconciler {
     pub(in crate::cell) runs: Arc<RunIndex>,
     pub(in crate::cell) describer: Arc<Describer>,
-    pub(in crate::cell) hearing: Arc<EventHearing>,
+    pub(in crate::cell) watermark: Arc<EventWatermark>,
     pub(in crate::cell) corrections: Arc<Corrections>,
     pub(in crate::cell) clock: Clock,
     /// Without an events queue: how often tasks are described.
@@ -48,12 +48,12 @@ impl Reconciler {
 
     /// Asks about the tasks of one class that are due; how many.
     async fn round(&self, class: Class) -> Option<usize> {
-        let heard_up_to = match class {
+        let received_up_to = match class {
             Class::Health => self.clock.now(),
             // What an event in the queue will tell need not be asked.
-            Class::Usual => self.hearing.heard_up_to(),
+            Class::Usual => self.watermark.received_up_to(),
         };
-        let stale = self.runs.stale(class, heard_up_to, MOST_A_ROUND);
+        let stale = self.runs.stale(class, received_up_to, MOST_A_ROUND);
         let asked = stale.len();
         // Health is asked for all the time, and without an events queue everything is: no event was late, let alone lost.
         let by_events = class == Class::Usual && self.poll.is_none();

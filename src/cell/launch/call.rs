@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::assign::Assignments;
-use super::doubt::{Doubt, Found};
+use super::doubt::Doubt;
 use super::governor::Governor;
 use super::request::CallBuilder;
 use super::slots::{Slot, Slots};
@@ -75,8 +75,7 @@ impl Caller {
             Answered::Refused(failure) if in_doubt => {
                 tracing::warn!(runs = ?ids, %token, error = failure.error, cause = failure.cause,
                     "RunTask was refused after a call without an answer: its tasks are looked for first");
-                let found = self.doubt.find_until_settled(ids, token, self.clock.now()).await;
-                if found != Found::CellEnded {
+                if self.doubt.find_until_settled(ids, token).await.is_some() {
                     self.assignments.refuse_rest(ids, token, &failure).await;
                 }
             }
@@ -99,7 +98,7 @@ impl Caller {
 
     /// What ECS does not know and no event tells of was never launched, or ended long ago: it is launched anew.
     async fn find_instead(&self, members: &Members<'_>) {
-        if self.doubt.find_until_heard(members.ids, members.token).await != Found::CellEnded {
+        if self.doubt.find_until_received(members.ids, members.token).await.is_some() {
             self.assignments.defer_rest(members.ids, members.token).await;
         }
     }

@@ -10,14 +10,13 @@ use super::assign::Assignments;
 use super::reads::Reads;
 use crate::cell::backoff::Backoff;
 use crate::cell::clock::Clock;
-use crate::cell::hearing::EventHearing;
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::ports::{CallError, Ecs};
 use crate::cell::runs::RunIndex;
 use crate::cell::target::LaunchTarget;
+use crate::cell::watermark::EventWatermark;
 use crate::core::ids::Token;
 use crate::core::run::Run;
-use crate::core::time::Timestamp;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -28,15 +27,6 @@ const SETTLED: Duration = Duration::from_secs(60);
 /// The same where ListTasks is refused and events alone tell: the longest that AWS advises to wait.
 const SETTLED_BY_EVENTS: Duration = Duration::from_secs(300);
 
-/// Whether a search came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// Every member that has a task knows it now.
-    All,
-    /// The cell ended before.
-    CellEnded,
-}
-
 /// Looks for the tasks of calls in doubt.
 pub(in crate::cell) struct Doubt {
     pub(in crate::cell) cell: String,
@@ -44,60 +34,43 @@ pub(in crate::cell) struct Doubt {
     pub(in crate::cell) runs: Arc<RunIndex>,
     pub(in crate::cell) assignments: Arc<Assignments>,
     pub(in crate::cell) reads: Arc<Reads>,
-    pub(in crate::cell) hearing: Arc<EventHearing>,
+    pub(in crate::cell) watermark: Arc<EventWatermark>,
     pub(in crate::cell) clock: Clock,
     pub(in crate::cell) lifecycle: Arc<Lifecycle>,
 }
 
 impl Doubt {
-    /// Looks until a call that was last sent at an instant must have shown its tasks, or every member has one.
-    pub(super) async fn find_until_settled(&self, members: &[Uuid], token: Token, sent: Timestamp) -> Found {
+    /// Looks until a call that was sent before now must have shown its tasks, or every member has one. `None`: the cell has
+    /// ended.
+    pub(super) async fn find_until_settled(&self, members: &[Uuid], token: Token) -> Option<()> {
+        let sent = self.clock.now();
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, &token);
-        loop {
-            if !self.any_launching(members, token) {
-                return Found::All;
+        while self.any_launching(members, token) {
+            let settled = sent.plus(if self.list(members, token).await? { SETTLED } else { SETTLED_BY_EVENTS });
+            let left = settled.since(self.clock.now());
+            if left.is_zero() && self.watermark.received_up_to() >= settled {
+                break;
             }
-            let wait = match self.list(members, token).await {
-                Some(answered) => {
-                    let settled = sent.plus(if answered { SETTLED } else { SETTLED_BY_EVENTS });
-                    let left = settled.since(self.clock.now());
-                    if left.is_zero() && self.hearing.heard_up_to() >= settled {
-                        return Found::All;
-                    }
-                    backoff.next().min(left.max(FIRST_WAIT))
-                }
-                None => return Found::CellEnded,
-            };
-            if !self.lifecycle.sleep(wait).await {
-                return Found::CellEnded;
-            }
+            self.sleep(backoff.next().min(left.max(FIRST_WAIT))).await?;
         }
+        Some(())
     }
 
     /// Looks for the tasks of a call whose token ECS may have forgotten, and waits for the events that may still tell of
-    /// them.
-    pub(super) async fn find_until_heard(&self, members: &[Uuid], token: Token) -> Found {
+    /// them. `None`: the cell has ended.
+    pub(super) async fn find_until_received(&self, members: &[Uuid], token: Token) -> Option<()> {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, &token);
-        loop {
-            match self.list(members, token).await {
-                Some(true) => break,
-                Some(false) => {}
-                None => return Found::CellEnded,
-            }
-            if !self.lifecycle.sleep(backoff.next()).await {
-                return Found::CellEnded;
-            }
+        while !self.list(members, token).await? {
+            self.sleep(backoff.next()).await?;
         }
-        while self.any_launching(members, token) {
-            let wait = self.hearing.until_complete();
-            if wait.is_zero() {
-                break;
-            }
-            if !self.lifecycle.sleep(wait).await {
-                return Found::CellEnded;
-            }
+        while self.any_launching(members, token) && !self.watermark.is_complete() {
+            self.sleep(self.watermark.until_complete()).await?;
         }
-        Found::All
+        Some(())
+    }
+
+    async fn sleep(&self, wait: Duration) -> Option<()> {
+        self.lifecycle.sleep(wait).await.then_some(())
     }
 
     fn any_launching(&self, members: &[Uuid], token: Token) -> bool {
@@ -109,7 +82,7 @@ impl Doubt {
         let of_call = |run: &Run| LaunchTarget::cluster_named(run).to_owned();
         let Some(cluster) = members.iter().find_map(|id| self.runs.read(*id, of_call)) else { return Some(true) };
         let read = self.reads.slot().await?;
-        let started_by = format!("{}/{token}", self.cell);
+        let started_by = token.started_by(&self.cell);
         let listed = self.lifecycle.unless_ended(self.ecs.tasks_started_by(&cluster, &started_by)).await?;
         self.reads.went(read, matches!(listed, Err(CallError::Throttled(_))));
         match listed {

@@ -25,13 +25,8 @@ impl CallBuilder {
             run_task: self.run_task(members).await?,
             count: u32::try_from(members.len()).unwrap_or(1),
             client_token: token.to_string(),
-            started_by: self.started_by(token),
+            started_by: token.started_by(&self.cell),
         })
-    }
-
-    /// What every task of a call bears: `<cell>/<token>`.
-    pub(super) fn started_by(&self, token: Token) -> String {
-        format!("{}/{token}", self.cell)
     }
 
     /// The request of the members, placement and environment included. They are alike, or there is only one.

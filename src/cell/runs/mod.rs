@@ -24,7 +24,7 @@ pub(super) use names::{Claim, Names};
 use stale::ScheduledCheck;
 pub(super) use stale::{Class, StaleTaskIndex, live_task};
 
-/// A run, its next deadline, and when its task is to be checked if nothing is heard of it.
+/// A run, its next deadline, and when its task is to be checked if no event of it comes.
 struct Entry {
     run: Run,
     deadline: Option<Timestamp>,
@@ -207,16 +207,16 @@ impl RunIndex {
         self.provisioning.get(cluster).map_or(0, |waiting| *waiting)
     }
 
-    /// Up to `most` tasks of which nothing was heard for too long, events being heard up to an instant; each is checked
+    /// Up to `most` tasks of which no event came for too long, events being received up to an instant; each is checked
     /// again after as long.
-    pub(super) fn stale(&self, class: Class, heard_up_to: Timestamp, most: usize) -> Vec<StaleTask> {
+    pub(super) fn stale(&self, class: Class, received_up_to: Timestamp, most: usize) -> Vec<StaleTask> {
         let checked = |id: Uuid| {
             let mut entry = self.runs.get_mut(&id)?;
             let Entry { run, check, .. } = &mut *entry;
             let task = stale_task(run)?;
-            self.stale.judge(check, run, heard_up_to).then_some(task)
+            self.stale.judge(check, run, received_up_to).then_some(task)
         };
-        self.stale.take(class, heard_up_to, most).into_iter().filter_map(checked).collect()
+        self.stale.take(class, received_up_to, most).into_iter().filter_map(checked).collect()
     }
 
     /// The task of a run, as it is described; none when it has no live one.

@@ -1,9 +1,11 @@
-//! What of the events queue was heard: whether anything may still wait there that would change a verdict.
+//! The watermark of the events queue: up to which instant events were received and taken in, and so whether one that would
+//! change a verdict may still wait there.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::health::DependencyHealth;
 use crate::core::time::Timestamp;
 
 /// A process that was killed may have had messages in hand: they come again after their visibility timeout, which `setup`
@@ -20,11 +22,13 @@ const BACKLOG: Duration = Duration::from_secs(15);
 /// The age of a backlog is that of the oldest message received in so long: one receive gives ten of many.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// How well events are heard. Instants are the cell's clock's, so that a machine that slept knows that it did.
-pub(super) struct EventHearing {
+/// How far the events were received. Instants are the cell's clock's, so that a machine that slept knows that it did.
+pub(super) struct EventWatermark {
     clock: Clock,
     /// Whether there is an events queue at all.
-    listens: bool,
+    exists: bool,
+    /// While the store takes no changes, what is received cannot be taken in.
+    store: Arc<DependencyHealth>,
     state: Mutex<State>,
 }
 
@@ -32,8 +36,6 @@ struct State {
     /// Since when events are received and taken in without a break.
     since: Timestamp,
     last_receive: Timestamp,
-    /// The store refuses what is heard.
-    deaf: bool,
     /// When the oldest message of this window, and of the one before, was sent.
     oldest: [Option<Timestamp>; 2],
     window: Timestamp,
@@ -58,11 +60,11 @@ impl State {
     }
 }
 
-impl EventHearing {
-    pub(super) fn new(clock: Clock, listens: bool) -> Self {
+impl EventWatermark {
+    pub(super) fn new(clock: Clock, exists: bool, store: Arc<DependencyHealth>) -> Self {
         let now = clock.now();
-        let state = State { since: now, last_receive: now, deaf: false, oldest: [None, None], window: now };
-        Self { clock, listens, state: Mutex::new(state) }
+        let state = State { since: now, last_receive: now, oldest: [None, None], window: now };
+        Self { clock, exists, store, state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -82,7 +84,7 @@ impl EventHearing {
         state.oldest[0] = state.oldest[0].into_iter().chain(oldest).min();
     }
 
-    /// A receive that waited found nothing: everything visible was heard.
+    /// A receive that waited found nothing: everything visible was received.
     pub(super) fn received_nothing(&self) {
         self.received(std::iter::empty());
         self.state().oldest = [None, None];
@@ -95,12 +97,7 @@ impl EventHearing {
         }
     }
 
-    /// Whether the store takes in what is heard.
-    pub(super) fn set_deaf(&self, deaf: bool) {
-        self.state().deaf = deaf;
-    }
-
-    /// Whether everything that ECS said by now was heard, but for what is lost. Until then a verdict that an event might
+    /// Whether everything that ECS said by now was received, but for what is lost. Until then a verdict that an event might
     /// change needs a check.
     pub(super) fn is_complete(&self) -> bool {
         self.until_complete().is_zero()
@@ -108,12 +105,12 @@ impl EventHearing {
 
     /// How long until then, at least.
     pub(super) fn until_complete(&self) -> Duration {
-        if !self.listens {
+        if !self.exists {
             return Duration::ZERO;
         }
         let now = self.clock.now();
         let state = self.state();
-        if state.deaf || now.since(state.last_receive) >= NOTHING_RECEIVED {
+        if self.store.is_failing() || now.since(state.last_receive) >= NOTHING_RECEIVED {
             return IN_HAND;
         }
         let in_hand = IN_HAND.saturating_sub(now.since(state.since));
@@ -123,15 +120,15 @@ impl EventHearing {
 
     /// Whether nothing is received any more: what has not come is not on its way.
     pub(super) fn receives_nothing(&self) -> bool {
-        self.listens && self.clock.now().since(self.state().last_receive) >= NOTHING_RECEIVED
+        self.exists && self.clock.now().since(self.state().last_receive) >= NOTHING_RECEIVED
     }
 
-    /// Up to which instant events were heard: now, or as far as a backlog has been worked off. Where nothing is received
-    /// any more it is now: then silence is all there is to go by.
-    pub(super) fn heard_up_to(&self) -> Timestamp {
+    /// Up to which instant events were received: now, or as far as a backlog has been worked off. Where nothing is received
+    /// any more it is now: no event will tell more.
+    pub(super) fn received_up_to(&self) -> Timestamp {
         let now = self.clock.now();
         let mut state = self.state();
-        if !self.listens || now.since(state.last_receive) >= NOTHING_RECEIVED {
+        if !self.exists || now.since(state.last_receive) >= NOTHING_RECEIVED {
             return now;
         }
         state.turn(now);
@@ -147,9 +144,9 @@ fn is_backlog(state: &State, now: Timestamp) -> bool {
 mod tests {
     use super::*;
 
-    fn hearing() -> (EventHearing, Clock) {
+    fn watermark() -> (EventWatermark, Clock) {
         let clock = Clock::starting_at(Timestamp::from_millis(1_800_000_000_000));
-        (EventHearing::new(clock.clone(), true), clock)
+        (EventWatermark::new(clock.clone(), true, Arc::default()), clock)
     }
 
     async fn after(seconds: u64) {
@@ -162,70 +159,70 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_a_killed_process_had_in_hand_comes_before_anything_is_complete() {
-        let (hearing, _clock) = hearing();
+        let (watermark, _clock) = watermark();
         for _ in 0..IN_HAND.as_secs() / 5 {
-            assert!(!hearing.is_complete());
+            assert!(!watermark.is_complete());
             after(5).await;
-            hearing.received_nothing();
+            watermark.received_nothing();
         }
-        assert!(hearing.is_complete());
+        assert!(watermark.is_complete());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_backlog_is_heard_up_to_its_oldest_message_until_it_is_worked_off() {
-        let (hearing, clock) = hearing();
+    async fn a_backlog_is_received_up_to_its_oldest_message_until_it_is_worked_off() {
+        let (watermark, clock) = watermark();
         for age in [600, 300, 100] {
-            hearing.received(ago(&clock, age).chain(ago(&clock, 1)));
-            assert_eq!(clock.now().since(hearing.heard_up_to()).as_secs(), age);
+            watermark.received(ago(&clock, age).chain(ago(&clock, 1)));
+            assert_eq!(clock.now().since(watermark.received_up_to()).as_secs(), age);
             after(11).await;
         }
-        hearing.received(ago(&clock, 2));
-        assert_eq!(hearing.heard_up_to(), clock.now(), "messages of a moment ago are no backlog");
-        hearing.received(ago(&clock, 600));
-        hearing.received_nothing();
-        assert_eq!(hearing.heard_up_to(), clock.now(), "nothing is left");
+        watermark.received(ago(&clock, 2));
+        assert_eq!(watermark.received_up_to(), clock.now(), "messages of a moment ago are no backlog");
+        watermark.received(ago(&clock, 600));
+        watermark.received_nothing();
+        assert_eq!(watermark.received_up_to(), clock.now(), "nothing is left");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_machine_that_slept_has_not_heard() {
-        let (hearing, clock) = hearing();
+    async fn a_machine_that_slept_has_not_received_everything() {
+        let (watermark, clock) = watermark();
         for _ in 0..20 {
             after(10).await;
-            hearing.received_nothing();
+            watermark.received_nothing();
         }
-        assert!(hearing.is_complete());
+        assert!(watermark.is_complete());
         clock.sleep_through(Duration::from_secs(3600));
-        assert!(!hearing.is_complete());
-        hearing.received_nothing();
-        assert!(!hearing.is_complete(), "what others had in hand comes first");
+        assert!(!watermark.is_complete());
+        watermark.received_nothing();
+        assert!(!watermark.is_complete(), "what others had in hand comes first");
         for _ in 0..20 {
             after(10).await;
-            hearing.received_nothing();
+            watermark.received_nothing();
         }
-        assert!(hearing.is_complete());
+        assert!(watermark.is_complete());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_queue_that_is_not_heard_any_more_holds_nothing_back() {
-        let (hearing, clock) = hearing();
-        hearing.received(ago(&clock, 600));
-        assert!(!hearing.receives_nothing());
+    async fn a_queue_from_which_nothing_is_received_holds_nothing_back() {
+        let (watermark, clock) = watermark();
+        watermark.received(ago(&clock, 600));
+        assert!(!watermark.receives_nothing());
         after(NOTHING_RECEIVED.as_secs()).await;
-        assert!(hearing.receives_nothing());
-        assert_eq!(hearing.heard_up_to(), clock.now());
-        assert!(!hearing.is_complete());
+        assert!(watermark.receives_nothing());
+        assert_eq!(watermark.received_up_to(), clock.now());
+        assert!(!watermark.is_complete());
     }
 
     #[tokio::test(start_paused = true)]
     async fn short_breaks_put_nothing_off() {
-        let (hearing, _clock) = hearing();
+        let (watermark, _clock) = watermark();
         for _ in 0..40 {
             after(5).await;
-            hearing.received_nothing();
-            hearing.resumed(Duration::from_secs(4));
+            watermark.received_nothing();
+            watermark.resumed(Duration::from_secs(4));
         }
-        assert!(hearing.is_complete());
-        hearing.resumed(BREAK);
-        assert!(!hearing.is_complete());
+        assert!(watermark.is_complete());
+        watermark.resumed(BREAK);
+        assert!(!watermark.is_complete());
     }
 }
