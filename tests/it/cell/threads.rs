@@ -1,19 +1,13 @@
 //! Interleavings of real threads: what is accepted, stopped and due at the same time is committed in the order in which it
 //! was decided, and nothing is visible before its place in that order is taken.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use serde_json::json;
 use taskwatch::cell::Cell;
-use taskwatch::core::notification::Destination;
 use taskwatch::core::request::RunRequest;
-use taskwatch::core::run::Run;
-use taskwatch::core::time::Timestamp;
-use taskwatch::store::{Capabilities, Change, Contents, Key, MemoryStore, Page, Posted, Query, Store, StoreError};
+use taskwatch::store::Store;
 use uuid::Uuid;
 
 use crate::support::fakes::{World, request};
@@ -21,69 +15,6 @@ use crate::support::fakes::{World, request};
 /// Rounds: with a run visible before its commit has its place, about one in a hundred goes wrong.
 const ROUNDS: usize = 300;
 const RUNS: usize = 40;
-
-/// A store that sees in which order the revisions of a run are put.
-#[derive(Default)]
-struct Ordered {
-    kept: MemoryStore,
-    revisions: Mutex<HashMap<Uuid, u64>>,
-    disorders: AtomicUsize,
-}
-
-impl Ordered {
-    fn see(&self, run: &Run) {
-        let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = revisions.insert(run.id, run.revision);
-        // The first that is put is the acceptance, and each that follows is newer.
-        if last.map_or(run.revision != 1, |last| run.revision <= last) {
-            self.disorders.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Store for Ordered {
-    fn capabilities(&self) -> Capabilities {
-        self.kept.capabilities()
-    }
-
-    fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
-        self.kept.load()
-    }
-
-    fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
-        for change in &*changes {
-            if let Change::Put(run) = change {
-                self.see(run);
-            }
-        }
-        self.kept.commit(changes)
-    }
-
-    fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.kept.confirm_owner()
-    }
-
-    fn outbox(
-        &self,
-        destination: &Destination,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
-        self.kept.outbox(destination, after, limit)
-    }
-
-    fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {
-        self.kept.find(key, limit)
-    }
-
-    fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
-        self.kept.finished(query)
-    }
-
-    fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
-        self.kept.expire(ended_before, limit)
-    }
-}
 
 /// Stops the runs of a name as soon as anything of it can be seen, until all of them are there.
 async fn stop_by_name(cell: Cell, name: String) {
@@ -102,8 +33,7 @@ async fn stop_by_name(cell: Cell, name: String) {
 async fn a_stop_by_name_never_commits_before_the_acceptance_of_its_runs() {
     let mut world = World::new();
     world.config.max_in_flight = 0;
-    let store = Arc::new(Ordered::default());
-    let cell = world.start_on(Arc::clone(&store) as Arc<dyn Store>).await;
+    let cell = world.start().await;
     for round in 0..ROUNDS {
         let name = format!("r{round}");
         let body = request(json!({"name": name, "count": RUNS, "timeoutSeconds": 1}));
@@ -117,8 +47,8 @@ async fn a_stop_by_name_never_commits_before_the_acceptance_of_its_runs() {
         assert_eq!(submitting.await.expect("submitted").ok(), Some(RUNS));
     }
     cell.drain(Duration::from_secs(1)).await;
-    assert_eq!(store.disorders.load(Ordering::Relaxed), 0, "revisions were put out of order");
-    let kept = store.load().await.expect("readable").runs.all().await.expect("readable");
+    assert_eq!(world.store.disorders(), 0, "revisions were put out of order");
+    let kept = world.store.load().await.expect("readable").runs.all().await.expect("readable");
     assert_eq!(kept.iter().filter(|run| !run.status.is_final()).count(), 0, "a stop was lost");
 }
 

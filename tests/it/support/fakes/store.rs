@@ -1,5 +1,6 @@
-//! A memory store behind a gate: while it is shut, nothing becomes durable.
+//! A memory store behind a gate: while it is shut, nothing becomes durable. It sees in which order revisions are put.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +20,9 @@ pub(crate) struct FakeStore {
     gate: watch::Sender<bool>,
     durable: AtomicBool,
     commits: AtomicUsize,
+    /// The last revision of each run that was put.
+    revisions: Mutex<HashMap<Uuid, u64>>,
+    disorders: AtomicUsize,
     /// Another process has the cell.
     pub(crate) fenced: AtomicBool,
     /// The next put of a run of this name and status is too large.
@@ -35,6 +39,8 @@ impl FakeStore {
             gate: watch::Sender::new(true),
             durable: AtomicBool::new(false),
             commits: AtomicUsize::new(0),
+            revisions: Mutex::default(),
+            disorders: AtomicUsize::new(0),
             fenced: AtomicBool::new(false),
             too_large: Mutex::default(),
             page: AtomicUsize::new(usize::MAX),
@@ -53,6 +59,19 @@ impl FakeStore {
     /// How often the cell has committed.
     pub(crate) fn commits(&self) -> usize {
         self.commits.load(Ordering::Relaxed)
+    }
+
+    /// How often a run was put that is not newer than what was put before, or not first with its acceptance.
+    pub(crate) fn disorders(&self) -> usize {
+        self.disorders.load(Ordering::Relaxed)
+    }
+
+    fn see(&self, run: &Run) {
+        let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = revisions.insert(run.id, run.revision);
+        if last.map_or(run.revision != 1, |last| run.revision <= last) {
+            self.disorders.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// From now on no page has more items, however many are asked for.
@@ -92,6 +111,11 @@ impl Store for FakeStore {
 
     fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.commits.fetch_add(1, Ordering::Relaxed);
+        for change in &*changes {
+            if let Change::Put(run) = change {
+                self.see(run);
+            }
+        }
         async move {
             let mut gate = self.gate.subscribe();
             let _ = gate.wait_for(|open| *open).await;
