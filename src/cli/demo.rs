@@ -315,13 +315,12 @@ impl Report {
         let sum: Vec<String> = statuses.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
         let verdict = if self.accounted() { "Every run is accounted for" } else { "NOT every run is accounted for" };
         format!(
-            "\n{table}\n\n{} tasks launched, {} retries, {} RunTask calls throttled, {} corrections by DescribeTasks, {} notifications\n\
+            "\n{table}\n\n{} tasks launched, {} retries, {} RunTask calls throttled, {} notifications\n\
              event in the queue to its decision: p50 {} ms, p99 {} ms; retry due to RunTask: p50 {} ms, p99 {} ms\n\n\
              {verdict}: {} submitted = {}; {} told once each; {} tasks nobody knows of; {} runs with two tasks at once.",
             self.tasks,
             self.retries(),
             self.throttles,
-            self.corrections,
             self.received,
             self.decided[0],
             self.decided[1],

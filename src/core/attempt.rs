@@ -18,7 +18,7 @@ pub const LAST_KEPT: usize = 50;
 /// The same, while one of them may still be needed to tell whose a task is.
 const LAST_KEPT_SHARED: usize = 200;
 /// For so long the answer to a RunTask call may be open, and name the tasks that its members had. A token is sent again for
-/// 50 minutes.
+/// 40 minutes.
 const ANSWER_MAY_BE_OPEN: Duration = Duration::from_secs(3600);
 
 /// Where an attempt is.

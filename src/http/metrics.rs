@@ -128,7 +128,7 @@ fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
             &c.duplicate_cell_name,
         ),
         ("taskwatch_events_malformed", "Messages of the events queue that are no events", &c.malformed),
-        ("taskwatch_corrections", "DescribeTasks answers that told what an event should have", &c.corrections),
+        ("taskwatch_corrections", "Events that were lost: DescribeTasks told what they should have", &c.corrections),
         ("taskwatch_notifications", "Notifications delivered", &c.notified),
         (
             "taskwatch_notifications_rejected",

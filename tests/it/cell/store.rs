@@ -54,6 +54,7 @@ async fn a_cell_that_another_process_has_is_abandoned_and_acknowledges_nothing()
     eventually("a task", || status(&cell, &run) == Status::Starting).await;
     world.store.fenced.store(true, Ordering::Relaxed);
     world.ended(&world.ecs.tasks()[0], 0);
+    eventually("it is abandoned", || cell.lost().is_some()).await;
     cell.ended().await;
     assert!(cell.lost().is_some_and(|why| why.contains("process 7 on elsewhere")));
     assert!(cell.not_ready().iter().any(|why| why.contains("process 7 on elsewhere")));
