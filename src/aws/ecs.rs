@@ -77,14 +77,18 @@ impl EcsClient {
 
     async fn started_by(&self, cluster: &str, started_by: &str) -> Result<Vec<String>, CallError> {
         // "When you specify startedBy as the filter, it must be the only filter" besides the status, which is RUNNING
-        // unless said otherwise (API reference, ListTasks). One page has 100, and one call made 10 at most.
+        // unless said otherwise (API reference, ListTasks). One call made 10 at most, but a page may be short, or empty, and
+        // not the last.
         let mut arns = Vec::new();
         for status in [types::DesiredStatus::Running, types::DesiredStatus::Stopped] {
             let asked = self.once.list_tasks().cluster(cluster).started_by(started_by).desired_status(status);
-            match asked.send().await {
-                Ok(answer) => arns.extend(answer.task_arns.unwrap_or_default()),
-                Err(e) if is_without_cluster(&e) => return Ok(Vec::new()),
-                Err(e) => return Err(errors::read(&e)),
+            let mut found = asked.into_paginator().items().send();
+            while let Some(next) = found.next().await {
+                match next {
+                    Ok(arn) => arns.push(arn),
+                    Err(e) if is_without_cluster(&e) => return Ok(Vec::new()),
+                    Err(e) => return Err(errors::read(&e)),
+                }
             }
         }
         // One that was stopped between the two calls is in both answers.

@@ -45,3 +45,33 @@ async fn the_tasks_of_a_deleted_cluster_are_missing() {
     let refused = Clients::load(&elsewhere).await.ecs().describe_tasks("gone", &arns).await;
     assert!(refused.unwrap_err().to_string().contains("ClusterNotFound"));
 }
+
+/// Answers ListTasks one task a page, an empty page first, stopped ones last.
+async fn list_tasks(asked: String) -> String {
+    let asked: serde_json::Value = serde_json::from_str(&asked).expect("JSON");
+    assert_eq!(asked["startedBy"], STARTED_BY);
+    let arn = |id: &str| format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{id}");
+    let (arns, next) = match (asked["desiredStatus"].as_str(), asked["nextToken"].as_str()) {
+        (Some("RUNNING"), None) => (vec![], Some("1")),
+        (Some("RUNNING"), Some("1")) => (vec![arn("a")], Some("2")),
+        (Some("RUNNING"), Some("2")) => (vec![arn("b")], None),
+        // It was stopped between the two calls.
+        (Some("STOPPED"), None) => (vec![arn("b")], Some("1")),
+        (Some("STOPPED"), Some("1")) => (vec![arn("c")], None),
+        other => panic!("not asked for: {other:?}"),
+    };
+    json!({"taskArns": arns, "nextToken": next}).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tasks_of_a_call_are_read_to_the_last_page() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answers = axum::Router::new().fallback(list_tasks);
+    tokio::spawn(async move { axum::serve(listener, answers).await });
+    let target =
+        Target { region: Some("us-east-1".into()), profile: None, endpoint_url: Some(url), test_credentials: true };
+    let found = Clients::load(&target).await.ecs().tasks_started_by("batch", STARTED_BY).await.expect("ListTasks");
+    let ids: Vec<&str> = found.iter().filter_map(|arn| arn.rsplit('/').next()).collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+}
