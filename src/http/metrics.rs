@@ -128,6 +128,12 @@ fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
             &c.duplicate_cell_name,
         ),
         ("taskwatch_events_malformed", "Messages of the events queue that are no events", &c.malformed),
+        (
+            "taskwatch_messages_undeleted",
+            "Messages of either queue that could not be deleted; they come again and change nothing",
+            &c.undeleted,
+        ),
+        ("taskwatch_stray_tasks", "Tasks of this cell that no run had; they are stopped", &c.strays),
         ("taskwatch_corrections", "Events that were lost: DescribeTasks told what they should have", &c.corrections),
         ("taskwatch_notifications", "Notifications delivered", &c.notified),
         (
