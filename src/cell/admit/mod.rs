@@ -1,6 +1,7 @@
 //! Takes run requests: from the requests queue, the command line, or a program.
 
 mod requests;
+mod specs;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::core::run::Run;
 use crate::store::{Key, Store, find_all};
 
 pub(super) use requests::RequestsHandler;
+pub(super) use specs::SharedSpecs;
 
 /// The runs of a request.
 #[derive(Debug)]
@@ -52,6 +54,7 @@ pub enum SubmitError {
 /// Accepts requests.
 pub(super) struct Admission {
     pub(super) runs: Arc<RunIndex>,
+    pub(super) specs: SharedSpecs,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) waiting: Arc<WaitingRuns>,
     pub(super) lookup: Arc<Lookup>,
@@ -85,7 +88,11 @@ impl Admission {
             match self.runs.names().claim(&name, digest) {
                 Claim::New(claim) => break claim,
                 Claim::Taken => return Err(SubmitError::NameConflict(name)),
-                Claim::Same => return self.known(&name).await,
+                Claim::Same => match self.known(&name).await? {
+                    Some(known) => return Ok(known),
+                    // They were forgotten a moment ago, with all that is old: the name is free, or about to be.
+                    None => tokio::task::yield_now().await,
+                },
                 // What becomes of the other request decides.
                 Claim::Pending(other) => {
                     self.lifecycle.unless_ended(other.settled()).await.ok_or(SubmitError::Closed)?;
@@ -115,7 +122,7 @@ impl Admission {
 
     fn runs_of(&self, request: RunRequest, name: &str, digest: [u8; 32], ids: &[Uuid]) -> Vec<Run> {
         let now = self.clock.now();
-        let spec = Arc::new(request.spec);
+        let spec = self.specs.share(digest, request.spec);
         let run = |(index, id): (u32, &Uuid)| {
             // Without a count the run is called as its request; with one it is `name/index`.
             let name = if request.count.is_some() { format!("{name}/{index}") } else { name.to_owned() };
@@ -124,11 +131,10 @@ impl Admission {
         (0..).zip(ids).map(run).collect()
     }
 
-    /// The runs of a request that came before: they are answered as the first time, all of them.
-    async fn known(&self, name: &str) -> Result<Submitted, SubmitError> {
+    /// The runs of a request that came before, if there are any still: they are answered as the first time, all of them.
+    async fn known(&self, name: &str) -> Result<Option<Submitted>, SubmitError> {
         let runs = self.lookup.of_request(name).await.map_err(|e| SubmitError::Store(e.to_string()))?;
-        // They were forgotten a moment ago, with all that is old: the sender tries again and the name is free.
-        if runs.is_empty() { Err(SubmitError::Full) } else { Ok(Submitted { runs, existing: true }) }
+        Ok((!runs.is_empty()).then_some(Submitted { runs, existing: true }))
     }
 
     /// The runs of a name that ended long ago, or before a restart: those in the store.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::target::LaunchTarget;
@@ -33,11 +34,15 @@ struct Entry {
 
 type Map<K, V> = DashMap<K, V, RandomState>;
 
+/// The runs that something leads to: mostly one, which then takes no allocation of its own.
+type Ids = SmallVec<[Uuid; 1]>;
+
 /// The concurrent maps of a cell.
 pub(super) struct RunIndex {
-    runs: Map<Uuid, Entry>,
+    /// Boxed: a hash table has room for up to twice what is in it.
+    runs: Map<Uuid, Box<Entry>>,
     by_task: Map<TaskArn, Uuid>,
-    by_token: Map<Token, Vec<Uuid>>,
+    by_token: Map<Token, Ids>,
     names: Names,
     open: AtomicUsize,
     live: AtomicUsize,
@@ -117,7 +122,7 @@ impl RunIndex {
         let mut check = None;
         self.stale.follow(&mut check, &run, left);
         let deadline = machine::next_deadline(&run);
-        let entry = Entry { run, deadline, check };
+        let entry = Box::new(Entry { run, deadline, check });
         // Under the run's lock, so that nobody moves the deadline before it is there.
         let held = self.runs.entry(id).insert(entry);
         self.deadlines.rearm(id, None, deadline);
@@ -131,7 +136,7 @@ impl RunIndex {
         let result = change(&mut entry.run);
         let after = IndexKeys::of(&entry.run);
         let freed = self.reindex(&entry.run, &before, after);
-        let Entry { run, deadline, check } = &mut *entry;
+        let Entry { run, deadline, check } = &mut **entry;
         self.stale.follow(check, run, None);
         let old = std::mem::replace(deadline, machine::next_deadline(run));
         self.deadlines.rearm(id, old, *deadline);
@@ -212,7 +217,7 @@ impl RunIndex {
     pub(super) fn stale(&self, class: Class, received_up_to: Timestamp, most: usize) -> Vec<StaleTask> {
         let checked = |id: Uuid| {
             let mut entry = self.runs.get_mut(&id)?;
-            let Entry { run, check, .. } = &mut *entry;
+            let Entry { run, check, .. } = &mut **entry;
             let task = stale_task(run)?;
             self.stale.judge(check, run, received_up_to).then_some(task)
         };
@@ -253,7 +258,7 @@ impl RunIndex {
     }
 
     pub(super) fn of_token(&self, token: Token) -> Vec<Uuid> {
-        self.by_token.get(&token).map(|ids| ids.clone()).unwrap_or_default()
+        self.by_token.get(&token).map(|ids| ids.to_vec()).unwrap_or_default()
     }
 
     pub(super) fn of_name(&self, name: &str) -> Vec<Uuid> {

@@ -1,12 +1,13 @@
 //! Which request has a name: the runs that bear it, or a request that is being accepted.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use tokio::sync::watch;
 use uuid::Uuid;
+
+use super::Ids;
 
 /// The names in use. A clone is the same table.
 #[derive(Clone, Default)]
@@ -16,7 +17,8 @@ pub(in crate::cell) struct Names(Arc<DashMap<String, Named, RandomState>>);
 struct Named {
     /// Of the request whose runs these are.
     digest: Option<[u8; 32]>,
-    runs: BTreeSet<Uuid>,
+    /// In the order of their ids.
+    runs: Ids,
     /// A request that is being accepted under this name; dropped when that is settled.
     claim: Option<watch::Sender<()>>,
 }
@@ -85,13 +87,17 @@ impl Names {
     pub(super) fn insert(&self, name: &str, digest: [u8; 32], run: Uuid) {
         let mut named = self.0.entry(name.to_owned()).or_default();
         named.digest.get_or_insert(digest);
-        named.runs.insert(run);
+        if let Err(place) = named.runs.binary_search(&run) {
+            named.runs.insert(place, run);
+        }
     }
 
     /// A run that bore this name is forgotten.
     pub(super) fn remove(&self, name: &str, run: Uuid) {
         self.0.remove_if_mut(name, |_, named| {
-            named.runs.remove(&run);
+            if let Ok(place) = named.runs.binary_search(&run) {
+                named.runs.remove(place);
+            }
             if named.runs.is_empty() {
                 named.digest = None;
             }
@@ -101,7 +107,7 @@ impl Names {
 
     /// The runs that bear this name, in the order of their ids.
     pub(super) fn runs(&self, name: &str) -> Vec<Uuid> {
-        self.0.get(name).map(|named| named.runs.iter().copied().collect()).unwrap_or_default()
+        self.0.get(name).map(|named| named.runs.to_vec()).unwrap_or_default()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -48,10 +48,12 @@ pub(super) fn succeed(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) 
 pub(super) fn finish(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) {
     run.ended_by = condemned(run).or_else(|| run.attempt().and_then(|last| last.failure.clone()));
     let timed_out = run.failure().is_some_and(|f| f.names.iter().any(|n| n == "States.Timeout"));
-    let status = match () {
-        () if run.stop_asked.is_some() => Status::Aborted,
-        () if run.timed_out || timed_out => Status::TimedOut,
-        () => Status::Failed,
+    let status = if run.stop_asked.is_some() {
+        Status::Aborted
+    } else if run.timed_out || timed_out {
+        Status::TimedOut
+    } else {
+        Status::Failed
     };
     end(run, status, now, effects);
 }
