@@ -158,7 +158,7 @@ def measure(o, endpoint, cell, pid):
 def report(o, endpoint, cell, asked, samples, used):
     ledger = call(f"{endpoint}/_taskwatch/tasks")
     counters, last = ledger["counters"], samples[-1][2]
-    calls, throttled = counters["calls"].get("RunTask", 0), counters["throttled"].get("RunTask", 0)
+    calls, throttled = counters["calls"].get("RunTask", 0), last["counters"]["throttles"]
     began = samples[0][0]
     print(f"{asked} runs in {samples[-1][0] - began:.0f} s: {last['counters']['ended']}")
     at = sorted(task["createdMillis"] / 1000 for task in ledger["tasks"])
