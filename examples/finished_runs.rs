@@ -87,7 +87,7 @@ async fn measure(store: &FileStore, count: u32) -> Result<(Vec<(f64, String)>, u
     let statuses = [None, Some(vec![Status::Failed]), Some(vec![Status::Succeeded]), Some(vec![Status::TimedOut])];
     let queues = [None, Some("default"), Some("rare"), Some("none")];
     let errors = [None, Some("RESOURCE:CPU"), Some("AGENT"), Some("Taskwatch.Stopped")];
-    let names = [None, Some("large"), Some("large/9999"), Some("run-500000"), Some("none")];
+    let names = [None, Some("large"), Some("large/9999"), Some("run-500000"), Some("none"), Some("*none*")];
     let mut all = Vec::new();
     for statuses in &statuses {
         for queue in &queues {
@@ -97,7 +97,13 @@ async fn measure(store: &FileStore, count: u32) -> Result<(Vec<(f64, String)>, u
                         let (queue, error, name) =
                             (queue.as_ref().map(text), error.as_ref().map(text), name.as_ref().map(text));
                         let query = Query {
-                            filter: RunFilter { statuses: statuses.clone(), queue, error, name },
+                            filter: RunFilter {
+                                statuses: statuses.clone(),
+                                queue,
+                                error,
+                                name,
+                                ..RunFilter::default()
+                            },
                             before,
                             limit: 50,
                         };

@@ -24,7 +24,9 @@ use crate::cell::ports::{
 use crate::core::notification::{Destination, Notification};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
-use crate::store::{Capabilities, Change, Contents, FileStore, Key, Page, Posted, Query, Store, StoreError};
+use crate::store::{
+    Capabilities, Change, Contents, EndedCounts, FileStore, Key, Page, Posted, Query, Store, StoreError,
+};
 
 /// No limit of SQLite's but its own (<https://www.sqlite.org/limits.html>).
 const WELL: &str = "max_page_count=4294967294";
@@ -213,6 +215,10 @@ impl Store for Disk {
 
     fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
         self.store.finished(query)
+    }
+
+    fn ended(&self) -> BoxFuture<'_, Result<EndedCounts, StoreError>> {
+        self.store.ended()
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -15,14 +15,90 @@ pub fn in_arn(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or_default()
 }
 
-/// Whether `wanted` stands for a run of this name: its own name does, and so does its request's.
+/// Whether `wanted` stands for a run of this name: its own name does, and so does its request's, and so does a pattern that
+/// fits one of them.
 pub fn stands_for(wanted: &str, name: &str) -> bool {
-    wanted == name || wanted == request_of(name)
+    let fits =
+        |name: &str| if is_pattern(wanted) { matches(wanted.as_bytes(), name.as_bytes()) } else { wanted == name };
+    fits(name) || fits(request_of(name))
+}
+
+/// Whether it is a pattern: `*` for any characters, `?` for one. No name has either.
+pub fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?'])
+}
+
+/// Whether a pattern fits all of a text. Each `*` takes as little as it can, and more where the rest does not fit: what an
+/// earlier one took needs no second look.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(one) if *one == b'?' || *one == text[t] => (p, t) = (p + 1, t + 1),
+            _ => match &mut star {
+                Some((at, taken)) => {
+                    *taken += 1;
+                    (p, t) = (*at + 1, *taken);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|rest| *rest == b'*')
+}
+
+/// Whether a task definition, by its name or ARN, is the `wanted` one: `family:revision`, or a `family` for every revision.
+pub fn is_of_definition(wanted: &str, definition: &str) -> bool {
+    let (wanted, definition) = (in_arn(wanted), in_arn(definition));
+    if wanted.contains(':') { wanted == definition } else { definition.split(':').next() == Some(wanted) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_fits_a_runs_name_or_its_requests() {
+        for (pattern, name, fits) in [
+            ("night*", "nightly", true),
+            ("*ight*", "nightly/3", true),
+            ("nightly", "nightly-2", false),
+            ("nightly-?", "nightly-2", true),
+            ("nightly-?", "nightly-22", false),
+            ("n*y", "nightly/3", true),
+            ("*/3", "nightly/3", true),
+            ("*a*b*c", "xaxbxbxc", true),
+            ("*a*b*c", "xaxbxbx", false),
+            ("*", "", true),
+            ("?", "", false),
+            ("**", "x", true),
+        ] {
+            assert_eq!(stands_for(pattern, name), fits, "{pattern} {name}");
+        }
+        let (pattern, text) = ("*a".repeat(50), "a".repeat(5_000) + "b");
+        assert!(!stands_for(&pattern, &text), "and in no more time than their lengths multiplied");
+    }
+
+    #[test]
+    fn a_family_stands_for_its_revisions() {
+        let arn = "arn:aws:ecs:x:1:task-definition/etl:7";
+        for (wanted, definition, fits) in [
+            ("etl", "etl:7", true),
+            ("etl", arn, true),
+            (arn, "etl:7", true),
+            ("etl:7", arn, true),
+            ("etl:7", "etl", false),
+            ("etl", "etl", true),
+            ("et", "etl:7", false),
+        ] {
+            assert_eq!(is_of_definition(wanted, definition), fits, "{wanted} {definition}");
+        }
+    }
 
     #[test]
     fn a_name_is_a_requests_or_that_of_one_of_its_runs() {

@@ -17,7 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::Api;
 use super::summary::longest;
-use crate::cell::{Cell, STEPS, Times};
+use crate::cell::{Cell, RunCounts, STEPS, Times};
 use crate::core::failure::Class;
 use crate::core::run::Status;
 
@@ -30,13 +30,14 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(super) async fn metrics(State(api): State<Api>) -> Response {
     let mut text = String::new();
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(OfCell(api.cell)));
+    let counts = api.cell.counts().await;
+    registry.register_collector(Box::new(OfCell(api.cell, counts)));
     // Writing into a string cannot fail.
     let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
     ([(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS))], text).into_response()
 }
 
-struct OfCell(Cell);
+struct OfCell(Cell, RunCounts);
 
 impl std::fmt::Debug for OfCell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -49,14 +50,14 @@ type Encoder<'a> = DescriptorEncoder<'a>;
 impl Collector for OfCell {
     fn encode(&self, mut encoder: Encoder<'_>) -> Result<(), Error> {
         let to = &mut encoder;
-        state(to, &self.0)?;
+        state(to, &self.0, &self.1)?;
         counters(to, &self.0)?;
         times(to, &self.0)
     }
 }
 
 /// What rises and falls.
-fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
+fn state(to: &mut Encoder<'_>, cell: &Cell, counts: &RunCounts) -> Result<(), Error> {
     let vitals = cell.vitals();
     let limits = cell.limits();
     let build = [("version", env!("CARGO_PKG_VERSION")), ("cell", cell.name())];
@@ -70,8 +71,14 @@ fn state(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
         ready as f64,
     )?;
     let by_status =
-        Status::ALL.map(|status| (status.as_str(), vitals.statuses.get(&status).copied().unwrap_or(0) as f64));
-    gauges(to, "taskwatch_runs", "Runs in memory by status", "status", by_status)?;
+        Status::ALL.map(|status| (status.as_str(), counts.statuses.get(&status).copied().unwrap_or(0) as f64));
+    gauges(
+        to,
+        "taskwatch_runs",
+        "Runs by status: open ones, and ended ones for as long as they are kept",
+        "status",
+        by_status,
+    )?;
     let queues = longest(vitals.waiting.clone());
     let others = vitals.waiting.values().sum::<usize>() - queues.values().sum::<usize>();
     gauge(

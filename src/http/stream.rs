@@ -129,14 +129,14 @@ impl Watching {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks
         });
-        let filter = RunFilter { statuses, queue: wanted.queue, name: wanted.name, error: None };
+        let filter = RunFilter { statuses, queue: wanted.queue, name: wanted.name, ..RunFilter::default() };
         Self { api, filter, first, coming, summaries }
     }
 
     fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
         stream::unfold(self, |mut watching| async {
             let told = watching.next().await?;
-            Some((Ok(watching.event(&told)), watching))
+            Some((Ok(watching.event(&told).await), watching))
         })
     }
 
@@ -168,7 +168,7 @@ impl Watching {
         }
     }
 
-    fn event(&self, told: &Told) -> Event {
+    async fn event(&self, told: &Told) -> Event {
         let cell = &self.api.cell;
         match told {
             Told::Hello(number) => {
@@ -179,7 +179,7 @@ impl Watching {
                 of("run", &Brief::from(change.as_ref())).id(event_id(cell, *number))
             }
             Told::Resync { missed } => of("resync", &json!({"missed": missed})),
-            Told::Summary => of("summary", &self.api.latest.get(cell)),
+            Told::Summary => of("summary", &self.api.latest.get(cell).await),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The cell at a glance: what a live page shows.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -35,8 +35,10 @@ pub(super) struct Summary {
     ready: bool,
     /// Why it is not, a line each.
     not_ready: Vec<String>,
-    /// Runs by status, every status named: all open ones, and those that ended lately.
-    statuses: BTreeMap<&'static str, usize>,
+    /// Runs by status, every status named: all open ones, and the ended ones for as long as they are kept.
+    statuses: BTreeMap<&'static str, u64>,
+    /// Of the ended ones those that failed, timed out or were aborted, by the class of the failure that ended them.
+    failed: BTreeMap<&'static str, u64>,
     /// Runs that wait for a launch slot, by queue: the 100 with the most.
     queues: BTreeMap<String, usize>,
     /// Queues that are not among them.
@@ -76,14 +78,14 @@ pub(super) struct Summary {
 /// How long something took, in seconds.
 #[derive(Debug, Serialize, ToSchema)]
 struct Spread {
-    /// How many there were; the others are 0 when there was none.
+    /// How many were measured: of phases, tasks. The others are 0 when there was none.
     count: u64,
     p50: f64,
     p95: f64,
     p99: f64,
 }
 
-/// The phases of a start.
+/// The phases of a start: of tasks, of which a run has one each attempt.
 #[derive(Debug, Serialize, ToSchema)]
 struct PhaseTimes {
     /// In the launch queue: to RunTask.
@@ -177,8 +179,8 @@ impl From<Bucket> for Minute {
     }
 }
 
-fn of(cell: &Cell) -> Summary {
-    let vitals = cell.vitals();
+async fn of(cell: &Cell) -> Summary {
+    let (vitals, counts) = (cell.vitals(), cell.counts().await);
     let counters = cell.counters();
     let Counters { events, foreign, malformed, accepted, refused, launches, throttles, .. } = counters;
     let queues = vitals.waiting.len();
@@ -190,7 +192,8 @@ fn of(cell: &Cell) -> Summary {
         at: vitals.at,
         ready: vitals.not_ready.is_empty(),
         not_ready: vitals.not_ready,
-        statuses: vitals.statuses.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+        statuses: counts.statuses.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+        failed: counts.failed.iter().map(|(class, n)| (class.as_str(), *n)).collect(),
         waiting: vitals.waiting.values().sum(),
         queues: longest(vitals.waiting),
         queues_left_out: queues.saturating_sub(MOST_QUEUES),
@@ -236,18 +239,18 @@ pub(super) fn longest(waiting: BTreeMap<String, usize>) -> BTreeMap<String, usiz
 
 /// The newest summary, shared by all who ask at about the same time.
 #[derive(Clone, Default)]
-pub(super) struct Latest(Arc<Mutex<Option<Made>>>);
+pub(super) struct Latest(Arc<tokio::sync::Mutex<Option<Made>>>);
 
 /// A summary and when it was made.
 type Made = (Instant, Arc<Summary>);
 
 impl Latest {
-    pub(super) fn get(&self, cell: &Cell) -> Arc<Summary> {
-        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) async fn get(&self, cell: &Cell) -> Arc<Summary> {
+        let mut latest = self.0.lock().await;
         if let Some((_, summary)) = latest.as_ref().filter(|(made, _)| made.elapsed() < FRESH) {
             return Arc::clone(summary);
         }
-        let summary = Arc::new(of(cell));
+        let summary = Arc::new(of(cell).await);
         *latest = Some((Instant::now(), Arc::clone(&summary)));
         summary
     }
@@ -257,7 +260,7 @@ impl Latest {
 #[utoipa::path(get, path = "/v1/summary", tag = "cell", operation_id = "summary",
     responses((status = 200, description = "The cell at a glance", body = Summary)))]
 pub(super) async fn summary(State(api): State<Api>) -> Json<Arc<Summary>> {
-    Json(api.latest.get(&api.cell))
+    Json(api.latest.get(&api.cell).await)
 }
 
 #[cfg(test)]

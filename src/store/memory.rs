@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use super::{Capabilities, Change, Contents, Key, Page, Posted, Query, Runs, Store, StoreError};
+use super::{Capabilities, Change, Contents, EndedCounts, Key, Page, Posted, Query, Runs, Store, StoreError};
 use crate::core::notification::{Destination, Notification};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
@@ -20,6 +20,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Kept {
     runs: BTreeMap<Uuid, Arc<Run>>,
+    ended: EndedCounts,
     outbox: BTreeMap<u64, Arc<Notification>>,
     sequences: BTreeMap<Destination, BTreeSet<u64>>,
     /// Undelivered notifications by what makes them the same.
@@ -33,13 +34,21 @@ impl Kept {
         match change {
             Change::Put(run) => {
                 if self.runs.get(&run.id).is_none_or(|known| known.revision < run.revision) {
+                    self.forget(run.id);
+                    self.ended.add(run);
                     self.runs.insert(run.id, Arc::clone(run));
                 }
             }
-            Change::Forget(id) => drop(self.runs.remove(id)),
+            Change::Forget(id) => self.forget(*id),
             Change::Post(notification) => self.post(notification),
             Change::Delivered(seq) => self.deliver(*seq),
             Change::Note { name, text } => drop(self.notes.insert((*name).to_owned(), text.clone())),
+        }
+    }
+
+    fn forget(&mut self, id: Uuid) {
+        if let Some(run) = self.runs.remove(&id) {
+            self.ended.remove(&run);
         }
     }
 
@@ -153,13 +162,18 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(page) })
     }
 
+    fn ended(&self) -> BoxFuture<'_, Result<EndedCounts, StoreError>> {
+        let ended = self.kept().ended.clone();
+        Box::pin(async { Ok(ended) })
+    }
+
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
         let mut kept = self.kept();
         let undelivered: BTreeSet<Uuid> = kept.outbox.values().map(|notification| notification.run).collect();
         let old = |run: &&Arc<Run>| run.status.is_final() && run.finished_at.is_some_and(|at| at < ended_before);
         let old = kept.runs.values().filter(old).map(|run| run.id).filter(|id| !undelivered.contains(id));
         let old: Vec<Uuid> = old.take(limit).collect();
-        old.iter().for_each(|id| drop(kept.runs.remove(id)));
+        old.iter().for_each(|id| kept.forget(*id));
         Box::pin(async move { Ok(old.len()) })
     }
 }

@@ -4,12 +4,14 @@ mod codec;
 #[cfg(test)]
 mod conformance;
 mod contents;
+mod counts;
 mod error;
 mod file;
 mod memory;
 mod query;
 
 pub use contents::{Contents, Runs};
+pub use counts::EndedCounts;
 pub use error::StoreError;
 pub use file::FileStore;
 pub use memory::MemoryStore;
@@ -149,6 +151,9 @@ pub trait Store: Send + Sync + 'static {
     /// At most `query.limit` of the newest ended runs that fit, newest first: by id, which is a UUIDv7. The next page is
     /// of those before [`Page::next`] ([`Query::before`]).
     fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>>;
+
+    /// How many ended runs there are: those that `finished` lists. It costs the same however many there are.
+    fn ended(&self) -> BoxFuture<'_, Result<EndedCounts, StoreError>>;
 
     /// Forgets up to `limit` runs that ended before an instant and have been told of; how many it forgot.
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>>;

@@ -3,12 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Lookup;
 use crate::core::run::Run;
 use crate::store::{Query, StoreError};
+
+/// Where runs that fit are rare a page ends, however few it has, after so long: the next one goes on from there.
+const LONGEST: Duration = Duration::from_millis(10);
 
 /// Some runs, newest first.
 #[derive(Debug)]
@@ -34,13 +39,14 @@ impl Lookup {
         let walked = tokio::task::spawn_blocking(move || lookup.newest(&wanted));
         // Memory first: what ends and leaves it meanwhile is in the store by then.
         let mut found = walked.await.map_err(|e| StoreError::Unavailable(format!("a listing broke off: {e}")))?;
-        if self.store.capabilities().ended_runs {
-            self.add_finished(query, &mut found).await?;
-        }
-        let mut runs: Vec<Run> = found.into_values().rev().take(limit.saturating_add(1)).collect();
+        let ends_at =
+            if self.store.capabilities().ended_runs { self.add_finished(query, &mut found).await? } else { None };
+        let newest = found.into_values().rev();
+        let mut runs: Vec<Run> =
+            newest.take_while(|run| ends_at.is_none_or(|end| run.id >= end)).take(limit.saturating_add(1)).collect();
         let more = runs.len() > limit;
         runs.truncate(limit);
-        let next = runs.last().filter(|_| more).map(|run| run.id);
+        let next = if more { runs.last().map(|run| run.id) } else { ends_at };
         Ok(RunPage { runs, next })
     }
 
@@ -60,16 +66,18 @@ impl Lookup {
         ids.filter_map(|id| self.runs.read(id, Run::clone)).map(|run| (run.id, run)).collect()
     }
 
-    /// Adds the final runs that only the store has, until there are enough for the page.
-    async fn add_finished(&self, mut query: Query, found: &mut Found) -> Result<(), StoreError> {
+    /// Adds the final runs that only the store has, until there are enough for the page or it has looked for long enough;
+    /// down to which run it came, or `None` if there are no more.
+    async fn add_finished(&self, mut query: Query, found: &mut Found) -> Result<Option<Uuid>, StoreError> {
+        let began = Instant::now();
         loop {
             let page = self.store.finished(query.clone()).await?;
             // What memory has is newer than what the store has, and was looked at already.
             found.extend(page.items.into_iter().filter(|run| !self.runs.has(run.id)).map(|run| (run.id, run)));
-            let Some(next) = page.next else { return Ok(()) };
+            let Some(next) = page.next else { return Ok(None) };
             // Older ones are on later pages: memory has given its newest, and the store all of its own down to here.
-            if found.range(next..).count() >= query.limit {
-                return Ok(());
+            if found.range(next..).count() >= query.limit || began.elapsed() >= LONGEST {
+                return Ok(Some(next));
             }
             query.before = Some(next);
         }

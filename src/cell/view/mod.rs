@@ -2,6 +2,7 @@
 
 mod change;
 mod counters;
+mod counts;
 mod feed;
 mod list;
 mod lookup;
@@ -11,6 +12,8 @@ mod vitals;
 
 pub use change::RunChange;
 pub use counters::{Count, Counters};
+pub(super) use counts::Counting;
+pub use counts::RunCounts;
 pub(super) use feed::Feed;
 pub use feed::Numbered;
 pub use list::RunPage;

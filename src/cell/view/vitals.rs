@@ -8,7 +8,6 @@ use super::counters::{Count, Counters};
 use super::stats::{Bucket, Stats, Totals};
 use crate::cell::clock::Clock;
 use crate::cell::lifecycle::Lifecycle;
-use crate::core::run::Status;
 use crate::core::time::Timestamp;
 
 /// How often what only rises is read, to know what rose in which minute.
@@ -19,8 +18,6 @@ const SAMPLE: Duration = Duration::from_secs(1);
 pub struct Vitals {
     /// When this was so.
     pub at: Timestamp,
-    /// Runs in memory, by status: all open ones, and those that ended lately.
-    pub statuses: BTreeMap<Status, usize>,
     /// Runs that wait for a launch slot, by queue.
     pub waiting: BTreeMap<String, usize>,
     /// Runs that may have a task.

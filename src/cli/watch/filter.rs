@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::data::Row;
 use crate::core::filter::{Filtered, RunFilter};
 use crate::core::run::Status;
+use crate::core::time::Timestamp;
 
 /// The statuses, in the order in which they are shown: the open ones first.
 pub(super) const OPEN: [&str; 4] = ["QUEUED", "STARTING", "RUNNING", "PENDING_RETRY"];
@@ -44,12 +45,13 @@ impl Filter {
             queue: get("queue").map(str::to_owned),
             error: get("error").map(str::to_owned),
             name: get("name").map(str::to_owned),
+            ..RunFilter::default()
         }))
     }
 
     /// The members of a query.
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
-        let RunFilter { statuses, queue, error, name } = &self.0;
+        let RunFilter { statuses, queue, error, name, .. } = &self.0;
         let named = |all: &Vec<Status>| all.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(",");
         let members = [
             ("status", statuses.as_ref().map(named)),
@@ -87,6 +89,18 @@ impl Filtered for Row {
     /// The names of its failure are the cell's to know: with one at all, it can be.
     fn failed_with(&self, _: &str) -> bool {
         !self.error.is_empty()
+    }
+
+    fn task_definition(&self) -> &str {
+        &self.task_definition
+    }
+
+    fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    fn submitted_at(&self) -> Timestamp {
+        self.submitted_at
     }
 }
 

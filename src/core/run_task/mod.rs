@@ -67,9 +67,19 @@ impl RunTask {
         self.0.get("taskDefinition").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// The task definition's name: `family:revision` or `family`.
+    pub fn task_definition_name(&self) -> &str {
+        name::in_arn(self.task_definition())
+    }
+
+    /// The cluster's name.
+    pub fn cluster_name(&self) -> &str {
+        name::in_arn(self.cluster())
+    }
+
     /// The task definition's family.
     pub fn family(&self) -> &str {
-        name::in_arn(self.task_definition()).split(':').next().unwrap_or_default()
+        self.task_definition_name().split(':').next().unwrap_or_default()
     }
 
     /// This request with a placement laid over it: objects are merged, container overrides and their environment by name,

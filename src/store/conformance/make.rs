@@ -1,9 +1,10 @@
 //! Runs and notifications for tests of stores.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use crate::core::machine::{self, Input};
 use crate::core::notification::{Destination, Destinations};
@@ -14,6 +15,15 @@ use crate::store::Change;
 
 pub(in crate::store) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
+/// The next UUIDv7 of [`NOW`].
+fn next_id() -> Uuid {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut bytes = [0; 10];
+    bytes[2..].copy_from_slice(&count.to_be_bytes());
+    Builder::from_unix_timestamp_millis(NOW.millis().unsigned_abs(), &bytes).into_uuid()
+}
+
 /// Runs of one request, `n/0` and so on.
 pub(in crate::store) fn runs(count: u32) -> Vec<Run> {
     of_request("n", count)
@@ -23,7 +33,7 @@ pub(super) fn of_request(name: &str, count: u32) -> Vec<Run> {
     let request = json!({"runTask": {"taskDefinition": "etl:7", "overrides": {"cpu": "256"}}, "name": name});
     let spec = Arc::new(RunRequest::parse(&request.to_string()).unwrap().spec);
     let run = |index| {
-        let mut run = Run::new(Uuid::now_v7(), format!("{name}/{index}"), index, Arc::clone(&spec), NOW);
+        let mut run = Run::new(next_id(), format!("{name}/{index}"), index, Arc::clone(&spec), NOW);
         machine::apply(&mut run, &Input::Submitted, NOW);
         run
     };

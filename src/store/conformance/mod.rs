@@ -58,6 +58,7 @@ macro_rules! conformance {
             conformance!(@ $subject: runs::a_redriven_run_is_open_again);
             conformance!(@ $subject: runs::a_run_is_found_by_a_task_of_any_attempt_within_its_request);
             conformance!(@ $subject: runs::only_old_runs_that_were_notified_are_forgotten);
+            conformance!(@ $subject: runs::counts_are_of_the_ended_runs_that_are_there);
             conformance!(@ $subject: pages::ended_runs_are_paged_newest_first_through_every_filter);
             conformance!(@ $subject: pages::the_runs_of_a_request_are_paged_by_index);
             conformance!(@ $subject: pages::each_destination_has_its_own_pages);

@@ -17,7 +17,7 @@ use crate::core::run::{Run, Status};
 use crate::store::{Change, Key, Query};
 
 /// Of forty: ten open, ten aborted, ten refused for want of CPU and ten for an agent that is not there.
-fn forty() -> Vec<Run> {
+pub(super) fn forty() -> Vec<Run> {
     let mut all = runs(40);
     for (n, run) in all.iter_mut().enumerate() {
         run.spec = Arc::new(RunSpec { queue: format!("q{}", n % 2), ..(*run.spec).clone() });
@@ -53,10 +53,28 @@ pub(super) async fn ended_runs_are_paged_newest_first_through_every_filter(subje
             for error in &errors {
                 for name in &names {
                     let (statuses, queue) = (status.clone(), queue.clone());
-                    let filter = RunFilter { statuses, queue, error: error.clone(), name: name.clone() };
+                    let filter =
+                        RunFilter { statuses, queue, error: error.clone(), name: name.clone(), ..RunFilter::default() };
                     queries.push(Query { filter, ..Query::default() });
                 }
             }
+        }
+    }
+    for (name, task_definition, cluster, since) in [
+        (text("n*"), None, None, None),
+        (text("?/1*"), None, None, None),
+        (text("*"), text("etl"), None, None),
+        (None, text("arn:aws:ecs:x:1:task-definition/etl:7"), text("default"), None),
+        (None, text("etl:8"), None, None),
+        (text("n"), text("etl:7"), text("other"), None),
+        (text("n/3"), text("etl:7"), None, Some(NOW)),
+        (None, None, None, Some(NOW)),
+        (text("m*"), None, None, Some(NOW.plus(std::time::Duration::from_millis(1)))),
+    ] {
+        for error in [None, text("resource:cpu"), text("stopped"), text("taskwatch.CAPACITY"), text("permanent")] {
+            let (name, task_definition, cluster) = (name.clone(), task_definition.clone(), cluster.clone());
+            let filter = RunFilter { error, name, task_definition, cluster, since, ..RunFilter::default() };
+            queries.push(Query { filter, ..Query::default() });
         }
     }
     for query in queries {

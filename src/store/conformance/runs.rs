@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pages::forty;
 use super::{NOW, Subject, bus, commit, destinations, ended, load, puts, runs, same, topic};
+use crate::core::failure::Class;
 use crate::core::machine::{self, Input};
 use crate::core::notification::{self, Origin};
-use crate::store::{Change, Key, Query, find_all};
+use crate::core::run::Status;
+use crate::store::{Change, EndedCounts, Key, Query, Store, find_all};
 
 pub(super) async fn what_was_committed_is_there_after_opening_again(subject: impl Subject) {
     let all = runs(5);
@@ -164,4 +167,44 @@ pub(super) async fn only_old_runs_that_were_notified_are_forgotten(subject: impl
     let (contents, loaded) = load(store).await;
     assert_eq!((contents.open, loaded.len()), (1, 1));
     assert!(store.finished(Query { limit: 9, ..Query::default() }).await.unwrap().items.is_empty());
+}
+
+pub(super) async fn counts_are_of_the_ended_runs_that_are_there(subject: impl Subject) {
+    let day = Duration::from_secs(86_400);
+    let mut all = forty();
+    let check = async |store: &dyn Store| {
+        let mut expected = EndedCounts::default();
+        let there = Query { limit: 100, ..Query::default() };
+        store.finished(there).await.unwrap().items.iter().for_each(|run| expected.add(run));
+        assert_eq!(store.ended().await.unwrap(), expected);
+        expected
+    };
+    let store = subject.store();
+    assert_eq!(store.ended().await.unwrap(), EndedCounts::default());
+    for _ in 0..2 {
+        // The second time they are all known.
+        commit(store, puts(&all)).await.unwrap();
+        let counts = check(store).await;
+        assert_eq!(counts.statuses, [(Status::Failed, 20), (Status::Aborted, 10)].into());
+        assert_eq!(counts.classes, [(Class::Capacity, 10), (Class::Host, 10), (Class::Stopped, 10)].into());
+    }
+    // Begun again, and ended another way.
+    let redriven = &mut all[2];
+    machine::apply(redriven, &Input::Redriven, NOW);
+    commit(store, puts(std::slice::from_ref(redriven))).await.unwrap();
+    assert_eq!(check(store).await.statuses, [(Status::Failed, 19), (Status::Aborted, 10)].into());
+    commit(store, puts(&[ended(redriven, NOW)])).await.unwrap();
+    assert_eq!(check(store).await.classes, [(Class::Capacity, 9), (Class::Host, 10), (Class::Stopped, 11)].into());
+    // One that is open, one that has ended, and one that is not there.
+    let forgotten = [all[0].id, all[1].id, all[1].id].map(Change::Forget);
+    commit(store, forgotten.to_vec()).await.unwrap();
+    assert_eq!(check(store).await.statuses, [(Status::Failed, 19), (Status::Aborted, 10)].into());
+
+    let subject = subject.reopen();
+    let store = subject.store();
+    assert_eq!(check(store).await.statuses.len(), 2);
+    assert_eq!(store.expire(NOW.plus(day), 20).await.unwrap(), 20);
+    assert_eq!(check(store).await.statuses.values().sum::<u64>(), 9);
+    while store.expire(NOW.plus(day), 20).await.unwrap() > 0 {}
+    assert_eq!(check(store).await, EndedCounts::default());
 }

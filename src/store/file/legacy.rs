@@ -4,12 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use rusqlite::types::ToSql;
+use rusqlite::types::{ToSql, Type};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::columns::{json, one_more};
+use super::write;
 use crate::core::failure::Failure;
 use crate::core::request::RunSpec;
 use crate::core::retry::RetryCounts;
@@ -48,6 +49,35 @@ const UNUSED: &str =
 /// Makes room for the tables of this format. Touches no row.
 pub(super) fn set_aside(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("ALTER TABLE runs RENAME TO old_runs; ALTER TABLE specs RENAME TO old_specs;")
+}
+
+/// Adds its ended runs to those that are counted, and has them taken off as they go: one walk over them, once.
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<()> {
+    if !is_there(connection)? {
+        return Ok(());
+    }
+    let sql = "SELECT status, names, count(*) FROM old_runs WHERE finished_at IS NOT NULL GROUP BY status, names";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (status, names, runs): (String, Option<String>, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let status: Status =
+            status.parse().map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(e)))?;
+        let add = "UPDATE ended_counts SET runs = runs + ?2 WHERE status = ?1";
+        connection.execute(add, params![write::number(status), runs])?;
+        for name in names.unwrap_or_default().split('|').filter(|name| !name.is_empty()) {
+            let add =
+                "INSERT INTO errors (name, runs) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET runs = runs + ?2";
+            connection.execute(add, params![name, runs])?;
+        }
+    }
+    connection.execute_batch(&format!(
+        "CREATE TRIGGER old_run_goes AFTER DELETE ON old_runs WHEN OLD.finished_at IS NOT NULL BEGIN
+            UPDATE ended_counts SET runs = runs - 1 WHERE status = CASE OLD.status {} END;
+            UPDATE errors SET runs = runs - 1 WHERE instr(OLD.names, '|' || name || '|') > 0;
+        END;",
+        Status::ALL.map(|status| format!("WHEN '{}' THEN {}", status.as_str(), write::number(status))).join(" ")
+    ))
 }
 
 pub(super) fn drop_if_empty(connection: &Connection) -> rusqlite::Result<()> {
@@ -179,9 +209,15 @@ pub(super) fn find(connection: &Connection, key: &Key, limit: usize) -> rusqlite
     }
 }
 
-/// Ids of the newest ended runs of one status that may fit, newest first.
-pub(super) fn ids(connection: &Connection, query: &Query, status: Status) -> rusqlite::Result<Vec<Uuid>> {
-    let named = query.filter.name.as_deref().map(crate::core::name::request_of);
+/// Ids of the newest ended runs of one status that may fit, newest first: `most`, and one more if there are more.
+pub(super) fn ids(
+    connection: &Connection,
+    query: &Query,
+    status: Status,
+    error: Option<&String>,
+    most: usize,
+) -> rusqlite::Result<Vec<Uuid>> {
+    let named = query.filter.exact_name().map(crate::core::name::request_of);
     let index = match (named, &query.filter.queue) {
         (Some(_), _) => "runs_by_request",
         (None, Some(_)) => "runs_by_queue",
@@ -189,7 +225,7 @@ pub(super) fn ids(connection: &Connection, query: &Query, status: Status) -> rus
     };
     let mut sql = format!("SELECT id FROM old_runs INDEXED BY {index} WHERE finished_at IS NOT NULL AND status = ?1");
     let (status, before) = (status.as_str(), query.before.map(|id| *id.as_bytes()));
-    let error = query.filter.error.as_ref().map(|name| format!("|{name}|"));
+    let error = error.map(|name| format!("|{name}|"));
     let mut values: Vec<&dyn ToSql> = vec![&status];
     let mut narrow = |condition: &str, value| {
         values.push(value);
@@ -207,7 +243,7 @@ pub(super) fn ids(connection: &Connection, query: &Query, status: Status) -> rus
     if let Some(request) = &named {
         narrow("request = ?", request);
     }
-    sql.push_str(&format!(" ORDER BY id DESC LIMIT {}", one_more(query.limit)));
+    sql.push_str(&format!(" ORDER BY id DESC LIMIT {}", one_more(most)));
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_map(values.as_slice(), |row| row.get(0).map(Uuid::from_bytes))?.collect()
 }

@@ -73,6 +73,34 @@ async fn all_that_an_older_release_wrote_is_found() {
 }
 
 #[tokio::test]
+async fn old_runs_are_counted_until_they_go() {
+    let (_dir, store) = opened();
+    let count = |runs: &[Run]| {
+        let mut counts = EndedCounts::default();
+        runs.iter().for_each(|run| counts.add(run));
+        counts
+    };
+    let mut all = expected();
+    assert_eq!(store.ended().await.unwrap(), count(&all));
+    // One goes over into the new tables as it is begun again, one ends, one is forgotten.
+    let refused = all.iter().position(|run| run.name == "refused").unwrap();
+    machine::apply(&mut all[refused], &Input::Redriven, NOW);
+    let open = all.iter().position(|run| run.name == "many/2").unwrap();
+    machine::apply(&mut all[open], &Input::StopAsked { reason: "x".into() }, NOW);
+    store.commit(puts(&[all[refused].clone(), all[open].clone()]).into()).await.unwrap();
+    assert_eq!(store.ended().await.unwrap(), count(&all));
+    let gone = all.iter().position(|run| run.status == Status::Succeeded).unwrap();
+    store.commit(vec![Change::Forget(all[gone].id)].into()).await.unwrap();
+    all.remove(gone);
+    assert_eq!(store.ended().await.unwrap(), count(&all));
+    let year = std::time::Duration::from_secs(365 * 86_400);
+    while store.expire(NOW.plus(year), 10).await.unwrap() > 0 {}
+    let left = finished(&store, Query::default()).await;
+    all.retain(|run| left.contains(&run.id));
+    assert_eq!(store.ended().await.unwrap(), count(&all));
+}
+
+#[tokio::test]
 async fn old_and_new_runs_are_listed_together_through_every_filter() {
     let (_dir, store) = opened();
     let mut all = expected();
@@ -90,7 +118,10 @@ async fn old_and_new_runs_are_listed_together_through_every_filter() {
             for error in [None, text("Taskwatch.Stopped"), text("ECS.ClientException")] {
                 for name in [None, text("many"), text("many/2"), text("refused"), text("refused/0"), text("n")] {
                     let (statuses, queue, error) = (statuses.clone(), queue.clone(), error.clone());
-                    let query = Query { filter: RunFilter { statuses, queue, error, name }, ..Query::default() };
+                    let query = Query {
+                        filter: RunFilter { statuses, queue, error, name, ..RunFilter::default() },
+                        ..Query::default()
+                    };
                     let fits = all.iter().filter(|run| run.status.is_final() && query.fits(run));
                     let fits: Vec<Uuid> = fits.map(|run| run.id).collect();
                     assert_eq!(finished(&store, query.clone()).await, fits, "{query:?}");

@@ -25,7 +25,7 @@ use futures::future::BoxFuture;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use uuid::Uuid;
 
-use super::{Capabilities, Change, Contents, Key, Page, Posted, Query, Store, StoreError};
+use super::{Capabilities, Change, Contents, EndedCounts, Key, Page, Posted, Query, Store, StoreError};
 use crate::core::notification::Destination;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
@@ -147,6 +147,10 @@ impl Store for FileStore {
 
     fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
         self.read(&self.lister, move |connection| list::finished(connection, &query))
+    }
+
+    fn ended(&self) -> BoxFuture<'_, Result<EndedCounts, StoreError>> {
+        self.read(&self.reader, read::ended)
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

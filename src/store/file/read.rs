@@ -10,10 +10,11 @@ use uuid::Uuid;
 
 use super::columns::{json, one_more};
 use super::{legacy, write};
+use crate::core::failure::Class;
 use crate::core::notification::Destination;
-use crate::core::run::Run;
+use crate::core::run::{Run, Status};
 use crate::store::codec::{self, Keys, Shared};
-use crate::store::{Contents, Key, Page, Posted, Runs};
+use crate::store::{Contents, EndedCounts, Key, Page, Posted, Runs};
 
 /// A run as its row has it.
 pub(super) struct Raw {
@@ -71,6 +72,36 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
     let open: i64 = connection.query_row("SELECT count(*) FROM open", [], |row| row.get(0))?;
     let open = usize::try_from(open).unwrap_or_default() + legacy::open(connection)?;
     Ok(Contents { notes, undelivered: undelivered(connection)?, open, runs: Runs::ready(Vec::new()) })
+}
+
+/// How many ended runs there are.
+pub(super) fn ended(connection: &Connection) -> rusqlite::Result<EndedCounts> {
+    let mut ended = EndedCounts::default();
+    let mut statuses = connection.prepare_cached("SELECT status, runs FROM ended_counts WHERE runs > 0")?;
+    let mut rows = statuses.query([])?;
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        let status = Status::ALL.into_iter().find(|status| write::number(*status) == number);
+        if let Some(status) = status {
+            ended.statuses.insert(status, count(row)?);
+        }
+    }
+    // Every failure has the name of its class among its names.
+    let mut classes = connection.prepare_cached("SELECT name, runs FROM errors WHERE runs > 0")?;
+    let mut rows = classes.query([])?;
+    while let Some(row) = rows.next()? {
+        let name = row.get_ref(0)?.as_str()?;
+        let class = Class::ALL.into_iter().find(|class| class.as_str() == name);
+        if let Some(class) = class {
+            ended.classes.insert(class, count(row)?);
+        }
+    }
+    Ok(ended)
+}
+
+/// What the second column counts.
+fn count(row: &Row<'_>) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(1).map(|count| u64::try_from(count).unwrap_or_default())
 }
 
 fn undelivered(connection: &Connection) -> rusqlite::Result<BTreeMap<Destination, usize>> {

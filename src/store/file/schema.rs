@@ -7,9 +7,11 @@ use rusqlite::Connection;
 /// "twch": marks the file as ours for `file` and for people (<https://www.sqlite.org/pragma.html#pragma_application_id>).
 const APPLICATION: i32 = 0x7477_6368;
 /// What this program reads and writes.
-const VERSION: i32 = 2;
-/// The format before: `legacy.rs` reads what is left of it.
-const BEFORE: i32 = 1;
+const VERSION: i32 = 3;
+/// The first format: `legacy.rs` reads what is left of it.
+const FIRST: i32 = 1;
+/// From this one on ended runs are counted.
+const COUNTED: i32 = 3;
 /// How long a reader waits for a checkpoint.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
@@ -43,7 +45,31 @@ CREATE TABLE ended_errors (
 CREATE INDEX ended_errors_by_queue ON ended_errors (queue, error, status, id);
 ";
 
-/// The same in both formats.
+/// Format 3. `ended_counts` has ended runs by status, `errors.runs` by the names of their failures: the database itself counts
+/// what comes and goes, in the transaction in which it does, whichever statement it is. `specs` says what listings look for.
+const COUNTS: &str = "
+ALTER TABLE specs ADD COLUMN task_definition TEXT;
+ALTER TABLE specs ADD COLUMN cluster TEXT;
+ALTER TABLE errors ADD COLUMN runs INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE ended_counts (status INTEGER PRIMARY KEY, runs INTEGER NOT NULL) STRICT;
+INSERT INTO ended_counts (status, runs)
+    SELECT value, (SELECT count(*) FROM ended INDEXED BY ended_by_status WHERE status = value) FROM json_each('[4, 5, 6, 7]');
+UPDATE errors SET runs = (SELECT count(*) FROM ended_errors WHERE error = errors.id);
+CREATE TRIGGER ended_comes AFTER INSERT ON ended BEGIN
+    UPDATE ended_counts SET runs = runs + 1 WHERE status = NEW.status;
+END;
+CREATE TRIGGER ended_goes AFTER DELETE ON ended BEGIN
+    UPDATE ended_counts SET runs = runs - 1 WHERE status = OLD.status;
+END;
+CREATE TRIGGER ended_error_comes AFTER INSERT ON ended_errors BEGIN
+    UPDATE errors SET runs = runs + 1 WHERE id = NEW.error;
+END;
+CREATE TRIGGER ended_error_goes AFTER DELETE ON ended_errors BEGIN
+    UPDATE errors SET runs = runs - 1 WHERE id = OLD.error;
+END;
+";
+
+/// The same in all formats.
 const KEPT_TABLES: &str = "
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, outlet TEXT NOT NULL, run BLOB NOT NULL, body TEXT NOT NULL,
@@ -73,7 +99,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
     match (tables, application, version) {
-        (0, ..) | (_, APPLICATION, BEFORE | VERSION) => {}
+        (0, ..) | (_, APPLICATION, FIRST..=VERSION) => {}
         (_, APPLICATION, newer) => return Err(SchemaError::Newer(newer)),
         _ => return Err(SchemaError::Foreign),
     }
@@ -95,11 +121,15 @@ fn make(connection: &mut Connection, is_there: bool, version: i32) -> rusqlite::
         transaction.execute_batch(KEPT_TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
     }
-    if is_there && version == BEFORE {
+    if is_there && version == FIRST {
         super::legacy::set_aside(&transaction)?;
     }
-    if !is_there || version == BEFORE {
+    if !is_there || version == FIRST {
         transaction.execute_batch(TABLES)?;
+    }
+    if !is_there || version < COUNTED {
+        transaction.execute_batch(COUNTS)?;
+        super::legacy::count(&transaction)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     super::legacy::drop_if_empty(&transaction)?;

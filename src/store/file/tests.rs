@@ -30,12 +30,14 @@ async fn every_listing_walks_one_index_and_sorts_no_more_than_a_request() {
     for queue in [None, text("q")] {
         for error in [None, text("Taskwatch.Stopped")] {
             for name in [None, text("n"), text("n/0")] {
-                for before in [None, Some(Uuid::nil())] {
+                for (before, since) in [(None, None), (Some(Uuid::nil()), None), (Some(Uuid::nil()), Some(NOW))] {
                     let (queue, error, name) = (queue.clone(), error.clone(), name.clone());
-                    let query = Query { filter: RunFilter { statuses: None, queue, error, name }, before, limit: 50 };
+                    let filter = RunFilter { queue, error, name, since, ..RunFilter::default() };
+                    let query = Query { filter, before, limit: 50 };
+                    let error = query.filter.error.as_ref().map(|_| 1);
                     let statuses = [Status::Succeeded, Status::Failed, Status::TimedOut, Status::Aborted];
                     for statuses in statuses.chunks(list::Statement::statuses(&query)).chain([&statuses[..1]]) {
-                        let statement = list::Statement::of(&database, &query, statuses).unwrap().unwrap();
+                        let statement = list::Statement::of(&query, statuses, error, query.limit).unwrap();
                         let values: Vec<&dyn rusqlite::ToSql> = statement.values.iter().map(|value| &**value).collect();
                         let plan = plan(&database, &statement.sql, &values);
                         // A request has 10,000 runs at most: those are sorted, all else stands in the index's order.
@@ -46,7 +48,8 @@ async fn every_listing_walks_one_index_and_sorts_no_more_than_a_request() {
                         assert!(!sorts || plan.contains("COVERING INDEX"), "{query:?}: {plan}");
                         let narrowing = if sorts { "(request=?" } else { "status=?" };
                         assert!(plan.contains(narrowing), "{query:?}: {plan}");
-                        assert!(sorts || query.before.is_none() || plan.contains("id<?"), "{query:?}: {plan}");
+                        let bounds = if since.is_some() { "id>? AND id<?" } else { "id<?" };
+                        assert!(sorts || query.before.is_none() || plan.contains(bounds), "{query:?}: {plan}");
                         assert!(sorts || query.filter.queue.is_none() || plan.contains("queue=?"), "{query:?}: {plan}");
                         assert!(sorts || query.filter.error.is_none() || plan.contains("error=?"), "{query:?}: {plan}");
                         seen.insert(plan);
@@ -65,6 +68,29 @@ fn forgetting_a_run_looks_at_no_request_but_its_own() {
     let database = Connection::open(dir.path().join(FILE)).unwrap();
     let plan = plan(&database, write::UNUSED, &[&1]);
     assert!(!plan.contains("SCAN"), "{plan}");
+}
+
+/// Takes what format 3 added out of a database again.
+const AS_FORMAT_2: &str = "
+DROP TRIGGER ended_comes; DROP TRIGGER ended_goes; DROP TRIGGER ended_error_comes; DROP TRIGGER ended_error_goes;
+DROP TABLE ended_counts; ALTER TABLE errors DROP COLUMN runs;
+ALTER TABLE specs DROP COLUMN task_definition; ALTER TABLE specs DROP COLUMN cluster;
+PRAGMA user_version = 2;";
+
+#[tokio::test]
+async fn what_format_2_has_is_counted_when_it_is_opened_and_listed_by_what_it_launched() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let all = runs(5);
+    let done: Vec<Run> = all[1..].iter().map(|run| ended(run, NOW)).collect();
+    commit(&store, puts(&[&all[..1], &done[..3]].concat())).await;
+    drop(store);
+    Connection::open(dir.path().join(FILE)).unwrap().execute_batch(AS_FORMAT_2).unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    commit(&store, puts(&done[3..])).await;
+    let mut expected = EndedCounts::default();
+    done.iter().for_each(|run| expected.add(run));
+    assert_eq!(store.ended().await.unwrap(), expected);
 }
 
 #[tokio::test]

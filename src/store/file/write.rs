@@ -195,7 +195,9 @@ fn spec(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<i64> 
     let row = match find(to)? {
         Some(row) => row,
         None => {
-            to.prepare_cached("INSERT INTO specs (digest, body) VALUES (?1, ?2)")?.execute(params![id, body])?;
+            let sql = "INSERT INTO specs (digest, body, task_definition, cluster) VALUES (?1, ?2, ?3, ?4)";
+            let task = &run.spec.run_task;
+            to.prepare_cached(sql)?.execute(params![id, body, task.task_definition_name(), task.cluster_name()])?;
             to.last_insert_rowid()
         }
     };
@@ -247,7 +249,7 @@ mod tests {
     #[test]
     fn specs_that_nobody_uses_make_room_and_those_in_use_stay() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, body BLOB)").unwrap();
+        connection.execute_batch("CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, body BLOB, task_definition TEXT, cluster TEXT)").unwrap();
         let mut known = Known::default();
         let [used, new] = [runs(1).remove(0), runs(1).remove(0)];
         assert!(!Arc::ptr_eq(&used.spec, &new.spec));

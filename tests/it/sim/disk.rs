@@ -6,7 +6,7 @@ use std::sync::Arc;
 use taskwatch::core::notification::{Destination, Notification};
 use taskwatch::core::run::{Run, Stage};
 use taskwatch::core::time::Timestamp;
-use taskwatch::store::{Change, Contents, Key, Page, Posted, Query, Runs};
+use taskwatch::store::{Change, Contents, EndedCounts, Key, Page, Posted, Query, Runs};
 use uuid::Uuid;
 
 use super::world::State;
@@ -73,6 +73,12 @@ impl Disk {
         let items: Vec<Run> = self.runs.values().rev().filter(fits).take(limit).cloned().collect();
         let next = items.last().filter(|_| items.len() == limit).map(|run| run.id);
         Page { items, next }
+    }
+
+    pub(super) fn ended(&self) -> EndedCounts {
+        let mut ended = EndedCounts::default();
+        self.runs.values().for_each(|run| ended.add(run));
+        ended
     }
 
     pub(super) fn of_request(&self, name: &str) -> impl Iterator<Item = &Run> {

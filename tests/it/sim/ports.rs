@@ -10,7 +10,7 @@ use taskwatch::cell::ports::{
 use taskwatch::core::notification::{Destination, Notification};
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
-use taskwatch::store::{Capabilities, Change, Contents, Key, Page, Posted, Query, Store, StoreError};
+use taskwatch::store::{Capabilities, Change, Contents, EndedCounts, Key, Page, Posted, Query, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -252,6 +252,10 @@ impl Store for Life {
 
     fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
         self.disk(move |state| Ok(state.disk.finished(&query))).boxed()
+    }
+
+    fn ended(&self) -> BoxFuture<'_, Result<EndedCounts, StoreError>> {
+        self.disk(|state| Ok(state.disk.ended())).boxed()
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -8,7 +8,9 @@ use futures::future::{BoxFuture, FutureExt as _};
 use taskwatch::core::notification::Destination;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
-use taskwatch::store::{Capabilities, Change, Contents, Key, MemoryStore, Page, Posted, Query, Store, StoreError};
+use taskwatch::store::{
+    Capabilities, Change, Contents, EndedCounts, Key, MemoryStore, Page, Posted, Query, Store, StoreError,
+};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -160,6 +162,10 @@ impl Store for FakeStore {
     fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
         let limit = self.shorter(query.limit);
         self.kept.finished(Query { limit, ..query })
+    }
+
+    fn ended(&self) -> BoxFuture<'_, Result<EndedCounts, StoreError>> {
+        self.kept.ended()
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
