@@ -37,22 +37,22 @@ use uuid::Uuid;
 pub use admit::{SubmitError, Submitted};
 pub use clock::Clock;
 pub use config::{CellConfig, CellError, Ports, Sizes};
-pub use control::{Limits, LimitsChange, LimitsError, Pause};
+pub use control::{Limits, LimitsChange, LimitsError, Pause, Paused};
 pub use deliver::DeliveryFailure;
 pub use ids::Ids;
-pub use launch::Pace;
+pub use launch::{Pace, WaitReason, WaitingFor};
 pub use operate::RedriveError;
 pub use readiness::Hindrance;
 pub use view::{
-    BUCKET, BUCKETS, Bucket, Count, Counters, Numbered, Phases, Quantiles, RunChange, RunPage, STEPS, Steps, Times,
-    Totals, Vitals,
+    BUCKET, BUCKETS, Bucket, Count, Counters, Numbered, Phases, Quantiles, RunChange, RunCounts, RunPage, STEPS, Steps,
+    Times, Totals, Vitals,
 };
 
 use crate::core::breaker::OpenBreaker;
 use crate::core::request::RunRequest;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
-use crate::store::{Query, StoreError};
+use crate::store::{Page, Query, StoreError};
 use build::Parts;
 
 /// A running cell. Clones are the same cell.
@@ -146,6 +146,14 @@ impl Cell {
         self.parts.lookup.find(name).await
     }
 
+    /// The same, at most `limit` of them in the order of their index, from index `from` on: an array has 10,000 at most.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn find_page(&self, name: &str, from: u32, limit: usize) -> Result<Page<Run, u32>, StoreError> {
+        self.parts.lookup.page(name, from, limit).await
+    }
+
     /// The runs that fit, newest first, a page at a time. The order is that of submission and never changes, so pages neither
     /// repeat nor leave out a run that fits all the while.
     ///
@@ -153,6 +161,11 @@ impl Cell {
     /// The store cannot be read.
     pub async fn list(&self, query: Query) -> Result<RunPage, StoreError> {
         self.parts.lookup.list(query).await
+    }
+
+    /// For each run why it has no task yet, as things are now; `None` for one that has a task or has ended.
+    pub fn waiting_for(&self, runs: &[Run]) -> Vec<Option<WaitingFor>> {
+        self.parts.wait_reasons.of(runs)
     }
 
     /// Waits until a run has ended.
@@ -250,7 +263,6 @@ impl Cell {
         let at = parts.clock.now();
         Vitals {
             at,
-            statuses: parts.runs.by_status(),
             waiting: parts.waiting.by_queue(),
             in_flight: parts.runs.live(),
             outbox: parts.delivery.undelivered(),
@@ -260,6 +272,11 @@ impl Cell {
             minutes: parts.stats.buckets(at),
             totals: parts.stats.totals(),
         }
+    }
+
+    /// How many runs there are, by status and by class of failure.
+    pub async fn counts(&self) -> RunCounts {
+        self.parts.counting.now().await
     }
 
     /// How much it holds in memory.

@@ -145,6 +145,12 @@ impl Attempts {
         self.0.last().map_or(0, |last| usize::try_from(last.number).unwrap_or(usize::MAX)).max(self.0.len())
     }
 
+    /// How many were launched: of the others RunTask was never called.
+    pub fn launched(&self) -> usize {
+        let never = |attempt: &&Attempt| attempt.stage == Stage::Waiting || attempt.launched_at.is_none();
+        self.total() - self.0.iter().filter(never).count()
+    }
+
     /// How many are left out, between the first and the last ones.
     pub fn omitted(&self) -> usize {
         self.total() - self.0.len()

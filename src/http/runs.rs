@@ -15,6 +15,7 @@ use super::{Api, body, view};
 use crate::cell::RedriveError;
 use crate::core::filter::RunFilter;
 use crate::core::run::{Run, Status};
+use crate::core::time::Timestamp;
 use crate::store::Query;
 
 /// Runs in one answer: the default and the most.
@@ -36,12 +37,22 @@ pub(super) struct Filter {
     /// Of this queue.
     #[param(nullable = false)]
     queue: Option<String>,
-    /// Whose newest failure has this among its names: error, stop code, class or transience.
+    /// Whose newest failure has this among its names: error, stop code, class or transience. In capitals or not, and with or
+    /// without `Taskwatch.`, `States.` or `ECS.` before it.
     #[param(nullable = false)]
     error: Option<String>,
-    /// Of this name; of an array request's, all its runs.
+    /// Of this name; of an array request's, all its runs. With `*` (any characters) or `?` (one) it is a pattern.
     #[param(nullable = false)]
     name: Option<String>,
+    /// Whose request names this task definition: `family:revision`, its ARN, or a `family` for every revision.
+    #[param(nullable = false)]
+    task_definition: Option<String>,
+    /// Whose request names this cluster.
+    #[param(nullable = false)]
+    cluster: Option<String>,
+    /// Submitted at this instant or later.
+    #[param(nullable = false, format = DateTime)]
+    since: Option<String>,
     /// Most runs in the answer.
     #[param(nullable = false, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
@@ -54,7 +65,7 @@ pub(super) struct Filter {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RunList {
-    /// Newest first.
+    /// Newest first. Where runs that fit are rare a page may have few or none, and still not be the last.
     runs: Vec<Brief>,
     /// Goes on where this page ends; null on the last one.
     next_token: Option<String>,
@@ -109,12 +120,15 @@ pub(super) async fn list(State(api): State<Api>, Params(filter): Params<Filter>)
         queue: filter.queue,
         error: filter.error,
         name: filter.name,
+        task_definition: filter.task_definition,
+        cluster: filter.cluster,
+        since: filter.since.as_deref().map(instant).transpose()?,
     };
     let before = filter.next_token.as_deref().map(before).transpose()?;
     let query = Query { filter: wanted, before, limit };
     let page = api.cell.list(query).await?;
     let next_token = page.next.map(|id| id.to_string());
-    Ok(Json(RunList { runs: page.runs.iter().map(view::brief).collect(), next_token }))
+    Ok(Json(RunList { runs: view::briefs(&api.cell, &page.runs), next_token }))
 }
 
 fn page_size(limit: Option<usize>) -> Result<usize, ApiError> {
@@ -135,6 +149,11 @@ pub(super) fn statuses(text: &str) -> Result<Vec<Status>, ApiError> {
         })
     };
     text.split(',').map(|name| status(name.trim())).collect()
+}
+
+fn instant(text: &str) -> Result<Timestamp, ApiError> {
+    let wrong = || ApiError::invalid(format!("since is {text:?}: expected an instant such as 2026-11-22T02:00:00Z"));
+    Timestamp::parse(text).ok_or_else(wrong)
 }
 
 fn before(token: &str) -> Result<Uuid, ApiError> {
@@ -159,15 +178,16 @@ pub(super) async fn show(
 ) -> Result<Json<Shown>, ApiError> {
     let limit = page_size(part.limit)?;
     let after = part.next_token.map(|token| token.parse::<u32>().map_err(|_| wrong_token())).transpose()?;
-    let found = find(&api, &run).await?;
-    let full = |run: &Run| view::full(run, api.cell.name());
-    if let ([one], None) = (found.as_slice(), after) {
-        return Ok(Json(Shown::One(Box::new(full(one)))));
+    let page = api.cell.find_page(&run, after.map_or(0, |after| after.saturating_add(1)), limit).await?;
+    if page.items.is_empty() && after.is_none() {
+        return Err(unknown(&run));
     }
-    let rest = &found[found.partition_point(|run| after.is_some_and(|after| run.index <= after))..];
-    let page = &rest[..rest.len().min(limit)];
-    let next_token = page.last().filter(|_| page.len() < rest.len()).map(|last| last.index.to_string());
-    Ok(Json(Shown::Many(ArrayPage { runs: page.iter().map(full).collect(), next_token })))
+    let mut runs = view::fulls(&api.cell, &page.items);
+    if let (1, None, None) = (runs.len(), page.next, after) {
+        return Ok(Json(Shown::One(Box::new(runs.remove(0)))));
+    }
+    let next_token = page.items.last().filter(|_| page.next.is_some()).map(|last| last.index.to_string());
+    Ok(Json(Shown::Many(ArrayPage { runs, next_token })))
 }
 
 /// Why to stop.
@@ -201,7 +221,8 @@ pub(super) async fn stop(
     let ids: Vec<Uuid> = found.iter().map(|run| run.id).collect();
     api.cell.stop_all(&ids, &reason).await;
     let now = |run: Run| api.cell.run(run.id).unwrap_or(run);
-    let runs = found.into_iter().map(|run| view::brief(&now(run))).collect();
+    let runs: Vec<Run> = found.into_iter().map(now).collect();
+    let runs = view::briefs(&api.cell, &runs);
     Ok((StatusCode::ACCEPTED, Json(Changed { runs })))
 }
 
@@ -227,7 +248,7 @@ pub(super) async fn redrive(
     let ids: Vec<Uuid> = find(&api, &run).await?.iter().map(|run| run.id).collect();
     for redriven in api.cell.redrive_all(&ids).await {
         match redriven {
-            Ok(run) => runs.push(view::brief(&run)),
+            Ok(run) => runs.push(run),
             Err(error @ (RedriveError::NotRedrivable { .. } | RedriveError::Gone)) => drop(why.get_or_insert(error)),
             Err(error) => drop(failed.get_or_insert(error)),
         }
@@ -235,15 +256,19 @@ pub(super) async fn redrive(
     // Those that were begun again are told of; a second call takes up the others.
     match failed.or(why) {
         Some(error) if runs.is_empty() => Err(error.into()),
-        _ => Ok((StatusCode::ACCEPTED, Json(Changed { runs }))),
+        _ => Ok((StatusCode::ACCEPTED, Json(Changed { runs: view::briefs(&api.cell, &runs) }))),
     }
 }
 
 async fn find(api: &Api, run: &str) -> Result<Vec<Run>, ApiError> {
     let mut found = api.cell.find(run).await?;
     if found.is_empty() {
-        return Err(ApiError::not_found(format!("{run:?} is neither the id nor the name of a run of this cell")));
+        return Err(unknown(run));
     }
     found.sort_by_key(|run| run.index);
     Ok(found)
+}
+
+fn unknown(run: &str) -> ApiError {
+    ApiError::not_found(format!("{run:?} is neither the id nor the name of a run of this cell"))
 }

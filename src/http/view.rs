@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::cell::RunChange;
+use crate::cell::{Cell, RunChange, WaitingFor};
 use crate::core::failure::{Class, Transience};
 use crate::core::ids::TaskArn;
 use crate::core::request::Goal;
@@ -33,10 +33,19 @@ pub(super) struct Brief {
     queue: String,
     /// As the request names it.
     task_definition: String,
-    /// How many attempts it has had.
-    attempts: u32,
+    /// As the request names it.
+    cluster: String,
+    /// How many attempts were launched: 0 as long as it waits for its first task.
+    attempts: usize,
     /// How often it was begun again after its end.
     redrives: u32,
+    /// When it was last begun again: how long it took counts from here, else from `submittedAt`.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    redriven_at: Option<Timestamp>,
+    /// Why it has no task yet: while it is `QUEUED` or `PENDING_RETRY`, and not in the stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    waiting_for: Option<WaitingFor>,
     /// The newest attempt's task.
     #[schema(value_type = Option<String>)]
     task_arn: Option<TaskArn>,
@@ -68,8 +77,11 @@ impl From<&RunChange> for Brief {
             is_final: change.is_final,
             queue: change.spec.queue.clone(),
             task_definition: change.spec.run_task.task_definition().to_owned(),
-            attempts: change.attempt,
+            cluster: change.spec.run_task.cluster().to_owned(),
+            attempts: change.launched,
             redrives: change.redrives,
+            redriven_at: change.redriven_at,
+            waiting_for: None,
             task_arn: change.task_arn.clone(),
             last_status: change.last_status.clone(),
             error: change.error.clone(),
@@ -83,9 +95,10 @@ impl From<&RunChange> for Brief {
     }
 }
 
-/// A run in a list.
-pub(super) fn brief(run: &Run) -> Brief {
-    Brief::from(&RunChange::of(run))
+/// Runs in a list, as they are now.
+pub(super) fn briefs(cell: &Cell, runs: &[Run]) -> Vec<Brief> {
+    let brief = |(run, waiting_for)| Brief { waiting_for, ..Brief::from(&RunChange::of(run)) };
+    runs.iter().zip(cell.waiting_for(runs)).map(brief).collect()
 }
 
 /// A run with every attempt.
@@ -107,6 +120,10 @@ pub(super) struct Full {
     /// What to do about it.
     hint: Option<String>,
     exit_code: Option<i64>,
+    /// Why it has no task yet: while it is `QUEUED` or `PENDING_RETRY`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    waiting_for: Option<WaitingFor>,
     /// Oldest first. Of very many, the first 10 and the last 50 at least.
     attempts: Vec<Try>,
     /// How many attempts are left out, between the first and the last ones.
@@ -133,8 +150,12 @@ pub(super) struct Full {
     finished_at: Option<Timestamp>,
 }
 
-/// A run with every attempt and its times.
-pub(super) fn full(run: &Run, cell: &str) -> Full {
+/// Runs with every attempt and its times, as they are now.
+pub(super) fn fulls(cell: &Cell, runs: &[Run]) -> Vec<Full> {
+    runs.iter().zip(cell.waiting_for(runs)).map(|(run, waiting_for)| full(run, cell.name(), waiting_for)).collect()
+}
+
+fn full(run: &Run, cell: &str, waiting_for: Option<WaitingFor>) -> Full {
     let failure = run.failure().filter(|_| run.status.is_final() && run.ended_by.is_some());
     Full {
         run: run.id,
@@ -147,6 +168,7 @@ pub(super) fn full(run: &Run, cell: &str) -> Full {
         cause: failure.map(|f| f.cause.clone()),
         hint: failure.map(|f| f.hint.clone()),
         exit_code: run.attempt().and_then(|a| a.exit_code),
+        waiting_for,
         attempts: run.attempts.iter().map(Try::from).collect(),
         attempts_omitted: Some(run.attempts.omitted()).filter(|omitted| *omitted > 0),
         run_task: run.spec.run_task.masked(),

@@ -18,14 +18,15 @@ use crate::cell::follow::{
 };
 use crate::cell::health::DependencyHealth;
 use crate::cell::launch::{
-    Assignments, CallBuilder, Caller, Doubt, Governor, Launcher, Reads, Slots, StopQueue, Stopper, WaitingRuns,
+    Assignments, CallBuilder, Caller, Doubt, Governor, Launcher, Reads, Slots, StopQueue, Stopper, WaitReasons,
+    WaitingRuns,
 };
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::operate::{LIMITS_NOTE, LimitsControl, Redrive};
 use crate::cell::readiness::{QueuesHealth, Readiness};
 use crate::cell::receive::{Bounds, Handler, QueueKind, Receiving};
 use crate::cell::runs::RunIndex;
-use crate::cell::view::{Counters, Feed, Lookup, Stats, sample_counters};
+use crate::cell::view::{Counters, Counting, Feed, Lookup, Stats, sample_counters};
 use crate::cell::watermark::EventWatermark;
 use crate::core::notification::Origin;
 use crate::core::time::Timestamp;
@@ -53,6 +54,8 @@ pub(in crate::cell) struct Parts {
     pub(in crate::cell) limits_control: Arc<LimitsControl>,
     pub(in crate::cell) delivery: Arc<Delivery>,
     pub(in crate::cell) lookup: Arc<Lookup>,
+    pub(in crate::cell) counting: Counting,
+    pub(in crate::cell) wait_reasons: WaitReasons,
     pub(in crate::cell) feed: Arc<Feed>,
     pub(in crate::cell) stats: Arc<Stats>,
     pub(in crate::cell) counters: Arc<Counters>,
@@ -189,6 +192,15 @@ impl Builder {
             self.clock.clone(),
             self.wake,
         );
+        let wait_reasons = WaitReasons {
+            limits: Arc::clone(&self.limits),
+            breakers: Arc::clone(&self.breakers),
+            runs: Arc::clone(&self.runs),
+            waiting: Arc::clone(&self.waiting),
+            governor: Arc::clone(&self.governor),
+            clock: self.clock.clone(),
+        };
+        let counting = Counting::new(Arc::clone(&self.runs), Arc::clone(&self.ports.store));
         let parts = Parts {
             name: self.config.name,
             began_at: self.clock.now(),
@@ -205,6 +217,8 @@ impl Builder {
             limits_control: Arc::new(limits_control),
             delivery,
             lookup: self.lookup,
+            counting,
+            wait_reasons,
             feed: self.feed,
             stats: self.stats,
             counters: self.counters,

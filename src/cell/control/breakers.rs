@@ -50,6 +50,11 @@ pub(in crate::cell) struct Recorded<'b> {
 }
 
 impl Recorded<'_> {
+    /// Whether no circuit moved.
+    pub(in crate::cell) fn is_nothing(&self) -> bool {
+        self.note.is_none() && self.notifications.is_empty()
+    }
+
     /// Has it sent with its commit; the circuits stay locked until the commit has its place, so that notes are committed in
     /// the order they were made.
     pub(in crate::cell) fn send(self, send: impl FnOnce(Vec<Notification>, Option<Change>)) {

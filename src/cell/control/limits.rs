@@ -1,6 +1,5 @@
 //! How much a cell may do at once, and what is paused: changed while it runs, and kept over restarts.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -8,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::config::CellConfig;
 use crate::core::name;
+use crate::core::time::Timestamp;
+
+/// What is kept of who pauses something, and of why.
+const SAID_CHARS: usize = 200;
 
 /// Runs that are not launched for now: they wait as `QUEUED`, and it costs them no attempt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -32,8 +35,7 @@ impl Pause {
     pub(in crate::cell) fn is_for(&self, definition: &str) -> bool {
         match self {
             Self::Queue(_) => false,
-            Self::TaskDefinition(name) if name.contains(':') => definition == *name,
-            Self::TaskDefinition(family) => definition.split(':').next() == Some(family),
+            Self::TaskDefinition(name) => name::is_of_definition(name, definition),
         }
     }
 
@@ -42,6 +44,27 @@ impl Pause {
             Self::Queue(name) | Self::TaskDefinition(name) => name,
         }
     }
+}
+
+/// A pause in force: what is paused, and what is known of who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Paused {
+    /// What is paused.
+    #[serde(flatten)]
+    pub what: Pause,
+    /// Since when; releases that did not keep it left it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    pub since: Option<Timestamp>,
+    /// Who paused it, as they named themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub by: Option<String>,
+    /// Why, as they said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<String>,
 }
 
 /// What is in force.
@@ -57,7 +80,7 @@ pub struct Limits {
     /// Most tasks in PROVISIONING in a cluster.
     pub max_provisioning: usize,
     /// What is paused.
-    pub pauses: Vec<Pause>,
+    pub pauses: Vec<Paused>,
 }
 
 /// A change to the limits; what is left out stays.
@@ -81,6 +104,10 @@ pub struct LimitsChange {
     pub pause: Vec<Pause>,
     /// What is to be launched again; a task definition also if it was paused because it failed repeatedly.
     pub resume: Vec<Pause>,
+    /// Who asks for it: kept with what is paused, and logged. The first 200 characters.
+    pub by: Option<String>,
+    /// Why: kept with what is paused, and logged. The first 200 characters.
+    pub reason: Option<String>,
 }
 
 /// Why limits cannot be changed.
@@ -107,7 +134,7 @@ pub(in crate::cell) struct LimitOverrides {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_provisioning: Option<usize>,
     #[serde(alias = "holds")]
-    pauses: BTreeSet<Pause>,
+    pauses: Vec<Paused>,
 }
 
 impl LimitOverrides {
@@ -131,11 +158,12 @@ impl LimitOverrides {
             run_task_burst: self.run_task_burst.unwrap_or(settings.run_task_burst),
             max_in_flight: self.max_in_flight.unwrap_or(settings.max_in_flight),
             max_provisioning: self.max_provisioning.unwrap_or(settings.max_provisioning),
-            pauses: self.pauses.iter().cloned().collect(),
+            pauses: self.pauses.clone(),
         }
     }
 
-    pub(in crate::cell) fn changed(&self, change: LimitsChange) -> Result<Self, LimitsError> {
+    /// These with a change of this instant.
+    pub(in crate::cell) fn changed(&self, change: LimitsChange, now: Timestamp) -> Result<Self, LimitsError> {
         let wrong = |what: &str, value: String, allowed: &str| {
             Err(LimitsError::Wrong(format!("{what} is {value}: expected {allowed}")))
         };
@@ -157,13 +185,21 @@ impl LimitOverrides {
         if change.pause.iter().chain(&change.resume).any(|pause| pause.name().trim().is_empty()) {
             return wrong("a name in pause or resume", "empty".into(), "a queue or a task definition");
         }
-        let (resume, pause) =
-            (change.resume.into_iter().map(Pause::plainly), change.pause.into_iter().map(Pause::plainly));
+        let resume: Vec<Pause> = change.resume.into_iter().map(Pause::plainly).collect();
         let mut pauses = self.pauses.clone();
-        for pause in resume {
-            pauses.remove(&pause);
+        pauses.retain(|paused| !resume.contains(&paused.what));
+        let [by, reason] = [change.by, change.reason].map(said);
+        for what in change.pause.into_iter().map(Pause::plainly) {
+            match pauses.iter_mut().find(|paused| paused.what == what) {
+                // It is paused since it was; who says so now, and why, is news.
+                Some(paused) => {
+                    paused.by = by.clone().or(paused.by.take());
+                    paused.reason = reason.clone().or(paused.reason.take());
+                }
+                None => pauses.push(Paused { what, since: Some(now), by: by.clone(), reason: reason.clone() }),
+            }
         }
-        pauses.extend(pause);
+        pauses.sort_by(|a, b| a.what.cmp(&b.what));
         let base = if change.reset { &Self::default() } else { self };
         Ok(Self {
             run_task_rate: change.run_task_rate.or(base.run_task_rate),
@@ -173,6 +209,12 @@ impl LimitOverrides {
             pauses,
         })
     }
+}
+
+/// What somebody said, in one line of bounded length; `None` for nothing.
+fn said(text: Option<String>) -> Option<String> {
+    let text: String = text?.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID_CHARS).collect();
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// The limits of the cell's settings.
@@ -231,6 +273,8 @@ impl EffectiveLimits {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
     fn queue(name: &str) -> Pause {
         Pause::Queue(name.into())
     }
@@ -239,12 +283,13 @@ mod tests {
     fn what_is_left_out_stays_and_a_reset_goes_back_to_the_settings() {
         let config = Settings::of(&CellConfig::new("c"));
         let change = LimitsChange { run_task_rate: Some(2.5), pause: vec![queue("a")], ..LimitsChange::default() };
-        let first = LimitOverrides::default().changed(change).unwrap();
-        let second = first.changed(LimitsChange { max_in_flight: Some(7), ..LimitsChange::default() }).unwrap();
+        let first = LimitOverrides::default().changed(change, NOW).unwrap();
+        let second = first.changed(LimitsChange { max_in_flight: Some(7), ..LimitsChange::default() }, NOW).unwrap();
         let limits = second.effective(&config);
         assert_eq!((limits.run_task_rate, limits.run_task_burst, limits.max_in_flight), (2.5, 100, 7));
-        assert_eq!(limits.pauses, [queue("a")]);
-        let third = second.changed(LimitsChange { reset: true, run_task_burst: Some(3), ..LimitsChange::default() });
+        assert_eq!(limits.pauses.iter().map(|paused| &paused.what).collect::<Vec<_>>(), [&queue("a")]);
+        let third =
+            second.changed(LimitsChange { reset: true, run_task_burst: Some(3), ..LimitsChange::default() }, NOW);
         let limits = third.unwrap().effective(&config);
         assert_eq!((limits.run_task_rate, limits.run_task_burst, limits.pauses.len()), (20.0, 3, 1));
     }
@@ -252,11 +297,33 @@ mod tests {
     #[test]
     fn an_arn_and_its_family_and_revision_are_one_pause() {
         let arn = Pause::TaskDefinition("arn:aws:ecs:eu-west-1:1:task-definition/etl:7".into());
-        let paused =
-            LimitOverrides::default().changed(LimitsChange { pause: vec![arn], ..LimitsChange::default() }).unwrap();
+        let paused = LimitOverrides::default()
+            .changed(LimitsChange { pause: vec![arn], ..LimitsChange::default() }, NOW)
+            .unwrap();
         let resume = vec![Pause::TaskDefinition("etl:7".into())];
-        let free = paused.changed(LimitsChange { resume, ..LimitsChange::default() }).unwrap();
+        let free = paused.changed(LimitsChange { resume, ..LimitsChange::default() }, NOW).unwrap();
         assert_eq!((paused.pauses.len(), free.pauses.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_pause_keeps_who_when_and_why_and_a_second_one_when_it_began() {
+        let pause = |by: Option<&str>, reason: Option<&str>| LimitsChange {
+            pause: vec![queue("a")],
+            by: by.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+            ..LimitsChange::default()
+        };
+        let first = LimitOverrides::default().changed(pause(Some("ops\n@host"), Some(&"x".repeat(300))), NOW).unwrap();
+        let later = NOW.plus(std::time::Duration::from_secs(60));
+        let again = first.changed(pause(None, Some("other")), later).unwrap();
+        let expected = |reason: String| {
+            [Paused { what: queue("a"), since: Some(NOW), by: Some("ops @host".into()), reason: Some(reason) }]
+        };
+        assert_eq!(first.pauses, expected("x".repeat(200)));
+        assert_eq!(again.pauses, expected("other".into()));
+        assert_eq!(first.changed(pause(None, None), later).unwrap(), first, "it changes nothing");
+        let note = serde_json::to_string(&again).unwrap();
+        assert_eq!(LimitOverrides::read(Some(&note)), again);
     }
 
     #[test]
@@ -268,7 +335,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_by_name() {
-        let refused = |change| LimitOverrides::default().changed(change).unwrap_err().to_string();
+        let refused = |change| LimitOverrides::default().changed(change, NOW).unwrap_err().to_string();
         let rate = |rate| refused(LimitsChange { run_task_rate: Some(rate), ..LimitsChange::default() });
         assert!(rate(0.0).contains("runTaskRate is 0") && rate(f64::NAN).contains("NaN"));
         assert!(refused(LimitsChange { max_in_flight: Some(0), ..LimitsChange::default() }).contains("maxInFlight"));

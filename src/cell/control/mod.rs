@@ -5,4 +5,4 @@ mod limits;
 
 pub(super) use breakers::{BreakerControl, time_probes};
 pub(super) use limits::{EffectiveLimits, LimitOverrides};
-pub use limits::{Limits, LimitsChange, LimitsError, Pause};
+pub use limits::{Limits, LimitsChange, LimitsError, Pause, Paused};

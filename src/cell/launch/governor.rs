@@ -242,6 +242,13 @@ impl Governor {
         &self.retrying[kind as usize]
     }
 
+    /// For how long the target's cluster is left alone, because too many tasks wait for instances in it.
+    pub(in crate::cell) fn blocked_for(&self, place: &Place) -> Option<Duration> {
+        let (state, now) = (self.state(), Instant::now());
+        let block = state.blocks.get(&(place.kind, place.cluster.clone()))?;
+        Some(block.until.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
+    }
+
     /// How fast things go now.
     pub(in crate::cell) fn paces(&self) -> Vec<Pace> {
         let state = self.state();

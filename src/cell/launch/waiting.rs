@@ -61,7 +61,7 @@ impl WaitingRuns {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let now = (self.limits.version(), self.breakers.version());
         if queue.keeps_to.0 != now.0 {
-            queue.waiting.set_pauses(self.limits.current().pauses.iter().cloned().collect());
+            queue.waiting.set_pauses(self.limits.current().pauses.iter().map(|paused| paused.what.clone()).collect());
         }
         if queue.keeps_to.1 != now.1 {
             queue.waiting.set_breakers(self.breakers.snapshot());

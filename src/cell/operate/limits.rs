@@ -37,19 +37,32 @@ impl LimitsControl {
     pub(in crate::cell) async fn change(&self, change: LimitsChange) -> Result<Arc<Limits>, LimitsError> {
         let _one_at_a_time = self.one_at_a_time.lock().await;
         let resumed: Vec<Pause> = change.resume.iter().cloned().map(Pause::plainly).collect();
-        let next = self.limits.overrides().changed(change)?;
+        let (by, reason) = (change.by.clone(), change.reason.clone());
+        let known = self.limits.overrides();
+        let next = known.changed(change, self.clock.now())?;
         let text = serde_json::to_string(&next).map_err(|e| LimitsError::Wrong(e.to_string()))?;
-        let (mut commit, pending) = Commit::of(vec![Change::Note { name: NOTE, text }]);
+        let (commit, pending) = Commit::of(vec![Change::Note { name: NOTE, text }]);
         let permit = self.pipeline.reserve().await.ok_or(LimitsError::Closed)?;
-        self.breakers.resume(&resumed, self.clock.now()).send(|notifications, note| {
-            commit.post(notifications);
-            note.into_iter().for_each(|note| commit.push(note));
-            permit.send(commit);
-        });
+        if !self.send(commit, &resumed, next != known, |commit| permit.send(commit)) {
+            return Ok(self.limits.current());
+        }
         pending.durable().await.ok_or(LimitsError::Closed)?;
         let limits = self.limits.set(next);
-        tracing::info!(limits = serde_json::to_string(&*limits).unwrap_or_default(), "limits were changed");
+        tracing::info!(limits = serde_json::to_string(&*limits).unwrap_or_default(), by, reason, "limits were changed");
         self.wake_launcher.notify_one();
         Ok(limits)
+    }
+    /// Has the change sent with what it means for circuit breakers; false if it changes nothing.
+    fn send(&self, mut commit: Commit, resumed: &[Pause], changes: bool, send: impl FnOnce(Commit)) -> bool {
+        let recorded = self.breakers.resume(resumed, self.clock.now());
+        let moves = changes || !recorded.is_nothing();
+        if moves {
+            recorded.send(|notifications, note| {
+                commit.post(notifications);
+                note.into_iter().for_each(|note| commit.push(note));
+                send(commit);
+            });
+        }
+        moves
     }
 }

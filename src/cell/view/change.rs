@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::core::failure::Class;
-use crate::core::filter::Filtered;
+use crate::core::filter::{Filtered, is_named};
 use crate::core::ids::TaskArn;
 use crate::core::request::RunSpec;
 use crate::core::run::{Run, Status};
@@ -27,6 +27,8 @@ pub struct RunChange {
     pub spec: Arc<RunSpec>,
     /// The number of its newest attempt.
     pub attempt: u32,
+    /// How many attempts were launched.
+    pub launched: usize,
     /// That attempt's task.
     pub task_arn: Option<TaskArn>,
     /// The exit code that decided.
@@ -39,6 +41,8 @@ pub struct RunChange {
     pub retry_at: Option<Timestamp>,
     /// How often it was begun again after its end.
     pub redrives: u32,
+    /// When it was last begun again.
+    pub redriven_at: Option<Timestamp>,
     /// The task's last status seen.
     pub last_status: Option<TaskStatus>,
     /// The newest attempt's failure.
@@ -60,12 +64,14 @@ impl RunChange {
             is_final: run.status.is_final(),
             spec: Arc::clone(&run.spec),
             attempt: last.map_or(0, |a| a.number),
+            launched: run.attempts.launched(),
             task_arn: last.and_then(|a| a.task_arn.clone()),
             exit_code: last.and_then(|a| a.exit_code),
             submitted_at: run.submitted_at,
             finished_at: run.finished_at,
             retry_at: run.retry_at,
             redrives: run.redrives,
+            redriven_at: run.redriven_at,
             last_status: last.and_then(|a| a.last_status.clone()),
             error: run.failure().map(|f| f.error.clone()),
             class: run.failure().map(|f| f.class),
@@ -88,7 +94,19 @@ impl Filtered for RunChange {
     }
 
     fn failed_with(&self, error: &str) -> bool {
-        self.error.as_deref() == Some(error)
+        self.error.as_deref().is_some_and(|known| is_named(error, known))
+    }
+
+    fn task_definition(&self) -> &str {
+        self.spec.run_task.task_definition()
+    }
+
+    fn cluster(&self) -> &str {
+        self.spec.run_task.cluster()
+    }
+
+    fn submitted_at(&self) -> Timestamp {
+        self.submitted_at
     }
 }
 

@@ -1,6 +1,6 @@
 //! Finds runs: in memory, else in the store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -8,7 +8,14 @@ use uuid::Uuid;
 use crate::cell::runs::RunIndex;
 use crate::core::name;
 use crate::core::run::Run;
-use crate::store::{Key, Store, StoreError, find_all};
+use crate::store::{Key, Page, Store, StoreError, find_all};
+
+/// A run in memory.
+struct Known {
+    id: Uuid,
+    /// It is the only one of its request.
+    is_alone: bool,
+}
 
 /// Finds runs.
 pub(in crate::cell) struct Lookup {
@@ -45,6 +52,60 @@ impl Lookup {
         Ok(found)
     }
 
+    /// At most `limit` of the runs that an id, a name, or the name of an array stands for, in the order of their index, from
+    /// index `from` on.
+    pub(in crate::cell) async fn page(
+        &self,
+        name: &str,
+        from: u32,
+        limit: usize,
+    ) -> Result<Page<Run, u32>, StoreError> {
+        let is_request = name::request_of(name) == name && Uuid::parse_str(name).is_err();
+        if !is_request {
+            return Ok(part(self.find(name).await?, from, limit));
+        }
+        let known = self.indexes(name);
+        let mut runs: BTreeMap<u32, Run> = BTreeMap::new();
+        let is_complete = known.get(&0).is_some_and(|first| first.is_alone);
+        if !is_complete && self.store.capabilities().ended_runs {
+            self.add_stored(name, (from, limit), &known, &mut runs).await?;
+        }
+        // What memory has is newer than what the store has; of that, no more is cloned than may be in the page.
+        let in_memory = known.range(from..).take(limit.saturating_add(1));
+        runs.extend(in_memory.filter_map(|(index, run)| Some((*index, self.runs.read(run.id, Run::clone)?))));
+        Ok(part(runs.into_values().collect(), from, limit))
+    }
+
+    /// Where the runs of a request's name are in memory.
+    fn indexes(&self, name: &str) -> BTreeMap<u32, Known> {
+        let known = |id: Uuid| self.runs.read(id, |run| (run.index, Known { id, is_alone: run.name == name }));
+        self.runs.of_name(name).into_iter().filter_map(known).collect()
+    }
+
+    /// Adds the runs of a page that only the store has, and one more.
+    async fn add_stored(
+        &self,
+        name: &str,
+        (mut from, limit): (u32, usize),
+        known: &BTreeMap<u32, Known>,
+        runs: &mut BTreeMap<u32, Run>,
+    ) -> Result<(), StoreError> {
+        let first = from;
+        loop {
+            let key = Key::Request { name: name.to_owned(), from };
+            let page = self.store.find(key, limit.saturating_add(1)).await?;
+            runs.extend(
+                page.items.into_iter().filter(|run| !known.contains_key(&run.index)).map(|run| (run.index, run)),
+            );
+            let Some(next) = page.next else { return Ok(()) };
+            // Up to there both have given what they have.
+            if runs.range(..next).count() + known.range(first..next.max(first)).count() > limit {
+                return Ok(());
+            }
+            from = next;
+        }
+    }
+
     /// Every run of a request's name, in order. Of an array some may have ended long ago: the store has those.
     pub(in crate::cell) async fn of_request(&self, name: &str) -> Result<Vec<Run>, StoreError> {
         let ids = self.runs.of_name(name);
@@ -76,4 +137,12 @@ impl Lookup {
         let ids = if name == request { Vec::new() } else { self.runs.of_name(request) };
         ids.into_iter().find_map(|id| self.runs.read(id, this).flatten())
     }
+}
+
+/// The page of these runs, which are in order, that begins at an index.
+fn part(mut runs: Vec<Run>, from: u32, limit: usize) -> Page<Run, u32> {
+    runs.retain(|run| run.index >= from);
+    let next = runs.get(limit).map(|run| run.index);
+    runs.truncate(limit);
+    Page { items: runs, next }
 }

@@ -59,7 +59,8 @@ export function show({ limits }) {
     ([, label]) => el("div", {}, el("dt", {}, label), el("dd", { class: "number" })),
     (row, [name, , format]) => setText(row.lastElementChild, format(limits[name])));
   reconcile(pauses, limits.pauses, key, (pause) => {
-    const resume = () => change({ resume: [pause] }, `Resumed ${title(pause)}.`);
+    const { queue, taskDefinition } = pause;
+    const resume = () => change({ resume: [{ queue, taskDefinition }] }, `Resumed ${title(pause)}.`);
     return el("li", {}, el("span", { class: "paused" }, `Paused: ${title(pause)}`),
       el("button", { type: "button", onclick: resume, "aria-label": `Resume ${title(pause)}` }, "Resume"));
   });

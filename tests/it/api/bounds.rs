@@ -259,24 +259,33 @@ async fn what_aws_said_is_told_to_those_who_may_ask() {
 #[tokio::test]
 async fn pauses_and_limits_by_api_and_command_line() {
     let served = serve(World::new(), None).await;
-    let output = served.command(&["pause", "--queue", "team-a", "--task-definition", "etl:7"], "").await;
+    let pause =
+        ["pause", "--queue", "team-a", "--task-definition", "etl:7", "--by", "ops@host", "--reason", "migration"];
+    let output = served.command(&pause, "").await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("team-a"), "{output:?}");
     let (status, limits) = served.get("/v1/limits").await;
-    assert_eq!(
-        (status, &limits["pauses"]),
-        (200, &json!([{"queue": "team-a"}, {"taskDefinition": "etl:7"}])),
-        "{limits}"
-    );
+    let since = limits["pauses"][0]["since"].clone();
+    assert!(since.is_string(), "{limits}");
+    let expected = json!([
+        {"queue": "team-a", "since": since, "by": "ops@host", "reason": "migration"},
+        {"taskDefinition": "etl:7", "since": since, "by": "ops@host", "reason": "migration"}
+    ]);
+    assert_eq!((status, &limits["pauses"]), (200, &expected), "{limits}");
     served.post("/v1/runs", "application/json", request(json!({"name": "held", "queue": "team-a"})).to_string()).await;
     served.post("/v1/runs", "application/json", request(json!({"name": "free"})).to_string()).await;
     eventually("the free one's task", || served.world.ecs.tasks().len() == 1).await;
     settle().await;
     let (_, held) = served.get("/v1/runs/held").await;
     assert_eq!((&held["status"], &held["attempts"][0]["stage"]), (&json!("QUEUED"), &json!("Waiting")), "{held}");
+    let waiting = json!({"reason": "QUEUE_PAUSED", "since": since, "by": "ops@host", "until": null,
+        "text": format!("queue team-a is paused by ops@host since {}: migration", since.as_str().unwrap_or_default())});
+    assert_eq!(held["waitingFor"], waiting);
+    let (_, listed) = served.get("/v1/runs?queue=team-a").await;
+    assert_eq!((&listed["runs"][0]["waitingFor"], &listed["runs"][0]["attempts"]), (&waiting, &json!(0)), "{listed}");
     let output = served.command(&["resume", "--queue", "team-a", "--output", "json"], "").await;
     let limits: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(limits["pauses"], json!([{"taskDefinition": "etl:7"}]));
+    assert_eq!((&limits["pauses"][0]["taskDefinition"], &limits["pauses"][1]), (&json!("etl:7"), &json!(null)));
     eventually("the held one's task", || served.world.ecs.tasks().len() == 2).await;
     let patch = async |body: &str| {
         let sent = served.client.patch(served.url("/v1/limits")).header("content-type", "application/json");

@@ -13,3 +13,4 @@ mod requests;
 mod restart;
 mod store;
 mod threads;
+mod waiting;

@@ -72,7 +72,7 @@ async fn stop_redrive_pause_and_resume_ask_first() {
     browser.sees("Pause queue team-a?");
     browser.value(&format!("{}.click()", button("Pause")));
     browser.sees("Paused: queue team-a");
-    assert_eq!(served.get("/v1/limits").await.1["pauses"], json!([{"queue": "team-a"}]));
+    assert_eq!(served.get("/v1/limits").await.1["pauses"][0]["queue"], "team-a");
     browser.value(&format!("{}.click()", button("Resume")));
     browser.sees("No operator has paused anything.");
     assert_eq!(served.get("/v1/limits").await.1["pauses"], json!([]));

@@ -1,0 +1,194 @@
+//! Why a run has no task yet.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::governor::{Governor, Pace};
+use super::waiting::WaitingRuns;
+use crate::cell::clock::Clock;
+use crate::cell::control::{BreakerControl, EffectiveLimits, Limits, Pause, Paused};
+use crate::cell::runs::RunIndex;
+use crate::cell::target::{Kind, LaunchTarget};
+use crate::core::breaker::OpenBreaker;
+use crate::core::run::{Run, Stage, Status};
+use crate::core::time::Timestamp;
+
+/// What a run waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum WaitReason {
+    /// An operator paused its queue.
+    QueuePaused,
+    /// An operator paused its task definition.
+    TaskDefinitionPaused,
+    /// The circuit breaker of its task definition is open.
+    CircuitBreaker,
+    /// As many runs have tasks as may: `maxInFlight`.
+    MaxInFlight,
+    /// As many tasks wait for instances in its cluster as may: `maxProvisioning`, or what ECS takes.
+    MaxProvisioning,
+    /// Its turn: tasks are launched at the rate that AWS and the limits allow.
+    LaunchRate,
+    /// RunTask's answer.
+    RunTask,
+    /// The time of its next attempt.
+    NextAttempt,
+}
+
+/// Why a run has no task yet: the first thing that would have to change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = WaitingFor)]
+pub struct WaitingFor {
+    /// What it waits for.
+    pub reason: WaitReason,
+    /// The same for a person, in one line.
+    pub text: String,
+    /// Since when this holds it up, where that is known.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Timestamp>,
+    /// Who paused it, as far as they said.
+    pub by: Option<String>,
+    /// When it goes on by itself: the next probe, the next attempt.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+}
+
+impl WaitingFor {
+    const fn new(reason: WaitReason, text: String) -> Self {
+        Self { reason, text, since: None, by: None, until: None }
+    }
+}
+
+/// Knows what holds runs up.
+pub(in crate::cell) struct WaitReasons {
+    pub(in crate::cell) limits: Arc<EffectiveLimits>,
+    pub(in crate::cell) breakers: Arc<BreakerControl>,
+    pub(in crate::cell) runs: Arc<RunIndex>,
+    pub(in crate::cell) waiting: Arc<WaitingRuns>,
+    pub(in crate::cell) governor: Arc<Governor>,
+    pub(in crate::cell) clock: Clock,
+}
+
+impl WaitReasons {
+    /// For each run why it has no task yet, as things are now; `None` for one that has a task or has ended.
+    pub(in crate::cell) fn of(&self, runs: &[Run]) -> Vec<Option<WaitingFor>> {
+        if !runs.iter().any(waits) {
+            return vec![None; runs.len()];
+        }
+        let now = Now {
+            reasons: self,
+            limits: self.limits.current(),
+            breakers: self.breakers.open(),
+            live: self.waiting.live(),
+            paces: self.governor.paces(),
+        };
+        runs.iter().map(|run| waits(run).then(|| now.reason(run))).collect()
+    }
+}
+
+fn waits(run: &Run) -> bool {
+    matches!(run.status, Status::Queued | Status::PendingRetry)
+}
+
+/// Everything that may hold a run up, at one moment.
+struct Now<'r> {
+    reasons: &'r WaitReasons,
+    limits: Arc<Limits>,
+    breakers: Vec<OpenBreaker>,
+    live: usize,
+    paces: Vec<Pace>,
+}
+
+impl Now<'_> {
+    fn reason(&self, run: &Run) -> WaitingFor {
+        if run.status == Status::PendingRetry {
+            return next_attempt(run);
+        }
+        if let Some(attempt) = run.attempt().filter(|attempt| attempt.stage == Stage::Launching) {
+            let text = "RunTask was called and has not answered yet".to_owned();
+            return WaitingFor { since: attempt.launched_at, ..WaitingFor::new(WaitReason::RunTask, text) };
+        }
+        let target = LaunchTarget::of(run);
+        self.paused(run, &target)
+            .or_else(|| self.broken(&target))
+            .or_else(|| self.too_many_in_flight())
+            .or_else(|| self.too_many_provisioning(&target))
+            .unwrap_or_else(|| self.turn(run, &target))
+    }
+
+    fn paused(&self, run: &Run, target: &LaunchTarget) -> Option<WaitingFor> {
+        let is_paused = |paused: &&Paused| match &paused.what {
+            Pause::Queue(queue) => *queue == run.spec.queue,
+            definition => definition.is_for(&target.definition),
+        };
+        let paused = self.limits.pauses.iter().find(is_paused)?;
+        let (reason, what) = match &paused.what {
+            Pause::Queue(name) => (WaitReason::QueuePaused, format!("queue {name}")),
+            Pause::TaskDefinition(name) => (WaitReason::TaskDefinitionPaused, format!("task definition {name}")),
+        };
+        let by = paused.by.as_deref().unwrap_or("an operator");
+        let since = paused.since.map(|at| format!(" since {at}")).unwrap_or_default();
+        let why = paused.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let text = format!("{what} is paused by {by}{since}{why}");
+        Some(WaitingFor { since: paused.since, by: paused.by.clone(), ..WaitingFor::new(reason, text) })
+    }
+
+    fn broken(&self, target: &LaunchTarget) -> Option<WaitingFor> {
+        let open = self.breakers.iter().find(|open| open.task_definition == target.definition)?;
+        let next = match open.next_probe_at {
+            Some(at) => format!("the next probe is at {at}"),
+            None => "one run is let through as a probe".to_owned(),
+        };
+        let text = format!(
+            "task definition {} is paused automatically after {} failures ({}); {next}",
+            open.task_definition, open.failures, open.error
+        );
+        let waiting = WaitingFor::new(WaitReason::CircuitBreaker, text);
+        Some(WaitingFor { since: Some(open.paused_at), until: open.next_probe_at, ..waiting })
+    }
+
+    fn too_many_in_flight(&self) -> Option<WaitingFor> {
+        let most = self.limits.max_in_flight;
+        let text = || format!("{} runs have tasks, and {most} may (maxInFlight)", self.live);
+        (self.live >= most).then(|| WaitingFor::new(WaitReason::MaxInFlight, text()))
+    }
+
+    fn too_many_provisioning(&self, target: &LaunchTarget) -> Option<WaitingFor> {
+        let (cluster, most) = (&target.cluster, self.limits.max_provisioning);
+        let waiting = |text: String| WaitingFor::new(WaitReason::MaxProvisioning, text);
+        if let Some(wait) = self.reasons.governor.blocked_for(target) {
+            let text = format!("ECS has too many tasks in PROVISIONING in cluster {cluster}; it is asked again soon");
+            return Some(WaitingFor { until: Some(self.reasons.clock.now().plus(wait)), ..waiting(text) });
+        }
+        let tasks = if target.kind == Kind::Provider { self.reasons.runs.provisioning(cluster) } else { 0 };
+        let text =
+            || format!("{tasks} tasks are in PROVISIONING in cluster {cluster}, and {most} may be (maxProvisioning)");
+        (target.kind == Kind::Provider && tasks >= most).then(|| waiting(text()))
+    }
+
+    fn turn(&self, run: &Run, target: &LaunchTarget) -> WaitingFor {
+        let (pace, what) = match target.kind {
+            Kind::Fargate => ("fargate-tasks", "tasks a second on Fargate"),
+            Kind::FargateSpot => ("fargate-spot-tasks", "tasks a second on Fargate Spot"),
+            Kind::Provider | Kind::Instances => ("run-task-calls", "RunTask calls a second"),
+        };
+        let pace = self.paces.iter().find(|known| known.what == pace);
+        let rate = pace.map(|pace| format!("{:.1}", pace.rate).trim_end_matches(".0").to_owned()).unwrap_or_default();
+        let throttled = pace.is_some_and(|pace| pace.share < 1.0);
+        let slower = if throttled { ", fewer than usual because AWS throttled RunTask" } else { "" };
+        let text = format!("its turn in queue {}: at most {rate} {what} are launched{slower}", run.spec.queue);
+        let since = run.attempt().and_then(|attempt| attempt.queued_at);
+        WaitingFor { since, ..WaitingFor::new(WaitReason::LaunchRate, text) }
+    }
+}
+
+fn next_attempt(run: &Run) -> WaitingFor {
+    let next = run.attempts.total() + 1;
+    let at = run.retry_at.map(|at| format!(" at {at}")).unwrap_or_default();
+    let after = run.failure().map(|failure| format!(", after {}", failure.error)).unwrap_or_default();
+    let text = format!("attempt {next} begins{at}{after}");
+    let since = run.attempt().and_then(|attempt| attempt.stopped_at);
+    WaitingFor { since, until: run.retry_at, ..WaitingFor::new(WaitReason::NextAttempt, text) }
+}
