@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::options::Global;
 use super::{
-    demo, doctor, explain, healthcheck, limits, local, manual, redrive, run_args, runs, serve, setup, show, submit,
-    watch,
+    demo, doctor, explain, healthcheck, limits, local, manual, pause, redrive, run_args, runs, serve, setup, show,
+    submit, watch,
 };
 
 /// Launches Amazon ECS tasks, follows them by their events, retries what a retry can cure.
@@ -51,10 +51,14 @@ pub(super) enum Command {
     #[command(after_help = redrive::REDRIVE_EXAMPLES)]
     Redrive(redrive::RedriveArgs),
     /// Launch nothing more of a queue or a task definition
-    #[command(after_help = limits::PAUSE_EXAMPLES)]
-    Pause(limits::PauseArgs),
+    #[command(after_help = pause::PAUSE_EXAMPLES)]
+    Pause(pause::PauseArgs),
     /// Launch again what was paused
-    Resume(limits::PauseArgs),
+    #[command(after_help = pause::RESUME_EXAMPLES)]
+    Resume(pause::PauseArgs),
+    /// Show or change how much a cell may do at once
+    #[command(after_help = limits::LIMITS_EXAMPLES)]
+    Limits(limits::LimitsArgs),
     /// Make or repair a cell's queues, rule, policies and topic
     #[command(after_help = setup::SETUP_EXAMPLES)]
     Setup(setup::SetupArgs),

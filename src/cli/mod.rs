@@ -19,6 +19,7 @@ mod manual;
 mod masked;
 mod options;
 mod output;
+mod pause;
 mod progress;
 mod redrive;
 mod remote;
@@ -43,7 +44,6 @@ use clap::{CommandFactory, Parser};
 
 use args::{Arguments, Command};
 use error::CliError;
-use limits::Order;
 use settings::Settings;
 
 /// For threads that wait for the system when the command has ended.
@@ -100,8 +100,9 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Watch(arguments) => watch::watch(arguments, &global, &settings).await,
         Command::Stop(arguments) => runs::stop(arguments, &global, &settings).await,
         Command::Redrive(arguments) => redrive::redrive(arguments, &global, &settings).await,
-        Command::Pause(arguments) => limits::pause_or_resume(Order::Pause, arguments, &global, &settings).await,
-        Command::Resume(arguments) => limits::pause_or_resume(Order::Resume, arguments, &global, &settings).await,
+        Command::Pause(arguments) => pause::pause(arguments, &global, &settings).await,
+        Command::Resume(arguments) => pause::resume(arguments, &global, &settings).await,
+        Command::Limits(arguments) => limits::limits(arguments, &global, &settings).await,
         Command::Local(arguments) => local::local(arguments).await,
         Command::Demo(arguments) => demo::demo(arguments, &global, &settings).await,
         Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments, &settings).await,

@@ -5,17 +5,23 @@ use serde_json::{Value, json};
 
 use super::client::Server;
 use super::error::CliError;
+use super::limits::{self, Said};
 use super::options::{Format, Global, ServerArgs};
-use super::output::{self, cell};
+use super::output::{self, plain};
 use super::settings::Settings;
 
 pub(super) const PAUSE_EXAMPLES: &str = "\
 Examples:
-  taskwatch pause --queue team-a
+  taskwatch pause --queue team-a --reason \"database migration\"
   taskwatch pause --task-definition etl:7 --task-definition report
-  taskwatch resume --queue team-a
 
-What is paused waits as QUEUED and uses up no attempt; tasks that run go on.";
+What is paused waits as QUEUED and uses up no attempt; tasks that run go on. `show` and `list --wide` say of each run who paused
+it, since when and why; `taskwatch limits` shows all that is paused.";
+
+pub(super) const RESUME_EXAMPLES: &str = "\
+Examples:
+  taskwatch resume --queue team-a
+  taskwatch resume --task-definition etl:7      # also one that was paused automatically, after repeated failures";
 
 /// `taskwatch pause` and `resume`.
 #[derive(Debug, Args)]
@@ -27,49 +33,59 @@ pub(super) struct PauseArgs {
     #[arg(long)]
     task_definition: Vec<String>,
     #[command(flatten)]
+    said: Said,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
-/// What is to become of queues and task definitions: the member of the request that says so.
-#[derive(Clone, Copy)]
-pub(super) enum Order {
-    Pause,
-    Resume,
+impl PauseArgs {
+    /// What it names, as the API does.
+    fn named(&self) -> Vec<Value> {
+        let queues = self.queue.iter().map(|name| json!({"queue": name}));
+        let definitions = self.task_definition.iter().map(|name| json!({"taskDefinition": name}));
+        queues.chain(definitions).collect()
+    }
 }
 
-pub(super) async fn pause_or_resume(
-    order: Order,
-    arguments: PauseArgs,
-    global: &Global,
-    settings: &Settings,
-) -> Result<u8, CliError> {
+pub(super) async fn pause(arguments: PauseArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
-    let queues = arguments.queue.iter().map(|name| json!({"queue": name}));
-    let definitions = arguments.task_definition.iter().map(|name| json!({"taskDefinition": name}));
-    let pauses: Vec<Value> = queues.chain(definitions).collect();
-    let body = match order {
-        Order::Pause => json!({"pause": pauses}),
-        Order::Resume => json!({"resume": pauses}),
-    };
-    let limits = server.patch(&["limits"], &body).await?;
-    let listed = |name: &str| limits[name].as_array().cloned().unwrap_or_default();
-    let paused: Vec<Value> = [listed("pauses"), listed("circuitBreakers")].concat();
-    match global.output.unwrap_or(Format::Table) {
-        Format::Json => output::json(&limits),
-        Format::Table if paused.is_empty() => output::problem("nothing is paused"),
-        Format::Table => output::table(&["PAUSED", "NAME", "WHY"], &paused, |pause| named(pause).into()),
-        Format::Text => paused.iter().for_each(|pause| output::data(&named(pause).join("\t"))),
+    let limits = server.patch(&["limits"], &arguments.said.with(json!({"pause": arguments.named()}))).await?;
+    print(&limits, global);
+    for queue in &arguments.queue {
+        warn_if_unused(&server, "queue", "queue", queue).await?;
+    }
+    for definition in &arguments.task_definition {
+        warn_if_unused(&server, "taskDefinition", "task definition", definition).await?;
     }
     Ok(0)
 }
 
-/// What kind, its name, and who or what paused it.
-fn named(pause: &Value) -> [String; 3] {
-    let why = pause["error"]
-        .as_str()
-        .map_or("by an operator".to_owned(), |error| format!("automatically, after repeated failures: {error}"));
-    match pause["queue"].as_str() {
-        Some(queue) => ["queue".to_owned(), queue.to_owned(), why],
-        None => ["task definition".to_owned(), cell(&pause["taskDefinition"]), why],
+/// A pause of a name that no run has is most likely a typing mistake.
+async fn warn_if_unused(server: &Server, parameter: &'static str, what: &str, name: &str) -> Result<(), CliError> {
+    let first = server.get(&["runs"], &[(parameter, name.to_owned()), ("limit", "1".to_owned())]).await?;
+    // A page without runs that is not the last says nothing.
+    if first["runs"].as_array().is_some_and(Vec::is_empty) && first["nextToken"].is_null() {
+        let name = plain(name);
+        output::problem(&format!("warning: no run has the {what} {name}; the pause holds for runs that come"));
+    }
+    Ok(())
+}
+
+pub(super) async fn resume(arguments: PauseArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    let server = Server::at(arguments.server.server.as_deref(), settings)?;
+    let before = server.get(&["limits"], &[]).await?;
+    let limits = server.patch(&["limits"], &arguments.said.with(json!({"resume": arguments.named()}))).await?;
+    print(&limits, global);
+    if limits::paused(&before) == limits::paused(&limits) {
+        output::problem("nothing was resumed: nothing of that name is paused");
+    }
+    Ok(0)
+}
+
+fn print(limits: &Value, global: &Global) {
+    match global.output.unwrap_or(Format::Table) {
+        Format::Json => output::json(limits),
+        Format::Table => limits::print_paused(limits),
+        Format::Text => limits::paused(limits).iter().for_each(|row| output::data(&row.join("\t"))),
     }
 }

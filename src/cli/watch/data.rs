@@ -68,10 +68,24 @@ pub(super) struct Limits {
 
 /// What an operator paused.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(from = "Paused")]
 pub(super) enum Pause {
     Queue(String),
     TaskDefinition(String),
+}
+
+/// As the cell shows it, beside who paused it, when and why.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Paused {
+    queue: Option<String>,
+    task_definition: String,
+}
+
+impl From<Paused> for Pause {
+    fn from(paused: Paused) -> Self {
+        paused.queue.map_or(Self::TaskDefinition(paused.task_definition), Self::Queue)
+    }
 }
 
 impl std::fmt::Display for Pause {
@@ -153,6 +167,7 @@ pub(super) struct Row {
     pub(super) is_final: bool,
     pub(super) queue: String,
     pub(super) task_definition: String,
+    pub(super) cluster: String,
     pub(super) attempts: u32,
     pub(super) last_status: String,
     pub(super) error: String,
@@ -242,7 +257,8 @@ mod tests {
     #[test]
     fn a_cell_of_another_version_is_shown_as_far_as_it_goes() {
         let summary: Summary =
-            read(json!({"cell": "c", "novelty": {"a": 1}, "limits": {"pauses": [{"queue": "q"}]}})).expect("one");
+            read(json!({"cell": "c", "novelty": {"a": 1}, "limits": {"pauses": [{"queue": "q", "by": "a@b"}]}}))
+                .expect("one");
         assert_eq!((summary.cell.as_str(), &summary.limits.pauses[..]), ("c", &[Pause::Queue("q".into())][..]));
         assert_eq!(read::<Summary>(json!("no summary")), None);
     }

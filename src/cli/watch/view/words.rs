@@ -5,21 +5,8 @@ use std::time::Duration;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+pub(super) use crate::cli::duration::seconds;
 use crate::core::time::Timestamp;
-
-/// Seconds, with as many digits as matter.
-pub(super) fn seconds(seconds: f64) -> String {
-    let whole = seconds as u64;
-    match seconds {
-        s if s < 0.0005 => "0s".into(),
-        s if s < 1.0 => format!("{:.0}ms", s * 1000.0),
-        s if s < 10.0 => format!("{s:.1}s"),
-        s if s < 60.0 => format!("{s:.0}s"),
-        s if s < 3600.0 => format!("{}m{:02}s", whole / 60, whole % 60),
-        s if s < 86400.0 => format!("{}h{:02}m", whole / 3600, whole % 3600 / 60),
-        _ => format!("{}d{:02}h", whole / 86400, whole % 86400 / 3600),
-    }
-}
 
 /// From one instant to a later one.
 pub(super) fn between(from: Timestamp, to: Timestamp) -> String {
