@@ -110,12 +110,12 @@ impl Launcher {
         if target.kind == Kind::Provider {
             self.runs.provisioned(&target.cluster, runs.len());
         }
-        if members.len() < runs.len() {
-            if probe {
-                runs.iter().for_each(|run| self.breakers.waits_again(*run));
-            }
-            self.wake.notify_one();
+        if probe {
+            let lost = runs.iter().filter(|run| !members.contains(run));
+            lost.for_each(|run| self.breakers.waits_again(*run));
         }
+        // What was not launched after all leaves room.
+        self.wake.notify_one();
         if !members.is_empty() {
             self.note_waits(&members);
             self.caller.call(&Members { ids: &members, token, target: &target }, slot, false).await;

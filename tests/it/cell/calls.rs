@@ -174,3 +174,17 @@ async fn credentials_that_are_expired_for_ten_minutes_cost_no_attempt() {
     let run = cell.run(run.id).expect("known");
     assert_eq!((run.attempts.len(), cell.not_ready()), (1, Vec::new()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn how_long_a_first_launch_waits_and_a_retry_are_counted_apart() {
+    let world = World::new();
+    let cell = world.start().await;
+    let retry = json!([{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 10, "MaxAttempts": 1}]);
+    submit(&cell, json!({"retry": retry})).await;
+    let waits = || [&cell.counters().first_wait, &cell.counters().retry_wait].map(|times| times.steps().count);
+    eventually("a task", || world.ecs.tasks().len() == 1).await;
+    assert_eq!(waits(), [1, 0]);
+    world.ended(&world.ecs.tasks()[0], 3);
+    eventually("its retry", || world.ecs.tasks().len() == 2).await;
+    assert_eq!(waits(), [1, 1]);
+}
