@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::error::ApiError;
 
 /// So long may a body be waited for without a word, be it at its beginning or between its parts.
-const PATIENCE: Duration = Duration::from_secs(20);
+const MOST_WAIT: Duration = Duration::from_secs(20);
 /// What comes earns more of it, never more than that: so many bytes a second. Both are what Apache asks of a body
 /// (mod_reqtimeout: `body=20,MinRate=500`).
 const LEAST_BYTES_A_SECOND: u32 = 500;
@@ -59,13 +59,13 @@ fn media_type(text: &str) -> String {
 /// The body as it comes. It ends with an error when it comes too slowly: a byte now and then must not hold a place for
 /// hours. Only the time in which it is waited for counts, not that in which the cell is busy with what came.
 pub(super) fn chunks(body: Body) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
-    futures::stream::unfold(Some((body.into_data_stream(), PATIENCE)), |state| async {
-        let (mut stream, patience) = state?;
+    futures::stream::unfold(Some((body.into_data_stream(), MOST_WAIT)), |state| async {
+        let (mut stream, wait_left) = state?;
         let began = Instant::now();
-        match tokio::time::timeout(patience, stream.next()).await {
+        match tokio::time::timeout(wait_left, stream.next()).await {
             Ok(Some(Ok(chunk))) => {
-                let left = patience.saturating_sub(began.elapsed()) + earned(chunk.len());
-                Some((Ok(chunk), Some((stream, left.min(PATIENCE)))))
+                let left = wait_left.saturating_sub(began.elapsed()) + earned(chunk.len());
+                Some((Ok(chunk), Some((stream, left.min(MOST_WAIT)))))
             }
             Ok(chunk) => chunk.map(|broken| (broken.map_err(std::io::Error::other), None)),
             Err(_) => Some((Err(std::io::ErrorKind::TimedOut.into()), None)),
@@ -73,13 +73,13 @@ pub(super) fn chunks(body: Body) -> impl Stream<Item = std::io::Result<Bytes>> +
     })
 }
 
-/// The patience that so many bytes earn.
+/// The time that so many bytes earn.
 fn earned(bytes: usize) -> Duration {
     Duration::from_secs(1) * u32::try_from(bytes).unwrap_or(u32::MAX) / LEAST_BYTES_A_SECOND
 }
 
-/// The whole body, if it is not longer.
-pub(super) async fn whole(body: Body, most: usize, advice: &str) -> Result<Vec<u8>, ApiError> {
+/// The complete body, if it is not longer.
+pub(super) async fn complete(body: Body, most: usize, advice: &str) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     let mut chunks = Box::pin(chunks(body));
     while let Some(chunk) = chunks.next().await {
@@ -95,14 +95,14 @@ pub(super) async fn whole(body: Body, most: usize, advice: &str) -> Result<Vec<u
 /// Why a body ended before its end.
 pub(super) fn broken(error: &std::io::Error) -> ApiError {
     if error.kind() == std::io::ErrorKind::TimedOut {
-        return ApiError::too_slow(PATIENCE.as_secs(), LEAST_BYTES_A_SECOND);
+        return ApiError::too_slow(MOST_WAIT.as_secs(), LEAST_BYTES_A_SECOND);
     }
     ApiError::invalid(format!("the body broke off: {error}"))
 }
 
 /// A short JSON body, if there is one.
 pub(super) async fn order<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<Option<T>, ApiError> {
-    let bytes = whole(body, MOST_BYTES_OF_AN_ORDER, "").await?;
+    let bytes = complete(body, MOST_BYTES_OF_AN_ORDER, "").await?;
     if bytes.is_empty() {
         return Ok(None);
     }

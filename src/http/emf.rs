@@ -10,23 +10,23 @@ use crate::core::run::Status;
 
 const NAMESPACE: &str = "taskwatch";
 
-/// Tells of a cell from time to time: counts are since the last line.
+/// Reports on a cell from time to time: counts are since the last line.
 pub struct Emf {
     cell: Cell,
-    told: Map<String, Value>,
+    reported: Map<String, Value>,
 }
 
 impl Emf {
     /// From here on.
     pub fn new(cell: Cell) -> Self {
-        let told = counts(&cell);
-        Self { cell, told }
+        let reported = counts(&cell);
+        Self { cell, reported }
     }
 
     /// The next line.
     pub fn line(&mut self) -> String {
         let now = counts(&self.cell);
-        let before = std::mem::replace(&mut self.told, now.clone());
+        let before = std::mem::replace(&mut self.reported, now.clone());
         let number = |values: &Map<String, Value>, name: &str| values.get(name).and_then(Value::as_u64).unwrap_or(0);
         let mut metrics = Vec::new();
         let mut line = Map::new();

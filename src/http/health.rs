@@ -25,7 +25,7 @@ pub(super) async fn alive() -> Json<Health> {
 
 /// Answers 200 while the cell receives from its queues, its store takes changes and ECS answers RunTask; else why not.
 ///
-/// What AWS said of it (ARNs, account ids) is told only to those who may ask for the rest: with the cell's token, where it has one.
+/// What AWS said of it (ARNs, account ids) is shown only to those who may ask for the rest: with the cell's token, where it has one.
 #[utoipa::path(get, path = "/readyz", tag = "cell", operation_id = "readyz", security((), ("token" = [])),
     responses(
         (status = 200, description = "Consuming", body = Health),
@@ -38,6 +38,6 @@ pub(super) async fn ready(State(api): State<Api>, request: Request) -> Result<Js
     }
     // The log has the texts.
     let in_full = guard::refusal(&api, &request).is_none();
-    let told = |hindrance: Hindrance| if in_full { hindrance.to_string() } else { hindrance.what };
-    Err(ApiError::not_ready(&hindrances.into_iter().map(told).collect::<Vec<_>>()))
+    let text = |hindrance: Hindrance| if in_full { hindrance.to_string() } else { hindrance.what };
+    Err(ApiError::not_ready(&hindrances.into_iter().map(text).collect::<Vec<_>>()))
 }

@@ -1,4 +1,4 @@
-//! The changes of runs as server-sent events. Nothing is held for a slow client: it is told that it missed some.
+//! The changes of runs as server-sent events. Nothing is held for a slow client: it learns that it missed some.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -93,13 +93,13 @@ struct Watching {
     api: Api,
     filter: RunFilter,
     /// What is to be sent before anything that comes.
-    first: VecDeque<Told>,
+    first: VecDeque<Outgoing>,
     coming: Receiver<Numbered>,
     summaries: Option<Interval>,
 }
 
 /// One event.
-enum Told {
+enum Outgoing {
     Hello(u64),
     Change(Numbered),
     Resync { missed: Option<u64> },
@@ -112,14 +112,14 @@ impl Watching {
         let kept = last.and_then(|id| number(&api.cell, id)).and_then(|seen| api.cell.subscribe_after(seen));
         let coming = match kept {
             Some((missed, coming)) => {
-                first.extend(missed.into_iter().map(Told::Change));
+                first.extend(missed.into_iter().map(Outgoing::Change));
                 coming
             }
             None => {
                 let coming = api.cell.subscribe();
-                first.push_back(Told::Hello(api.cell.last_change()));
+                first.push_back(Outgoing::Hello(api.cell.last_change()));
                 if last.is_some() {
-                    first.push_back(Told::Resync { missed: None });
+                    first.push_back(Outgoing::Resync { missed: None });
                 }
                 coming
             }
@@ -135,18 +135,18 @@ impl Watching {
 
     fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
         stream::unfold(self, |mut watching| async {
-            let told = watching.next().await?;
-            Some((Ok(watching.event(&told).await), watching))
+            let next = watching.next().await?;
+            Some((Ok(watching.event(&next).await), watching))
         })
     }
 
-    /// The next thing to tell; `None` once the cell shuts down.
-    async fn next(&mut self) -> Option<Told> {
+    /// The next event; `None` once the cell shuts down.
+    async fn next(&mut self) -> Option<Outgoing> {
         loop {
-            if let Some(told) = self.first.pop_front() {
-                match told {
-                    Told::Change(numbered) if !self.filter.fits(numbered.change.as_ref()) => continue,
-                    told => return Some(told),
+            if let Some(first) = self.first.pop_front() {
+                match first {
+                    Outgoing::Change(numbered) if !self.filter.fits(numbered.change.as_ref()) => continue,
+                    first => return Some(first),
                 }
             }
             let tick = async {
@@ -157,29 +157,29 @@ impl Watching {
             };
             tokio::select! {
                 () = self.api.shutdown.cancelled() => return None,
-                () = tick => return Some(Told::Summary),
+                () = tick => return Some(Outgoing::Summary),
                 came = self.coming.recv() => match came {
-                    Ok(numbered) if self.filter.fits(numbered.change.as_ref()) => return Some(Told::Change(numbered)),
+                    Ok(numbered) if self.filter.fits(numbered.change.as_ref()) => return Some(Outgoing::Change(numbered)),
                     Ok(_) => {}
-                    Err(RecvError::Lagged(missed)) => return Some(Told::Resync { missed: Some(missed) }),
+                    Err(RecvError::Lagged(missed)) => return Some(Outgoing::Resync { missed: Some(missed) }),
                     Err(RecvError::Closed) => return None,
                 },
             }
         }
     }
 
-    async fn event(&self, told: &Told) -> Event {
+    async fn event(&self, outgoing: &Outgoing) -> Event {
         let cell = &self.api.cell;
-        match told {
-            Told::Hello(number) => {
+        match outgoing {
+            Outgoing::Hello(number) => {
                 let data = json!({"cell": cell.name(), "at": event_id(cell, *number)});
                 of("hello", &data).id(event_id(cell, *number))
             }
-            Told::Change(Numbered { number, change }) => {
+            Outgoing::Change(Numbered { number, change }) => {
                 of("run", &Brief::from(change.as_ref())).id(event_id(cell, *number))
             }
-            Told::Resync { missed } => of("resync", &json!({"missed": missed})),
-            Told::Summary => of("summary", &self.api.latest.get(cell).await),
+            Outgoing::Resync { missed } => of("resync", &json!({"missed": missed})),
+            Outgoing::Summary => of("summary", &self.api.latest.get(cell).await),
         }
     }
 }

@@ -99,7 +99,7 @@ pub(super) async fn submit(State(api): State<Api>, headers: HeaderMap, body: Bod
         Kind::Lines => by_line(body),
         Kind::Json => {
             let advice = ": send application/x-ndjson, one request a line";
-            let bytes = body::whole(body, MOST_BYTES, advice).await?;
+            let bytes = body::complete(body, MOST_BYTES, advice).await?;
             match serde_json::from_slice(&bytes).map_err(|e| ApiError::invalid(format!("not JSON: {e}")))? {
                 Value::Array(items) => {
                     let request = |(n, item)| ((n, None), RunRequest::from_value(item).map_err(refused));

@@ -12,14 +12,14 @@ pub enum Status {
     Warn,
     /// The path is broken here.
     Fail,
-    /// It could not be looked at, or there is nothing to look at.
+    /// It could not be checked, or there is nothing to check.
     Skip,
 }
 
 /// One check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// What was checked.
     pub check: String,
     /// How it is.
     pub status: Status,
@@ -46,7 +46,7 @@ impl Finding {
         Self { check: check.into(), status: Status::Fail, found: found.into(), todo: todo.into() }
     }
 
-    /// Not looked at.
+    /// Not checked.
     pub fn skip(check: impl Into<String>, found: impl Into<String>) -> Self {
         Self { check: check.into(), status: Status::Skip, found: found.into(), todo: String::new() }
     }

@@ -11,10 +11,10 @@ use super::super::setup::{PROBE_SOURCE, Sdk};
 use super::super::{Clients, errors};
 use super::{Subject, queue_attributes, rule};
 
-/// More than so many messages are not looked through.
+/// More than so many messages are not searched.
 const MOST_LOOKED_AT: u64 = 100;
 
-/// Why the probe could not be sent or looked for.
+/// Why the probe could not be sent or searched for.
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}")]
 pub struct ProbeError {
