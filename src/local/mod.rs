@@ -10,6 +10,7 @@ mod guard;
 mod pattern;
 mod policy;
 mod query;
+mod region;
 mod server;
 pub mod sns;
 pub mod sqs;

@@ -12,12 +12,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::wire::{ApiError, ApiResult, Call};
-use super::{Local, SERVES, guard, not_here, query};
+use super::{Local, SERVES, guard, not_here, query, region};
 
 /// SQS takes 1 MiB; what is around it is small.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 const SNS: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 const SQS: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
+/// What AWS says to a signature for a Region that there is not (many logs).
+const WRONG_REGION: &str = "Credential should be scoped to a valid region";
 const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// Serves until `shutdown`.
@@ -55,7 +57,10 @@ async fn answer(State(local): State<Arc<Local>>, uri: Uri, headers: HeaderMap, b
         let answered = match serde_json::from_slice(bytes) {
             Ok(value) => {
                 call.body = value;
-                local.handle(service, call).await
+                match check_region(&call.region, "InvalidSignatureException") {
+                    Ok(()) => local.handle(service, call).await,
+                    Err(refused) => Err(refused),
+                }
             }
             Err(e) => Err(ApiError::new("SerializationException", format!("not JSON: {e}"))),
         };
@@ -118,6 +123,14 @@ fn replay(local: &Local, query: Option<&str>, body: &[u8], request_id: &str) -> 
     reply(status, "application/json", answer.to_string(), request_id)
 }
 
+/// Refuses a signature for a Region that there cannot be, as each protocol calls it.
+fn check_region(region: &str, code: &str) -> Result<(), ApiError> {
+    match region::can_be(region) {
+        true => Ok(()),
+        false => Err(ApiError { status: 403, ..ApiError::new(code, format!("{WRONG_REGION}, not '{region}'.")) }),
+    }
+}
+
 /// A part of `Credential=KEY/date/region/service/aws4_request`.
 fn scope(authorization: &str, part: usize) -> Option<&str> {
     authorization.split("Credential=").nth(1)?.split([',', ' ']).next()?.split('/').nth(part)
@@ -150,7 +163,9 @@ fn json_answer(service: &str, answered: ApiResult, request_id: &str) -> Response
 
 async fn query_answer(local: &Local, service: &str, call: Call, request_id: &str) -> Response<Body> {
     let operation = call.operation.clone();
+    let checked = check_region(&call.region, "SignatureDoesNotMatch");
     let (namespace, answered) = match (service, operation.as_str()) {
+        _ if checked.is_err() => (STS, checked.map(|()| Value::Null)),
         (_, "GetCallerIdentity") => {
             let arn = format!("arn:aws:iam::{}:user/local", call.account);
             (STS, Ok(json!({"Arn": arn, "UserId": "AIDATASKWATCHLOCAL", "Account": call.account})))

@@ -35,10 +35,27 @@ pub(super) fn name_of(cluster: &str) -> &str {
     if cluster.starts_with("arn:") { cluster.rsplit('/').next().unwrap_or(cluster) } else { cluster }
 }
 
+/// An ARN names its Region and account, and a call is for one of each.
+fn check_arn(scope: &Scope, cluster: &str) -> Result<(), ApiError> {
+    let mut parts = cluster.split(':').skip(3);
+    match (cluster.starts_with("arn:"), parts.next(), parts.next()) {
+        (true, Some(region), _) if region != scope.region => Err(invalid_ours(format!(
+            "The cluster {cluster} is in the Region {region}, and this call is for {}.",
+            scope.region
+        ))),
+        (true, _, Some(account)) if account != scope.account => {
+            Err(invalid(format!("Identifier is for {account}. Your accountId is {}", scope.account)))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl State {
     /// The name of the request's cluster, if there is such a cluster.
     pub(super) fn cluster_of(&mut self, scope: &Scope, body: Body<'_>) -> Result<String, ApiError> {
-        let name = name_of(body.text("cluster")?.unwrap_or("default"));
+        let cluster = body.text("cluster")?.unwrap_or("default");
+        check_arn(scope, cluster)?;
+        let name = name_of(cluster);
         if !super::definitions::is_name(name) {
             return Err(invalid(format!("Cluster must match ^[a-zA-Z0-9\\-_]{{1,255}}$, but was {name}")));
         }

@@ -124,6 +124,16 @@ fn subnets(body: Body<'_>) -> Result<Option<Vec<String>>, ApiError> {
     if subnets.is_empty() {
         return Err(invalid("subnets can not be empty."));
     }
+    if let Some(id) = subnets.iter().find(|id| !is_id(id, "subnet-")) {
+        return Err(invalid(format!(
+            "Error retrieving subnet information for [{id}]: The subnet ID '{id}' does not exist (ErrorCode: InvalidSubnetID.NotFound)"
+        )));
+    }
+    if let Some(id) = network.texts("securityGroups")?.into_iter().find(|id| !is_id(id, "sg-")) {
+        return Err(invalid(format!(
+            "Error retrieving security group information for [{id}]: The security group '{id}' does not exist (ErrorCode: InvalidGroup.NotFound)"
+        )));
+    }
     if subnets.len() > 16 || network.texts("securityGroups")?.len() > 5 {
         return Err(invalid_ours("At most 16 subnets and 5 security groups can be given."));
     }
@@ -131,6 +141,12 @@ fn subnets(body: Body<'_>) -> Result<Option<Vec<String>>, ApiError> {
         None | Some("ENABLED" | "DISABLED") => Ok(Some(subnets.into_iter().map(str::to_owned).collect())),
         Some(other) => Err(invalid_ours(format!("Invalid assignPublicIp {other:?}: ENABLED or DISABLED."))),
     }
+}
+
+/// Whether this can be the id of such a thing. EC2's have 8 or 17 hexadecimal digits; shorter and plainer ones are easier to read in tests.
+fn is_id(id: &str, kind: &str) -> bool {
+    id.strip_prefix(kind)
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
 }
 
 /// At most 50 tags, keys to 128 and values to 256 characters, none of AWS's own.

@@ -55,6 +55,9 @@ impl Sqs {
                 () = queue.arrived.notified() => {}
                 () = tokio::time::sleep(sleep) => {}
             }
+            // Who waits at a queue that is deleted learns it, though "requests … might succeed" for another 60 s (API reference,
+            // DeleteQueue).
+            self.queue(call)?;
         }
     }
 

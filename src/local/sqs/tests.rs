@@ -68,6 +68,20 @@ async fn a_long_poll_wakes_for_an_arrival_and_for_a_delay() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_at_a_queue_that_is_deleted_learns_it_at_once() {
+    let (sqs, url) = with_queue(json!({})).await;
+    let begun = tokio::time::Instant::now();
+    let deleter = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        ask(&sqs, "DeleteQueue", json!({"QueueUrl": url})).await.unwrap();
+    };
+    let poll = json!({"QueueUrl": url, "WaitTimeSeconds": 20});
+    let (refused, ()) = tokio::join!(refused(&sqs, "ReceiveMessage", poll), deleter);
+    assert!(refused.contains("NonExistentQueue") || refused.contains("QueueDoesNotExist"), "{refused}");
+    assert_eq!(begun.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_nobody_deletes_goes_to_the_dead_letter_queue() {
     let (sqs, url) = with_queue(json!({})).await;
     ask(&sqs, "CreateQueue", json!({"QueueName": "dlq"})).await.unwrap();

@@ -1,7 +1,7 @@
 //! Where the texts of AWS's exceptions come from: one that is said to be AWS's has been seen with AWS.
 
 /// The beginning of each text, and where it was seen: documentation, or an issue or program of somebody who had met it.
-const SEEN: [(&str, &str); 37] = [
+const SEEN: [(&str, &str); 40] = [
     ("TaskDefinition can not be blank.", "CreateService, in many Terraform logs; RunTask checks the same member"),
     ("{} can not be blank.", "blox/blox#170: `Clusters can not be blank.`"),
     ("startedBy longer than 128.", "convox/rack#1727, of the older limit: `startedBy longer than 36.`"),
@@ -10,6 +10,15 @@ const SEEN: [(&str, &str); 37] = [
         "There are no capacity providers with a weight value",
         "terraform-aws-modules/terraform-aws-ecs#27, of a default strategy",
     ),
+    (
+        "Error retrieving subnet information for [",
+        "issues of dask-cloudprovider and others, with InvalidSubnetID.NotFound",
+    ),
+    (
+        "Error retrieving security group information for [",
+        "dask/dask-cloudprovider#56; others with InvalidGroup.NotFound",
+    ),
+    ("Identifier is for {account}. Your accountId is", "many logs of RunTask with an ARN of another account"),
     ("subnets can not be empty.", "moto ecs/models.py; many logs"),
     ("Network Configuration must be provided when networkMode", "moto ecs/models.py; many logs"),
     ("Task definition does not support launch_type FARGATE.", "many logs"),
