@@ -16,6 +16,12 @@ impl RequestError {
     }
 }
 
+/// The known name that `name` is likely meant to be, if there is one: a letter or two differ.
+pub(in crate::core) fn meant<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    let near = nearest(name, known);
+    (strsim::damerau_levenshtein(&name.to_lowercase(), &near.to_lowercase()) <= 2).then_some(near)
+}
+
 /// The known name that is nearest to `name`.
 pub(crate) fn nearest<'n>(name: &str, known: &[&'n str]) -> &'n str {
     let score = |k: &str| strsim::jaro_winkler(&name.to_lowercase(), &k.to_lowercase());

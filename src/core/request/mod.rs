@@ -15,7 +15,7 @@ mod tests;
 use sha2::{Digest, Sha256};
 
 pub use super::input::RequestError;
-use super::input::kind;
+use super::input::{kind, meant};
 use super::retry::{RetryError, RetryPolicy};
 use super::run_task::RunTask;
 use super::status::Status;
@@ -145,9 +145,7 @@ impl RunRequest {
         } else if has("taskDefinition") || has("TaskDefinition") {
             bare(&value)
         } else {
-            Err(RequestError::new(
-                "not a run request: expected runTask (taskwatch), taskDefinition (RunTask) or States (Step Functions)",
-            ))
+            Err(no_form(members))
         }
     }
 
@@ -219,6 +217,17 @@ pub fn parse_many(text: &str) -> Vec<Result<RunRequest, RequestError>> {
             lines.into_iter().map(|(n, line)| RunRequest::parse(line).map_err(at(n))).collect()
         }
     }
+}
+
+/// What is said of an object in none of the forms: a letter may be all that is wrong.
+fn no_form(members: &Map<String, Value>) -> RequestError {
+    let heads = ["runTask", "taskDefinition", "StartAt"];
+    let meant = members.keys().find_map(|name| Some((name, meant(name, &heads)?)));
+    RequestError::new(match meant {
+        Some((name, head)) => format!("{name}: unknown; did you mean {head}?"),
+        None => "not a run request: expected runTask (taskwatch), taskDefinition (RunTask) or States (Step Functions)"
+            .to_owned(),
+    })
 }
 
 /// The form `aws ecs run-task --cli-input-json` and Step Functions' `Parameters` have.

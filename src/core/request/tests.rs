@@ -75,6 +75,9 @@ fn a_wrong_request_is_refused_by_name() {
     for (value, part) in [
         (json!([]), "an array is not a run request: send each of its requests by itself"),
         (json!({"hello": 1}), "not a run request"),
+        (json!({"runTsk": task, "until": "stopped"}), "runTsk: unknown; did you mean runTask?"),
+        (json!({"taskDefintion": "x", "cluster": "c"}), "taskDefintion: unknown; did you mean taskDefinition?"),
+        (json!({"StartsAt": "x"}), "StartsAt: unknown; did you mean StartAt?"),
         (json!({"runTask": task, "unti": "stopped"}), "did you mean until"),
         (json!({"runTask": task, "until": "done"}), "running, stopped or healthy"),
         (json!({"runTask": task, "name": "a b"}), "name: expected"),
@@ -266,6 +269,31 @@ fn environment_is_added_and_masked() {
     assert_eq!(containers[1]["name"], "b");
     let masked = told.masked().to_string();
     assert!(!masked.contains("s3cr3t") && masked.contains("SECRET") && masked.contains("***"), "{masked}");
+}
+
+#[test]
+fn a_value_that_a_dry_run_masked_is_refused_wherever_it_stands() {
+    let overrides = |value: &str| json!({"containerOverrides": [{"name": "b"}, {"name": "a", "environment": [{"name": "X", "value": "1"}, {"name": "SECRET", "value": value}]}]});
+    let task = |value: &str| json!({"taskDefinition": "x", "overrides": overrides(value)});
+    let state = json!({"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "End": true, "Parameters": {
+        "TaskDefinition": "x", "Overrides": {"ContainerOverrides": [{"Name": "a", "Environment": [{"Name": "SECRET", "Value": "***"}]}]}}});
+    for request in [
+        task("***"),
+        json!({"runTask": task("***")}),
+        json!({"runTask": {"taskDefinition": "x"}, "placements": [{}, {"overrides": overrides("***")}]}),
+        state,
+    ] {
+        let said = refused(request);
+        assert!(
+            said.contains("*** stands for the value of \"SECRET\" of container \"a\"") && said.contains("dry run"),
+            "{said}"
+        );
+    }
+    let path = "runTask.overrides.containerOverrides[1].environment[1].value: ";
+    assert!(refused(task("***")).starts_with(path), "{}", refused(task("***")));
+    for value in ["", "****", "a***"] {
+        assert!(RunRequest::from_value(task(value)).is_ok(), "{value:?}");
+    }
 }
 
 #[test]

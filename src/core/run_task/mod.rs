@@ -17,6 +17,9 @@ const OURS: [(&str, &str); 2] = [
     ("startedBy", "taskwatch correlates the task's events by startedBy"),
 ];
 
+/// What stands for a value that is not shown.
+const MASK: &str = "***";
+
 /// A checked RunTask request in camelCase, without `count`, `clientToken` and `startedBy`, which are taskwatch's to set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -32,6 +35,7 @@ impl RunTask {
         }
         let count = limits::take_count(&mut members, path)?;
         refuse_ours(&members, path)?;
+        refuse_masked(&members, path)?;
         limits::check(&members, path)?;
         Ok((Self(members), count))
     }
@@ -43,6 +47,7 @@ impl RunTask {
             return Err(RequestError::new(format!("{path}.count: a placement is for one task; set count in runTask")));
         }
         refuse_ours(&members, path)?;
+        refuse_masked(&members, path)?;
         Ok(members)
     }
 
@@ -126,7 +131,7 @@ impl RunTask {
             let environment = container.get_mut("environment").and_then(Value::as_array_mut);
             for variable in environment.into_iter().flatten().filter_map(Value::as_object_mut) {
                 if let Some(value) = variable.get_mut("value") {
-                    *value = json!("***");
+                    *value = json!(MASK);
                 }
             }
         }
@@ -139,6 +144,28 @@ fn refuse_ours(members: &Map<String, Value>, path: &str) -> Result<(), RequestEr
         Some((name, why)) => Err(RequestError::new(format!("{path}.{name}: leave it out; {why}"))),
         None => Ok(()),
     }
+}
+
+/// A request that was shown has no values to run with, and the container would never know.
+fn refuse_masked(members: &Map<String, Value>, path: &str) -> Result<(), RequestError> {
+    let overrides = members.get("overrides").and_then(|overrides| overrides.get("containerOverrides"));
+    for (n, container) in items(overrides) {
+        let masked = items(container.get("environment")).find(|(_, variable)| variable["value"] == MASK);
+        if let Some((m, variable)) = masked {
+            return Err(RequestError::new(format!(
+                "{path}.overrides.containerOverrides[{n}].environment[{m}].value: {MASK} stands for the value of {} of container {}: \
+                 this request comes from a dry run, the API or a notification, which show no values; write the value \
+                 (taskwatch run --dry-run --show-values shows them)",
+                variable["name"], container["name"]
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The items of a list, numbered.
+fn items(list: Option<&Value>) -> impl Iterator<Item = (usize, &Value)> {
+    list.and_then(Value::as_array).into_iter().flatten().enumerate()
 }
 
 fn merge(into: &mut Map<String, Value>, over: &Map<String, Value>) {
