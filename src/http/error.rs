@@ -53,8 +53,13 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "this path takes another method: see Allow")
     }
 
-    pub(super) fn unauthorized() -> Self {
+    pub(super) fn token_missing() -> Self {
         let message = "send the cell's TASKWATCH_API_TOKEN as Authorization: Bearer TOKEN";
+        Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message)
+    }
+
+    pub(super) fn token_wrong() -> Self {
+        let message = "the token that was sent is not the cell's TASKWATCH_API_TOKEN";
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message)
     }
 

@@ -42,7 +42,11 @@ pub(super) fn refusal(api: &Api, request: &Request) -> Option<ApiError> {
         return Some(ApiError::forbidden("pages of other sites may not change anything here"));
     }
     match &api.token {
-        Some(token) => (!is_right(headers, token)).then(ApiError::unauthorized),
+        Some(token) => match given(headers) {
+            None => Some(ApiError::token_missing()),
+            // In constant time: how long a refusal takes must not tell how much of the token was right.
+            Some(given) => (!bool::from(given.as_bytes().ct_eq(token.as_bytes()))).then(ApiError::token_wrong),
+        },
         // Without a token the cell listens on loopback only. A name that was made to point there (DNS rebinding) must not do.
         None => (!is_own_name(&host)).then(|| {
             let message = format!(
@@ -81,11 +85,10 @@ fn is_own_name(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn is_right(headers: &HeaderMap, token: &str) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
-    // In constant time: how long a refusal takes must not tell how much of the token was right.
-    given.is_some_and(|(_, given)| bool::from(given.trim().as_bytes().ct_eq(token.as_bytes())))
+/// The bearer token that came with a request.
+fn given(headers: &HeaderMap) -> Option<&str> {
+    let (kind, given) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    kind.eq_ignore_ascii_case("bearer").then(|| given.trim())
 }
 
 /// Refuses at once what cannot be worked on soon.
@@ -148,6 +151,8 @@ pub(super) fn secure(app: Router<Api>) -> Router<Api> {
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
+        // By this, and by the shape of its answers, the commands know a cell from whatever else listens at a URL.
+        (header::SERVER, concat!("taskwatch/", env!("CARGO_PKG_VERSION"))),
     ];
     headers.into_iter().fold(app, |app, (name, value)| {
         app.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
