@@ -1,19 +1,24 @@
 //! The HTTP API of a serving cell, from the command line's side.
 
+mod answer;
+
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use super::error::CliError;
 use super::settings::Settings;
 use super::{masked, output};
+use answer::Asked;
 
 /// Where a cell listens unless told otherwise.
 const USUAL: &str = "http://127.0.0.1:7717";
 /// Most runs the cell gives in one answer.
 pub(super) const PAGE: usize = 1000;
 const CONNECT: Duration = Duration::from_secs(10);
+/// No answer takes longer, but one to requests that are sent as they come.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// What the cell shows under a run's id or name.
 pub(super) enum Shown {
@@ -52,19 +57,22 @@ impl Server {
     }
 
     /// A request to a path of literal parts; `parts` are encoded and put between slashes.
-    fn request(&self, method: Method, parts: &[&str]) -> Result<RequestBuilder, CliError> {
+    fn request(&self, method: Method, parts: &[&str]) -> Result<(Asked, RequestBuilder), CliError> {
+        let asked = Asked::new(&method, parts);
         let wrong = || wrong(&self.url);
         let mut url = reqwest::Url::parse(&self.base).map_err(|_| wrong())?;
         url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().push("v1").extend(parts);
         let request = self.client.request(method, url);
-        Ok(match &self.token {
+        let request = match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
-        })
+        };
+        Ok((asked, request))
     }
 
     pub(super) async fn get(&self, parts: &[&str], query: &[(&str, String)]) -> Result<Value, CliError> {
-        self.send(self.request(Method::GET, parts)?.query(query)).await
+        let (asked, request) = self.request(Method::GET, parts)?;
+        self.send(asked, request.query(query)).await
     }
 
     /// What is shown under a run's id or name, page by page.
@@ -85,71 +93,89 @@ impl Server {
     }
 
     pub(super) async fn post(&self, parts: &[&str], body: Option<&Value>) -> Result<Value, CliError> {
-        let request = self.request(Method::POST, parts)?;
-        self.send(match body {
+        let (asked, request) = self.request(Method::POST, parts)?;
+        let request = match body {
             Some(body) => request.json(body),
             None => request,
-        })
-        .await
+        };
+        self.send(asked, request).await
     }
 
     pub(super) async fn patch(&self, parts: &[&str], body: &Value) -> Result<Value, CliError> {
-        self.send(self.request(Method::PATCH, parts)?.json(body)).await
+        let (asked, request) = self.request(Method::PATCH, parts)?;
+        self.send(asked, request.json(body)).await
     }
 
     /// Sends requests as they are; the answer may be of some taken and some refused.
     pub(super) async fn submit(&self, kind: &str, body: reqwest::Body) -> Result<Value, CliError> {
-        let request = self.request(Method::POST, &["runs"])?.header("content-type", kind).body(body);
-        let (status, answer) = self.answer(request).await?;
-        if status.is_success() || answer["refused"].is_array() { Ok(answer) } else { Err(refused(&answer, status)) }
+        let (asked, request) = self.request(Method::POST, &["runs"])?;
+        let (status, answer) = self.answer(asked, request.header("content-type", kind).body(body)).await?;
+        if status.is_success() || answer["refused"].is_array() {
+            Ok(answer)
+        } else {
+            Err(self.refused(&answer, status))
+        }
     }
 
     /// The cell's server-sent events, behind the one with the id `last`.
     pub(super) async fn stream(&self, query: &[(&str, String)], last: Option<&str>) -> Result<Response, CliError> {
-        let mut request = self.request(Method::GET, &["stream"])?.query(query);
+        let (asked, mut request) = self.request(Method::GET, &["stream"])?;
+        request = request.query(query);
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
         let response = request.send().await.map_err(|e| self.no_answer(e))?;
-        let status = response.status();
-        if status.is_success() {
+        if asked.is_stream(response.status(), response.headers()) {
             return Ok(response);
         }
-        let text = response.text().await.unwrap_or_default();
-        Err(refused(&serde_json::from_str(&text).unwrap_or_default(), status))
+        let (status, answer) = self.read(&asked, response).await?;
+        Err(self.refused(&answer, status))
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Value, CliError> {
-        let (status, answer) = self.answer(request).await?;
-        if status.is_success() { Ok(answer) } else { Err(refused(&answer, status)) }
+    async fn send(&self, asked: Asked, request: RequestBuilder) -> Result<Value, CliError> {
+        let (status, answer) = self.answer(asked, request.timeout(ANSWER)).await?;
+        if status.is_success() { Ok(answer) } else { Err(self.refused(&answer, status)) }
     }
 
-    async fn answer(&self, request: RequestBuilder) -> Result<(reqwest::StatusCode, Value), CliError> {
+    async fn answer(&self, asked: Asked, request: RequestBuilder) -> Result<(StatusCode, Value), CliError> {
         let response: Response = request.send().await.map_err(|e| self.no_answer(e))?;
-        let status = response.status();
-        let text = response.text().await.map_err(|e| self.no_answer(e))?;
-        let answer = serde_json::from_str(&text)
-            .map_err(|_| CliError::other(format!("{}: not a taskwatch cell: it answered {status}", self.url)))?;
-        Ok((status, answer))
+        self.read(&asked, response).await
+    }
+
+    async fn read(&self, asked: &Asked, response: Response) -> Result<(StatusCode, Value), CliError> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.text().await.map_err(|e| self.no_answer(e))?;
+        Ok((status, asked.read(&self.url, status, &headers, &body)?))
     }
 
     fn no_answer(&self, error: reqwest::Error) -> CliError {
-        let why = if error.is_connect() { "cannot connect; is `taskwatch serve` running there?" } else { "no answer" };
+        let why = match () {
+            () if error.is_connect() => "cannot connect; is `taskwatch serve` running there?".to_owned(),
+            () if error.is_timeout() => format!("no answer for {} s", ANSWER.as_secs()),
+            () => "no answer".to_owned(),
+        };
         CliError::other(format!("{}: {why} ({})", self.url, root(&error.without_url())))
+    }
+
+    /// What the cell says that it does not do.
+    fn refused(&self, answer: &Value, status: StatusCode) -> CliError {
+        let said = |name: &str| output::plain(answer[name].as_str().unwrap_or_default()).into_owned();
+        match (status, &self.token) {
+            (StatusCode::UNAUTHORIZED, None) => {
+                CliError::other(format!("{}: the cell asks for its token: set TASKWATCH_API_TOKEN", self.url))
+            }
+            (StatusCode::UNAUTHORIZED, Some(_)) => CliError::other(format!(
+                "{}: the cell has another token than the one in TASKWATCH_API_TOKEN: set the cell's",
+                self.url
+            )),
+            (StatusCode::BAD_REQUEST, _) => CliError::usage(format!("{}: {}", said("error"), said("message"))),
+            _ => CliError::other(format!("{}: {}", said("error"), said("message"))),
+        }
     }
 }
 
 fn wrong(shown: &str) -> CliError {
     CliError::usage(format!("--server is {shown:?}: expected a URL such as {USUAL}"))
-}
-
-fn refused(answer: &Value, status: reqwest::StatusCode) -> CliError {
-    let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
-    let message = match (text("error"), text("message")) {
-        (name, _) if name.is_empty() => status.to_string(),
-        (name, message) => output::plain(&format!("{name}: {message}")).into_owned(),
-    };
-    if status == reqwest::StatusCode::BAD_REQUEST { CliError::usage(message) } else { CliError::other(message) }
 }
 
 /// The innermost cause: what a person can act on.

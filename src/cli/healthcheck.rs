@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::error::CliError;
+use super::output;
 use super::settings::Settings;
 
 /// Less than the 5 s that ECS and Docker give a health check by default.
@@ -25,9 +27,22 @@ pub(super) async fn healthcheck(arguments: HealthcheckArgs, settings: &Settings)
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
     let client = client.map_err(|e| CliError::other(format!("cannot make an HTTP client: {e}")))?;
     match client.get(&url).send().await {
-        Ok(answer) if answer.status().is_success() => Ok(0),
-        Ok(answer) => Err(CliError::other(format!("{url}: {}", answer.status()))),
+        Ok(answer) => {
+            let status = answer.status();
+            judge(status.is_success(), &answer.text().await.unwrap_or_default())
+                .map_or(Ok(0), |why| Err(CliError::other(format!("{url}: {status}: {why}"))))
+        }
         Err(error) => Err(CliError::other(format!("{url}: {}", super::client::root(&error)))),
+    }
+}
+
+/// What is wrong with an answer; nothing, if a cell says that it is well.
+fn judge(success: bool, body: &str) -> Option<String> {
+    let answer: Value = serde_json::from_str(body).unwrap_or_default();
+    match (success, answer["status"].as_str(), answer["message"].as_str()) {
+        (true, Some("ok" | "ready"), _) => None,
+        (false, _, Some(message)) => Some(output::plain(message).into_owned()),
+        _ => Some("not the answer of a taskwatch cell; see TASKWATCH_LISTEN".to_owned()),
     }
 }
 
@@ -44,6 +59,16 @@ fn near(listen: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_cell_that_says_so_is_healthy() {
+        assert_eq!((judge(true, r#"{"status": "ok"}"#), judge(true, r#"{"status": "ready"}"#)), (None, None));
+        for body in ["", "ok", "{}", r#"{"status": "up"}"#, "<html></html>"] {
+            assert!(judge(true, body).is_some_and(|why| why.contains("not the answer of a taskwatch cell")), "{body}");
+        }
+        let refusal = r#"{"error": "NotReady", "message": "its store does not take changes"}"#;
+        assert_eq!(judge(false, refusal).as_deref(), Some("its store does not take changes"));
+    }
 
     #[test]
     fn every_interface_is_asked_on_loopback() {
