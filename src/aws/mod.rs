@@ -6,6 +6,7 @@ mod ecs;
 mod errors;
 mod eventbridge;
 mod identity;
+mod profile;
 mod provision;
 mod setup;
 mod sns;
@@ -16,16 +17,24 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 
+use profile::Profile;
+
 pub use destinations::Publisher;
 pub use doctor::{Finding, Probe, ProbeError, Seen, Status, Subject, examine};
 pub use ecs::EcsClient;
 pub use identity::{Identity, IdentityError};
+pub use profile::ConfigError;
 pub use provision::{EventsPath, ProvisionError};
-pub use setup::{Action, Ask, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step, Thing, template};
+pub use setup::{Action, Ask, ClusterTasks, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step, Thing, template};
 pub use sqs::SqsQueue;
 
 /// For a log that a person reads: what the SDK finds wrong with the configuration comes as a command's own error.
-pub const QUIET: &str = "aws_config=error";
+pub const QUIET: &str = "aws_config=error,aws_runtime=error";
+
+/// The defaults of the SDK as of this date.
+fn behavior() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
 
 /// Where and as whom AWS is called. What is left out comes from the environment, as the AWS CLI has it.
 #[derive(Clone, Debug, Default)]
@@ -48,18 +57,18 @@ pub struct Clients {
 
 impl Clients {
     /// Reads the AWS configuration.
-    pub async fn load(target: &Target) -> Self {
+    ///
+    /// # Errors
+    /// A profile that is named and not there, or a file that cannot be read. With `test_credentials` no file is asked.
+    pub async fn load(target: &Target) -> Result<Self, ConfigError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             // Longer than SQS's longest poll, so that a dead connection is noticed and a live poll is not cut.
             .operation_attempt_timeout(Duration::from_secs(30))
             .build();
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
+        let mut loader = aws_config::defaults(behavior()).timeout_config(timeouts);
         if let Some(region) = &target.region {
             loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(profile) = &target.profile {
-            loader = loader.profile_name(profile);
         }
         if let Some(url) = &target.endpoint_url {
             loader = loader.endpoint_url(url);
@@ -67,8 +76,11 @@ impl Clients {
         if target.test_credentials {
             loader =
                 loader.credentials_provider(aws_sdk_sqs::config::Credentials::new("test", "test", None, None, "test"));
+            return Ok(Self { config: loader.load().await });
         }
-        Self { config: loader.load().await }
+        let profile = Profile::select(target.profile.as_deref()).await?;
+        let config = loader.profile_name(profile.name()).load().await;
+        Ok(Self { config: profile.before_environment(config) })
     }
 
     /// The region in use, if any is set.

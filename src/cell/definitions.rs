@@ -87,7 +87,7 @@ impl Definitions {
             let call = self.ecs.container_definitions(task_definition);
             match tokio::time::timeout(LONGEST_CALL, call).await {
                 Ok(Ok(containers)) => return Some(containers.into()),
-                Err(_) | Ok(Err(CallError::Throttled(_) | CallError::Unknown(_))) => {
+                Err(_) | Ok(Err(CallError::Throttled(_) | CallError::Unknown(_) | CallError::Unreached(_))) => {
                     tokio::time::sleep(backoff.next()).await;
                 }
                 Ok(Err(error)) => {

@@ -247,6 +247,12 @@ impl Cell {
         self.parts.readiness.hindrances()
     }
 
+    /// Resolves when RunTask could not be called and never had been: why, with what to do. It waits from the moment it is made. The cell itself goes on trying; it is for
+    /// those who wait and are there to mend it.
+    pub fn unreachable(&self) -> impl Future<Output = String> + use<> {
+        self.parts.reach.unreachable()
+    }
+
     /// Why the cell was abandoned: another process has it now. Its process is to say so and end, or begin anew.
     pub fn lost(&self) -> Option<String> {
         self.parts.lifecycle.lost().map(str::to_owned)

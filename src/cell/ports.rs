@@ -16,10 +16,14 @@ pub enum CallError {
     /// Refused for its rate, in whatever disguise: nothing happened, slow down.
     #[error("throttled: {0}")]
     Throttled(String),
-    /// Broken connection, timeout, 5xx, expired credentials: it may have happened. Safe to send again. Also what is refused
-    /// now and may be taken later: its text says which.
+    /// Broken connection, timeout, 5xx: it may have happened. Safe to send again. Also what is refused now and may be taken
+    /// later: its text says which.
     #[error("{0}")]
     Unknown(String),
+    /// No connection, or no caller that AWS knows (no credentials, wrong or expired ones): nothing happened. It may go well
+    /// once that is mended; its text says what to do.
+    #[error("{0}")]
+    Unreached(String),
     /// RunTask's ConflictException: the token was used for these tasks.
     #[error("the token was already used, for {0:?}")]
     Conflict(Vec<String>),
@@ -35,6 +39,8 @@ impl CallError {
         let failure = failure::from_exception(name, message);
         match (failure.class, failure.transience) {
             (Class::Throttled, _) => Self::Throttled(failure.cause),
+            // Of the configuration nothing but the caller's credentials can mend itself.
+            (Class::Configuration, Transience::Transient) => Self::Unreached(failure.cause),
             (Class::Service | Class::Configuration | Class::Network, Transience::Transient | Transience::Elsewhere) => {
                 Self::Unknown(failure.cause)
             }
@@ -148,6 +154,20 @@ pub trait Notifier: Send + Sync + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_caller_whom_aws_does_not_know_has_changed_nothing() {
+        for (name, message) in [
+            ("ExpiredTokenException", "The security token included in the request is expired"),
+            ("UnrecognizedClientException", "The security token included in the request is invalid."),
+            ("InvalidSignatureException", "The request signature we calculated does not match"),
+        ] {
+            let error = CallError::from_exception(name, message);
+            assert!(matches!(&error, CallError::Unreached(why) if why.contains(message)), "{name}: {error:?}");
+        }
+        let denied = CallError::from_exception("AccessDeniedException", "not authorized to perform: ecs:RunTask");
+        assert!(matches!(denied, CallError::Refused(_)), "{denied:?}");
+    }
 
     #[test]
     fn what_aws_said_is_not_called_no_answer() {

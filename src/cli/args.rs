@@ -1,11 +1,13 @@
 //! The commands: each file says what it takes.
 
-use clap::{Parser, Subcommand};
+use std::collections::BTreeSet;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::options::Global;
 use super::{
     demo, doctor, explain, healthcheck, limits, local, manual, pause, redrive, run_args, runs, serve, setup, show,
-    submit, watch,
+    submit, teardown, watch,
 };
 
 /// Launches Amazon ECS tasks, follows them by their events, retries what a retry can cure.
@@ -48,13 +50,13 @@ pub(super) enum Command {
     /// Stop a run, or all runs of an array request
     Stop(runs::StopArgs),
     /// Begin runs again that failed, timed out or were aborted
-    #[command(after_help = redrive::REDRIVE_EXAMPLES)]
+    #[command(after_help = redrive::REDRIVE_EXAMPLES, override_usage = redrive::REDRIVE_USAGE)]
     Redrive(redrive::RedriveArgs),
     /// Launch nothing more of a queue or a task definition
-    #[command(after_help = pause::PAUSE_EXAMPLES)]
+    #[command(after_help = pause::PAUSE_EXAMPLES, override_usage = pause::PAUSE_USAGE)]
     Pause(pause::PauseArgs),
     /// Launch again what was paused
-    #[command(after_help = pause::RESUME_EXAMPLES)]
+    #[command(after_help = pause::RESUME_EXAMPLES, override_usage = pause::RESUME_USAGE)]
     Resume(pause::PauseArgs),
     /// Show or change how much a cell may do at once
     #[command(after_help = limits::LIMITS_EXAMPLES)]
@@ -66,8 +68,8 @@ pub(super) enum Command {
     #[command(after_help = doctor::DOCTOR_EXAMPLES)]
     Doctor(doctor::DoctorArgs),
     /// Remove what setup made for a cell
-    #[command(after_help = setup::TEARDOWN_EXAMPLES)]
-    Teardown(setup::TeardownArgs),
+    #[command(after_help = teardown::TEARDOWN_EXAMPLES)]
+    Teardown(teardown::TeardownArgs),
     /// What happened to a task and what to do
     #[command(after_help = explain::EXPLAIN_EXAMPLES)]
     Explain(explain::ExplainArgs),
@@ -76,4 +78,69 @@ pub(super) enum Command {
     Completions(manual::CompletionsArgs),
     /// Write the manual page to stdout, or one for each command into a directory
     Man(manual::ManArgs),
+}
+
+/// How each command writes its result. The others have none: a log, a script, an exit code.
+const OUTPUTS: [(&str, &str); 15] = [
+    ("run", "json, table or text [default: json]"),
+    ("demo", "json or text [default: text]"),
+    ("submit", "json, table or text (the names) [default: text]"),
+    ("list", "json, table or text (names and statuses) [default: table]"),
+    ("show", "json or text [default: text]"),
+    ("watch", "with --once: json (the summary) or text (a frame) [default: text]"),
+    ("stop", "json, table or text (names and statuses) [default: table]"),
+    ("redrive", "json, table or text (names and statuses) [default: table]"),
+    ("limits", "json, table or text [default: table]"),
+    ("pause", "json, table or text [default: table]"),
+    ("resume", "json, table or text [default: table]"),
+    ("setup", "json, table or text; without json the settings as export lines [default: text]"),
+    ("doctor", "json, table or text [default: text]"),
+    ("teardown", "json or text [default: text]"),
+    ("explain", "json (one array), table or text [default: text]"),
+];
+
+/// The whole command line. `--output` is everybody's, and means something else to each.
+pub(super) fn command() -> clap::Command {
+    let all = Arguments::command();
+    let Some(output) = all.get_arguments().find(|argument| argument.get_id() == "output").cloned() else { return all };
+    let described = |command: clap::Command| {
+        let how = OUTPUTS.iter().find(|(name, _)| *name == command.get_name()).map(|(_, how)| *how);
+        let output = output.clone().hide_possible_values(true);
+        command.arg(match how {
+            Some(how) => output.help(format!("How the result is written: {how}")),
+            None => output.hide(true),
+        })
+    };
+    all.mut_subcommands(described)
+}
+
+/// The long names of a command's flags.
+pub(super) fn flags(command: &str) -> BTreeSet<String> {
+    let all = Arguments::command();
+    let own = all.find_subcommand(command).into_iter().flat_map(clap::Command::get_arguments);
+    own.chain(all.get_arguments()).filter_map(|argument| argument.get_long().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_whole() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_how_its_own_result_is_written() {
+        let mut all = command();
+        all.build();
+        for command in all.get_subcommands().filter(|command| command.get_name() != "help") {
+            let name = command.get_name();
+            let output = command.get_arguments().find(|argument| argument.get_id() == "output").expect("--output");
+            let help = output.get_help().map(ToString::to_string).unwrap_or_default();
+            let silent = ["serve", "healthcheck", "local", "completions", "man"].contains(&name);
+            assert_eq!(output.is_hide_set(), silent, "{name}: say in OUTPUTS how its result is written");
+            assert!(silent || help.contains("[default: "), "{name}: {help}");
+        }
+    }
 }

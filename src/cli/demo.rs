@@ -77,8 +77,8 @@ pub(super) async fn demo(arguments: DemoArgs, global: &Global, settings: &Settin
         endpoint_url: Some(running.url()),
         test_credentials: true,
     };
-    let clients = Clients::load(&target).await;
     let other = |e: &dyn std::fmt::Display| CliError::other(e.to_string());
+    let clients = Clients::load(&target).await.map_err(|e| other(&e))?;
     let path = EventsPath::make(&clients, CELL).await.map_err(|e| other(&e))?;
     let requests = clients.create_queue("demo-requests").await.map_err(|e| other(&e))?;
     let (topic, told) = clients.create_subscribed_topic("demo-told").await.map_err(|e| other(&e))?;

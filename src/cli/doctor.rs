@@ -10,8 +10,8 @@ use serde_json::json;
 use super::client::Server;
 use super::error::CliError;
 use super::options::{Format, Global, ServerArgs};
-use super::output;
-use super::settings::{Settings, StoreSetting, target};
+use super::settings::{Settings, StoreSetting};
+use super::{aws, output};
 use crate::aws::{Clients, Finding, Probe, Seen, Status, Subject, examine};
 
 /// How long the probe may take; EventBridge delivers within a second or two.
@@ -45,16 +45,17 @@ Examples:
   taskwatch doctor --cluster batch --task-definition etl
   taskwatch doctor --output json | jq '.findings[] | select(.status == \"fail\")'
 
-Takes the settings of `taskwatch serve`. It changes nothing, launches nothing and takes no message away from a cell; its probe is one
+Takes the settings of `taskwatch serve`. It changes nothing, launches nothing and takes no message away from a cell; its probe is one \
 event that a serving cell counts and deletes. Permissions are the caller's: run it with the cell's role to prove the cell's.
-Exit codes: 0 nothing is broken, maybe with warnings; 1 the path is broken; 2 usage.";
+
+Exit codes:
+  0  nothing is broken, maybe with warnings
+  1  the path is broken
+  2  usage";
 
 pub(super) async fn doctor(arguments: DoctorArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let mut subject = subject(&arguments, settings)?;
-    let clients = Clients::load(&target(global)).await;
-    if clients.region().is_none() {
-        return Err(CliError::usage("no AWS region is set: use --region or AWS_REGION"));
-    }
+    let clients = aws::clients(global).await?;
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
     if matches!(Serving::ask(&server, &subject).await, Serving::Here(_)) {
         subject.launched = launched(&server).await;

@@ -3,9 +3,7 @@
 use super::error::CliError;
 use super::input::read;
 use super::options::{Format, Global};
-use super::output;
-use super::settings::target;
-use crate::aws::Clients;
+use super::{aws, output};
 use crate::cell::ports::Ecs;
 use crate::core::explain::{self, Explained, Explanation};
 use crate::core::verdict::Deciders;
@@ -85,9 +83,7 @@ async fn described(arn: &str, decided_by: &[String], global: &Global) -> Result<
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let task: Vec<&str> = parts.get(5).copied().unwrap_or_default().split('/').collect();
     let cluster = if task.len() == 3 { task[1] } else { "default" };
-    let mut target = target(global);
-    target.region = target.region.or_else(|| parts.get(3).map(|region| (*region).to_owned()));
-    let ecs = Clients::load(&target).await.ecs();
+    let ecs = aws::clients_in(global, parts.get(3).copied()).await?.ecs();
     let answer = ecs.describe_tasks(cluster, &[arn.to_owned()]).await;
     let answer = answer.map_err(|e| CliError::other(format!("{arn}: DescribeTasks: {e}")))?;
     let Some(task) = answer.tasks.first() else {

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod args;
+mod aws;
 mod beside;
 mod client;
 mod demo;
@@ -34,13 +35,14 @@ mod shorthand;
 mod show;
 mod signals;
 mod submit;
+mod teardown;
 #[cfg(feature = "otlp")]
 mod traces;
 mod watch;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches as _;
 
 use args::{Arguments, Command};
 use error::CliError;
@@ -52,7 +54,7 @@ const LAST_THREADS: std::time::Duration = std::time::Duration::from_millis(500);
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     // clap ends the process itself: 0 for --help and --version, 2 for usage.
-    let arguments = Arguments::parse();
+    let arguments = Arguments::from_arg_matches(&args::command().get_matches()).unwrap_or_else(|error| error.exit());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&CliError::other(format!("cannot start: {error}"))),
@@ -69,8 +71,8 @@ pub fn main() -> ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
     // These need no settings, and must not fail for a wrong one.
     match &arguments.command {
-        Command::Completions(asked) => return Ok(manual::completions(asked, Arguments::command())),
-        Command::Man(asked) => return manual::man(asked, Arguments::command()),
+        Command::Completions(asked) => return Ok(manual::completions(asked, args::command())),
+        Command::Man(asked) => return manual::man(asked, args::command()),
         _ => {}
     }
     let settings = Settings::load(&arguments.global)?;
@@ -80,6 +82,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Serve => "warn,taskwatch=info",
         // A log line would tear the screen.
         Command::Watch(_) => "off",
+        // Its progress tells how runs end.
+        Command::Run(_) => "warn,taskwatch::cell::view=error",
         _ => "warn",
     };
     settings.init_log(&format!("{usual},{}", crate::aws::QUIET))?;
@@ -108,10 +112,10 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments, &settings).await,
         Command::Setup(arguments) => setup::setup(arguments, &global, &settings).await,
         Command::Doctor(arguments) => doctor::doctor(arguments, &global, &settings).await,
-        Command::Teardown(arguments) => setup::teardown(arguments, &global, &settings).await,
+        Command::Teardown(arguments) => teardown::teardown(arguments, &global, &settings).await,
         Command::Explain(explain) => explain::explain(explain, &global).await,
-        Command::Completions(asked) => Ok(manual::completions(&asked, Arguments::command())),
-        Command::Man(asked) => manual::man(&asked, Arguments::command()),
+        Command::Completions(asked) => Ok(manual::completions(&asked, args::command())),
+        Command::Man(asked) => manual::man(&asked, args::command()),
     }
 }
 

@@ -10,23 +10,26 @@ pub(super) enum Format {
     Text,
 }
 
+/// In a command's help they stand behind its own.
+const HEADING: &str = "Global options";
+
 /// For every command.
 #[derive(Debug, Args)]
 pub(super) struct Global {
-    /// How results are written [default: json for run, text for explain]
-    #[arg(long, global = true, value_enum)]
+    /// How the result is written; each command says what it takes
+    #[arg(long, global = true, value_enum, help_heading = HEADING)]
     pub(super) output: Option<Format>,
     /// AWS region
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub(super) region: Option<String>,
-    /// Profile of the AWS configuration
-    #[arg(long, global = true)]
+    /// Profile of the AWS configuration; it goes before keys in the environment
+    #[arg(long, global = true, help_heading = HEADING)]
     pub(super) profile: Option<String>,
     /// Another AWS endpoint
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = HEADING)]
     pub(super) endpoint_url: Option<String>,
     /// Settings file [default: taskwatch.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = HEADING)]
     pub(super) config: Option<std::path::PathBuf>,
 }
 

@@ -15,13 +15,19 @@ Examples:
   taskwatch pause --queue team-a --reason \"database migration\"
   taskwatch pause --task-definition etl:7 --task-definition report
 
-What is paused waits as QUEUED and uses up no attempt; tasks that run go on. `show` and `list --wide` say of each run who paused
+What is paused waits as QUEUED and uses up no attempt; tasks that run go on. `show` and `list --wide` say of each run who paused \
 it, since when and why; `taskwatch limits` shows all that is paused.";
 
 pub(super) const RESUME_EXAMPLES: &str = "\
 Examples:
   taskwatch resume --queue team-a
   taskwatch resume --task-definition etl:7      # also one that was paused automatically, after repeated failures";
+
+/// One of the two is needed.
+pub(super) const PAUSE_USAGE: &str =
+    "taskwatch pause [OPTIONS] <--queue <QUEUE>|--task-definition <TASK_DEFINITION>>...";
+pub(super) const RESUME_USAGE: &str =
+    "taskwatch resume [OPTIONS] <--queue <QUEUE>|--task-definition <TASK_DEFINITION>>...";
 
 /// `taskwatch pause` and `resume`.
 #[derive(Debug, Args)]

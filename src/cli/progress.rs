@@ -9,10 +9,14 @@ use uuid::Uuid;
 
 use super::output;
 use crate::cell::RunChange;
+use crate::core::failure::Class;
 use crate::core::run::{Run, Status};
 
 /// What of a cause fits into a line of progress.
 const CAUSE_CHARS: usize = 160;
+
+/// Different advice for the runs of one command; what fails most comes first.
+const MOST_ADVICE: usize = 5;
 
 /// Shows runs as they change.
 pub(super) struct Progress {
@@ -72,6 +76,30 @@ impl Progress {
         }
     }
 
+    /// Says what to do about what failed, each advice once. How a run ended was said already, but for a bar, which is gone.
+    pub(super) fn conclude(&self, runs: &[Run]) {
+        let mut advice: BTreeMap<&str, usize> = BTreeMap::new();
+        for run in runs.iter().filter(|run| !matches!(run.status, Status::Succeeded)) {
+            let Some(failure) = run.ended_by.as_ref().filter(|failure| failure.class != Class::Stopped) else {
+                continue;
+            };
+            *advice.entry(&failure.hint).or_default() += 1;
+            if self.bar.is_some() && runs.len() == 1 {
+                let exit_code = run.attempt().and_then(|attempt| attempt.exit_code);
+                let why = why(&failure.error, Some(&failure.cause), exit_code);
+                output::problem(&format!("{}: {why}", run.status.as_str()));
+            }
+        }
+        let mut advice: Vec<_> = advice.into_iter().collect();
+        advice.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        for (hint, count) in advice.iter().take(MOST_ADVICE) {
+            match runs.len() {
+                1 => output::problem(&format!("  do: {}", output::plain(hint))),
+                all => output::problem(&format!("  do ({count} of {all} runs): {}", output::plain(hint))),
+            }
+        }
+    }
+
     fn summary(&self) -> String {
         let mut counts: BTreeMap<Status, usize> = BTreeMap::new();
         for status in self.statuses.values() {
@@ -79,6 +107,19 @@ impl Progress {
         }
         let parts: Vec<String> = counts.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
         parts.join(", ")
+    }
+}
+
+/// What failed: the exit code first, and no name twice that ECS's text begins with.
+fn why(error: &str, cause: Option<&str>, exit_code: Option<i64>) -> String {
+    let (error, cause) = (output::plain(error), cut(cause.unwrap_or("no cause given")));
+    let said = match cause.starts_with(error.trim_start_matches("ECS.")) {
+        true => cause,
+        false => format!("{error}: {cause}"),
+    };
+    match exit_code.filter(|code| *code != 0) {
+        Some(code) => format!("exit {code}: {said}"),
+        None => said,
     }
 }
 
@@ -93,7 +134,7 @@ fn phase(change: &RunChange) -> String {
         .error
         .as_deref()
         .filter(|_| change.status != Status::Succeeded)
-        .map(|e| format!(": {}: {}", output::plain(e), cut(change.cause.as_deref().unwrap_or("no cause given"))))
+        .map(|e| format!(": {}", why(e, change.cause.as_deref(), change.exit_code)))
         .unwrap_or_default();
     let attempt = if change.attempt > 1 { format!(", attempt {}", change.attempt) } else { String::new() };
     format!("{}{task}{attempt}{why}", change.status.as_str())
@@ -103,4 +144,32 @@ fn phase(change: &RunChange) -> String {
 fn cut(cause: &str) -> String {
     let line: String = output::plain(cause).chars().take(CAUSE_CHARS).collect();
     if cause.chars().nth(CAUSE_CHARS).is_some() { format!("{line}…") } else { line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_has_its_exit_code_first_and_no_name_twice() {
+        for (error, cause, exit_code, said) in [
+            (
+                "EssentialContainerExited",
+                Some("container \"a\" exited with 3"),
+                Some(3),
+                "exit 3: EssentialContainerExited: container \"a\" exited with 3",
+            ),
+            (
+                "CannotPullContainerError",
+                Some("CannotPullContainerError: no such image"),
+                None,
+                "CannotPullContainerError: no such image",
+            ),
+            ("ECS.ClientException", Some("ClientException: no"), None, "ClientException: no"),
+            ("Taskwatch.TaskLost", None, None, "Taskwatch.TaskLost: no cause given"),
+            ("States.Timeout", Some("late"), Some(0), "States.Timeout: late"),
+        ] {
+            assert_eq!(why(error, cause, exit_code), said);
+        }
+    }
 }

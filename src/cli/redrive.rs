@@ -15,7 +15,15 @@ Examples:
   taskwatch redrive --status FAILED --error Taskwatch.Network
   taskwatch redrive --name fleet --output json
 
-Retries and timeoutSeconds count anew, attempts are numbered on. Exit codes: 0 all that were named were begun again; 1 some were not.";
+Retries and timeoutSeconds count anew, attempts are numbered on.
+
+Exit codes:
+  0  all that were named were begun again
+  1  some were not";
+
+/// Runs by name, or by what they have in common.
+pub(super) const REDRIVE_USAGE: &str =
+    "taskwatch redrive [OPTIONS] <RUN>...\n       taskwatch redrive [OPTIONS] <--status|--queue|--error|--name>...";
 
 /// `taskwatch redrive`.
 #[derive(Debug, Args)]

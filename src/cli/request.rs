@@ -136,7 +136,8 @@ fn network(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
 
 fn overrides(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
     let mut overrides = arguments.overrides.as_deref().map(|text| json("--overrides", text)).transpose()?;
-    if arguments.command.is_empty() && arguments.env.is_empty() {
+    let command = command(arguments)?;
+    if command.is_empty() && arguments.env.is_empty() {
         return Ok(overrides);
     }
     let family = arguments.task_definition.as_deref().unwrap_or_default();
@@ -146,8 +147,8 @@ fn overrides(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
         return Err(CliError::usage("--command and --env: say which container with --decided-by"));
     }
     let mut container = Map::from_iter([("name".to_owned(), Value::from(name))]);
-    if !arguments.command.is_empty() {
-        container.insert("command".into(), json!(arguments.command));
+    if !command.is_empty() {
+        container.insert("command".into(), json!(command));
     }
     let variable = |text: &String| {
         let (name, value) =
@@ -169,6 +170,26 @@ fn overrides(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
         None => list.push(Value::Object(container)),
     }
     Ok(overrides)
+}
+
+/// The container's command: behind `--`, or of `--command`. A flag of ours that stands behind `--command` may be meant for either, and is
+/// not guessed.
+fn command(arguments: &RunArgs) -> Result<&[String], CliError> {
+    if !arguments.words.is_empty() {
+        return Ok(&arguments.words);
+    }
+    let flags = super::args::flags("run");
+    let flag = |word: &&String| {
+        word.strip_prefix("--").is_some_and(|name| flags.contains(name.split('=').next().unwrap_or(name)))
+    };
+    match arguments.command.iter().find(flag) {
+        Some(flag) => Err(CliError::usage(format!(
+            "{flag} stands behind --command, which takes all words that follow: put it before --command, or the command last, behind -- \
+             if {flag} is the container's (… -- {})",
+            arguments.command.join(" ")
+        ))),
+        None => Ok(&arguments.command),
+    }
 }
 
 /// What the flags say beside RunTask.

@@ -13,9 +13,9 @@ use super::error::CliError;
 use super::options::{Format, Global};
 use super::progress::Progress;
 use super::run_args::RunArgs;
-use super::settings::{Settings, target};
+use super::settings::Settings;
 use super::signals::Signals;
-use super::{exit, output, remote, request};
+use super::{aws, exit, output, remote, request};
 use crate::aws::{Clients, EventsPath};
 use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::core::ids::Token;
@@ -35,19 +35,18 @@ const ANSWERS: Duration = Duration::from_secs(10);
 pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let request = request::request(&arguments)?;
     if arguments.dry_run {
-        output::json(&masked(&request));
+        output::json(&if arguments.show_values { request.to_value() } else { masked(&request) });
         return Ok(0);
     }
     if arguments.server.server.is_some() {
         return remote::run(&request, &arguments, global, settings).await;
     }
     let mut signals = Signals::listen()?;
-    let clients = Clients::load(&target(global)).await;
-    let region = clients.region().ok_or_else(|| CliError::usage("no AWS region is set: use --region or AWS_REGION"))?;
+    let clients = aws::clients(global).await?;
     let name = format!("run-{}", Uuid::new_v4().simple());
     let path = events_path(&arguments, &clients, &name).await;
     let mut config = settings.cell_config(&name);
-    config.region = region;
+    config.region = aws::region(&clients);
     // Whoever waits for these runs wants them to end, and nobody would mend anything meanwhile.
     config.breaker.failures = 0;
     config.poll = path.queue_url(&arguments).is_none().then_some(POLL);
@@ -122,6 +121,7 @@ async fn follow(
     signals: &mut Signals,
 ) -> Result<(Vec<Run>, u8), CliError> {
     let mut changes = cell.subscribe();
+    let mut unreachable = std::pin::pin!(cell.unreachable());
     let submitted = cell.submit(request).await.map_err(|e| CliError::other(e.to_string()))?;
     let ids: Vec<Uuid> = submitted.runs.iter().map(|run| run.id).collect();
     let mut progress = Progress::new(&submitted.runs);
@@ -134,6 +134,10 @@ async fn follow(
                 Err(RecvError::Closed) => break,
             },
             () = Interrupt::over(interrupt.as_ref(), cell) => break,
+            why = &mut unreachable => {
+                progress.finish();
+                return Err(CliError::other(format!("ecs:RunTask: {why}")));
+            }
             code = signals.next() => {
                 if interrupt.is_some() {
                     progress.finish();
@@ -149,6 +153,7 @@ async fn follow(
     }
     progress.finish();
     let runs: Vec<Run> = ids.iter().filter_map(|id| cell.run(*id)).collect();
+    progress.conclude(&runs);
     let code = match interrupt {
         Some(interrupt) => interrupt.code,
         // What is not waited for has not failed.

@@ -10,9 +10,16 @@ Examples:
   taskwatch run --cli-input-json file://task.json --retries 3 --timeout 1h
   taskwatch run state-machine.json
   taskwatch run --task-definition etl --count 20 --env DAY=2026-11-22 --dry-run
+  taskwatch run --cluster batch --task-definition etl -- sh -c 'exit 3'
 
-Exit codes: 0 reached its goal; the task's own code where its container failed; 124 timed out; 125 never started;
-130, 143 interrupted (what was launched is stopped first); 2 usage; 1 anything else.";
+Exit codes:
+  0         it reached its goal
+  N         the task's own code, where its container failed
+  124       it timed out
+  125       it never started
+  130, 143  interrupted (what was launched is stopped first)
+  2         usage
+  1         anything else";
 
 /// `taskwatch run`.
 #[derive(Debug, Default, Args)]
@@ -88,9 +95,13 @@ pub(super) struct RunArgs {
     /// Security groups of the task's network interface
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     pub(super) security_groups: Vec<String>,
-    /// Command of the container, last of all flags (the one named by --decided-by, else the task definition's family)
-    #[arg(long, num_args = 1.., allow_hyphen_values = true)]
+    /// Command of the container (the one named by --decided-by, else by the task definition's family); it takes all words that follow, so
+    /// that it stands last. Behind -- any word is its own
+    #[arg(long, num_args = 1.., allow_hyphen_values = true, value_name = "WORD")]
     pub(super) command: Vec<String>,
+    /// The same: command of the container
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "command")]
+    pub(super) words: Vec<String>,
     /// Environment variable of that container
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) env: Vec<String>,
@@ -123,7 +134,10 @@ pub(super) struct RunArgs {
     /// Launch and leave: do not wait for the goal
     #[arg(long)]
     pub(super) no_wait: bool,
-    /// Show the request with all its defaults, and launch nothing
+    /// Show the request with all its defaults, every value of the environment as ***, and launch nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Show the values of the environment too: what is shown can be submitted
+    #[arg(long, requires = "dry_run")]
+    pub(super) show_values: bool,
 }

@@ -8,10 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
 use super::options::Global;
-use super::output;
-use super::settings::{Settings, StoreSetting, target};
+use super::settings::{Settings, StoreSetting};
 use super::signals::Signals;
-use crate::aws::Clients;
+use super::{aws, output};
 use crate::cell::ports::Queue;
 use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::http;
@@ -47,10 +46,9 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
         }
     };
     let mut signals = Signals::listen()?;
-    let clients = Clients::load(&target(global)).await;
-    let region = clients.region().ok_or_else(|| CliError::usage("no AWS region is set: use --region or AWS_REGION"))?;
+    let clients = aws::clients(global).await?;
     let mut config = settings.cell_config(&name);
-    config.region = region;
+    config.region = aws::region(&clients);
     if store.capabilities().ended_runs {
         config.keep_finished = FINISHED_IN_MEMORY;
     }

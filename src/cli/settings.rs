@@ -24,7 +24,6 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::duration;
 use super::error::CliError;
 use super::options::Global;
-use crate::aws::Target;
 
 /// Every setting, after file and environment.
 #[derive(Debug, Default, Deserialize)]
@@ -241,14 +240,4 @@ fn number<T: std::str::FromStr>(env: Environment<'_>, name: &str, setting: &mut 
 /// A setting that cannot be: which, its value, and what is allowed.
 fn wrong(name: &str, value: &str, allowed: &str) -> CliError {
     CliError::usage(format!("TASKWATCH_{name} is {value:?}: {allowed}"))
-}
-
-/// Where AWS is called, by the flags.
-pub(super) fn target(global: &Global) -> Target {
-    Target {
-        region: global.region.clone(),
-        profile: global.profile.clone(),
-        endpoint_url: global.endpoint_url.clone(),
-        test_credentials: false,
-    }
 }

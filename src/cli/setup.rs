@@ -1,13 +1,14 @@
-//! `taskwatch setup` and `taskwatch teardown`: a cell's path in the account.
+//! `taskwatch setup`: a cell's path in the account.
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::aws::{caller, region};
 use super::error::CliError;
 use super::options::{Format, Global};
 use super::output;
-use super::settings::{Settings, target};
-use crate::aws::{Action, Ask, Clients, Identity, Removal, Setup, SetupError, Step, Thing, template};
+use super::settings::Settings;
+use crate::aws::{Action, Ask, Setup, SetupError, Step, template};
 
 /// Which path.
 #[derive(Debug, Default, Args)]
@@ -42,22 +43,6 @@ pub(super) struct SetupArgs {
     print: bool,
 }
 
-/// `taskwatch teardown`.
-#[derive(Debug, Args)]
-pub(super) struct TeardownArgs {
-    #[command(flatten)]
-    path: PathArgs,
-    /// Remove it; without this it is only shown
-    #[arg(long)]
-    yes: bool,
-    /// Show what would be removed, and remove nothing; exit code 0 either way
-    #[arg(long, conflicts_with = "yes")]
-    dry_run: bool,
-    /// Remove queues in which run requests wait too: they are lost
-    #[arg(long, requires = "yes")]
-    discard_requests: bool,
-}
-
 pub(super) const SETUP_EXAMPLES: &str = "\
 Examples:
   taskwatch setup --cell blue --cluster batch --dry-run
@@ -66,17 +51,8 @@ Examples:
 
 What it does goes to stderr, the settings for `taskwatch serve` to stdout. Run it again to repair what is wrong; the rest stays unchanged.";
 
-pub(super) const TEARDOWN_EXAMPLES: &str = "\
-Examples:
-  taskwatch teardown --cell blue
-  taskwatch teardown --cell blue --yes
-
-Only what setup made for this cell (by its tag) is removed, and of that no topic with subscriptions and no rule with targets of others. A requests queue
-that cells share goes with the cell that it was made for. Exit code 2 where something would go and --yes is missing, or where run
-requests wait and --discard-requests is missing: then nothing is removed.";
-
 impl PathArgs {
-    fn ask(&self, settings: &Settings) -> Result<Ask, CliError> {
+    pub(super) fn ask(&self, settings: &Settings) -> Result<Ask, CliError> {
         let cell = self.cell.clone().or_else(|| settings.cell.clone());
         Ok(Ask {
             cell: cell.ok_or_else(|| CliError::usage("no cell is named: give --cell, or set TASKWATCH_CELL"))?,
@@ -121,75 +97,8 @@ pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Sett
     Ok(0)
 }
 
-pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
-    let ask = arguments.path.ask(settings)?;
-    let (clients, identity) = caller(global).await?;
-    let removal = Removal::plan(&clients, &identity, &ask).await.map_err(said)?;
-    let things = &removal.things;
-    let text = global.output != Some(Format::Json);
-    if text {
-        output::problem(&format!("cell {} in account {}, {}", ask.cell, identity.account, region(&clients)));
-    }
-    let refused = refusal(&arguments, things);
-    for thing in things {
-        if thing.remove && arguments.yes && refused.is_none() {
-            removal.remove(thing).await.map_err(said)?;
-        }
-        if text {
-            gone(thing, arguments.yes && refused.is_none());
-        }
-    }
-    if !text {
-        let removed = arguments.yes && refused.is_none();
-        output::json(&json!({"account": identity.account, "removed": removed, "things": things}));
-    } else if !things.iter().any(|thing| thing.remove) {
-        output::problem(&format!("there is nothing to remove of the cell {}", ask.cell));
-    }
-    refused.map_or(Ok(0), |why| Err(CliError::usage(why)))
-}
-
-/// Why nothing is removed although something would be.
-fn refusal(arguments: &TeardownArgs, things: &[Thing]) -> Option<String> {
-    let waiting: Vec<&Thing> = things.iter().filter(|thing| thing.requests > 0).collect();
-    match (things.iter().any(|thing| thing.remove), arguments.yes) {
-        (true, false) if !arguments.dry_run => Some("nothing was removed: run the same command with --yes".to_owned()),
-        (true, true) if !waiting.is_empty() && !arguments.discard_requests => {
-            let queues = waiting.iter().map(|thing| format!("about {} in {}", thing.requests, thing.name));
-            let queues = queues.collect::<Vec<_>>().join(", ");
-            Some(format!(
-                "nothing was removed: run requests wait, {queues}. Let a cell take them, move them to another queue, or lose them with --discard-requests"
-            ))
-        }
-        _ => None,
-    }
-}
-
-/// A line about one thing.
-fn gone(thing: &Thing, removed: bool) {
-    let what = match (thing.remove, removed) {
-        (true, true) => "removed",
-        (true, false) => "would remove",
-        (false, _) => "leaves",
-    };
-    let note = if thing.note.is_empty() { String::new() } else { format!(": {}", thing.note) };
-    output::data(&format!("{what:<12} {} {}{note}", thing.kind, thing.name));
-}
-
-fn region(clients: &Clients) -> String {
-    clients.region().unwrap_or_default()
-}
-
-/// Clients, and who they call as.
-pub(super) async fn caller(global: &Global) -> Result<(Clients, Identity), CliError> {
-    let clients = Clients::load(&target(global)).await;
-    if clients.region().is_none() {
-        return Err(CliError::usage("no AWS region is set: use --region or AWS_REGION"));
-    }
-    let identity = clients.identity().await.map_err(|e| CliError::other(format!("sts:GetCallerIdentity: {e}")))?;
-    Ok((clients, identity))
-}
-
-fn said(error: SetupError) -> CliError {
+/// As a command's own error.
+pub(super) fn said(error: SetupError) -> CliError {
     if error.is_usage() { CliError::usage(error.to_string()) } else { CliError::other(error.to_string()) }
 }
 

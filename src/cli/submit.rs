@@ -19,7 +19,11 @@ Examples:
   generate | taskwatch submit - --server http://taskwatch.internal:7717
   taskwatch submit fleet.ndjson --output json
 
-A FILE holds one request, an array of them, or one a line. Exit codes: 0 all were taken; 1 some were refused.";
+A FILE holds one request, an array of them, or one a line.
+
+Exit codes:
+  0  all were taken
+  1  some were refused";
 
 /// `taskwatch submit`.
 #[derive(Debug, Args)]

@@ -134,14 +134,14 @@ impl Builder {
     /// Reads the AWS configuration, opens the store, and begins.
     ///
     /// # Errors
-    /// No region; a store that cannot be opened, or one in a directory without a [`cell`](Self::cell) name; a name that
+    /// No region; a profile that is not there; a store that cannot be opened, or one in a directory without a [`cell`](Self::cell) name; a name that
     /// cannot be; an events path that could not be made.
     pub async fn connect(self) -> Result<Taskwatch, ConnectError> {
         if self.directory.is_some() && self.name.is_none() {
             return Err(ConnectError::NoName);
         }
         let name = self.name.unwrap_or_else(|| format!("lib-{}", Uuid::new_v4().simple()));
-        let clients = Clients::load(&self.target).await;
+        let clients = Clients::load(&self.target).await?;
         let mut config = CellConfig::new(&name);
         config.region = clients.region().ok_or(ConnectError::NoRegion)?;
         // A program that waits for its runs wants them to end.

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::aws::ProvisionError;
+use crate::aws::{ConfigError, ProvisionError};
 use crate::cell::{CellError, SubmitError};
 use crate::core::request::RequestError;
 use crate::store::StoreError;
@@ -13,6 +13,9 @@ pub enum ConnectError {
     /// No AWS region is set.
     #[error("no AWS region is set: use Builder::region or AWS_REGION")]
     NoRegion,
+    /// The AWS configuration: a profile that is not there, or a file that cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store outlives the process, and the cell's name would not.
     #[error("a store in a directory needs a name that stays: use Builder::cell (its runs are found again by it)")]
     NoName,

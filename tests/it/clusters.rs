@@ -42,7 +42,8 @@ async fn the_tasks_of_a_deleted_cluster_are_missing() {
         endpoint_url: Some(local.url()),
         test_credentials: true,
     };
-    let refused = Clients::load(&elsewhere).await.ecs().describe_tasks("gone", &arns).await;
+    let refused =
+        Clients::load(&elsewhere).await.expect("no profile is named").ecs().describe_tasks("gone", &arns).await;
     assert!(refused.unwrap_err().to_string().contains("ClusterNotFound"));
 }
 
@@ -71,7 +72,13 @@ async fn the_tasks_of_a_call_are_read_to_the_last_page() {
     tokio::spawn(async move { axum::serve(listener, answers).await });
     let target =
         Target { region: Some("us-east-1".into()), profile: None, endpoint_url: Some(url), test_credentials: true };
-    let found = Clients::load(&target).await.ecs().tasks_started_by("batch", STARTED_BY).await.expect("ListTasks");
+    let found = Clients::load(&target)
+        .await
+        .expect("no profile is named")
+        .ecs()
+        .tasks_started_by("batch", STARTED_BY)
+        .await
+        .expect("ListTasks");
     let ids: Vec<&str> = found.iter().filter_map(|arn| arn.rsplit('/').next()).collect();
     assert_eq!(ids, ["a", "b", "c"]);
 }

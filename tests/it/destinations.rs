@@ -91,7 +91,7 @@ async fn at(emulator: &Emulator) -> (Publisher, Aws) {
         test_credentials: true,
         ..Target::default()
     };
-    (Clients::load(&target).await.publisher(), Aws::new(&emulator.sdk()))
+    (Clients::load(&target).await.expect("no profile is named").publisher(), Aws::new(&emulator.sdk()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,7 +104,7 @@ async fn clients(emulator: &Emulator) -> Clients {
         test_credentials: true,
         ..Target::default()
     };
-    Clients::load(&target).await
+    Clients::load(&target).await.expect("no profile is named")
 }
 
 pub(crate) fn request(family: &str, name: &str) -> String {

@@ -10,7 +10,7 @@ mod rule;
 
 use super::Clients;
 use super::identity::Identity;
-use super::setup::found::queue_attributes;
+use super::setup::found::{clusters_of, queue_attributes};
 use super::setup::{Sdk, SetupError};
 
 pub use finding::{Finding, Status};
@@ -73,7 +73,7 @@ pub async fn examine(clients: &Clients, identity: &Identity, subject: &Subject) 
     findings.extend(queues.others(&sdk, subject).await);
     let mut subject = subject.clone();
     if subject.clusters.is_empty() {
-        subject.clusters = rule::pattern_of(&sdk, &subject).await.map(|p| rule::named(&p)).unwrap_or_default();
+        subject.clusters = rule::pattern_of(&sdk, &subject).await.map(|p| clusters_of(&p)).unwrap_or_default();
     }
     findings.extend(permissions::findings(clients, identity, &subject).await);
     findings

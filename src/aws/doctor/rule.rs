@@ -70,12 +70,6 @@ pub(super) async fn pattern_of(sdk: &Sdk, subject: &Subject) -> Result<Value, St
     found.map(|(_, rule)| rule.pattern).ok_or_else(|| "there is no rule".to_owned())
 }
 
-/// The clusters that a rule's pattern names, by ARN.
-pub(super) fn named(pattern: &Value) -> Vec<String> {
-    let clusters = pattern["detail"]["clusterArn"].as_array().into_iter().flatten();
-    clusters.filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 /// A task event of a cell, as ECS would send it.
 fn sample(identity: &Identity, cluster: &str, started_by: &str, status: &str) -> Value {
     let task = format!(
@@ -131,7 +125,7 @@ async fn pattern(sdk: &Sdk, identity: &Identity, subject: &Subject, pattern: &Va
 
 /// Clusters in which the cell has tasks and of which its rule lets no event in; else which ones the rule lets in alone.
 async fn unheard(sdk: &Sdk, identity: &Identity, subject: &Subject, pattern: &Value) -> Option<Finding> {
-    let (check, known) = ("rule's clusters", named(pattern));
+    let (check, known) = ("rule's clusters", found::clusters_of(pattern));
     if known.is_empty() {
         return None;
     }

@@ -28,6 +28,12 @@ pub(in crate::aws) struct FoundRule {
     pub(in crate::aws) made_for: Option<String>,
 }
 
+/// The clusters that a rule's pattern names, by ARN.
+pub(in crate::aws) fn clusters_of(pattern: &Value) -> Vec<String> {
+    let clusters = pattern["detail"]["clusterArn"].as_array().into_iter().flatten();
+    clusters.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// A topic that is there.
 #[derive(Clone, Debug, Default)]
 pub(in crate::aws) struct FoundTopic {

@@ -5,6 +5,7 @@ mod ask;
 pub(super) mod diff;
 pub(super) mod found;
 pub(super) mod policy;
+mod tasks;
 mod teardown;
 mod template;
 pub(super) mod wanted;
@@ -17,6 +18,7 @@ use super::identity::Identity;
 
 pub use ask::Ask;
 pub use diff::{Action, Step};
+pub use tasks::ClusterTasks;
 pub use teardown::{Removal, Thing};
 pub use template::template;
 pub use wanted::{PROBE_SOURCE, Place};

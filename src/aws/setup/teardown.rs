@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::ask::Ask;
 use super::found::{self, Found};
+use super::tasks::{self, ClusterTasks};
 use super::wanted::{Role, TARGET, Wanted};
 use super::{Clients, Identity, Sdk, SetupError, gone, place};
 
@@ -27,7 +28,11 @@ pub struct Thing {
 /// What would be removed.
 pub struct Removal {
     sdk: Sdk,
+    clients: Clients,
+    cell: String,
     rule: String,
+    /// The clusters that the rule names; none: all.
+    clusters: Vec<String>,
     /// Each thing of the cell that is there.
     pub things: Vec<Thing>,
 }
@@ -54,7 +59,16 @@ impl Removal {
             let name = name.clone();
             things.push(Thing { kind: "event bus", name, remove: false, note, requests: 0, id: String::new() });
         }
-        Ok(Self { sdk, rule: wanted.rule.name, things })
+        let clusters = found.rule.as_ref().map(|rule| found::clusters_of(&rule.pattern)).unwrap_or_default();
+        Ok(Self { sdk, clients: clients.clone(), cell: wanted.cell, rule: wanted.rule.name, clusters, things })
+    }
+
+    /// The tasks that the cell has now, in the clusters that its rule names.
+    ///
+    /// # Errors
+    /// The first call that AWS refused: whether there are any is not known then.
+    pub async fn running_tasks(&self) -> Result<Vec<ClusterTasks>, SetupError> {
+        tasks::running(&self.clients, &self.cell, self.clusters.clone()).await
     }
 
     /// Removes one thing; what is gone already is no error. They stand in the order in which they must go: the rule first, so

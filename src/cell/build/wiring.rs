@@ -18,7 +18,7 @@ use crate::cell::follow::{
 };
 use crate::cell::health::DependencyHealth;
 use crate::cell::launch::{
-    Assignments, CallBuilder, Caller, Doubt, Governor, Launcher, Reads, Slots, StopQueue, Stopper, WaitReasons,
+    Assignments, CallBuilder, Caller, Doubt, Governor, Launcher, Reach, Reads, Slots, StopQueue, Stopper, WaitReasons,
     WaitingRuns,
 };
 use crate::cell::lifecycle::Lifecycle;
@@ -60,6 +60,7 @@ pub(in crate::cell) struct Parts {
     pub(in crate::cell) stats: Arc<Stats>,
     pub(in crate::cell) counters: Arc<Counters>,
     pub(in crate::cell) readiness: Readiness,
+    pub(in crate::cell) reach: Arc<Reach>,
 }
 
 /// A cell that is put together and does not work yet.
@@ -101,6 +102,7 @@ pub(super) struct Builder {
     lookup: Arc<Lookup>,
     store_health: Arc<DependencyHealth>,
     run_task_health: Arc<DependencyHealth>,
+    reach: Arc<Reach>,
 }
 
 /// What launching is made of, and what follows tasks shares with it.
@@ -151,6 +153,7 @@ impl Builder {
             corrections: Arc::default(),
             store_health,
             run_task_health: Arc::default(),
+            reach: Arc::default(),
             config,
             ports,
             clock,
@@ -223,6 +226,7 @@ impl Builder {
             stats: self.stats,
             counters: self.counters,
             readiness,
+            reach: self.reach,
         };
         Built {
             parts,
@@ -357,6 +361,7 @@ impl Builder {
             doubt,
             counters: Arc::clone(&self.counters),
             health: Arc::clone(&self.run_task_health),
+            reach: Arc::clone(&self.reach),
             clock: self.clock.clone(),
             lifecycle: Arc::clone(&self.lifecycle),
         }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::assign::Assignments;
 use super::doubt::Doubt;
 use super::governor::Governor;
+use super::reach::Reach;
 use super::request::CallBuilder;
 use super::slots::{Slot, Slots};
 use crate::cell::backoff::Backoff;
@@ -42,6 +43,7 @@ pub(in crate::cell) struct Caller {
     pub(in crate::cell) counters: Arc<Counters>,
     /// Failing: RunTask was not answered, neither yes nor no.
     pub(in crate::cell) health: Arc<DependencyHealth>,
+    pub(in crate::cell) reach: Arc<Reach>,
     pub(in crate::cell) clock: Clock,
     pub(in crate::cell) lifecycle: Arc<Lifecycle>,
 }
@@ -138,8 +140,8 @@ impl Caller {
                     throttled += 1;
                     drop(slot);
                 }
-                Err(CallError::Unknown(_)) => {
-                    *in_doubt = true;
+                Err(failed @ (CallError::Unknown(_) | CallError::Unreached(_))) => {
+                    *in_doubt |= matches!(failed, CallError::Unknown(_));
                     throttled = 0;
                     // Others may call while this one waits.
                     drop(slot);
@@ -162,14 +164,18 @@ impl Caller {
         launched.is_none_or(|at| self.clock.now().since(at) < TOKEN_IS_SURE)
     }
 
-    /// Logs that ECS does not answer when it begins and when it ends, not for each of thousands of calls.
+    /// Notes whether ECS is there. Logs that it does not answer when it begins and when it ends, not for each of thousands of calls.
     fn note_health(&self, answer: &Result<RunTaskAnswer, CallError>, members: &[Uuid], token: Token) {
+        let is_told = matches!(answer, Err(CallError::Unreached(why)) if self.reach.unreached(why));
         match answer {
-            Err(CallError::Unknown(why)) if self.health.failed(why) == 1 => {
+            Err(CallError::Unknown(why) | CallError::Unreached(why)) if self.health.failed(why) == 1 && !is_told => {
                 tracing::warn!(runs = ?members, why, %token, "RunTask gave no answer; it is sent again with the same token");
             }
-            Err(CallError::Unknown(why)) => tracing::debug!(runs = ?members, why, %token, "RunTask gave no answer"),
+            Err(CallError::Unknown(why) | CallError::Unreached(why)) => {
+                tracing::debug!(runs = ?members, why, %token, "RunTask gave no answer");
+            }
             _ => {
+                self.reach.reached();
                 if self.health.succeeded().is_some() {
                     tracing::info!("RunTask is answered again");
                 }

@@ -153,7 +153,7 @@ impl Stopper {
                     self.governor.stopped(backoff_generation, true);
                     return self.queue.add(asked.clone());
                 }
-                Err(CallError::Unknown(why)) => {
+                Err(CallError::Unknown(why) | CallError::Unreached(why)) => {
                     tracing::debug!(%task_arn, why, "StopTask gave no answer");
                     if !self.lifecycle.sleep(backoff.next()).await {
                         return;

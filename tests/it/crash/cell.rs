@@ -58,7 +58,7 @@ impl KilledCell {
             endpoint_url: Some(url.to_owned()),
             test_credentials: true,
         };
-        let clients = Clients::load(&target).await;
+        let clients = Clients::load(&target).await.expect("no profile is named");
         let events = EventsPath::make(&clients, name).await.expect("an events queue").queue_url;
         let aws = Aws::new(&emulator::sdk(url));
         let requests = aws.queue(&format!("{name}-requests")).await;

@@ -47,7 +47,7 @@ pub(crate) async fn endpoint_of(script: &str, quotas: Option<Quotas>) -> (Runnin
         endpoint_url: Some(local.url()),
         test_credentials: true,
     };
-    let clients = Clients::load(&target).await;
+    let clients = Clients::load(&target).await.expect("no profile is named");
     (local, clients)
 }
 

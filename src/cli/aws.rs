@@ -1,0 +1,37 @@
+//! AWS, as the flags and the environment have it.
+
+use super::error::CliError;
+use super::options::Global;
+use crate::aws::{Clients, Identity, Target};
+
+/// Clients in the region that is set.
+pub(super) async fn clients(global: &Global) -> Result<Clients, CliError> {
+    clients_in(global, None).await
+}
+
+/// The same where a region follows from what is asked for; `--region` goes before it.
+pub(super) async fn clients_in(global: &Global, region: Option<&str>) -> Result<Clients, CliError> {
+    let target = Target {
+        region: global.region.clone().or_else(|| region.map(str::to_owned)),
+        profile: global.profile.clone(),
+        endpoint_url: global.endpoint_url.clone(),
+        test_credentials: false,
+    };
+    let clients = Clients::load(&target).await.map_err(|e| CliError::usage(e.to_string()))?;
+    match clients.region() {
+        Some(_) => Ok(clients),
+        None => Err(CliError::usage("no AWS region is set: use --region or AWS_REGION")),
+    }
+}
+
+/// Clients, and who they call as.
+pub(super) async fn caller(global: &Global) -> Result<(Clients, Identity), CliError> {
+    let clients = clients(global).await?;
+    let identity = clients.identity().await.map_err(|e| CliError::other(format!("sts:GetCallerIdentity: {e}")))?;
+    Ok((clients, identity))
+}
+
+/// The region that these clients call, which is set.
+pub(super) fn region(clients: &Clients) -> String {
+    clients.region().unwrap_or_default()
+}

@@ -1,0 +1,138 @@
+//! `taskwatch teardown`: takes a cell's path out of the account, and nothing that somebody still needs.
+
+use std::str::FromStr as _;
+
+use clap::Args;
+use serde_json::json;
+
+use super::aws::{caller, region};
+use super::client::Server;
+use super::error::CliError;
+use super::options::{Format, Global, ServerArgs};
+use super::output;
+use super::settings::Settings;
+use super::setup::{PathArgs, said};
+use crate::aws::{Removal, Thing};
+use crate::core::run::Status;
+
+/// `taskwatch teardown`.
+#[derive(Debug, Args)]
+pub(super) struct TeardownArgs {
+    #[command(flatten)]
+    path: PathArgs,
+    /// Remove it; without this it is only shown
+    #[arg(long)]
+    yes: bool,
+    /// Show what would be removed, and remove nothing; exit code 0 either way
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Remove queues in which run requests wait too: they are lost
+    #[arg(long, requires = "yes")]
+    discard_requests: bool,
+    /// Remove it also while the cell serves or has tasks: how they end is learnt by DescribeTasks alone, and late
+    #[arg(long, requires = "yes")]
+    force: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) const TEARDOWN_EXAMPLES: &str = "\
+Examples:
+  taskwatch teardown --cell blue
+  taskwatch teardown --cell blue --yes
+
+Only what setup made for this cell (by its tag) is removed, and of that no topic with subscriptions and no rule with targets of others. \
+A requests queue that cells share goes with the cell that it was made for.
+
+Exit codes:
+  0  it is removed, or there is nothing to remove
+  2  nothing was removed: --yes is missing; or the cell serves (asked at
+     --server, TASKWATCH_URL) or ECS has tasks of it, and --force is missing;
+     or run requests wait, and --discard-requests is missing
+  1  anything else";
+
+pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    let ask = arguments.path.ask(settings)?;
+    let (clients, identity) = caller(global).await?;
+    let removal = Removal::plan(&clients, &identity, &ask).await.map_err(said)?;
+    let things = &removal.things;
+    let text = global.output != Some(Format::Json);
+    if text {
+        output::problem(&format!("cell {} in account {}, {}", ask.cell, identity.account, region(&clients)));
+    }
+    let refused = match refusal(&arguments, things) {
+        None if arguments.yes && !arguments.force && things.iter().any(|thing| thing.remove) => {
+            in_use(&removal, &ask.cell, &Server::at(arguments.server.server.as_deref(), settings)?).await
+        }
+        refused => refused,
+    };
+    for thing in things {
+        if thing.remove && arguments.yes && refused.is_none() {
+            removal.remove(thing).await.map_err(said)?;
+        }
+        if text {
+            gone(thing, arguments.yes && refused.is_none());
+        }
+    }
+    if !text {
+        let removed = arguments.yes && refused.is_none();
+        output::json(&json!({"account": identity.account, "removed": removed, "things": things}));
+    } else if !things.iter().any(|thing| thing.remove) {
+        output::problem(&format!("there is nothing to remove of the cell {}", ask.cell));
+    }
+    refused.map_or(Ok(0), |why| Err(CliError::usage(why)))
+}
+
+/// Why nothing is removed although something would be.
+fn refusal(arguments: &TeardownArgs, things: &[Thing]) -> Option<String> {
+    let waiting: Vec<&Thing> = things.iter().filter(|thing| thing.requests > 0).collect();
+    match (things.iter().any(|thing| thing.remove), arguments.yes) {
+        (true, false) if !arguments.dry_run => Some("nothing was removed: run the same command with --yes".to_owned()),
+        (true, true) if !waiting.is_empty() && !arguments.discard_requests => {
+            let queues = waiting.iter().map(|thing| format!("about {} in {}", thing.requests, thing.name));
+            let queues = queues.collect::<Vec<_>>().join(", ");
+            Some(format!(
+                "nothing was removed: run requests wait, {queues}. Let a cell take them, move them to another queue, or lose them with --discard-requests"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Why nothing is removed of a cell that is at work: one that serves, or has tasks; as far as it can be seen.
+async fn in_use(removal: &Removal, cell: &str, server: &Server) -> Option<String> {
+    let summary = server.get(&["summary"], &[]).await.unwrap_or_default();
+    if summary["cell"] == cell {
+        let counts = summary["statuses"].as_object().into_iter().flatten();
+        let open = counts.filter(|(status, _)| Status::from_str(status).is_ok_and(|status| !status.is_final()));
+        let open: u64 = open.filter_map(|(_, count)| count.as_u64()).sum();
+        return Some(format!(
+            "nothing was removed: the cell {cell} serves at {}, with {open} runs that have not ended. Stop it first, or remove it all the same with --force",
+            server.url()
+        ));
+    }
+    match removal.running_tasks().await {
+        Ok(tasks) if tasks.is_empty() => None,
+        Ok(tasks) => {
+            let tasks = tasks.iter().map(|tasks| format!("{} in {}", tasks.running, tasks.cluster)).collect::<Vec<_>>();
+            Some(format!(
+                "nothing was removed: tasks of the cell {cell} run, {}. Wait until they have ended, or remove it all the same with --force",
+                tasks.join(", ")
+            ))
+        }
+        Err(error) => Some(format!(
+            "nothing was removed: whether tasks of the cell {cell} run cannot be seen ({error}). --force removes it all the same"
+        )),
+    }
+}
+
+/// A line about one thing.
+fn gone(thing: &Thing, removed: bool) {
+    let what = match (thing.remove, removed) {
+        (true, true) => "removed",
+        (true, false) => "would remove",
+        (false, _) => "leaves",
+    };
+    let note = if thing.note.is_empty() { String::new() } else { format!(": {}", thing.note) };
+    output::data(&format!("{what:<12} {} {}{note}", thing.kind, thing.name));
+}
