@@ -7,6 +7,7 @@ mod architecture;
 mod breakers;
 mod cell;
 mod circles;
+mod circumstances;
 mod cli;
 mod clients;
 mod clusters;

@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub(crate) mod answers;
 pub(crate) mod aws;
 pub(crate) mod browser;
 pub(crate) mod ecs;

@@ -143,7 +143,7 @@ impl Serving {
         self.said.line_with(part).await
     }
 
-    async fn url(&self, path: &str) -> String {
+    pub(crate) async fn url(&self, path: &str) -> String {
         let line = self.says("serving").await;
         let address = line.split("address=").nth(1).expect("its address");
         format!("http://{}{path}", address.split_whitespace().next().unwrap_or_default())
