@@ -28,7 +28,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ("docs/performance.md", "cargo bench", "a measurement"),
     ("docs/performance.md", "cargo run --release", "a measurement"),
     ("docs/performance.md", "cargo build --release", "a measurement"),
-    ("docs/reliability.md", "cargo test", "cargo test runs it once; the others are longer"),
+    ("docs/tests.md", "cargo test", "cargo test runs it once; the others are longer"),
     ("docs/watch.md", "", "needs a terminal and shows what there happens to be; api::watch runs it in one"),
 ];
 
