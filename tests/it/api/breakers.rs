@@ -72,9 +72,9 @@ async fn open_breakers_and_undelivered_notifications_are_shown_everywhere() {
     assert_eq!((&line["OpenCircuitBreakers"], &line["FailingDestinations"]), (&json!(1), &json!(1)), "{line}");
     assert!(line["AgeOfOldestNotification"].as_f64() > Some(0.0), "{line}");
 
-    let output = served.command(&["pause", "--queue", "team-a"], "").await;
+    let output = served.command(&["pause", "--queue", "team-a", "--by", "olga"], "").await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("team-a") && said.contains("by an operator") && said.contains("etl:7"), "{output:?}");
+    assert!(said.contains("team-a") && said.contains("olga") && said.contains("etl:7"), "{output:?}");
     let output = served.command(&["resume", "--task-definition", "etl:7"], "").await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("team-a") && !said.contains("etl:7"), "{output:?}");
