@@ -10,7 +10,7 @@ use super::{
     submit, teardown, watch,
 };
 
-/// Launches Amazon ECS tasks, follows them by their events, retries what a retry can cure.
+/// Launches Amazon ECS tasks, follows them by their events, retries the failures that a retry can fix.
 #[derive(Debug, Parser)]
 #[command(name = "taskwatch", version, propagate_version = true, max_term_width = 120)]
 pub(super) struct Arguments {

@@ -37,7 +37,7 @@ pub(super) struct StopArgs {
     /// Its id or name
     #[arg(value_name = "RUN")]
     run: String,
-    /// What ECS and the notification are told
+    /// The reason that ECS and the notification show
     #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]

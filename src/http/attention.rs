@@ -8,7 +8,7 @@ use crate::core::breaker::OpenBreaker;
 use crate::core::failure::Class;
 use crate::core::time::Timestamp;
 
-/// Shown at once; how many more there are is told beside them.
+/// Shown at once; how many more there are stands beside them.
 const MOST: usize = 100;
 /// What is shown of a cause or an error.
 const TEXT_CHARS: usize = 1_000;

@@ -1,4 +1,4 @@
-//! Errors as the API tells them: `{"error": "<Name>", "message": "<what and what to do>"}`.
+//! Errors as the API answers them: `{"error": "<Name>", "message": "<what and what to do>"}`.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

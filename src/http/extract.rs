@@ -1,4 +1,4 @@
-//! Parameters of a request; what is wrong with them is told as every error is.
+//! Parameters of a request; an error in them is answered as every error.
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;

@@ -77,7 +77,7 @@ fn router(cell: Cell, token: Option<&str>, shutdown: CancellationToken) -> Route
         .route("/openapi.json", get(openapi::describe))
         .merge(page::routes())
         .merge(guarded)
-        .fallback(|| async { ApiError::not_found("no such path: /openapi.json tells which there are") })
+        .fallback(|| async { ApiError::not_found("no such path: /openapi.json lists the paths") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() });
     guard::secure(app).with_state(api)
 }

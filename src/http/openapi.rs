@@ -13,7 +13,7 @@ use super::{health, limits, metrics, runs, stream, submit, summary};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "taskwatch", description = "Launches Amazon ECS tasks, follows them by their events, retries what a retry can cure."),
+    info(title = "taskwatch", description = "Launches Amazon ECS tasks, follows them by their events, retries the failures that a retry can fix."),
     paths(
         submit::submit, runs::list, runs::show, runs::stop, runs::redrive, stream::stream, summary::summary, limits::show,
         limits::change, metrics::metrics, health::alive, health::ready, describe,

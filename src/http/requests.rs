@@ -65,7 +65,7 @@ pub(super) struct Native {
     notify: Option<NotifyBody>,
 }
 
-/// Who is told what at the end.
+/// Who is notified of the end, and how.
 #[derive(ToSchema)]
 #[schema(as = Notify)]
 #[serde(rename_all = "camelCase")]

@@ -194,7 +194,7 @@ pub(super) async fn show(
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct StopOrder {
-    /// What ECS and the notification are told; its first 200 characters.
+    /// The reason that ECS and the notification show; its first 200 characters.
     reason: Option<String>,
 }
 
@@ -228,7 +228,7 @@ pub(super) async fn stop(
 
 /// Begins a run again that failed, timed out or was aborted, or all such runs of an array request.
 ///
-/// Retries and `timeoutSeconds` count anew, attempts are numbered on, and the next end is told under an id of its own. Also runs
+/// Retries and `timeoutSeconds` count anew, attempts are numbered on, and the notification of the next end has a new id. Also runs
 /// that ended long ago, for as long as the cell keeps them.
 #[utoipa::path(post, path = "/v1/runs/{run}/redrive", tag = "runs", operation_id = "redrive",
     params(("run" = String, Path, description = "Its id or name, URL-encoded")),
@@ -253,7 +253,7 @@ pub(super) async fn redrive(
             Err(error) => drop(failed.get_or_insert(error)),
         }
     }
-    // Those that were begun again are told of; a second call takes up the others.
+    // The answer names those that were begun again; a second call takes up the others.
     match failed.or(why) {
         Some(error) if runs.is_empty() => Err(error.into()),
         _ => Ok((StatusCode::ACCEPTED, Json(Changed { runs: view::briefs(&api.cell, &runs) }))),

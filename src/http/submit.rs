@@ -27,7 +27,7 @@ const MOST_BYTES_EACH: usize = 1024 * 1024;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// Requests on their way to the store at once: they share its commits.
 const AT_ONCE: usize = 256;
-/// What one JSON answer tells of; an answer line by line has no end of its own.
+/// Runs in one JSON answer; an answer line by line has no bound of its own.
 const MOST_TOLD: usize = 100_000;
 
 /// A run that was taken.
@@ -75,7 +75,7 @@ type Place = (u64, Option<u64>);
 /// One request, or why it cannot be one.
 type Item = (Place, Result<RunRequest, ApiError>);
 
-/// Takes run requests: one, an array of them, or NDJSON. What cannot be taken is told item by item, the rest is taken.
+/// Takes run requests: one, an array of them, or NDJSON. Each item that is refused says why; the rest is taken.
 ///
 /// A name that came before with the same request is the same run. With `Accept: application/x-ndjson` the answer comes line by
 /// line while the body is read: `{"item", "line", "runs": [...]}` or `{"item", "line", "error", "message"}`.

@@ -15,7 +15,7 @@ use super::{Api, stream};
 use crate::cell::{Bucket, Cell, Counters, Limits, Phases, Quantiles, Times};
 use crate::core::time::Timestamp;
 
-/// Queues told of by name; how many more there are is told beside them.
+/// Queues that are named; how many more there are stands beside them.
 pub(super) const MOST_QUEUES: usize = 100;
 /// However many ask, it is made at most so often.
 const FRESH: Duration = Duration::from_millis(500);
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn only_the_longest_queues_are_told_by_name() {
         let waiting: BTreeMap<String, usize> = (0..1_000).map(|n| (format!("q{n}"), n)).collect();
-        let told = longest(waiting);
-        assert_eq!((told.len(), told.get("q999"), told.get("q0")), (MOST_QUEUES, Some(&999), None));
+        let named = longest(waiting);
+        assert_eq!((named.len(), named.get("q999"), named.get("q0")), (MOST_QUEUES, Some(&999), None));
     }
 }
