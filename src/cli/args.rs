@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::options::Global;
 use super::{
-    demo, doctor, explain, healthcheck, limits, local, manual, pause, redrive, run_args, runs, serve, setup, show,
+    demo, doctor, explain, healthcheck, limits, list, local, manual, pause, redrive, run_args, serve, setup, show, stop,
     submit, teardown, watch,
 };
 
@@ -40,15 +40,17 @@ pub(super) enum Command {
     #[command(after_help = submit::SUBMIT_EXAMPLES)]
     Submit(submit::SubmitArgs),
     /// The runs of a serving cell, newest first
-    List(runs::ListArgs),
+    #[command(after_help = list::LIST_EXAMPLES)]
+    List(list::ListArgs),
     /// One run with every attempt, or an array request by its counts and failures
     #[command(after_help = show::SHOW_EXAMPLES)]
     Show(show::ShowArgs),
     /// The cell, live in this terminal: figures, runs, causes
     #[command(after_help = watch::WATCH_EXAMPLES)]
     Watch(watch::WatchArgs),
-    /// Stop a run, or all runs of an array request
-    Stop(runs::StopArgs),
+    /// Stop runs, or all runs of array requests
+    #[command(after_help = stop::STOP_EXAMPLES)]
+    Stop(stop::StopArgs),
     /// Begin runs again that failed, timed out or were aborted
     #[command(after_help = redrive::REDRIVE_EXAMPLES, override_usage = redrive::REDRIVE_USAGE)]
     Redrive(redrive::RedriveArgs),

@@ -3,7 +3,9 @@
 mod args;
 mod aws;
 mod beside;
+mod chosen;
 mod client;
+mod console;
 mod demo;
 mod doctor;
 mod duration;
@@ -12,9 +14,12 @@ mod exit;
 mod explain;
 #[cfg(debug_assertions)]
 mod failpoints;
+mod filter;
+mod follow;
 mod healthcheck;
 mod input;
 mod limits;
+mod list;
 mod local;
 mod manual;
 mod masked;
@@ -27,13 +32,14 @@ mod remote;
 mod request;
 mod run;
 mod run_args;
-mod runs;
 mod serve;
 mod settings;
 mod setup;
 mod shorthand;
 mod show;
 mod signals;
+mod sse;
+mod stop;
 mod submit;
 mod teardown;
 #[cfg(feature = "otlp")]
@@ -99,10 +105,10 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Run(run) => run::run(*run, &global, &settings).await,
         Command::Serve => serve::serve(&global, &settings).await,
         Command::Submit(arguments) => submit::submit(arguments, &global, &settings).await,
-        Command::List(arguments) => runs::list(arguments, &global, &settings).await,
+        Command::List(arguments) => list::list(arguments, &global, &settings).await,
         Command::Show(arguments) => show::show(arguments, &global, &settings).await,
         Command::Watch(arguments) => watch::watch(arguments, &global, &settings).await,
-        Command::Stop(arguments) => runs::stop(arguments, &global, &settings).await,
+        Command::Stop(arguments) => stop::stop(arguments, &global, &settings).await,
         Command::Redrive(arguments) => redrive::redrive(arguments, &global, &settings).await,
         Command::Pause(arguments) => pause::pause(arguments, &global, &settings).await,
         Command::Resume(arguments) => pause::resume(arguments, &global, &settings).await,

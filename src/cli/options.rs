@@ -17,7 +17,7 @@ const HEADING: &str = "Global options";
 #[derive(Debug, Args)]
 pub(super) struct Global {
     /// How the result is written; each command says what it takes
-    #[arg(long, global = true, value_enum, help_heading = HEADING)]
+    #[arg(long, short, global = true, value_enum, help_heading = HEADING)]
     pub(super) output: Option<Format>,
     /// AWS region
     #[arg(long, global = true, help_heading = HEADING)]
@@ -39,6 +39,9 @@ pub(super) struct RemoteArgs {
     /// Hand the request to the serving cell at this URL and follow it there
     #[arg(long, value_name = "URL", conflicts_with = "events_queue")]
     pub(super) server: Option<String>,
+    /// Only hand it over: the run goes on at the cell, and this command ends
+    #[arg(long, requires = "server")]
+    pub(super) detach: bool,
 }
 
 /// Which cell a command talks to.

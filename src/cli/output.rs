@@ -1,7 +1,7 @@
 //! The only place that writes to stdout and stderr. What came from outside can hide escape sequences: none leaves here.
 
 use std::borrow::Cow;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -45,6 +45,17 @@ impl JsonList {
     pub(super) fn end(self) {
         write("\n  ]\n}\n");
     }
+}
+
+/// Asks the person at the terminal; `None` where there is none.
+pub(super) fn ask(question: &str) -> Option<String> {
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return None;
+    }
+    let mut answer = String::new();
+    let _ = write!(std::io::stderr().lock(), "{}", plain(question));
+    std::io::stdin().read_line(&mut answer).ok()?;
+    Some(answer)
 }
 
 fn write(text: &str) {

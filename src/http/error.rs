@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::submit::Refused;
 use crate::cell::{LimitsError, RedriveError, SubmitError};
+use crate::core::run::Run;
 use crate::store::StoreError;
 
 /// What is wrong, and what to do.
@@ -39,6 +40,13 @@ impl ApiError {
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "InvalidRequest", message)
+    }
+
+    /// This run, and those that were named with it, cannot be stopped any more.
+    pub(super) fn already_ended(run: &Run) -> Self {
+        let at = run.finished_at.map(|at| format!(" at {at}")).unwrap_or_default();
+        let message = format!("{:?} ended{at} as {}: there is nothing to stop", run.name, run.status.as_str());
+        Self::new(StatusCode::CONFLICT, "AlreadyEnded", message)
     }
 
     pub(super) fn too_large(message: impl Into<String>) -> Self {

@@ -198,13 +198,14 @@ pub(super) struct StopOrder {
     reason: Option<String>,
 }
 
-/// Asks one run, or all of an array request, to stop. Those that have ended stay as they are.
+/// Asks one run, or those of an array request that have not ended, to stop.
 #[utoipa::path(post, path = "/v1/runs/{run}/stop", tag = "runs", operation_id = "stop",
     params(("run" = String, Path, description = "Its id or name, URL-encoded")),
     request_body(content = Option<StopOrder>, content_type = "application/json"),
     responses(
         (status = 202, description = "How they are now: those with a task end once it has stopped", body = Changed),
         (status = 404, description = "NotFound", body = ErrorBody),
+        (status = 409, description = "AlreadyEnded: there is nothing to stop", body = ErrorBody),
         (status = 413, description = "RequestTooLarge", body = ErrorBody),
         (status = 415, description = "UnsupportedMediaType", body = ErrorBody),
     ))]
@@ -217,7 +218,13 @@ pub(super) async fn stop(
     let asked = body::order::<Option<StopOrder>>(&headers, body).await?.flatten().unwrap_or_default();
     let reason: String = asked.reason.unwrap_or_else(|| "stopped by an operator".into());
     let reason: String = reason.chars().take(REASON_CHARS).collect();
-    let found = find(&api, &run).await?;
+    let mut found = find(&api, &run).await?;
+    if let Some(last) = found.iter().filter(|run| run.status.is_final()).max_by_key(|run| run.finished_at).cloned() {
+        found.retain(|run| !run.status.is_final());
+        if found.is_empty() {
+            return Err(ApiError::already_ended(&last));
+        }
+    }
     let ids: Vec<Uuid> = found.iter().map(|run| run.id).collect();
     api.cell.stop_all(&ids, &reason).await;
     let now = |run: Run| api.cell.run(run.id).unwrap_or(run);

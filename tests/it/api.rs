@@ -2,6 +2,7 @@
 
 mod bounds;
 mod breakers;
+mod commands;
 mod description;
 mod documented;
 mod ended;
@@ -236,10 +237,12 @@ async fn an_array_request_is_shown_page_by_page() {
     served.post("/v1/runs/fleet%2F1700/stop", "application/json", "").await;
     let output = served.command(&["show", "fleet"], "").await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (first, failed) = text.split_once('\n').expect("lines");
-    assert!(first.starts_with("fleet: 2300 runs: 1 ABORTED, "), "{text}");
-    let named: Vec<&str> = failed.lines().filter(|line| line.contains("fleet/")).collect();
-    assert!(matches!(named[..], [one] if one.contains("fleet/1700") && one.contains("ABORTED")), "{text}");
+    assert!(text.starts_with("fleet: 2300 runs: 1 ABORTED, "), "{text}");
+    let groups: Vec<&str> = text.lines().filter(|line| line.contains(" × ")).collect();
+    assert!(matches!(groups[..], [waiting, _] if waiting.ends_with("are launched")), "{text}");
+    let stopped =
+        "1 × ABORTED, Taskwatch.Stopped: stopped on request: stopped by an operator\n  do: somebody asked for it";
+    assert!(text.contains(stopped) && text.ends_with("  runs: fleet/1700\n"), "{text}");
     let output = served.command(&["show", "fleet", "--all"], "").await;
     assert_eq!(String::from_utf8_lossy(&output.stdout).matches("\n  attempt 1").count(), 2300);
     let output = served.command(&["show", "fleet", "--output", "json"], "").await;

@@ -100,6 +100,8 @@ impl Pipeline {
         let (mut commit, pending) = match applied.change {
             // What made it old may still be on its way to the store, and is waited for as well.
             ChangeKind::Unchanged => Commit::barrier(),
+            // Its end was told: there is nothing more to tell of it.
+            ChangeKind::Transient if run.status.is_final() => Commit::barrier(),
             // Shown in its turn, and not written.
             ChangeKind::Transient => {
                 let (mut commit, pending) = Commit::barrier();

@@ -175,7 +175,7 @@ impl Now<'_> {
             Kind::Provider | Kind::Instances => ("run-task-calls", "RunTask calls a second"),
         };
         let pace = self.paces.iter().find(|known| known.what == pace);
-        let rate = pace.map(|pace| format!("{:.1}", pace.rate).trim_end_matches(".0").to_owned()).unwrap_or_default();
+        let rate = pace.map(|pace| (pace.rate * 100.0).round() / 100.0).unwrap_or_default();
         let throttled = pace.is_some_and(|pace| pace.share < 1.0);
         let slower = if throttled { ", fewer than usual because AWS throttled RunTask" } else { "" };
         let text = format!("its turn in queue {}: at most {rate} {what} are launched{slower}", run.spec.queue);

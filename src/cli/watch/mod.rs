@@ -8,7 +8,6 @@ mod keys;
 mod list;
 mod live;
 mod order;
-mod sse;
 mod state;
 mod stream;
 #[cfg(test)]

@@ -7,9 +7,9 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::{sleep, timeout};
 
 use super::data;
-use super::sse::{Event, Parser};
 use super::state::Message;
 use crate::cli::client::{Server, root};
+use crate::cli::sse::{Event, Parser};
 
 /// A summary comes every second; when nothing comes for so long the line is dead.
 const SILENCE: Duration = Duration::from_secs(10);

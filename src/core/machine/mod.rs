@@ -175,8 +175,12 @@ impl Applied {
 /// Decides what one input means for one run. Pure: the same run, input and `now` always give the same result.
 pub fn apply(run: &mut Run, input: &Input, now: Timestamp) -> Applied {
     let mut effects = Vec::new();
-    let may_change = !run.status.is_final() || *input == Input::Redriven;
-    let change = if may_change { step(run, input, now, &mut effects) } else { ChangeKind::Unchanged };
+    let change = match input {
+        Input::Observed(seen) if run.status.is_final() => observe::last_seen(run, seen),
+        Input::Redriven => step(run, input, now, &mut effects),
+        _ if run.status.is_final() => ChangeKind::Unchanged,
+        _ => step(run, input, now, &mut effects),
+    };
     if change != ChangeKind::Unchanged {
         run.revision += 1;
     }

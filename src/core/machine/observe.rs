@@ -83,6 +83,21 @@ impl Decisive {
     }
 }
 
+/// The task of a run that has ended was seen to have stopped: DEPROVISIONING decides, and STOPPED comes later. It decides
+/// nothing any more; only what is shown of the task follows it.
+pub(super) fn last_seen(run: &mut Run, seen: &Observation) -> ChangeKind {
+    let is_it =
+        |attempt: &&mut Attempt| attempt.task_arn.as_ref() == Some(&seen.task_arn) && seen.version > attempt.version;
+    let Some(attempt) = run.attempts.last_mut().filter(is_it).filter(|_| seen.last_status == TaskStatus::Stopped)
+    else {
+        return ChangeKind::Unchanged;
+    };
+    attempt.version = seen.version;
+    attempt.last_status = Some(seen.last_status.clone());
+    attempt.stopped_at = seen.stopped_at.or(attempt.stopped_at);
+    ChangeKind::Transient
+}
+
 fn is_live_task(attempt: &Attempt, task_arn: &TaskArn) -> bool {
     matches!(attempt.stage, Stage::Placed | Stage::Stopping) && attempt.task_arn.as_ref() == Some(task_arn)
 }
@@ -135,6 +150,7 @@ fn ended_well(run: &mut Run, stopping: bool, now: Timestamp, effects: &mut Vec<E
         (Goal::Stopped, _) | (Goal::Running, None) => {
             if let Some(attempt) = run.attempts.last_mut() {
                 attempt.stage = Stage::Over;
+                attempt.stopped_at.get_or_insert(now);
             }
             ending::succeed(run, now, effects);
         }

@@ -198,6 +198,34 @@ fn older_and_equal_versions_change_nothing() {
 }
 
 #[test]
+fn the_task_of_an_ended_run_is_seen_to_have_stopped_and_nothing_else_comes_of_it() {
+    let mut case = Case::new(spec(Goal::Stopped, 0));
+    case.place(0, "t");
+    case.see(1, "t", 4, Verdict::Succeeded);
+    let attempt = case.0.attempt().unwrap();
+    assert_eq!((attempt.stage, attempt.stopped_at), (Stage::Over, Some(seconds(1))), "when it was over for us");
+    let before = case.0.clone();
+    let stopped = |version| Observation {
+        last_status: TaskStatus::Stopped,
+        stopped_at: Some(seconds(14)),
+        ..seen("t", version, failed("Late"))
+    };
+    for other in
+        [stopped(4), Observation { last_status: "DEPROVISIONING".into(), ..stopped(5) }, seen("u", 9, failed("X"))]
+    {
+        assert_eq!(apply(&mut case.0, &Input::Observed(other), seconds(15)), Applied::default());
+    }
+    let applied = apply(&mut case.0, &Input::Observed(stopped(5)), seconds(15));
+    assert_eq!(applied, Applied { change: ChangeKind::Transient, effects: Vec::new() });
+    let attempt = case.0.attempt().unwrap();
+    assert_eq!((&attempt.last_status, attempt.stopped_at), (&Some(TaskStatus::Stopped), Some(seconds(14))));
+    assert_eq!(
+        (case.0.status, case.0.finished_at, attempt.failure.as_ref()),
+        (before.status, before.finished_at, None)
+    );
+}
+
+#[test]
 fn an_event_that_overtakes_the_answer_places_the_attempt() {
     let mut case = Case::new(spec(Goal::Stopped, 0));
     case.launch(0, "t");

@@ -9,8 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::columns::{json, one_more};
-use super::write;
+use super::columns::{json, number, one_more};
 use crate::core::failure::Failure;
 use crate::core::request::RunSpec;
 use crate::core::retry::RetryCounts;
@@ -64,7 +63,7 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<()> {
         let status: Status =
             status.parse().map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(e)))?;
         let add = "UPDATE ended_counts SET runs = runs + ?2 WHERE status = ?1";
-        connection.execute(add, params![write::number(status), runs])?;
+        connection.execute(add, params![number(status), runs])?;
         for name in names.unwrap_or_default().split('|').filter(|name| !name.is_empty()) {
             let add =
                 "INSERT INTO errors (name, runs) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET runs = runs + ?2";
@@ -76,7 +75,7 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<()> {
             UPDATE ended_counts SET runs = runs - 1 WHERE status = CASE OLD.status {} END;
             UPDATE errors SET runs = runs - 1 WHERE instr(OLD.names, '|' || name || '|') > 0;
         END;",
-        Status::ALL.map(|status| format!("WHEN '{}' THEN {}", status.as_str(), write::number(status))).join(" ")
+        Status::ALL.map(|status| format!("WHEN '{}' THEN {}", status.as_str(), number(status))).join(" ")
     ))
 }
 

@@ -10,9 +10,9 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
-use super::columns::one_more;
+use super::columns::{number, one_more};
+use super::legacy;
 use super::read::{self, COLUMNS, Raw};
-use super::{legacy, write};
 use crate::core::filter::is_named;
 use crate::core::run::{Run, Status};
 use crate::store::{Key, Page, Query};
@@ -162,7 +162,7 @@ impl Statement {
             (None, Some(_), None) => ("ended", "INDEXED BY ended_by_queue"),
             (None, None, None) => ("ended", "INDEXED BY ended_by_status"),
         };
-        let statuses: Vec<String> = statuses.iter().map(|status| write::number(*status).to_string()).collect();
+        let statuses: Vec<String> = statuses.iter().map(|status| number(*status).to_string()).collect();
         let sql = match statuses.as_slice() {
             [status] => format!("SELECT id FROM {table} {index} WHERE status = {status}"),
             more => format!("SELECT id FROM {table} {index} WHERE status IN ({})", more.join(", ")),

@@ -8,7 +8,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use super::columns::{json, one_more};
+use super::columns::{json, number, one_more};
 use super::{legacy, write};
 use crate::core::failure::Class;
 use crate::core::notification::Destination;
@@ -80,8 +80,8 @@ pub(super) fn ended(connection: &Connection) -> rusqlite::Result<EndedCounts> {
     let mut statuses = connection.prepare_cached("SELECT status, runs FROM ended_counts WHERE runs > 0")?;
     let mut rows = statuses.query([])?;
     while let Some(row) = rows.next()? {
-        let number: i64 = row.get(0)?;
-        let status = Status::ALL.into_iter().find(|status| write::number(*status) == number);
+        let column: i64 = row.get(0)?;
+        let status = Status::ALL.into_iter().find(|status| number(*status) == column);
         if let Some(status) = status {
             ended.statuses.insert(status, count(row)?);
         }

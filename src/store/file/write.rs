@@ -7,9 +7,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::columns::number;
 use super::legacy;
 use crate::core::request::RunSpec;
-use crate::core::run::{Run, Status};
+use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::store::{Change, codec};
 
@@ -72,20 +73,6 @@ pub(super) fn text(value: &impl Serialize) -> rusqlite::Result<String> {
 
 fn unwritable(error: codec::CodecError) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(error.into())
-}
-
-/// A status as the column of ended runs has it. Numbers stay what they are.
-pub(super) const fn number(status: Status) -> i64 {
-    match status {
-        Status::Queued => 0,
-        Status::Starting => 1,
-        Status::Running => 2,
-        Status::PendingRetry => 3,
-        Status::Succeeded => 4,
-        Status::Failed => 5,
-        Status::TimedOut => 6,
-        Status::Aborted => 7,
-    }
 }
 
 fn put(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<()> {

@@ -149,7 +149,8 @@ async fn of_a_name_of_many_those_that_failed_are_begun_again() {
     eventually("another task", || served.world.ecs.tasks().len() == 4).await;
     served.world.ended(&served.world.ecs.tasks()[3], 1);
     eventually("its end", || served.cell.runs().iter().all(|run| run.status.is_final())).await;
-    let output = served.command(&["redrive", "--error", "Taskwatch.Application", "--output", "json"], "").await;
+    let output =
+        served.command(&["redrive", "--error", "Taskwatch.Application", "--yes", "--output", "json"], "").await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let begun: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((begun.as_array().map(Vec::len), &begun[0]["redrives"]), (Some(1), &json!(2)), "{begun}");

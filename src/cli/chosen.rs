@@ -1,0 +1,112 @@
+//! What is done to many runs at once is counted and asked about before.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use futures::stream::{self, StreamExt as _};
+use serde_json::Value;
+
+use super::client::Server;
+use super::error::CliError;
+use super::filter::{self, Filters};
+use super::output::{self, cell};
+
+/// Runs of one command by filter.
+const MOST: usize = 100_000;
+/// Requests under way at once.
+const AT_ONCE: usize = 16;
+/// More runs than this are told by their number.
+pub(super) const MOST_ROWS: usize = 20;
+
+/// Whether it is to be done.
+#[derive(Debug, Args)]
+pub(super) struct Sure {
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Only say which runs are meant
+    #[arg(long, conflicts_with = "yes")]
+    pub(super) dry_run: bool,
+}
+
+/// What is to be done to runs that filters choose.
+pub(super) struct Action<'a> {
+    /// "Stop", "Redrive".
+    pub(super) verb: &'a str,
+    /// "stopped", "redriven".
+    pub(super) done: &'a str,
+    /// The statuses that are meant where none is named.
+    pub(super) statuses: &'a str,
+}
+
+/// The runs that fit, if it is to be done to them: none where nobody agreed.
+pub(super) async fn chosen(
+    server: &Server,
+    filters: &Filters,
+    sure: &Sure,
+    action: &Action<'_>,
+) -> Result<Vec<Value>, CliError> {
+    let mut query = filters.query()?;
+    if filters.status.is_none() {
+        query.push(("status", action.statuses.to_owned()));
+    }
+    let (found, more) = filter::pages(server, &query, MOST).await?;
+    if found.is_empty() {
+        output::problem("no runs match");
+    } else if more {
+        output::problem(&format!("there are more than {MOST}: call it again for the others"));
+    }
+    if sure.yes || sure.dry_run || found.is_empty() {
+        return Ok(found);
+    }
+    match output::ask(&format!("{} {}? [y/N] ", action.verb, counted(&found))) {
+        Some(answer) if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") => Ok(found),
+        Some(_) => {
+            output::problem(&format!("nothing was {}", action.done));
+            Ok(Vec::new())
+        }
+        None => Err(CliError::usage(format!(
+            "nothing was {}: it would be {}; run the same command with --yes, or with --dry-run to see them",
+            action.done,
+            counted(&found)
+        ))),
+    }
+}
+
+/// So many runs, by status.
+pub(super) fn counted(runs: &[Value]) -> String {
+    let mut counts = BTreeMap::<String, usize>::new();
+    runs.iter().for_each(|run| *counts.entry(cell(&run["status"])).or_default() += 1);
+    let by_status: Vec<String> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    let runs = if runs.len() == 1 { "1 run".to_owned() } else { format!("{} runs", runs.len()) };
+    format!("{runs} ({})", by_status.join(", "))
+}
+
+/// Sends an order for each of these runs; the runs of the answers, and whether any order was refused. Of one run that is
+/// named alone a refusal is the command's own error.
+pub(super) async fn send_all(
+    server: &Server,
+    runs: &[String],
+    order: &str,
+    body: Option<&Value>,
+) -> Result<(Vec<Value>, bool), CliError> {
+    let send = |run: String| async move { (server.post(&["runs", &run, order], body).await, run) };
+    let mut answers = stream::iter(runs.to_vec()).map(send).buffered(AT_ONCE);
+    let (mut changed, mut refused): (Vec<Value>, bool) = (Vec::new(), false);
+    while let Some((answer, run)) = answers.next().await {
+        match answer {
+            Ok(answer) => changed.extend(answer["runs"].as_array().cloned().unwrap_or_default()),
+            Err(error) if runs.len() == 1 => return Err(error),
+            Err(error) => {
+                output::problem(&error.about(&run).to_string());
+                refused = true;
+            }
+        }
+    }
+    Ok((changed, refused))
+}
+
+/// The ids of runs.
+pub(super) fn ids(runs: &[Value]) -> impl Iterator<Item = String> {
+    runs.iter().filter_map(|run| run["run"].as_str().map(str::to_owned))
+}
