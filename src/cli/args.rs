@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::options::Global;
 use super::{
-    demo, doctor, explain, healthcheck, limits, list, local, manual, pause, redrive, run_args, serve, setup, show, stop,
-    submit, teardown, watch,
+    demo, doctor, explain, healthcheck, limits, list, local, manual, pause, redrive, run_args, serve, setup, show,
+    stop, submit, teardown, watch,
 };
 
 /// Launches Amazon ECS tasks, follows them by their events, retries the failures that a retry can fix.
@@ -49,7 +49,7 @@ pub(super) enum Command {
     #[command(after_help = watch::WATCH_EXAMPLES)]
     Watch(watch::WatchArgs),
     /// Stop runs, or all runs of array requests
-    #[command(after_help = stop::STOP_EXAMPLES)]
+    #[command(after_help = stop::STOP_EXAMPLES, override_usage = stop::STOP_USAGE)]
     Stop(stop::StopArgs),
     /// Begin runs again that failed, timed out or were aborted
     #[command(after_help = redrive::REDRIVE_EXAMPLES, override_usage = redrive::REDRIVE_USAGE)]

@@ -25,8 +25,7 @@ Exit codes:
   1  some were not";
 
 /// Runs by name, or by what they have in common.
-pub(super) const REDRIVE_USAGE: &str =
-    "taskwatch redrive [OPTIONS] <RUN>...\n       taskwatch redrive [OPTIONS] <--status|--queue|--error|--name>...";
+pub(super) const REDRIVE_USAGE: &str = "taskwatch redrive [OPTIONS] <RUN>...\n       taskwatch redrive [OPTIONS] <--status|--queue|--error|--name|--task-definition|--cluster|--since>...";
 
 /// The statuses that can be redriven.
 const ACTION: Action<'_> = Action { verb: "Redrive", done: "redriven", statuses: "FAILED,TIMED_OUT,ABORTED" };

@@ -18,8 +18,15 @@ Examples:
   taskwatch stop fleet                          # an array request: all its runs
   taskwatch stop --status QUEUED --queue team-a # says how many there are, and asks
 
-A run with a task ends, as ABORTED, once the task has stopped; one without a task ends at once. Exit codes: 0 all that were named
-were asked to stop; 1 some were not, having ended before.";
+A run with a task ends, as ABORTED, once the task has stopped; one without a task ends at once.
+
+Exit codes:
+  0  all that were named were asked to stop
+  1  some were not: they had ended before";
+
+/// Runs by name, or by what they have in common.
+pub(super) const STOP_USAGE: &str = "taskwatch stop [OPTIONS] <RUN>...
+       taskwatch stop [OPTIONS] <--status|--queue|--error|--name|--task-definition|--cluster|--since>...";
 
 const ACTION: Action<'_> = Action { verb: "Stop", done: "stopped", statuses: "QUEUED,STARTING,RUNNING,PENDING_RETRY" };
 
