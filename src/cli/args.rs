@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use super::options::Global;
 use super::{
     demo, doctor, explain, healthcheck, limits, list, local, manual, pause, redrive, run_args, serve, setup, show,
-    stop, submit, teardown, watch,
+    statuses, stop, submit, teardown, watch,
 };
 
 /// Launches Amazon ECS tasks, follows them by their events, retries the failures that a retry can fix.
@@ -101,17 +101,23 @@ const OUTPUTS: [(&str, &str); 15] = [
     ("explain", "json (one array), table or text [default: text]"),
 ];
 
-/// The whole command line. `--output` is everybody's, and means something else to each.
+/// The whole command line. `--output` is everybody's, and means something else to each; `--status` is offered by completion.
 pub(super) fn command() -> clap::Command {
     let all = Arguments::command();
     let Some(output) = all.get_arguments().find(|argument| argument.get_id() == "output").cloned() else { return all };
     let described = |command: clap::Command| {
         let how = OUTPUTS.iter().find(|(name, _)| *name == command.get_name()).map(|(_, how)| *how);
         let output = output.clone().hide_possible_values(true);
-        command.arg(match how {
+        let command = command.arg(match how {
             Some(how) => output.help(format!("How the result is written: {how}")),
             None => output.hide(true),
-        })
+        });
+        let statuses = if command.get_name() == "redrive" { statuses::REDRIVABLE } else { statuses::ALL };
+        let has_status = command.get_arguments().any(|argument| argument.get_id() == "status");
+        match has_status {
+            true => command.mut_arg("status", |status| status.value_parser(statuses).hide_possible_values(true)),
+            false => command,
+        }
     };
     all.mut_subcommands(described)
 }

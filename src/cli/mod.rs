@@ -39,6 +39,7 @@ mod shorthand;
 mod show;
 mod signals;
 mod sse;
+mod statuses;
 mod stop;
 mod submit;
 mod teardown;

@@ -35,7 +35,13 @@ pub(super) async fn run(
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
     let mut signals = Signals::listen()?;
     let body = request.to_value().to_string();
-    let answer = server.submit("application/json", body.into()).await?;
+    let answer = tokio::select! {
+        answer = server.submit("application/json", body.into()) => answer?,
+        code = signals.next() => {
+            output::problem("interrupted before the cell had answered: it may have taken the request");
+            return Ok(code);
+        }
+    };
     let first = answer["runs"][0]["name"].as_str().unwrap_or_default();
     // `name/0` and its siblings are asked for by `name`.
     let name = if request.count.is_some() { request_of(first) } else { first };

@@ -322,12 +322,23 @@ fn completions_and_manual_pages_are_of_every_command() {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert!(stdout(&output).contains("redrive") && stdout(&output).contains("task-definition"), "{shell}");
     }
+    let bash = stdout(&taskwatch().args(["completions", "bash"]).output().expect("completions"));
+    let (_, list) =
+        bash.split_once("taskwatch__subcmd__list)").or_else(|| bash.split_once("taskwatch__list)")).expect("list");
+    let (_, status) = list.split_once("--status)").expect("its --status");
+    let offered = status.lines().nth(1).expect("what is offered");
+    assert!(offered.contains("-W \"QUEUED STARTING RUNNING"), "{offered}");
     let page = taskwatch().arg("man").output().expect("man");
     assert!(stdout(&page).contains(".TH") && stdout(&page).contains("redrive"), "{}", stdout(&page));
     let dir = tempfile::tempdir().expect("a folder");
     let output = taskwatch().args(["man", "--dir"]).arg(dir.path()).output().expect("man");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     for page in ["taskwatch.1", "taskwatch-run.1", "taskwatch-pause.1"] {
-        assert!(dir.path().join(page).is_file(), "{page}");
+        let text = std::fs::read_to_string(dir.path().join(page)).expect(page);
+        assert!(!text.contains("EXTRA"), "{page}");
+    }
+    let run = std::fs::read_to_string(dir.path().join("taskwatch-run.1")).expect("a page");
+    for section in [".SH \"EXIT STATUS\"\n.nf\n", ".SH EXAMPLES\n.nf\n"] {
+        assert!(run.contains(section), "{section:?} is not in {run}");
     }
 }
