@@ -21,10 +21,7 @@ pub(crate) fn run(endpoint: &str) -> Result<()> {
             test_credentials: true,
             ..Target::default()
         };
-        let queue = Clients::load(&target)
-            .await
-            .expect("no profile is named")
-            .queue(format!("{endpoint}/123456789012/drain-events"));
+        let queue = Clients::load(&target).await?.queue(format!("{endpoint}/123456789012/drain-events"));
         let queue = Arc::new(queue) as Arc<dyn Queue>;
         let loops = (0..AT_ONCE).map(|_| tokio::spawn(drain(Arc::clone(&queue))));
         for ended in loops.collect::<Vec<_>>() {

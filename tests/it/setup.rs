@@ -247,6 +247,82 @@ async fn teardown_takes_away_no_request_no_subscription_and_nothing_of_others() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn teardown_removes_nothing_of_a_cell_that_is_at_work() {
+    let local = Local::start();
+    let mut account = Account::at(&local.1);
+    account.setup().await;
+    let ecs = Aws::ecs(&local.1);
+    let task = |started_by: &'static str| {
+        let network =
+            aws_sdk_ecs::types::AwsVpcConfiguration::builder().subnets("subnet-0a").build().expect("a network");
+        let network = aws_sdk_ecs::types::NetworkConfiguration::builder().awsvpc_configuration(network).build();
+        let over = aws_sdk_ecs::types::KeyValuePair::builder().name("TASKWATCH_LOCAL_SECONDS").value("100000").build();
+        let over = aws_sdk_ecs::types::ContainerOverride::builder().name("etl").environment(over).build();
+        let over = aws_sdk_ecs::types::TaskOverride::builder().container_overrides(over).build();
+        ecs.run_task()
+            .cluster("batch")
+            .task_definition("etl")
+            .launch_type(aws_sdk_ecs::types::LaunchType::Fargate)
+            .network_configuration(network)
+            .overrides(over)
+            .started_by(started_by)
+            .send()
+    };
+    // A cell whose name begins with this one's, and tasks of nobody's.
+    for by in ["blue-2/x", "bluex", "blue"] {
+        task(by).await.expect("RunTask");
+    }
+    let arn = task("blue/token").await.expect("RunTask").tasks()[0].task_arn().expect("an ARN").to_owned();
+
+    let refused = account.run(&["teardown", "--cell", "blue", "--yes"]).await;
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    let said = "nothing was removed: tasks of the cell blue run, 1 in arn:aws:ecs:us-east-1:123456789012:cluster/batch";
+    assert!(stderr(&refused).contains(said) && stderr(&refused).contains("--force"), "{}", stderr(&refused));
+    assert!(stdout(&refused).contains("would remove queue blue-events"), "{}", stdout(&refused));
+    assert_eq!(account.setup().await, [""; 0], "nothing was removed");
+    let shown = account.run(&["teardown", "--cell", "blue", "--dry-run"]).await;
+    assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+
+    ecs.stop_task().cluster("batch").task(arn).send().await.expect("StopTask");
+    // It serves, has nothing to do, and would lose what comes.
+    let serving = Serving::new(&account).await;
+    let arguments = ["teardown", "--cell", "blue", "--yes", "--server", &serving.url];
+    let refused = account.run(&arguments).await;
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    let said = format!("nothing was removed: the cell blue serves at {}, with 0 runs that have not ended", serving.url);
+    assert!(stderr(&refused).contains(&said), "{}", stderr(&refused));
+    assert!(serving.ready().await);
+    let gone = account.run(&[&arguments[..], &["--force"]].concat()).await;
+    assert_eq!(gone.status.code(), Some(0), "{}", stderr(&gone));
+    polled::eventually("a cell whose queue is gone is not ready", async || !serving.ready().await).await;
+}
+
+/// A cell that serves with an account's settings.
+struct Serving {
+    url: String,
+    #[expect(dead_code, reason = "it ends with this")]
+    process: Killed,
+}
+
+impl Serving {
+    async fn new(account: &Account) -> Self {
+        let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
+        let mut command = taskwatch();
+        command.arg("serve").env("AWS_ENDPOINT_URL", &account.endpoint).envs(account.settings.iter().cloned());
+        command.env("TASKWATCH_STORE", "memory:").env("TASKWATCH_LISTEN", address.to_string());
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let process = Killed(command.spawn().expect("serve"));
+        let serving = Self { url: format!("http://{address}"), process };
+        polled::eventually("it is ready", async || serving.ready().await).await;
+        serving
+    }
+
+    async fn ready(&self) -> bool {
+        reqwest::get(format!("{}/readyz", self.url)).await.is_ok_and(|answer| answer.status().is_success())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn setup_and_doctor_agree_with_ministack() {
     let emulator = Emulator::ministack();
     let mut account = Account::at(&emulator.endpoint());

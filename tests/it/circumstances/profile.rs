@@ -9,7 +9,9 @@ const CONFIG: &str = "[profile team]\nregion = us-east-1\n[profile keyless]\nreg
 const CREDENTIALS: &str = "[team]\naws_access_key_id = TEAM\naws_secret_access_key = x\n";
 
 /// The flag, variables, and the key that is to sign.
-const CASES: [(&[&str], &[(&str, &str)], &str); 6] = [
+type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
+
+const CASES: [Case; 6] = [
     (&[], &[], "ENVIRONMENT"),
     (&["--profile", "team"], &[], "TEAM"),
     (&["--profile", "team"], &[("AWS_PROFILE", "keyless")], "TEAM"),

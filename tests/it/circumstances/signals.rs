@@ -40,6 +40,22 @@ async fn a_run_stops_its_task_though_the_signal_comes_twice() {
     assert_eq!(lines.iter().filter(|line| line.contains("stopping what was launched")).count(), 1, "{lines:#?}");
 }
 
+/// It takes connections and never says a word.
+#[test]
+fn a_cell_that_never_answers_can_be_left() {
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", deaf.local_addr().expect("its address"));
+    let mut run = taskwatch();
+    run.args(["run", "--server", &url, "--task-definition", "etl"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let run = run.spawn().expect("run");
+    let _asked = deaf.accept().expect("its call");
+    let sent = Command::new("kill").args(["-TERM", &run.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    let output = run.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(143), "{}", super::stderr(&output));
+    assert!(super::stderr(&output).contains("it may have taken the request"), "{}", super::stderr(&output));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cell_drains_though_the_signal_comes_twice() {
     let site = Site::new("signals").await;

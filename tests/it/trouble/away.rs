@@ -50,6 +50,18 @@ async fn expired_credentials_cost_no_attempt_and_it_goes_on_once_they_are_renewe
     lives_through("expired", Door::Expired, "The security token included in the request is expired").await;
 }
 
+/// Of the places where credentials may be, the SDK has a line each.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cell_without_credentials_says_so_in_one_line_and_goes_on_trying() {
+    let site = Site::new("nobody").await;
+    let serving = site.serve(&[("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")]);
+    let line = serving.says("cannot receive from the events queue").await;
+    assert!(line.contains("no credentials were found; set AWS_PROFILE"), "{line}");
+    serving.is_not_ready("no credentials were found").await;
+    let log = serving.log();
+    assert!(log.iter().all(|line| line.starts_with("20") && line.contains('Z')), "a line without its time: {log:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_refuses_connections_costs_no_run() {
     lives_through("refused", Door::Shut, "Connection refused").await;
