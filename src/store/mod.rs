@@ -5,6 +5,9 @@ mod codec;
 mod conformance;
 mod contents;
 mod counts;
+#[cfg(test)]
+#[expect(dead_code, unreachable_pub, reason = "only its tests use it until the store is there that is made of it")]
+mod dynamo;
 mod error;
 mod file;
 mod memory;

@@ -1,0 +1,44 @@
+//! The keys of the table's items.
+//!
+//! | item | pk | sk |
+//! |---|---|---|
+//! | a cell | `FLEET` | by its name |
+//! | a place of its log | `L#cell#partition` | the place in the partition |
+//! | a chunk of its snapshot | `S#cell#A` or `S#cell#B` and `#chunk` | 0 |
+//! | a request's name | `N#name` | 0; 1 + n for the n-th run of an array |
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::table::Key;
+
+/// The partition of cells and processes: one query reads all of them.
+const FLEET: &str = "FLEET";
+
+/// The item of a cell. Its sort key is a number between 1 and 2^62; the item has the name itself.
+pub(super) fn cell(name: &str) -> Key {
+    let digest = Sha256::digest(format!("cell {name}"));
+    let first = digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    Key { pk: FLEET.into(), sk: (first >> 2).max(1) }
+}
+
+/// A partition of a cell's log.
+pub(super) fn log(cell: &str, partition: u64) -> Arc<str> {
+    format!("L#{cell}#{partition}").into()
+}
+
+/// A chunk of a cell's snapshot.
+pub(super) fn chunk(cell: &str, slot: &str, chunk: u64) -> Key {
+    Key { pk: format!("S#{cell}#{slot}#{chunk}").into(), sk: 0 }
+}
+
+/// All rows of a request's name.
+pub(super) fn name(name: &str) -> Arc<str> {
+    format!("N#{name}").into()
+}
+
+/// The row of a request, or of one of the runs of an array.
+pub(super) fn row(request: &str, index: Option<u32>) -> Key {
+    Key { pk: name(request), sk: index.map_or(0, |index| 1 + u64::from(index)) }
+}
