@@ -53,6 +53,7 @@
 //! - [`core`]: pure decisions. Requests, retries, failures, the state machine of a run. No clock, I/O or AWS types.
 //! - [`store`]: where runs and undelivered notifications are kept.
 //! - [`cell`]: the runtime that owns live runs and carries out what the core decides.
+//! - [`fleet`]: what the processes of a fleet know of each other, and how they share quotas.
 //! - [`aws`]: the only module that knows the AWS SDK.
 //! - [`library`]: a cell inside your own program.
 //! - [`http`]: health and API of a serving cell.
@@ -65,6 +66,7 @@ pub mod aws;
 pub mod cell;
 pub mod cli;
 pub mod core;
+pub mod fleet;
 pub mod http;
 pub mod library;
 pub mod local;

@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("local", &[]),
     ("store", &["core"]),
     ("cell", &["core", "store"]),
+    ("fleet", &[]),
     ("aws", &["core", "cell"]),
     ("library", &["core", "store", "cell", "aws"]),
     ("http", &["core", "store", "cell"]),
