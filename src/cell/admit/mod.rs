@@ -1,7 +1,6 @@
 //! Takes run requests: from the requests queue, the command line, or a program.
 
 mod requests;
-mod specs;
 
 use std::sync::Arc;
 
@@ -20,7 +19,6 @@ use crate::core::run::Run;
 use crate::store::{Key, Store, find_all};
 
 pub(super) use requests::RequestsHandler;
-pub(super) use specs::SharedSpecs;
 
 /// The runs of a request.
 #[derive(Debug)]
@@ -54,7 +52,6 @@ pub enum SubmitError {
 /// Accepts requests.
 pub(super) struct Admission {
     pub(super) runs: Arc<RunIndex>,
-    pub(super) specs: SharedSpecs,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) waiting: Arc<WaitingRuns>,
     pub(super) lookup: Arc<Lookup>,
@@ -122,7 +119,7 @@ impl Admission {
 
     fn runs_of(&self, request: RunRequest, name: &str, digest: [u8; 32], ids: &[Uuid]) -> Vec<Run> {
         let now = self.clock.now();
-        let spec = self.specs.share(digest, request.spec);
+        let spec = self.runs.share_spec(digest, Arc::new(request.spec));
         let run = |(index, id): (u32, &Uuid)| {
             // Without a count the run is called as its request; with one it is `name/index`.
             let name = if request.count.is_some() { format!("{name}/{index}") } else { name.to_owned() };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
 
 use super::effects::Effects;
-use crate::cell::admit::{Admission, RequestsHandler, SharedSpecs};
+use crate::cell::admit::{Admission, RequestsHandler};
 use crate::cell::clock::Clock;
 use crate::cell::commit::{Commit, Committer, Pipeline, PipelineParts, Retention, expire_all};
 use crate::cell::config::{CellConfig, Ports};
@@ -413,7 +413,6 @@ impl Builder {
     fn admission(&self, pipeline: &Arc<Pipeline>) -> Arc<Admission> {
         Arc::new(Admission {
             runs: Arc::clone(&self.runs),
-            specs: SharedSpecs::default(),
             pipeline: Arc::clone(pipeline),
             waiting: Arc::clone(&self.waiting),
             lookup: Arc::clone(&self.lookup),

@@ -1,6 +1,5 @@
 //! Begins ended runs again, also those that only the store still has.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -10,7 +9,6 @@ use crate::cell::launch::{Expected, WaitingRuns};
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::RunIndex;
 use crate::core::machine::Input;
-use crate::core::request::RunSpec;
 use crate::core::run::{Run, Status};
 use crate::store::{Key, Store, StoreError};
 
@@ -39,9 +37,6 @@ pub enum RedriveError {
     Closed,
 }
 
-/// Specs of runs that are taken back together: siblings share theirs again, and so RunTask calls.
-type Specs = HashMap<(String, [u8; 32]), Arc<RunSpec>>;
-
 /// Begins runs again.
 pub(in crate::cell) struct Redrive {
     runs: Arc<RunIndex>,
@@ -69,10 +64,9 @@ impl Redrive {
 
     /// Begins runs again, all in as few commits as there must be; durable when this answers, for each.
     pub(in crate::cell) async fn redrive_all(&self, ids: &[Uuid]) -> Vec<Result<Run, RedriveError>> {
-        let mut specs = Specs::new();
         let mut begun = Vec::with_capacity(ids.len());
         for id in ids {
-            begun.push(self.begin(*id, &mut specs).await);
+            begun.push(self.begin(*id).await);
         }
         let mut redriven = Vec::with_capacity(ids.len());
         for (id, begun) in ids.iter().zip(begun) {
@@ -85,14 +79,14 @@ impl Redrive {
         redriven
     }
 
-    async fn begin(&self, id: Uuid, specs: &mut Specs) -> Result<(PendingCommit, Expected), RedriveError> {
+    async fn begin(&self, id: Uuid) -> Result<(PendingCommit, Expected), RedriveError> {
         if self.lifecycle.is_draining() {
             return Err(RedriveError::Closed);
         }
         if self.waiting.is_full() {
             return Err(RedriveError::Full);
         }
-        self.take_back(id, specs).await?;
+        self.take_back(id).await?;
         let expected = self.waiting.expect(1);
         let made = self.pipeline.advance(id, Input::Redriven).await.ok_or(RedriveError::Gone)?;
         Ok((made, expected))
@@ -105,29 +99,19 @@ impl Redrive {
     }
 
     /// Takes a final run that left memory back into it.
-    async fn take_back(&self, id: Uuid, specs: &mut Specs) -> Result<(), RedriveError> {
+    async fn take_back(&self, id: Uuid) -> Result<(), RedriveError> {
         let _one_at_a_time = self.taking_back.lock().await;
         if self.runs.has(id) {
             return Ok(());
         }
         let found = self.store.find(Key::Run(id), 1).await?.items;
-        let mut run = found.into_iter().next().ok_or(RedriveError::Gone)?;
+        let run = found.into_iter().next().ok_or(RedriveError::Gone)?;
         if !run.can_be_redriven() {
             return Err(RedriveError::NotRedrivable { name: run.name, status: run.status });
         }
-        let shared = specs.entry((run.request_name().to_owned(), run.digest));
-        run.spec = Arc::clone(shared.or_insert_with(|| self.spec_of_sibling(&run)));
         self.runs.insert(run);
         // Should it not be begun again after all, it leaves memory with the others.
         self.retention.take_back(id);
         Ok(())
-    }
-
-    /// The spec of a run of the same request in memory, else its own.
-    fn spec_of_sibling(&self, run: &Run) -> Arc<RunSpec> {
-        let siblings = self.runs.of_name(run.request_name()).into_iter();
-        let same = |sibling: &Run| (sibling.digest == run.digest).then(|| Arc::clone(&sibling.spec));
-        let shared = siblings.take(1).find_map(|id| self.runs.read(id, same).flatten());
-        shared.unwrap_or_else(|| Arc::clone(&run.spec))
     }
 }

@@ -4,9 +4,11 @@
 mod deadlines;
 mod keys;
 mod names;
+mod specs;
 mod stale;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
@@ -17,11 +19,13 @@ use uuid::Uuid;
 use super::target::LaunchTarget;
 use crate::core::ids::{TaskArn, Token};
 use crate::core::machine;
+use crate::core::request::RunSpec;
 use crate::core::run::{Run, Status};
 use crate::core::time::Timestamp;
 use deadlines::Deadlines;
 use keys::IndexKeys;
 pub(super) use names::{Claim, Names};
+use specs::SharedSpecs;
 use stale::ScheduledCheck;
 pub(super) use stale::{Class, StaleTaskIndex, live_task};
 
@@ -44,6 +48,7 @@ pub(super) struct RunIndex {
     by_task: Map<TaskArn, Uuid>,
     by_token: Map<Token, Ids>,
     names: Names,
+    specs: SharedSpecs,
     open: AtomicUsize,
     live: AtomicUsize,
     /// Tasks in PROVISIONING by cluster, where they wait for instances.
@@ -84,6 +89,7 @@ impl RunIndex {
             by_task: Map::default(),
             by_token: Map::default(),
             names: Names::default(),
+            specs: SharedSpecs::default(),
             open: AtomicUsize::default(),
             live: AtomicUsize::default(),
             provisioning: Map::default(),
@@ -91,6 +97,11 @@ impl RunIndex {
             deadlines: Deadlines::default(),
             statuses: Default::default(),
         }
+    }
+
+    /// The spec that all runs of equal requests share.
+    pub(super) fn share_spec(&self, digest: [u8; 32], spec: Arc<RunSpec>) -> Arc<RunSpec> {
+        self.specs.share(digest, spec)
     }
 
     /// Adds a run that was just accepted.
@@ -103,8 +114,9 @@ impl RunIndex {
         self.add(run, Some(now));
     }
 
-    fn add(&self, run: Run, left: Option<Timestamp>) {
+    fn add(&self, mut run: Run, left: Option<Timestamp>) {
         let id = run.id;
+        run.spec = self.share_spec(run.digest, run.spec);
         let keys = IndexKeys::of(&run);
         if let Some(arn) = &keys.task_arn {
             self.by_task.insert(arn.clone(), id);

@@ -188,3 +188,18 @@ async fn how_long_a_first_launch_waits_and_a_retry_are_counted_apart() {
     eventually("its retry", || world.ecs.tasks().len() == 2).await;
     assert_eq!(waits(), [1, 1]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn runs_whose_containers_get_an_environment_of_their_own_share_no_call() {
+    let world = World::new();
+    let cell = world.start().await;
+    let counts = |calls: Vec<String>| -> Vec<String> {
+        calls.iter().filter_map(|call| call.rsplit(' ').next()).map(str::to_owned).collect()
+    };
+    submit(&cell, json!({"name": "alike", "count": 3})).await;
+    eventually("their tasks", || world.ecs.tasks().len() == 3).await;
+    assert_eq!(counts(world.journal.of("RunTask")), ["3"]);
+    submit(&cell, json!({"name": "own", "count": 3, "injectEnv": true})).await;
+    eventually("their tasks", || world.ecs.tasks().len() == 6).await;
+    assert_eq!(counts(world.journal.of("RunTask")), ["3", "1", "1", "1"]);
+}

@@ -1,4 +1,5 @@
-//! One copy of equal specs: many requests of a fleet differ in nothing but their names.
+//! One copy of equal specs: many requests of a fleet differ in nothing but their names, and runs that were taken back from the
+//! store share a RunTask call with their siblings again.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,7 +12,7 @@ use crate::core::request::RunSpec;
 const MOST: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// The specs of the latest requests, as long as a run has them.
-pub(in crate::cell) struct SharedSpecs(Mutex<LruCache<[u8; 32], Weak<RunSpec>>>);
+pub(super) struct SharedSpecs(Mutex<LruCache<[u8; 32], Weak<RunSpec>>>);
 
 impl Default for SharedSpecs {
     fn default() -> Self {
@@ -20,15 +21,15 @@ impl Default for SharedSpecs {
 }
 
 impl SharedSpecs {
-    /// The spec of a request with this digest, which decides all of it.
-    pub(super) fn share(&self, digest: [u8; 32], spec: RunSpec) -> Arc<RunSpec> {
+    /// The spec that was shared last under this digest if it is equal, else this one, which is shared from now on.
+    pub(super) fn share(&self, digest: [u8; 32], spec: Arc<RunSpec>) -> Arc<RunSpec> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = known.get(&digest).and_then(Weak::upgrade) {
+        let equal = |shared: &Arc<RunSpec>| Arc::ptr_eq(shared, &spec) || **shared == *spec;
+        if let Some(shared) = known.get(&digest).and_then(Weak::upgrade).filter(equal) {
             return shared;
         }
-        let shared = Arc::new(spec);
-        known.put(digest, Arc::downgrade(&shared));
-        shared
+        known.put(digest, Arc::downgrade(&spec));
+        spec
     }
 }
 
@@ -40,10 +41,13 @@ mod tests {
     #[test]
     fn equal_requests_have_one_spec_while_a_run_has_it() {
         let specs = SharedSpecs::default();
-        let spec = || RunSpec::new(RunTask::default());
+        let spec = || Arc::new(RunSpec::new(RunTask::default()));
         let first = specs.share([1; 32], spec());
         assert!(Arc::ptr_eq(&first, &specs.share([1; 32], spec())));
         assert!(!Arc::ptr_eq(&first, &specs.share([2; 32], spec())));
+        let other = Arc::new(RunSpec { priority: 7, ..RunSpec::new(RunTask::default()) });
+        assert_eq!(specs.share([1; 32], other).priority, 7, "a digest proves nothing by itself");
+        let first = specs.share([1; 32], spec());
         drop(first);
         let again = specs.share([1; 32], spec());
         assert_eq!(Arc::strong_count(&again), 1);
