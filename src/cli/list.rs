@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::client::Server;
 use super::duration::seconds;
 use super::error::CliError;
+use super::failure;
 use super::filter::{self, Filters, Query, now, took};
 use super::follow::{Changes, News};
 use super::options::{Format, Global, ServerArgs};
@@ -235,11 +236,11 @@ fn row(run: &Value, now: Timestamp) -> Vec<String> {
 }
 
 /// Why a run is where it is, in a few words: an exit code first, then the failure's name, then what it waits for.
-pub(super) fn why(run: &Value) -> String {
+fn why(run: &Value) -> String {
     let waits = run["waitingFor"]["reason"].as_str().map(|reason| reason.to_ascii_lowercase().replace('_', " "));
-    let failed = run["error"].as_str().filter(|_| run["status"] != "SUCCEEDED").map(|_| cell(&run["error"]));
-    let exit = run["exitCode"].as_i64().filter(|code| *code != 0).map(|code| format!("exit {code}"));
-    let words: Vec<String> = [exit.filter(|_| failed.is_some()), failed, waits].into_iter().flatten().collect();
+    let failed = (run["status"] != "SUCCEEDED" && run["error"].is_string())
+        .then(|| failure::brief(run["error"].as_str(), run["cause"].as_str(), run["exitCode"].as_i64()));
+    let words: Vec<String> = [failed, waits].into_iter().flatten().collect();
     if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }
 

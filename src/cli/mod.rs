@@ -14,6 +14,7 @@ mod exit;
 mod explain;
 #[cfg(debug_assertions)]
 mod failpoints;
+mod failure;
 mod filter;
 mod follow;
 mod healthcheck;

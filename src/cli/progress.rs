@@ -7,13 +7,11 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
 
-use super::output;
+use super::failure::why;
+use super::{console, output};
 use crate::cell::RunChange;
 use crate::core::failure::Class;
 use crate::core::run::{Run, Status};
-
-/// What of a cause fits into a line of progress.
-const CAUSE_CHARS: usize = 160;
 
 /// Different advice for the runs of one command; what fails most comes first.
 const MOST_ADVICE: usize = 5;
@@ -98,6 +96,11 @@ impl Progress {
                 all => output::problem(&format!("  do ({count} of {all} runs): {}", output::plain(hint))),
             }
         }
+        if let ([one], false) = (runs, advice.is_empty()) {
+            let task_arn = one.attempt().and_then(|attempt| attempt.task_arn.as_ref()).map(ToString::to_string);
+            let page = task_arn.as_deref().and_then(console::task);
+            page.into_iter().for_each(|page| output::problem(&format!("  console: {page}")));
+        }
     }
 
     fn summary(&self) -> String {
@@ -107,19 +110,6 @@ impl Progress {
         }
         let parts: Vec<String> = counts.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
         parts.join(", ")
-    }
-}
-
-/// What failed: the exit code first, and no name twice that ECS's text begins with.
-fn why(error: &str, cause: Option<&str>, exit_code: Option<i64>) -> String {
-    let (error, cause) = (output::plain(error), cut(cause.unwrap_or("no cause given")));
-    let said = match cause.starts_with(error.trim_start_matches("ECS.")) {
-        true => cause,
-        false => format!("{error}: {cause}"),
-    };
-    match exit_code.filter(|code| *code != 0) {
-        Some(code) => format!("exit {code}: {said}"),
-        None => said,
     }
 }
 
@@ -138,38 +128,4 @@ fn phase(change: &RunChange) -> String {
         .unwrap_or_default();
     let attempt = if change.attempt > 1 { format!(", attempt {}", change.attempt) } else { String::new() };
     format!("{}{task}{attempt}{why}", change.status.as_str())
-}
-
-/// The beginning of a cause; the whole of it is in the result.
-fn cut(cause: &str) -> String {
-    let line: String = output::plain(cause).chars().take(CAUSE_CHARS).collect();
-    if cause.chars().nth(CAUSE_CHARS).is_some() { format!("{line}…") } else { line }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_has_its_exit_code_first_and_no_name_twice() {
-        for (error, cause, exit_code, said) in [
-            (
-                "EssentialContainerExited",
-                Some("container \"a\" exited with 3"),
-                Some(3),
-                "exit 3: EssentialContainerExited: container \"a\" exited with 3",
-            ),
-            (
-                "CannotPullContainerError",
-                Some("CannotPullContainerError: no such image"),
-                None,
-                "CannotPullContainerError: no such image",
-            ),
-            ("ECS.ClientException", Some("ClientException: no"), None, "ClientException: no"),
-            ("Taskwatch.TaskLost", None, None, "Taskwatch.TaskLost: no cause given"),
-            ("States.Timeout", Some("late"), Some(0), "States.Timeout: late"),
-        ] {
-            assert_eq!(why(error, cause, exit_code), said);
-        }
-    }
 }

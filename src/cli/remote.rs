@@ -16,15 +16,13 @@ use super::options::{Format, Global};
 use super::run_args::RunArgs;
 use super::settings::Settings;
 use super::signals::Signals;
-use super::{exit, output};
+use super::{console, exit, failure, output};
 use crate::core::name::request_of;
 use crate::core::request::RunRequest;
 use crate::core::time::Timestamp;
 
 /// Somebody at a terminal who interrupts the command has so long to have the run stopped as well.
 const SECOND_THOUGHT: Duration = Duration::from_secs(3);
-/// What of a cause fits into a line of progress.
-const CAUSE_CHARS: usize = 160;
 
 pub(super) async fn run(
     request: &RunRequest,
@@ -231,22 +229,15 @@ fn phase(run: &Value, now: Timestamp) -> String {
     if run["waitingFor"]["text"].is_string() && run["retryAt"].is_null() {
         line += &format!(": {}", output::cell(&run["waitingFor"]["text"]));
     }
-    if run["error"].is_string() && run["status"] != "SUCCEEDED" {
-        let exit = run["exitCode"].as_i64().map(|code| format!("exit {code}, ")).unwrap_or_default();
-        line += &format!(": {exit}{}", told(&output::cell(&run["error"]), &output::cell(&run["cause"])));
+    if let Some(error) = run["error"].as_str().filter(|_| run["status"] != "SUCCEEDED") {
+        line += &format!(": {}", failure::why(error, run["cause"].as_str(), run["exitCode"].as_i64()));
     }
     if run["hint"].is_string() && ended(run) {
-        line += &format!("; {}", output::cell(&run["hint"]));
+        line += &format!("\n  do: {}", output::cell(&run["hint"]));
+        let page = run["taskArn"].as_str().and_then(console::task);
+        line.extend(page.map(|page| format!("\n  console: {page}")));
     }
     line
-}
-
-/// An error with the beginning of its cause, which often begins with the error itself.
-fn told(error: &str, cause: &str) -> String {
-    let rest = cause.strip_prefix(error).map_or(cause, |rest| rest.trim_start_matches([':', ' ']));
-    let short: String = rest.chars().take(CAUSE_CHARS).collect();
-    let more = if rest.chars().nth(CAUSE_CHARS).is_some() { "…" } else { "" };
-    format!("{error}: {short}{more}")
 }
 
 #[cfg(test)]
@@ -267,7 +258,7 @@ mod tests {
         assert_eq!(run(image), "PENDING_RETRY, attempt 2, attempt 3 in 20s: CannotPullContainerError: no such image");
         let program = json!({"status": "FAILED", "final": true, "exitCode": 3, "error": "EssentialContainerExited",
             "cause": "it ended", "hint": "see its log"});
-        assert_eq!(run(program), "FAILED: exit 3, EssentialContainerExited: it ended; see its log");
+        assert_eq!(run(program), "FAILED: exit 3: EssentialContainerExited: it ended\n  do: see its log");
         let paused = json!({"status": "QUEUED", "attempts": 1, "waitingFor": {"text": "queue a is paused by x"}});
         assert_eq!(run(paused), "QUEUED: queue a is paused by x");
     }

@@ -57,6 +57,8 @@ pub(super) struct Brief {
     class: Option<Class>,
     /// What ECS said of it, cut.
     cause: Option<String>,
+    /// What to do about it.
+    hint: Option<String>,
     /// The exit code that decided.
     exit_code: Option<i64>,
     #[schema(value_type = String, format = DateTime)]
@@ -87,6 +89,7 @@ impl From<&RunChange> for Brief {
             error: change.error.clone(),
             class: change.class,
             cause: change.cause.as_ref().map(|cause| cause.chars().take(CAUSE_CHARS).collect()),
+            hint: change.hint.clone(),
             exit_code: change.exit_code,
             submitted_at: change.submitted_at,
             retry_at: change.retry_at,

@@ -51,6 +51,8 @@ pub struct RunChange {
     pub class: Option<Class>,
     /// What ECS said of it.
     pub cause: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 impl RunChange {
@@ -76,6 +78,7 @@ impl RunChange {
             error: run.failure().map(|f| f.error.clone()),
             class: run.failure().map(|f| f.class),
             cause: run.failure().map(|f| f.cause.clone()),
+            hint: run.failure().map(|f| f.hint.clone()),
         }
     }
 }

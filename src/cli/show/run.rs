@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::console;
 use super::super::duration::seconds;
 use super::super::filter::took;
 use super::super::output::cell;
+use super::super::{console, failure};
 use crate::core::name::in_arn;
 use crate::core::time::Timestamp;
 
@@ -44,14 +44,12 @@ pub(super) fn described(run: &Value, now: Timestamp) -> String {
 
 /// What decided: an exit code first, then the failure.
 fn outcome(run: &Value) -> String {
-    Some(failure(run)).filter(|words| !words.is_empty()).map(|words| format!("  {words}")).unwrap_or_default()
+    Some(failed(run)).filter(|words| !words.is_empty()).map(|words| format!("  {words}")).unwrap_or_default()
 }
 
-/// `exit 3, EssentialContainerExited`.
-fn failure(of: &Value) -> String {
-    let error = of["error"].as_str().map(|_| cell(&of["error"]));
-    let exit = of["exitCode"].as_i64().filter(|code| *code != 0 || error.is_some()).map(|code| format!("exit {code}"));
-    [exit, error].into_iter().flatten().collect::<Vec<_>>().join(", ")
+/// `exit 3 (etl), EssentialContainerExited`.
+fn failed(of: &Value) -> String {
+    failure::brief(of["error"].as_str(), of["cause"].as_str(), of["exitCode"].as_i64())
 }
 
 fn attempts(run: &Value, now: Timestamp, lines: &mut Vec<String>) {
@@ -68,7 +66,7 @@ fn attempts(run: &Value, now: Timestamp, lines: &mut Vec<String>) {
 }
 
 fn describe(run: &Value, attempt: &Value, now: Timestamp, lines: &mut Vec<String>) {
-    let words = [state(run, attempt), failure(attempt)];
+    let words = [state(run, attempt), failed(attempt)];
     let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
     lines.push(format!("  attempt {}  {}", cell(&attempt["number"]), words.join("  ")));
     let mut fact = |name: &str, text: String| lines.push(format!("    {name:<14}{text}"));

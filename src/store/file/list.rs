@@ -19,6 +19,9 @@ use crate::store::{Key, Page, Query};
 
 /// Runs that a page looks at where no index has what it is to find.
 pub(super) const LOOKED_AT: usize = 2_000;
+/// What a run's request says that listings look for.
+pub(super) const REQUEST: &str = "SELECT ended.request, ended.number, specs.task_definition, specs.cluster FROM ended
+    JOIN specs ON specs.id = ended.spec WHERE ended.id = ?1";
 /// Ids rise with the times of submission, as far as clocks do.
 const CLOCKS_DIFFER: std::time::Duration = std::time::Duration::from_secs(3600);
 
@@ -94,9 +97,7 @@ fn candidates(
 
 /// Those whose request fits, until there is one more than the page has.
 fn fitting(connection: &Connection, query: &Query, ids: &[Uuid]) -> rusqlite::Result<Vec<Uuid>> {
-    let sql = "SELECT ended.request, ended.number, specs.task_definition, specs.cluster FROM ended
-        JOIN specs ON specs.id = ended.spec WHERE ended.id = ?1";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(REQUEST)?;
     let mut found = Vec::new();
     for id in ids {
         let told = statement.query_row([id.as_bytes()], |row| {

@@ -61,6 +61,30 @@ async fn every_listing_walks_one_index_and_sorts_no_more_than_a_request() {
     assert!(seen.len() >= 10, "{seen:#?}");
 }
 
+#[tokio::test]
+async fn what_no_index_has_is_looked_for_a_bounded_number_of_runs_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let all: Vec<Run> = runs(u32::try_from(list::LOOKED_AT + 10).unwrap()).iter().map(|run| ended(run, NOW)).collect();
+    commit(&store, puts(&all)).await;
+    let filter = RunFilter { name: Some("?/3*".into()), ..RunFilter::default() };
+    let query = Query { filter, before: Some(all[40].id), limit: 5 };
+    let page = store.finished(query.clone()).await.unwrap();
+    let names = |page: &crate::store::Page<Run, Uuid>| page.items.iter().map(|run| run.index).collect::<Vec<_>>();
+    assert_eq!((names(&page), page.next), (vec![39, 38, 37, 36, 35], Some(all[35].id)));
+    let query = Query { before: None, filter: RunFilter { name: Some("n/[39]".into()), ..query.filter }, ..query };
+    assert!(!list::looks_at_each(&query), "no pattern");
+    let query = Query { filter: RunFilter { name: Some("?/3".into()), ..RunFilter::default() }, ..query };
+    let page = store.finished(query.clone()).await.unwrap();
+    assert_eq!((names(&page), page.next), (vec![], Some(all[10].id)), "as many as it looks at, and more behind them");
+    let page = store.finished(Query { before: page.next, ..query }).await.unwrap();
+    assert_eq!((names(&page), page.next), (vec![3], None));
+    // What it looks at is found by keys alone.
+    let database = Connection::open(dir.path().join(FILE)).unwrap();
+    let plan = plan(&database, list::REQUEST, &[&[0_u8; 16]]);
+    assert!(!plan.contains("SCAN") && plan.matches("SEARCH").count() == 2, "{plan}");
+}
+
 #[test]
 fn forgetting_a_run_looks_at_no_request_but_its_own() {
     let dir = tempfile::tempdir().unwrap();
