@@ -61,7 +61,7 @@ async fn list_finds_runs_in_many_ways_and_says_when_none_match() {
     assert_eq!((out(&output).as_str(), err(&output).as_str()), ("", "no runs match\n"), "no header above nothing");
     let table = out(&served.command(&["list", "--wide"], "").await);
     let row = table.lines().find(|line| line.contains("nightly-1")).expect("a row");
-    for part in ["FAILED", "exit 3, EssentialContainerExited", "etl:7", "batch"] {
+    for part in ["FAILED", "exit 3 (app), EssentialContainerExited", "etl:7", "batch"] {
         assert!(row.contains(part), "{part}: {table}");
     }
     let output = served.command(&["list", "--since", "yesterday"], "").await;
