@@ -25,6 +25,7 @@ mod local;
 mod manual;
 mod masked;
 mod options;
+mod outcome;
 mod output;
 mod pause;
 mod progress;

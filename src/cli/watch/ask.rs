@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
+use futures::future::ready;
+use futures::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
 use super::data::{self, Page, Pause};
 use super::list::Question;
-use super::order::Order;
+use super::order::{Order, Runs};
 use super::state::{Effect, Message};
 use crate::cli::client::Server;
 use crate::cli::error::CliError;
 
 /// No answer takes longer.
 const ANSWER: Duration = Duration::from_secs(15);
+/// Orders for several runs that are under way at once.
+const AT_ONCE: usize = 8;
 
 /// Begins to do it.
 pub(super) fn perform(server: &Server, effect: Effect, tell: &Sender<Message>) {
@@ -36,7 +40,7 @@ async fn done(server: &Server, effect: Effect) -> Option<Message> {
             Message::Shown(id, full.map(Box::new))
         }
         Effect::Do(order) => {
-            let answer = obey(server, &order).await.map(drop);
+            let answer = obey(server, &order).await;
             Message::Obeyed(order, answer)
         }
         Effect::Quit(_) => return None,
@@ -51,15 +55,28 @@ pub(super) async fn list(server: &Server, question: &Question) -> Result<Page, S
     data::read(answer).ok_or_else(|| strange(server))
 }
 
-async fn obey(server: &Server, order: &Order) -> Result<Value, String> {
+async fn obey(server: &Server, order: &Order) -> Result<(), String> {
+    let change = async |change: Value| in_time(server, server.patch(&["limits"], &change)).await.map(drop);
     match order {
-        Order::Stop(id, _) => {
+        Order::Stop(runs) => {
             let reason = json!({"reason": "stopped by an operator (taskwatch watch)"});
-            in_time(server, server.post(&["runs", id, "stop"], Some(&reason))).await
+            for_each(server, runs, "stop", Some(&reason)).await
         }
-        Order::Redrive(id, _) => in_time(server, server.post(&["runs", id, "redrive"], None)).await,
-        Order::Pause(pause) => in_time(server, server.patch(&["limits"], &json!({"pause": [body(pause)]}))).await,
-        Order::Resume(pause) => in_time(server, server.patch(&["limits"], &json!({"resume": [body(pause)]}))).await,
+        Order::Redrive(runs) => for_each(server, runs, "redrive", None).await,
+        Order::Pause(pause) => change(json!({"pause": [body(pause)]})).await,
+        Order::Resume(pause) => change(json!({"resume": [body(pause)]})).await,
+    }
+}
+
+/// Gives the same order for each run, a few at a time.
+async fn for_each(server: &Server, runs: &Runs, what: &str, body: Option<&Value>) -> Result<(), String> {
+    let one = async |(id, _): &(String, String)| in_time(server, server.post(&["runs", id, what], body)).await.err();
+    let failed: Vec<String> =
+        stream::iter(&runs.runs).map(one).buffer_unordered(AT_ONCE).filter_map(ready).collect().await;
+    match (failed.as_slice(), runs.runs.len()) {
+        ([], _) => Ok(()),
+        ([why, ..], 1) => Err(why.clone()),
+        ([why, ..], all) => Err(format!("{what}: {} of {all} runs were refused: {why}", failed.len())),
     }
 }
 

@@ -63,29 +63,25 @@ pub(super) struct Summary {
 pub(super) struct Limits {
     pub(super) run_task_rate: f64,
     pub(super) max_in_flight: u64,
-    pub(super) pauses: Vec<Pause>,
+    pub(super) pauses: Vec<Paused>,
+}
+
+/// A pause in force.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Paused {
+    #[serde(flatten)]
+    pub(super) what: Pause,
+    pub(super) since: Option<Timestamp>,
+    pub(super) by: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 /// What an operator paused.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "Paused")]
+#[serde(rename_all = "camelCase")]
 pub(super) enum Pause {
     Queue(String),
     TaskDefinition(String),
-}
-
-/// As the cell shows it, beside who paused it, when and why.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Paused {
-    queue: Option<String>,
-    task_definition: String,
-}
-
-impl From<Paused> for Pause {
-    fn from(paused: Paused) -> Self {
-        paused.queue.map_or(Self::TaskDefinition(paused.task_definition), Self::Queue)
-    }
 }
 
 impl std::fmt::Display for Pause {
@@ -172,9 +168,27 @@ pub(super) struct Row {
     pub(super) last_status: String,
     pub(super) error: String,
     pub(super) cause: String,
+    pub(super) exit_code: Option<i64>,
+    pub(super) waiting_for: Option<WaitingFor>,
     pub(super) submitted_at: Timestamp,
+    pub(super) redriven_at: Option<Timestamp>,
     pub(super) retry_at: Option<Timestamp>,
     pub(super) finished_at: Option<Timestamp>,
+}
+
+impl Row {
+    /// When it was submitted or last redriven: how long it took counts from here.
+    pub(super) fn began_at(&self) -> Timestamp {
+        self.redriven_at.unwrap_or(self.submitted_at)
+    }
+}
+
+/// Why a run has no task yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct WaitingFor {
+    pub(super) text: String,
+    pub(super) until: Option<Timestamp>,
 }
 
 /// `GET /v1/runs`.
@@ -198,9 +212,11 @@ pub(super) struct Full {
     pub(super) until: String,
     pub(super) run_task: Requested,
     pub(super) attempts: Vec<Attempt>,
+    pub(super) waiting_for: Option<WaitingFor>,
     pub(super) redrives: u32,
     pub(super) stop_reason: Option<String>,
     pub(super) submitted_at: Timestamp,
+    pub(super) redriven_at: Option<Timestamp>,
     pub(super) retry_at: Option<Timestamp>,
     pub(super) finished_at: Option<Timestamp>,
 }
@@ -257,9 +273,8 @@ mod tests {
     #[test]
     fn a_cell_of_another_version_is_shown_as_far_as_it_goes() {
         let summary: Summary =
-            read(json!({"cell": "c", "novelty": {"a": 1}, "limits": {"pauses": [{"queue": "q", "by": "a@b"}]}}))
-                .expect("one");
-        assert_eq!((summary.cell.as_str(), &summary.limits.pauses[..]), ("c", &[Pause::Queue("q".into())][..]));
+            read(json!({"cell": "c", "novelty": {"a": 1}, "limits": {"pauses": [{"queue": "q"}]}})).expect("one");
+        assert_eq!((summary.cell.as_str(), &summary.limits.pauses[0].what), ("c", &Pause::Queue("q".into())));
         assert_eq!(read::<Summary>(json!("no summary")), None);
     }
 }

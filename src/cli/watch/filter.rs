@@ -15,56 +15,73 @@ pub(super) const ENDED: [&str; 4] = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTE
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter(RunFilter);
 
+/// What a filter can name: as it is typed, and as the cell's API has it.
+const KEYS: [(&str, &str); 6] = [
+    ("status", "status"),
+    ("queue", "queue"),
+    ("error", "error"),
+    ("name", "name"),
+    ("task", "taskDefinition"),
+    ("cluster", "cluster"),
+];
+
 impl Filter {
-    /// Reads `status=FAILED queue=team-a error=Taskwatch.Spot name=nightly`; a word alone is a status or a name.
+    /// Reads `status=FAILED queue=team-a error=Spot name=nightly task=etl:7`; a word alone is a status or a part of a name.
     ///
     /// # Errors
     /// A line that says what is wrong.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut members: BTreeMap<String, &str> = BTreeMap::new();
+        let mut members: BTreeMap<&str, String> = BTreeMap::new();
         for word in text.split_whitespace() {
             let (key, value) = match word.split_once('=') {
-                Some((key, value)) => (key.to_ascii_lowercase(), value),
-                None if word.split(',').all(|word| word.parse::<Status>().is_ok()) => ("status".to_owned(), word),
-                None => ("name".to_owned(), word),
+                Some((key, value)) => (key, value.to_owned()),
+                None if word.split(',').all(|word| word.parse::<Status>().is_ok()) => ("status", word.to_owned()),
+                None if word.contains(['*', '?']) => ("name", word.to_owned()),
+                None => ("name", format!("*{word}*")),
             };
-            if !["status", "queue", "error", "name"].contains(&key.as_str()) {
-                return Err(format!("{key}= is unknown: status= queue= error= name="));
-            }
-            if members.insert(key.clone(), value).is_some() {
-                return Err(format!("{key} is there twice"));
+            let Some((key, _)) =
+                KEYS.iter().find(|(known, api)| [known, api].iter().any(|k| k.eq_ignore_ascii_case(key)))
+            else {
+                let known: Vec<String> = KEYS.iter().map(|(key, _)| format!("{key}=")).collect();
+                return Err(format!("{key}= is unknown; known are {}", known.join(" ")));
+            };
+            if members.insert(key, value).is_some() {
+                return Err(format!("{key}= is given twice"));
             }
         }
-        let get = |key: &str| members.get(key).copied().filter(|value| !value.is_empty());
+        let mut get = |key: &str| members.remove(key).filter(|value| !value.is_empty());
         let status = |name: &str| {
-            name.parse().map_err(|_| format!("{name} is no status: {} {}", OPEN.join(" "), ENDED.join(" ")))
+            let known = OPEN.iter().chain(&ENDED).copied().collect::<Vec<_>>().join(" ");
+            name.parse().map_err(|_| format!("{name} is not a status; known are {known}"))
         };
-        let statuses = |names: &str| names.split(',').map(status).collect::<Result<_, _>>();
+        let statuses = |names: String| names.split(',').map(status).collect::<Result<_, _>>();
         Ok(Self(RunFilter {
             statuses: get("status").map(statuses).transpose()?,
-            queue: get("queue").map(str::to_owned),
-            error: get("error").map(str::to_owned),
-            name: get("name").map(str::to_owned),
-            ..RunFilter::default()
+            queue: get("queue"),
+            error: get("error"),
+            name: get("name"),
+            task_definition: get("task"),
+            cluster: get("cluster"),
+            since: None,
         }))
+    }
+
+    /// What it narrows by, by the key as it is typed and by the API's.
+    fn members(&self) -> impl Iterator<Item = (&'static str, &'static str, String)> {
+        let RunFilter { statuses, queue, error, name, task_definition, cluster, since: _ } = self.0.clone();
+        let named = |all: Vec<Status>| all.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(",");
+        let values = [statuses.map(named), queue, error, name, task_definition, cluster];
+        KEYS.into_iter().zip(values).filter_map(|((key, api), value)| Some((key, api, value?)))
     }
 
     /// The members of a query.
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
-        let RunFilter { statuses, queue, error, name, .. } = &self.0;
-        let named = |all: &Vec<Status>| all.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(",");
-        let members = [
-            ("status", statuses.as_ref().map(named)),
-            ("queue", queue.clone()),
-            ("error", error.clone()),
-            ("name", name.clone()),
-        ];
-        members.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+        self.members().map(|(_, api, value)| (api, value)).collect()
     }
 
     /// As it is typed.
     pub(super) fn text(&self) -> String {
-        self.query().iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+        self.members().map(|(key, _, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
     }
 
     /// Whether a run can be among them.
@@ -110,11 +127,17 @@ mod tests {
 
     #[test]
     fn reads_what_is_typed() {
-        let filter = Filter::parse("failed,TIMED_OUT queue=a error=Taskwatch.Spot name=x:1").expect("a filter");
-        assert_eq!(filter.text(), "status=FAILED,TIMED_OUT queue=a error=Taskwatch.Spot name=x:1");
-        assert_eq!(Filter::parse(" nightly ").map(|f| f.text()), Ok("name=nightly".to_owned()));
+        let typed = "failed,TIMED_OUT queue=a error=Taskwatch.Spot name=x:1 taskDefinition=etl:7 cluster=b";
+        let filter = Filter::parse(typed).expect("a filter");
+        let text = "status=FAILED,TIMED_OUT queue=a error=Taskwatch.Spot name=x:1 task=etl:7 cluster=b";
+        assert_eq!((filter.text().as_str(), Filter::parse(text)), (text, Ok(filter.clone())));
+        assert!(filter.query().contains(&("taskDefinition", "etl:7".to_owned())));
+        for (word, name) in [(" nightly ", "*nightly*"), ("night*", "night*"), ("name=nightly", "nightly")] {
+            assert_eq!(Filter::parse(word).map(|f| f.text()), Ok(format!("name={name}")));
+        }
         assert_eq!(Filter::parse("queue="), Ok(Filter::default()));
-        for (wrong, part) in [("status=LOST", "LOST is no status"), ("kind=x", "kind="), ("a b", "name is there twice")]
+        for (wrong, part) in
+            [("status=LOST", "LOST is not a status"), ("kind=x", "kind="), ("a b", "name= is given twice")]
         {
             assert!(Filter::parse(wrong).is_err_and(|why| why.contains(part)), "{wrong}");
         }
@@ -122,12 +145,22 @@ mod tests {
 
     #[test]
     fn holds_a_run_against_it() {
-        let row = Row { name: "fleet/3".into(), status: "FAILED".into(), queue: "a".into(), ..Row::default() };
+        let row = Row {
+            name: "fleet/3".into(),
+            status: "FAILED".into(),
+            queue: "a".into(),
+            task_definition: "etl:7".into(),
+            ..Row::default()
+        };
         for (text, fits) in [
             ("", true),
-            ("fleet", true),
-            ("fleet/3", true),
+            ("name=fleet", true),
+            ("lee", true),
+            ("eet/3", true),
             ("fleet/4", false),
+            ("name=lee", false),
+            ("task=etl", true),
+            ("task=etl:8", false),
             ("FAILED,ABORTED", true),
             ("QUEUED", false),
             ("queue=b", false),

@@ -3,6 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::filter::Filter;
+use super::list::List;
 use super::order::{self, Order};
 use super::state::{Effect, Prompt, State};
 
@@ -12,15 +13,18 @@ const MOST_TYPED: usize = 300;
 const INTERRUPTED: u8 = 130;
 
 /// Every key and what it does, for the help.
-pub(super) const KEYS: [(&str, &str); 11] = [
-    ("↑ ↓  j k", "from run to run; scroll a run"),
-    ("PgUp PgDn  g G", "by pages; to the first, to the last"),
+pub(super) const KEYS: [(&str, &str); 14] = [
+    ("↑ ↓  j k", "move from run to run; scroll a run"),
+    ("PgUp PgDn  g G", "move by pages; to the first, to the last"),
     ("Enter", "show the run: attempts, cause, what to do"),
-    ("Esc", "back; in the list: all runs again"),
-    ("/", "filter: status= queue= error= name="),
+    ("Esc", "back; in the list: no marks, then no filter"),
+    ("/", "filter: part of a name, a status, queue= error= …"),
+    ("N S A T D", "sort by name, status, age, tries, duration"),
+    ("Space", "mark the run; Ctrl-Space: all from the last mark"),
+    ("*", "mark all listed runs, or none"),
     ("Tab", "all figures, and back"),
-    ("s", "stop the run (asks first)"),
-    ("r", "redrive the run (asks first)"),
+    ("s", "stop the marked runs or this one (asks first)"),
+    ("r", "redrive the marked runs or this one (asks first)"),
     ("p", "pause or resume a queue or task definition"),
     ("?", "this help"),
     ("q  Ctrl-C", "quit"),
@@ -41,23 +45,29 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Prompt::Choose(orders, at) => return choose(state, orders, at, key.code),
         // Any key puts it away.
         Prompt::Help => {}
-        Prompt::None => return command(state, key.code),
+        Prompt::None => return command(state, key.code, control),
     }
     state.wants()
 }
 
-fn command(state: &mut State, key: KeyCode) -> Vec<Effect> {
+fn command(state: &mut State, key: KeyCode, control: bool) -> Vec<Effect> {
+    let in_list = state.looked.is_none() && !state.figures;
     let page = isize::try_from(state.drawn.page.max(1)).unwrap_or(isize::MAX);
     match key {
         KeyCode::Char('q') => return vec![Effect::Quit(0)],
         KeyCode::Char('?') => state.prompt = Prompt::Help,
         KeyCode::Down | KeyCode::Char('j') => step(state, 1),
         KeyCode::Up | KeyCode::Char('k') => step(state, -1),
-        KeyCode::PageDown | KeyCode::Char(' ') => step(state, page),
+        KeyCode::PageDown => step(state, page),
         KeyCode::PageUp => step(state, -page),
+        KeyCode::Char('f') if control => step(state, page),
+        KeyCode::Char('b') if control => step(state, -page),
+        KeyCode::Char(' ') if in_list => mark(state, control),
+        KeyCode::Null if in_list => mark(state, true),
+        KeyCode::Char('*') if in_list => state.list.marks.toggle_all(&state.list.rows),
         KeyCode::Home | KeyCode::Char('g') => step(state, -isize::MAX),
         KeyCode::End | KeyCode::Char('G') => step(state, isize::MAX),
-        KeyCode::Enter if state.looked.is_none() && !state.figures => state.look(),
+        KeyCode::Enter if in_list => state.look(),
         KeyCode::Tab => {
             (state.figures, state.scroll) = (!state.figures, 0);
             state.looked = None;
@@ -68,8 +78,8 @@ fn command(state: &mut State, key: KeyCode) -> Vec<Effect> {
             let typed = state.list.filter.text();
             state.prompt = Prompt::Filter(if typed.is_empty() { typed } else { typed + " " }, None);
         }
-        KeyCode::Char('s') if !state.figures => stop(state),
-        KeyCode::Char('r') if !state.figures => redrive(state),
+        KeyCode::Char('s') if !state.figures => ask(state, order::stop(state.subjects().into_iter())),
+        KeyCode::Char('r') if !state.figures => ask(state, order::redrive(state.subjects().into_iter())),
         KeyCode::Char('p') => {
             let near = state.neighbours().filter(|_| !state.figures);
             match order::choices(near, Some(&state.summary)) {
@@ -77,9 +87,25 @@ fn command(state: &mut State, key: KeyCode) -> Vec<Effect> {
                 orders => state.prompt = Prompt::Choose(orders, 0),
             }
         }
+        KeyCode::Char(key) if in_list => {
+            if let Some(sort) = state.list.sort.pressed(key) {
+                let now = state.now();
+                state.list.order(sort, now);
+            }
+        }
         _ => {}
     }
     state.wants()
+}
+
+fn mark(state: &mut State, range: bool) {
+    let at = state.list.at();
+    let List { marks, rows, .. } = &mut state.list;
+    match rows.get(at) {
+        Some(_) if range => marks.range(rows, at),
+        Some(row) => marks.toggle(row),
+        None => {}
+    }
 }
 
 fn step(state: &mut State, by: isize) {
@@ -95,27 +121,22 @@ fn back(state: &mut State, all: bool) {
     if state.looked.take().is_some() {
         return;
     }
-    if !std::mem::take(&mut state.figures) && all && state.list.filter != Filter::default() {
+    if std::mem::take(&mut state.figures) || !all {
+        return;
+    }
+    if state.list.marks.len() > 0 {
+        state.list.marks.clear();
+    } else if state.list.filter != Filter::default() {
         state.list.narrow(Filter::default());
     }
 }
 
-fn stop(state: &mut State) {
-    let Some((id, name, status)) = state.subject() else { return };
-    if super::filter::ENDED.contains(&status) {
-        let text = format!("{name} has ended: {status}");
-        return state.say(&text, true);
+/// Asks whether an order is meant, or says why there is none.
+fn ask(state: &mut State, order: Result<Order, String>) {
+    match order {
+        Ok(order) => state.prompt = Prompt::Confirm(order),
+        Err(why) => state.say(&why, true),
     }
-    state.prompt = Prompt::Confirm(Order::Stop(id.to_owned(), name.to_owned()));
-}
-
-fn redrive(state: &mut State) {
-    let Some((id, name, status)) = state.subject() else { return };
-    if !["FAILED", "TIMED_OUT", "ABORTED"].contains(&status) {
-        let text = format!("{name} is {status}: only a run that failed, timed out or was aborted can be redriven");
-        return state.say(&text, true);
-    }
-    state.prompt = Prompt::Confirm(Order::Redrive(id.to_owned(), name.to_owned()));
 }
 
 /// Only `y` means yes.

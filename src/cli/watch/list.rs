@@ -1,7 +1,10 @@
-//! The list of runs: pages that the cell cut, kept up to date by the stream. However many runs there are, only these are here.
+//! The list of runs: the newest that match, kept up to date by the stream. However many runs there are, only these are here.
 
 use super::data::{Page, Row};
 use super::filter::Filter;
+use super::marks::Marks;
+use super::sort::Sort;
+use crate::core::time::Timestamp;
 
 /// Runs asked for at first, and more each time the end is reached.
 const STEP: usize = 200;
@@ -14,8 +17,10 @@ const MOST_CAME: usize = 5_000;
 #[derive(Debug)]
 pub(super) struct List {
     pub(super) filter: Filter,
-    /// Newest first.
+    pub(super) sort: Sort,
+    /// In this order, as far as nothing has changed since [`List::arrange`].
     pub(super) rows: Vec<Row>,
+    pub(super) marks: Marks,
     /// There are older ones that fit.
     pub(super) more: bool,
     /// The selected run; without one it is the first, whichever that is.
@@ -46,7 +51,9 @@ impl List {
     pub(super) fn new(filter: Filter) -> Self {
         Self {
             filter,
+            sort: Sort::default(),
             rows: Vec::new(),
+            marks: Marks::default(),
             more: false,
             selected: None,
             want: STEP,
@@ -59,9 +66,32 @@ impl List {
         }
     }
 
-    /// Lists other runs. An answer to an earlier question no longer counts.
+    /// Lists other runs, in the same order. An answer to an earlier question no longer counts.
     pub(super) fn narrow(&mut self, filter: Filter) {
-        *self = Self { questions: self.questions, ..Self::new(filter) };
+        let sort = self.sort;
+        *self = Self { questions: self.questions, sort, ..Self::new(filter) };
+        self.want_for(sort);
+    }
+
+    /// Lists the same runs in another order; the first one is selected.
+    pub(super) fn order(&mut self, sort: Sort, now: Timestamp) {
+        self.sort = sort;
+        self.selected = None;
+        self.want_for(sort);
+        self.arrange(now);
+    }
+
+    /// In any order but the cell's own the first runs may be old ones: as many as can be are asked for.
+    fn want_for(&mut self, sort: Sort) {
+        if sort != Sort::default() && self.want < MOST {
+            self.want = MOST;
+            self.stale |= self.more || !self.loaded;
+        }
+    }
+
+    /// Puts the runs into their order.
+    pub(super) fn arrange(&mut self, now: Timestamp) {
+        self.sort.arrange(&mut self.rows, now);
     }
 
     /// Nobody has asked for these runs yet.
@@ -101,6 +131,7 @@ impl List {
         self.failed = page.is_none();
         let Some(page) = page else { return self.doubt() };
         (self.rows, self.more, self.loaded) = (page.runs, page.next_token.is_some(), true);
+        self.rows.iter().for_each(|row| self.marks.change(row));
         // What was told meanwhile may be newer than the answer.
         for row in std::mem::take(&mut self.came) {
             self.change(row);
@@ -112,7 +143,9 @@ impl List {
         if self.asked.is_some() {
             if self.came.len() < MOST_CAME { self.came.push(row.clone()) } else { self.stale = true }
         }
+        self.marks.change(&row);
         let fits = self.filter.fits(&row);
+        let oldest = || self.rows.iter().map(|known| &known.run).min();
         match self.rows.iter().position(|known| known.run == row.run) {
             Some(at) if fits => self.rows[at] = row,
             Some(at) => {
@@ -120,9 +153,7 @@ impl List {
                 self.stale |= self.more;
             }
             // Ids are UUIDv7: newer ones are greater. What is older than the list's end is not in it.
-            None if fits && (!self.more || self.rows.last().is_none_or(|oldest| row.run > oldest.run)) => {
-                self.stale = true
-            }
+            None if fits && (!self.more || oldest().is_none_or(|oldest| row.run > *oldest)) => self.stale = true,
             None => {}
         }
     }
@@ -146,7 +177,7 @@ impl List {
         self.rows.get(self.at())
     }
 
-    /// Moves by so many rows. The first row is whichever is newest.
+    /// Moves by so many rows. The first row is whichever comes first.
     pub(super) fn step(&mut self, by: isize) {
         let last = self.rows.len().saturating_sub(1);
         let at = self.at().saturating_add_signed(by).min(last);

@@ -7,7 +7,9 @@ mod filter;
 mod keys;
 mod list;
 mod live;
+mod marks;
 mod order;
+mod sort;
 mod state;
 mod stream;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::data::{Full, Page, Row, Summary};
 use super::filter::Filter;
 use super::list::{List, Question};
-use super::order::Order;
+use super::order::{Order, Subject};
 use crate::core::time::Timestamp;
 
 /// Launch rates that are kept: one a second.
@@ -142,6 +142,7 @@ impl State {
         match message {
             Message::Tick(now) => {
                 self.now = now;
+                self.list.arrange(self.now());
                 self.notice.take_if(|notice| notice.until <= now);
             }
             Message::Open => self.open(),
@@ -161,6 +162,9 @@ impl State {
             Message::Shown(id, answer) => self.shown(&id, answer),
             Message::Obeyed(order, answer) => match answer {
                 Ok(()) => {
+                    if matches!(order, Order::Stop(_) | Order::Redrive(_)) {
+                        self.list.marks.clear();
+                    }
                     self.say(&order.done(), false);
                     self.doubt();
                 }
@@ -208,7 +212,7 @@ impl State {
 
     fn summary(&mut self, summary: Summary) {
         if summary.began_at != self.summary.began_at {
-            self.say(&format!("the cell restarted at {}: connected again", clock(summary.began_at)), false);
+            self.say(&format!("the cell restarted at {} UTC: connected again", clock(summary.began_at)), false);
             self.rates.clear();
         }
         self.skew = summary.at.millis() - self.now.millis();
@@ -243,13 +247,12 @@ impl State {
         self.scroll = 0;
     }
 
-    /// The run that a key is about: its id, name and status.
-    pub(super) fn subject(&self) -> Option<(&str, &str, &str)> {
+    /// The runs that a key is about: the one that is looked at, else the marked ones, else the selected one.
+    pub(super) fn subjects(&self) -> Vec<Subject<'_>> {
         match &self.looked {
-            Some(looked) => {
-                looked.full.as_ref().map(|full| (full.run.as_str(), full.name.as_str(), full.status.as_str()))
-            }
-            None => self.list.selected().map(|row| (row.run.as_str(), row.name.as_str(), row.status.as_str())),
+            Some(one) => one.full.as_deref().map(Subject::from).into_iter().collect(),
+            None if self.list.marks.len() > 0 => self.list.marks.rows().map(Subject::from).collect(),
+            None => self.list.selected().map(Subject::from).into_iter().collect(),
         }
     }
 

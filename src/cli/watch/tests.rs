@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::data::{Full, Page, Row, Summary, read};
 use super::filter::Filter;
 use super::keys;
-use super::order::Order;
+use super::order::{self, Order, Subject};
 use super::state::{Effect, Line, Message, Prompt, State};
 use crate::core::time::Timestamp;
 
@@ -73,7 +73,7 @@ fn a_restart_of_the_cell_is_said() {
     state.apply(Message::Summary(Box::new(summary(json!({"launchesPerSecond": 2.0})))));
     assert_eq!((said(&state), state.rates.len()), ("", 2));
     state.apply(Message::Summary(Box::new(summary(json!({"beganAt": "2026-11-26T03:04:05Z"})))));
-    assert_eq!((said(&state), state.rates.len()), ("the cell restarted at 03:04:05: connected again", 1));
+    assert_eq!((said(&state), state.rates.len()), ("the cell restarted at 03:04:05 UTC: connected again", 1));
 }
 
 #[test]
@@ -119,8 +119,12 @@ fn the_run_that_is_looked_at_is_asked_for_again_when_it_changes() {
 fn stop_and_redrive_ask_first_and_only_y_is_yes() {
     let mut state = showing(vec![row("2", "RUNNING"), row("1", "FAILED")], json!({}));
     assert_eq!(typed(&mut state, "s"), []);
-    let stop = Order::Stop("2".into(), "nightly-2".into());
-    assert_eq!(state.prompt, Prompt::Confirm(stop.clone()));
+    let Prompt::Confirm(stop) = &state.prompt else { panic!("{:?}", state.prompt) };
+    let stop = stop.clone();
+    assert_eq!(
+        (stop.question().as_str(), &stop),
+        ("Stop nightly-2?", &order::stop([subject("2")].into_iter()).expect("one"))
+    );
     assert_eq!(press(&mut state, KeyCode::Enter), []);
     assert_eq!(typed(&mut state, "n"), []);
     assert_eq!(state.prompt, Prompt::None);
@@ -128,9 +132,73 @@ fn stop_and_redrive_ask_first_and_only_y_is_yes() {
     state.apply(Message::Obeyed(stop, Err("NotFound: no such run".into())));
     assert_eq!(said(&state), "NotFound: no such run");
     assert_eq!(typed(&mut state, "ry"), [], "it runs");
-    assert!(said(&state).contains("RUNNING"), "{}", said(&state));
+    assert!(said(&state).contains("nightly-2 is RUNNING: only a run that failed"), "{}", said(&state));
     assert_eq!(typed(&mut state, "js"), [], "it has ended");
-    assert_eq!(typed(&mut state, "ry"), [Effect::Do(Order::Redrive("1".into(), "nightly-1".into()))]);
+    let effects = typed(&mut state, "ry");
+    let [Effect::Do(order)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(order.question(), "Redrive nightly-1?");
+}
+
+fn subject(run: &'static str) -> Subject<'static> {
+    let names = ["nightly-0", "nightly-1", "nightly-2"];
+    Subject { id: run, name: names[run.parse::<usize>().expect("a number")], status: "RUNNING" }
+}
+
+#[test]
+fn marked_runs_are_stopped_together_and_the_question_says_how_many() {
+    let statuses = ["RUNNING", "FAILED", "QUEUED", "RUNNING", "SUCCEEDED"];
+    let rows = statuses.iter().zip(["5", "4", "3", "2", "1"]).map(|(status, run)| row(run, status)).collect();
+    let mut state = showing(rows, json!({}));
+    typed(&mut state, " jj");
+    keys::press(&mut state, KeyEvent::new(KeyCode::Char(' '), KeyModifiers::CONTROL));
+    assert_eq!(state.list.marks.len(), 3, "from the mark to here");
+    // The selected run is none of the marked ones: it is not meant.
+    typed(&mut state, "js");
+    let Prompt::Confirm(order) = &state.prompt else { panic!("{:?}", state.prompt) };
+    let order = order.clone();
+    assert_eq!(order.question(), "Stop 2 runs?");
+    assert!(
+        order.meaning().ends_with("They are nightly-5, nightly-3. 1 other marked run stays as it is."),
+        "{}",
+        order.meaning()
+    );
+    assert_eq!(typed(&mut state, "y"), [Effect::Do(order.clone())]);
+    state.apply(Message::Obeyed(order, Ok(())));
+    assert_eq!((said(&state), state.list.marks.len()), ("stop requested: 2 runs", 0));
+    typed(&mut state, "*");
+    assert_eq!(state.list.marks.len(), 5);
+    press(&mut state, KeyCode::Esc);
+    assert_eq!(state.list.marks.len(), 0, "the first Esc takes the marks away");
+}
+
+#[test]
+fn the_list_is_sorted_by_a_key_and_asks_for_as_many_runs_as_it_can() {
+    let tries = |run: &str, attempts| Row { attempts, ..row(run, "FAILED") };
+    let mut state = State::new("u", Filter::default(), summary(json!({})), at(0));
+    let asked = |effects: &[Effect]| match effects {
+        [Effect::List(question)] => (question.number, question.limit),
+        other => panic!("{other:?}"),
+    };
+    let (number, _) = asked(&state.wants());
+    let page = |more: bool| Page {
+        runs: vec![tries("3", 1), tries("2", 4), tries("1", 2)],
+        next_token: more.then(String::new),
+    };
+    state.apply(Message::Listed(number, Ok(page(true))));
+    state.apply(Message::Tick(at(2)));
+    let (number, limit) = asked(&typed(&mut state, "T"));
+    assert_eq!(limit, 1000);
+    state.apply(Message::Listed(number, Ok(page(false))));
+    let order = |state: &State| state.list.rows.iter().map(|row| row.run.as_str()).collect::<String>();
+    state.apply(Message::Tick(at(2)));
+    assert_eq!(order(&state), "213");
+    state.apply(Message::Change(Box::new(tries("3", 9))));
+    state.apply(Message::Tick(at(2)));
+    assert_eq!(order(&state), "321", "a change is put where it belongs");
+    typed(&mut state, "T");
+    assert_eq!(order(&state), "123");
+    typed(&mut state, "A");
+    assert_eq!(order(&state), "321");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn watch(served: &Served, more: &[&str]) -> Terminal {
 async fn watch_shows_runs_as_they_come_and_why_they_failed() {
     let served = serve(World::new(), None).await;
     let mut terminal = watch(&served, &[]);
-    terminal.shows("no runs yet: hand some in").await;
+    terminal.shows("no runs yet: submit some").await;
     fail(&served, "nightly").await;
     let list = terminal.shows("FAILED 1").await;
     assert!(list.contains("taskwatch c") && list.contains("failed attempts, last hour"), "{list}");
@@ -50,7 +50,7 @@ async fn watch_shows_runs_as_they_come_and_why_they_failed() {
     terminal.press("\u{1b}");
     terminal.shows("WHAT").await;
     terminal.press("/queue=elsewhere\r");
-    terminal.shows("no run matches").await;
+    terminal.shows("no runs match").await;
     terminal.press("q");
     let ended = terminal.end().await;
     assert_eq!((ended.report.as_str(), ended.usual), ("0 restored", true));
@@ -101,11 +101,11 @@ async fn watch_stops_redrives_and_pauses_but_asks_first() {
     terminal.press("\r");
     terminal.shows("paused: queue default").await;
     terminal.press("sy");
-    terminal.shows("asked nightly to stop").await;
+    terminal.shows("stop requested: nightly").await;
     served.world.ended(&served.world.ecs.tasks()[0], 137);
     terminal.shows("ABORTED       nightly").await;
     terminal.press("ry");
-    terminal.shows("begun again: nightly").await;
+    terminal.shows("redriven: nightly").await;
     terminal.shows("QUEUED        nightly").await;
     terminal.press("\u{3}");
     let ended = terminal.end().await;
@@ -127,7 +127,7 @@ async fn without_a_terminal_watch_says_what_to_do_and_once_is_for_scripts() {
     assert!(frame.contains("FAILED        nightly") && frame.lines().all(|line| line.chars().count() <= 80), "{frame}");
     let json = served.command(&["watch", "--once", "--output", "json"], "").await;
     let summary: Value = serde_json::from_slice(&json.stdout).expect("JSON");
-    assert_eq!(summary["counters"]["ended"]["FAILED"], 1);
+    assert_eq!(summary["statuses"]["FAILED"], 1);
     for wrong in [&["watch", "--output", "json"][..], &["watch", "--once", "--status", "LOST"]] {
         assert_eq!(served.command(wrong, "").await.status.code(), Some(2), "{wrong:?}");
     }

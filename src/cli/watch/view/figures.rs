@@ -70,7 +70,7 @@ pub(super) fn phases(summary: &Summary, look: &Look, cells: usize) -> Vec<Line<'
         ("start", &phases.start),
         ("to RUNNING", &phases.total),
     ];
-    let mut lines = vec![heading(look, &fit(&row("phase, last hour", ["p50", "p95", "p99", "runs"]), cells))];
+    let mut lines = vec![heading(look, &fit(&row("phase, last hour", ["p50", "p95", "p99", "tasks"]), cells))];
     lines.extend(rows.iter().map(|(name, spread)| {
         let style = if *name == "to RUNNING" { look.strong() } else { ratatui::style::Style::new() };
         Line::styled(row(name, measured(spread).each_ref().map(String::as_str)), style)

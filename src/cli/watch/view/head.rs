@@ -1,8 +1,8 @@
-//! The top of the screen: which cell, whether the line to it lives, its figures, and what an operator is to look after.
+//! The top of the screen: which cell, whether it is connected, its figures, and what needs an operator.
 
 use ratatui::text::{Line, Span};
 
-use super::super::data::{Spread, Summary};
+use super::super::data::{Paused, Spread, Summary};
 use super::super::filter::{ENDED, OPEN};
 use super::super::state::{self, State};
 use super::look::Look;
@@ -15,7 +15,7 @@ const BAR: usize = 12;
 pub(super) fn title(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
     let summary = &state.summary;
     let live = state.line == state::Line::Live;
-    let right = if live { format!("live {}", state::clock(state.now())) } else { "NOT CONNECTED".to_owned() };
+    let right = if live { format!("live {} UTC", state::clock(state.now())) } else { "NOT CONNECTED".to_owned() };
     let name = if summary.cell.is_empty() { &state.url } else { &summary.cell };
     let more = format!("  up {}  v{}  {}", age(summary.began_at, state.now()), summary.version, state.url);
     let room = cells.saturating_sub(width(&right) + 1);
@@ -92,12 +92,9 @@ fn spread(spread: &Spread) -> String {
     }
 }
 
-/// Runs by status: open ones, and those that ended since the process began. With `all`, also those of which there is none.
+/// Runs by status. With `all`, also those of which there is none.
 pub(super) fn statuses(summary: &Summary, look: &Look, cells: usize, all: bool) -> Vec<Line<'static>> {
-    let count = |status: &'static str| {
-        let counts = if ENDED.contains(&status) { &summary.counters.ended } else { &summary.statuses };
-        (status, counts.get(status).copied().unwrap_or(0))
-    };
+    let count = |status: &'static str| (status, summary.statuses.get(status).copied().unwrap_or(0));
     let shown = |names: [&'static str; 4]| -> Vec<Vec<Span<'static>>> {
         let counts = names.into_iter().map(count).filter(|(_, n)| all || *n > 0);
         counts.map(|(status, n)| tally(look, status, n)).collect()
@@ -122,7 +119,7 @@ fn tally(look: &Look, status: &str, n: u64) -> Vec<Span<'static>> {
     ]
 }
 
-/// A line for each thing that an operator is to look after.
+/// A line for each thing that needs an operator.
 pub(super) fn attention(state: &State, look: &Look) -> Vec<Line<'static>> {
     let summary = &state.summary;
     let bad = |text: String| Line::styled(text, look.bad());
@@ -143,9 +140,18 @@ pub(super) fn attention(state: &State, look: &Look) -> Vec<Line<'static>> {
     if left_out > 0 {
         lines.push(bad(format!("and {left_out} more")));
     }
-    let paused: Vec<String> = summary.limits.pauses.iter().map(ToString::to_string).collect();
-    if !paused.is_empty() {
-        lines.push(Line::styled(format!("paused: {}", paused.join(", ")), look.warn()));
-    }
+    lines.extend(summary.limits.pauses.iter().map(|paused| Line::styled(by_hand(paused, state), look.warn())));
     lines
+}
+
+/// What an operator paused: since when, who, and why, as far as they said.
+fn by_hand(paused: &Paused, state: &State) -> String {
+    let told = [
+        paused.since.map(|at| format!("{} ago", age(at, state.now()))),
+        paused.by.as_ref().map(|by| format!("by {by}")),
+        paused.reason.clone(),
+    ];
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
+    format!("paused: {}{told}", paused.what)
 }

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget as _};
 
 use super::super::keys::KEYS;
+use super::super::order::Order;
 use super::super::state::{Prompt, State};
 use super::look::Look;
 use super::words::{cut, fit, flow, wrap};
@@ -26,7 +27,7 @@ pub(super) fn foot(state: &State, look: &Look, cells: usize) -> Line<'static> {
 }
 
 fn typed(text: &str, problem: Option<&str>, look: &Look, cells: usize) -> Line<'static> {
-    let hint = problem.unwrap_or("status= queue= error= name=   Enter, Esc");
+    let hint = problem.unwrap_or("part of a name, a status, queue= error= name= task= cluster=   Enter, Esc");
     // The end is where one types.
     let room = cells.saturating_sub(2);
     let skipped = text.chars().count().saturating_sub(room);
@@ -58,11 +59,12 @@ fn keys(state: &State, look: &Look, cells: usize) -> Line<'static> {
             ("?", "help"),
             ("Enter", "show"),
             ("/", "filter"),
+            ("Space", "mark"),
             ("s", "stop"),
             ("r", "redrive"),
             ("p", "pause"),
-            ("Tab", "figures"),
             ("q", "quit"),
+            ("Tab", "figures"),
         ],
     };
     let key = |(key, does): &(&str, &str)| {
@@ -79,7 +81,7 @@ pub(super) fn draw(state: &State, look: &Look, area: Rect, buffer: &mut Buffer) 
         Prompt::Help => (" keys ", help(look, cells)),
         Prompt::Confirm(order) => {
             let mut lines = wrap("", &order.question(), cells, look.strong());
-            lines.extend(wrap("", order.meaning(), cells, ratatui::style::Style::new()));
+            lines.extend(wrap("", &order.meaning(), cells, ratatui::style::Style::new()));
             lines.push(Line::default());
             lines.push(Line::from(vec![
                 Span::styled("y", look.strong()),
@@ -90,7 +92,7 @@ pub(super) fn draw(state: &State, look: &Look, area: Rect, buffer: &mut Buffer) 
             (" sure? ", lines)
         }
         Prompt::Choose(orders, at) => {
-            let choice = |(n, order): (usize, &super::super::order::Order)| {
+            let choice = |(n, order): (usize, &Order)| {
                 let text = fit(order.question().trim_end_matches('?'), cells);
                 Line::styled(text, if n == *at { look.selected() } else { ratatui::style::Style::new() })
             };
@@ -98,8 +100,8 @@ pub(super) fn draw(state: &State, look: &Look, area: Rect, buffer: &mut Buffer) 
             let room = usize::from(area.height).saturating_sub(5).max(1);
             let mut lines: Vec<Line<'_>> =
                 orders.iter().enumerate().skip((at + 1).saturating_sub(room)).take(room).map(choice).collect();
-            let meaning = orders.get(*at).map_or("", |order| order.meaning());
-            lines.push(Line::styled(cut(meaning, cells), look.quiet()));
+            let meaning = orders.get(*at).map_or_else(String::new, Order::meaning);
+            lines.push(Line::styled(cut(&meaning, cells), look.quiet()));
             (" Enter does it, Esc does not ", lines)
         }
     };

@@ -7,7 +7,8 @@ use super::super::data::{Attempt, Full};
 use super::super::state::{Looked, State};
 use super::figures::heading;
 use super::look::Look;
-use super::words::{age, between, fit, flow, whole, wrap};
+use super::words::{age, between, fit, flow, instants, second, whole, wrap};
+use crate::cli::outcome::Outcome;
 use crate::core::time::Timestamp;
 
 pub(super) fn lines(looked: &Looked, state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
@@ -40,7 +41,8 @@ fn about(full: &Full, state: &State, look: &Look, cells: usize) -> Vec<Line<'sta
     let mut lines = wrap("", &full.name, cells, look.strong());
     let mut head = vec![vec![Span::styled(full.status.clone(), look.status(&full.status).patch(look.strong()))]];
     let ago = |at: Timestamp| format!("{} ({} ago)", second(at), age(at, now));
-    let ended = full.finished_at.map(|at| format!("ended {}, after {}", second(at), between(full.submitted_at, at)));
+    let began = full.redriven_at.unwrap_or(full.submitted_at);
+    let ended = full.finished_at.map(|at| format!("ended {}, after {}", second(at), between(began, at)));
     let again = full.retry_at.filter(|_| !full.is_final).map(|at| format!("again in {}", whole(at.since(now))));
     let redrives = (full.redrives > 0).then(|| format!("redriven {} times", full.redrives));
     let task = &full.run_task;
@@ -58,15 +60,23 @@ fn about(full: &Full, state: &State, look: &Look, cells: usize) -> Vec<Line<'sta
     lines.extend(flow(head, cells));
     lines.extend(flow(asked.into_iter().flatten().map(plain).collect(), cells));
     if let Some(reason) = &full.stop_reason {
-        lines.extend(wrap("asked to stop: ", reason, cells, look.warn()));
+        lines.extend(wrap("stop requested: ", reason, cells, look.warn()));
+    }
+    if let Some(waiting) = &full.waiting_for {
+        lines.extend(wrap("waits: ", &instants(&waiting.text, now), cells, look.warn()));
     }
     lines
 }
 
 fn tried(attempt: &Attempt, now: Timestamp, look: &Look, cells: usize) -> Vec<Line<'static>> {
     let mut head = format!("attempt {}  {}", attempt.number, stage(attempt));
-    if let Some(code) = attempt.exit_code {
-        head += &format!("  exit code {code}");
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    match attempt.exit_code {
+        Some(0) => head += "  exit 0",
+        Some(_) => {
+            head += &format!(": {}", Outcome::of(&text(&attempt.error), &text(&attempt.cause), attempt.exit_code).head)
+        }
+        None => {}
     }
     if attempt.placement > 0 {
         head += &format!("  placement {}", attempt.placement);
@@ -98,9 +108,9 @@ fn stage(attempt: &Attempt) -> &str {
     match (attempt.stage.as_str(), attempt.error.is_some()) {
         ("Over", true) => "failed",
         ("Over", false) => "ended",
-        ("Waiting", _) => "waits for a launch slot",
-        ("Launching", _) => "RunTask is called",
-        ("Stopping", _) => "is being stopped",
+        ("Waiting", _) => "waiting for a launch slot",
+        ("Launching", _) => "RunTask was called",
+        ("Stopping", _) => "being stopped",
         (stage, _) => attempt.last_status.as_deref().unwrap_or(stage),
     }
 }
@@ -114,23 +124,36 @@ fn times(attempt: &Attempt, now: Timestamp) -> String {
         ("provisioning", attempt.pull_started_at),
         ("pull", attempt.pull_stopped_at),
         ("start", attempt.started_at),
-        ("ran", attempt.stopped_at),
+        (last(attempt), attempt.stopped_at.or_else(|| (attempt.stage != "Over").then_some(now))),
     ];
     let mut told: Vec<String> = Vec::new();
-    let mut last = None;
+    let mut before = None;
     for (name, at) in marks {
         let Some(at) = at else { continue };
-        if let Some(before) = last {
+        if let Some(before) = before {
             told.push(format!("{name} {}", between(before, at)));
         }
-        last = Some(at);
+        before = Some(at);
     }
-    let running = attempt.started_at.filter(|_| attempt.stopped_at.is_none() && attempt.stage == "Placed");
-    told.extend(running.map(|at| format!("running for {}", between(at, now))));
     told.join(" · ")
 }
 
-/// To the second, in UTC.
-fn second(at: Timestamp) -> String {
-    at.to_string().get(..19).map_or_else(String::new, |text| text.replace('T', " ") + "Z")
+/// What the time since the last known instant was spent with. No instant tells when a task left PROVISIONING; its status does.
+fn last(attempt: &Attempt) -> &'static str {
+    let over = attempt.stage == "Over";
+    match (attempt.started_at, attempt.pull_stopped_at, attempt.pull_started_at) {
+        (Some(_), ..) if over => "ran",
+        (Some(_), ..) => "running for",
+        (None, Some(_), _) if over => "did not start, stopped after",
+        (None, Some(_), _) => "starting for",
+        (None, None, Some(_)) if over => "pull failed or was stopped after",
+        (None, None, Some(_)) => "pulling for",
+        _ if over => "did not start, stopped after",
+        _ if attempt.launched_at.is_none() => "in the queue for",
+        _ => match attempt.last_status.as_deref() {
+            Some("PENDING") => "provisioning, now PENDING, for",
+            Some("PROVISIONING") => "provisioning for",
+            _ => "not started for",
+        },
+    }
 }

@@ -35,16 +35,17 @@ fn busy() -> State {
     ]);
     let summary = json!({
         "launchesPerSecond": 12.5, "inFlight": 70, "waiting": 33, "outbox": 2, "queues": {"team-a": 30, "team-b": 3},
-        "limits": {"runTaskRate": 20.0, "maxInFlight": 1_000_000, "pauses": [{"queue": "team-b"}]},
-        "statuses": {"QUEUED": 33, "RUNNING": 60}, "minutes": minutes,
-        "counters": {"throttles": 5, "corrections": 4, "ended": {"SUCCEEDED": 900, "FAILED": 13}},
+        "limits": {"runTaskRate": 20.0, "maxInFlight": 1_000_000, "pauses": [{"queue": "team-b", "by": "ann", "since": at(-720).to_string(), "reason": "freeze"}]},
+        "statuses": {"QUEUED": 33, "RUNNING": 60, "SUCCEEDED": 900, "FAILED": 13}, "minutes": minutes,
+        "counters": {"throttles": 5, "corrections": 4, "ended": {"FAILED": 77}},
         "eventLag": spread(0.02),
         "phases": {"queue": spread(0.5), "provisioning": spread(3.0), "pull": spread(2.0), "start": spread(1.0), "total": spread(7.0)},
         "circuitBreakers": [{"taskDefinition": "etl:7", "error": "CannotPullContainerError", "failures": 25, "cause": "no such tag",
             "hint": "push the image", "nextProbeAt": at(40).to_string()}],
     });
-    let failed =
-        Row { error: "OutOfMemoryError".into(), cause: "OutOfMemoryError: killed".into(), ..row("8", "FAILED") };
+    let cause =
+        "Essential container in task exited; container \"etl\" exited with 137: OutOfMemoryError: killed".into();
+    let failed = Row { error: "OutOfMemoryError".into(), cause, exit_code: Some(137), ..row("8", "FAILED") };
     let again = Row { retry_at: Some(at(9)), error: "AGENT".into(), ..row("7", "PENDING_RETRY") };
     let rows = [row("9", "RUNNING"), failed, again].into_iter();
     showing(rows.chain((10..40).map(|n| row(&n.to_string(), "QUEUED"))).collect(), summary)
@@ -53,18 +54,21 @@ fn busy() -> State {
 #[test]
 fn everything_that_matters_fits_into_80_by_24() {
     let shown = screen(&mut busy(), 80, 24);
-    has(&shown, &["taskwatch blue", "live 02:00:00", "launches 12.5/s of 20.0", "in flight 70 of 1M"]);
+    has(&shown, &["taskwatch blue", "live 02:00:00 UTC", "launches 12.5/s of 20.0", "in flight 70 of 1M"]);
     has(&shown, &["waiting 33 in 2 queues", "event lag p50 20ms p95 40ms p99 60ms", "throttled 5", "corrections 4"]);
     has(&shown, &["QUEUED 33", "PENDING_RETRY 0", "SUCCEEDED 900", "FAILED 13", "TIMED_OUT 0"]);
     has(&shown, &["paused automatically: etl:7: CannotPullContainerError, 25 failed, probe in 40s"]);
-    has(&shown, &["paused: queue team-b", "provisioning      3.0s  6.0s  9.0s     7", "to RUNNING        7.0s"]);
-    has(&shown, &["failed attempts, last hour", "Spot             8", "Image            5"]);
     has(
         &shown,
-        &["RUNNING       nightly-9", "FAILED        nightly-8", "OutOfMemoryError: killed", "again in 9s: AGENT"],
+        &[
+            "paused: queue team-b (12m ago, by ann, freeze)",
+            "provisioning      3.0s  6.0s  9.0s     7",
+            "to RUNNING        7.0s",
+        ],
     );
+    has(&shown, &["failed attempts, last hour", "Spot             8", "Image            5"]);
+    has(&shown, &["RUNNING       nightly-9", "FAILED        nightly-8", "exit 137 (etl): ", "AGENT, again in 9s"]);
     has(&shown, &["1/33", "? help", "q quit"]);
-    assert!(!shown.contains("OutOfMemoryError: OutOfMemoryError"), "{shown}");
 }
 
 #[test]
@@ -142,8 +146,8 @@ fn a_run_tells_what_happened_and_what_to_do_the_newest_attempt_first() {
     let full: Full = read(failed_run()).expect("a run");
     state.apply(Message::Shown("9".into(), Ok(Box::new(full))));
     let shown = screen(&mut state, 80, 24);
-    has(&shown, &["FAILED", "task definition etl:7", "cluster batch", "ended 2026-11-26 01:59:40Z, after 1m10s"]);
-    has(&shown, &["attempt 3  failed  exit code 137", "in the queue 2.0s", "ran 40s", "task/batch/abc"]);
+    has(&shown, &["FAILED", "task definition etl:7", "cluster batch", "ended 2026-11-26 01:59:40 UTC, after 1m10s"]);
+    has(&shown, &["attempt 3  failed: exit 137", "in the queue 2.0s", "ran 40s", "task/batch/abc"]);
     has(
         &shown,
         &["cause  OutOfMemoryError: [31mContainer killed", "nothing may", "do     give the container more memory"],
@@ -159,6 +163,64 @@ fn a_run_tells_what_happened_and_what_to_do_the_newest_attempt_first() {
 }
 
 #[test]
+fn an_exit_code_is_in_sight_at_every_width() {
+    for (width, parts) in [
+        (80, &["exit 137 (etl)"][..]),
+        (120, &["exit 137 (etl): OutOfMemoryError: killed", "TOOK"]),
+        (200, &["exit 137 (etl): OutOfMemoryError: killed", "TASK DEFINITION", "team-a"]),
+    ] {
+        has(&screen(&mut busy(), width, 40), parts);
+    }
+}
+
+#[test]
+fn a_run_that_waits_says_what_for() {
+    let text = "queue team-a is paused by ann since 2026-11-26T01:48:00.000Z: freeze";
+    let mut waiting = json!({"run": "1", "name": "nightly-1", "status": "QUEUED", "submittedAt": at(-90).to_string(),
+        "waitingFor": {"reason": "QUEUE_PAUSED", "text": text, "by": "ann"}});
+    let mut state = showing(vec![read(waiting.clone()).expect("a row")], json!({}));
+    has(&screen(&mut state, 120, 24), &["     0 queue team-a is paused by ann since 01:48:00 UTC: freeze"]);
+    press(&mut state, KeyCode::Enter);
+    waiting["attempts"] = json!([{"number": 1, "stage": "Waiting"}]);
+    state.apply(Message::Shown("1".into(), Ok(Box::new(read(waiting).expect("a run")))));
+    has(&screen(&mut state, 80, 24), &["waits: queue team-a is paused by ann since 01:48:00 UTC: freeze"]);
+}
+
+#[test]
+fn the_time_of_a_phase_is_told_by_what_is_known_of_it() {
+    let attempt = |more: Value| {
+        let mut attempt = json!({"number": 1, "queuedAt": at(-80).to_string(), "launchedAt": at(-78).to_string(), "createdAt": at(-78).to_string()});
+        attempt.as_object_mut().expect("members").extend(more.as_object().expect("members").clone());
+        json!({"run": "9", "name": "nightly-9", "status": "STARTING", "attempts": [attempt]})
+    };
+    for (more, told) in [
+        (
+            json!({"stage": "Over", "lastStatus": "STOPPED", "stoppedAt": at(-76).to_string()}),
+            "did not start, stopped after 2.0s",
+        ),
+        (json!({"stage": "Placed", "lastStatus": "PENDING"}), "provisioning, now PENDING, for 1m18s"),
+        (json!({"stage": "Placed", "lastStatus": "PROVISIONING"}), "provisioning for 1m18s"),
+        (json!({"stage": "Placed", "lastStatus": "RUNNING", "startedAt": at(-60).to_string()}), "running for 1m00s"),
+        (json!({"stage": "Over", "startedAt": at(-60).to_string(), "stoppedAt": at(-20).to_string()}), "ran 40s"),
+    ] {
+        let mut state = busy();
+        press(&mut state, KeyCode::Enter);
+        state.apply(Message::Shown("9".into(), Ok(Box::new(read(attempt(more)).expect("a run")))));
+        has(&screen(&mut state, 120, 24), &[told]);
+    }
+}
+
+#[test]
+fn marked_runs_and_the_order_are_in_sight_without_colours() {
+    let mut state = busy();
+    typed(&mut state, "j T");
+    let shown = screen(&mut state, 80, 40);
+    has(&shown, &["runs, by tries ↓", "1 marked  1/33", "FAILED       *nightly-8", "TRIES↓"]);
+    typed(&mut state, "s");
+    has(&screen(&mut state, 80, 24), &["nightly-8 is FAILED: it has ended"]);
+}
+
+#[test]
 fn no_connection_and_questions_are_in_sight() {
     let mut state = busy();
     state.apply(Message::Lost("http://cell:7717: cannot connect; is it there?".into()));
@@ -171,7 +233,7 @@ fn no_connection_and_questions_are_in_sight() {
     has(&screen(&mut state, 40, 15), &["/fail"]);
     press(&mut state, KeyCode::Esc);
     typed(&mut state, "?");
-    has(&screen(&mut state, 80, 24), &["redrive the run (asks first)", "q  Ctrl-C"]);
+    has(&screen(&mut state, 80, 24), &["redrive the marked runs or this one (asks first)", "q  Ctrl-C"]);
 }
 
 #[test]

@@ -28,6 +28,26 @@ pub(super) fn whole(duration: Duration) -> String {
     }
 }
 
+/// An instant to the second, in UTC.
+pub(super) fn second(at: Timestamp) -> String {
+    at.to_string().get(..19).map_or_else(String::new, |text| text.replace('T', " ") + " UTC")
+}
+
+/// A text of the cell's with its instants as they are told here: only the time of day where that is within a day, and how long
+/// until then where it is to come.
+pub(super) fn instants(text: &str, now: Timestamp) -> String {
+    let told = |word: &str| {
+        let bare = word.trim_end_matches([',', ';', ':', '.']);
+        let at = Timestamp::parse(bare).filter(|_| bare.ends_with('Z'))?;
+        let far = at.since(now).max(now.since(at)) >= DAY;
+        let clock = second(at);
+        let clock = if far { &clock } else { clock.get(11..).unwrap_or_default() };
+        let ahead = if at > now { format!(" (in {})", whole(at.since(now))) } else { String::new() };
+        Some(format!("{clock}{ahead}{}", &word[bare.len()..]))
+    };
+    text.split(' ').map(|word| told(word).unwrap_or_else(|| word.to_owned())).collect::<Vec<_>>().join(" ")
+}
+
 /// A count in few characters.
 pub(super) fn brief(n: u64) -> String {
     match n {
@@ -68,6 +88,7 @@ pub(super) fn cut(text: &str, cells: usize) -> String {
     if cells > 0 { short + "…" } else { short }
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Values as a line of columns, the greatest being `top`; blank where there is nothing.
@@ -154,6 +175,15 @@ mod tests {
         ] {
             assert_eq!(seconds(value), text);
         }
+    }
+
+    #[test]
+    fn instants_in_a_text_are_told_in_utc_and_how_far_ahead_they_are() {
+        let now = Timestamp::parse("2026-11-26T02:00:00Z").expect("an instant");
+        let text = "paused since 2026-11-26T01:00:00.000Z: by ann; next at 2026-11-26T02:00:33.100Z";
+        assert_eq!(instants(text, now), "paused since 01:00:00 UTC: by ann; next at 02:00:33 UTC (in 33s)");
+        assert_eq!(instants("since 2026-11-20T01:00:00.000Z", now), "since 2026-11-20 01:00:00 UTC");
+        assert_eq!(instants("2026 Z  x:", now), "2026 Z  x:");
     }
 
     #[test]
