@@ -1,7 +1,7 @@
 """A headless Chromium that does what it is told: a JSON command a line on stdin, a JSON answer a line on stdout.
 
 Commands: {"do": "open", "url"} · {"do": "script", "code"} · {"do": "until", "code"} (waits) · {"do": "keys", "keys": [...]} ·
-{"do": "size", "width", "height"} · {"do": "dark", "is"} · {"do": "shot", "path"} · {"do": "log"} (what the page asked for, and what its console says).
+{"do": "size", "width", "height"} · {"do": "dark", "is"} · {"do": "zone", "name"} · {"do": "shot", "path"} · {"do": "log"} (what the page asked for, and what its console says).
 Nothing waits for longer than `ANSWER` seconds; what fails tells what the page looked like.
 """
 
@@ -85,6 +85,9 @@ class Browser:
         features = [{"name": "prefers-color-scheme", "value": "dark" if asked["is"] else "light"},
                     {"name": "prefers-reduced-motion", "value": "reduce"}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def zone(self, name):
+        self.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": name})
 
     def shot(self, path):
         taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})

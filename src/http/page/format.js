@@ -1,21 +1,13 @@
-// Numbers, durations and instants as people read them.
+// Numbers and durations as people read them.
 
 const count = new Intl.NumberFormat("en");
 const rough = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
-let ahead = 0;
-
-/** The cell's clock, as far as it was told. */
-export const now = () => Date.now() + ahead;
-
-/** Sets this page's clock by the cell's. */
-export function setNow(at) {
-  const told = Date.parse(at);
-  if (!Number.isNaN(told)) ahead = told - Date.now();
-}
-
 export const whole = (number) => count.format(number ?? 0);
 export const brief = (number) => (number < 100_000 ? whole(number) : rough.format(number));
+
+/** `1 run`, `1,234 runs`. */
+export const many = (number, one, more = `${one}s`) => `${whole(number)} ${number === 1 ? one : more}`;
 
 /** A rate: one decimal below ten, two digits below one. */
 export function rate(number) {
@@ -37,34 +29,6 @@ export function duration(seconds) {
 }
 
 const two = (a, big, b, small) => (b ? `${a} ${big} ${b} ${small}` : `${a} ${big}`);
-
-/** Seconds between two instants; the second one is now where it is missing. */
-export const between = (from, to) => ((to ? Date.parse(to) : now()) - Date.parse(from)) / 1000;
-
-const UNITS = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-
-/** How long ago, roughly. */
-export function ago(at) {
-  const seconds = Math.round(between(at));
-  if (seconds < 1) return "now";
-  const [size, unit] = UNITS.find(([size]) => seconds >= size);
-  return `${Math.floor(seconds / size)} ${unit} ago`;
-}
-
-const digits = (number) => String(number).padStart(2, "0");
-
-/** The time of day by the reader's clock. By hand, because the locale's way costs a tenth of a frame, and a list has it in every row. */
-export function clock(at, seconds = false) {
-  const date = new Date(at);
-  const parts = [date.getHours(), date.getMinutes(), ...(seconds ? [date.getSeconds()] : [])];
-  return parts.map(digits).join(":");
-}
-
-/** An instant in the reader's own time. */
-export function instant(at) {
-  const date = new Date(at);
-  return `${date.getFullYear()}-${digits(date.getMonth() + 1)}-${digits(date.getDate())} ${clock(date, true)}`;
-}
 
 /** `Taskwatch.Capacity` → `Capacity`. */
 export const plain = (name) => (name ?? "").replace(/^Taskwatch\./, "");

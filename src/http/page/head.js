@@ -1,7 +1,7 @@
 // The head of the page: which cell, whether it is ready, and whether what is shown is live.
 
 import { $, say, setAttribute, setText } from "./dom.js";
-import { clock, instant } from "./format.js";
+import { clockIn, instant } from "./time.js";
 
 let began = null;
 let again = null;
@@ -43,8 +43,8 @@ export function up() {
 export function down(detail) {
   if (again === null) {
     say("The connection to the cell is lost.");
-    const old = shown === null ? "" : ` What is shown is of ${clock(shown, true)}.`;
-    trouble(`The connection to the cell is lost: it may be restarting.${old} This page comes back by itself.`);
+    const old = shown === null ? "" : ` The page shows the state of ${clockIn(shown)}.`;
+    trouble(`The connection to the cell is lost: it may be restarting.${old} This page reconnects by itself.`);
     $("trouble").dataset.is = "down";
     $("ready").hidden = true;
     document.body.classList.add("stale");

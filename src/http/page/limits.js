@@ -4,6 +4,7 @@ import { send, told } from "./api.js";
 import { confirm } from "./ask.js";
 import { $, el, reconcile, say, setText } from "./dom.js";
 import { brief, rate } from "./format.js";
+import { moment, refresh } from "./time.js";
 
 const FIGURES = [
   ["runTaskRate", "Tasks a second", rate],
@@ -15,7 +16,7 @@ const KINDS = [["queue", "Queue"], ["taskDefinition", "Task definition"]];
 
 const figures = el("dl", { class: "facts tight" });
 const pauses = el("ul", { class: "pauses" });
-const none = el("p", { class: "quiet" }, "No operator has paused anything.");
+const none = el("p", { class: "quiet" }, "Nothing is paused by an operator.");
 const wrong = el("p", { class: "wrong", role: "alert" });
 
 function mount() {
@@ -24,16 +25,26 @@ function mount() {
   const pause = async (event) => {
     event.preventDefault();
     const pause = { [kind.value]: name.value.trim() };
-    const text = `Nothing more of it is launched until somebody resumes it. Tasks that run go on.`;
-    if ((await confirm({ title: `Pause ${title(pause)}?`, text, action: "Pause" })) === null) return;
-    if (await change({ pause: [pause] }, `Paused ${title(pause)}.`)) name.value = "";
+    const text = "Its runs wait until somebody resumes it. Tasks that are running continue.";
+    const reason = await confirm({ title: `Pause ${title(pause)}?`, text, action: "Pause", reason: "Reason (shown with the pause)" });
+    if (reason === null) return;
+    if (await change({ pause: [pause], ...(reason && { reason }) }, `Paused ${title(pause)}.`)) name.value = "";
   };
   $("limits").append(figures, pauses, none,
     el("form", { class: "pause", onsubmit: pause },
-      el("label", { for: "pause-kind" }, "Pause"), kind,
-      el("label", { for: "pause-name" }, "name"), name,
+      el("label", { for: "pause-kind" }, "Kind"), kind,
+      el("label", { for: "pause-name" }, "Name"), name,
       el("button", { type: "submit" }, "Pause…")),
     wrong);
+}
+
+function makePause(pause) {
+  const { queue, taskDefinition, since, by, reason } = pause;
+  const resume = () => change({ resume: [{ queue, taskDefinition }] }, `Resumed ${title(pause)}.`);
+  return el("li", {},
+    el("div", {}, el("span", { class: "paused" }, `Paused: ${title(pause)}`),
+      el("p", { class: "quiet" }, by && `by ${by} `, since && moment(since), reason && `: ${reason}`)),
+    el("button", { type: "button", onclick: resume, "aria-label": `Resume ${title(pause)}` }, "Resume"));
 }
 
 const key = (pause) => JSON.stringify(pause);
@@ -58,11 +69,7 @@ export function show({ limits }) {
   reconcile(figures, known, ([name]) => name,
     ([, label]) => el("div", {}, el("dt", {}, label), el("dd", { class: "number" })),
     (row, [name, , format]) => setText(row.lastElementChild, format(limits[name])));
-  reconcile(pauses, limits.pauses, key, (pause) => {
-    const { queue, taskDefinition } = pause;
-    const resume = () => change({ resume: [{ queue, taskDefinition }] }, `Resumed ${title(pause)}.`);
-    return el("li", {}, el("span", { class: "paused" }, `Paused: ${title(pause)}`),
-      el("button", { type: "button", onclick: resume, "aria-label": `Resume ${title(pause)}` }, "Resume"));
-  });
+  reconcile(pauses, limits.pauses, key, makePause);
+  refresh(pauses);
   none.hidden = limits.pauses.length > 0;
 }

@@ -1,34 +1,44 @@
-// The list of runs: a page that the cell cut, kept up to date by the stream. However many runs there are, only a page of them is here.
+// The list of runs: a page of them, kept up to date by the stream. However many runs there are, only a page is drawn.
 
-import { get, told } from "./api.js";
+import { told } from "./api.js";
+import { NEWEST, order } from "./columns.js";
 import { el, say, setText, throttled } from "./dom.js";
-import { FilterForm, fits, from, query } from "./filter.js";
+import { FilterForm, NOTHING, fits, from, query } from "./filter.js";
 import { whole } from "./format.js";
+import { NewestFirst } from "./newest.js";
+import { Picks } from "./picks.js";
+import { Rollup } from "./rollup.js";
 import * as rows from "./rows.js";
+import { everything, page } from "./runs.js";
+import { Selection } from "./selection.js";
+import { Sorted } from "./sorted.js";
+import { waits } from "./wait.js";
 
-const PAGE = 50;
-/** Newer runs are counted no further. */
-const MOST_NEWER = 1000;
 /** Changes that wait for the next look; of more the newest matter, and the cell is asked anew. */
 const MOST_CAME = 2000;
+/** So often the cell is asked anew what the runs that are shown wait for, in milliseconds. */
+const ASK_AGAIN = 10_000;
+const NONE_FAILED = "No runs match. A run matches by its newest failure: one that failed so and succeeded later does not.";
+const NONE = "There is no run yet. Runs come by the requests queue, by POST /v1/runs, or by taskwatch submit.";
 
 export class List {
-  #filter = from(new URLSearchParams());
-  #runs = new Map();
-  #oldest = "";
+  #filter = NOTHING;
+  #order = NEWEST;
+  #source = new NewestFirst();
   /** What the stream told since the last look, by run. */
   #came = new Map();
-  /** Where the pages begin, as far as they were seen; this page is the last. */
-  #pages = [null];
-  #next = null;
-  /** Runs came in at the top and pushed others out: `#next` is no longer where this page ends. */
-  #stale = false;
-  #newer = new Set();
+  /** The rows as they were drawn: their order stays while the focus is among them. */
+  #drawn = [];
   #asked = null;
   #loading = null;
   #shown = false;
   #entered = false;
   #parts = {};
+  #rollup = new Rollup();
+  /** What holds runs up, as the last summary had it, and when the cell was last asked. */
+  #held = "";
+  #askedAt = 0;
+  #selection = new Selection(() => this.#redraw(), () => everything(this.#filter));
   #render = throttled(250, () => {
     this.#take();
     this.#draw();
@@ -36,36 +46,56 @@ export class List {
   reload = throttled(2000, () => this.#shown && this.#load());
 
   constructor(root) {
-    const form = new FilterForm((filter) => this.#narrow(filter), () => this.#focusFirst());
-    const body = el("tbody", { role: "rowgroup", onkeydown: (event) => this.#key(event) });
+    const form = new FilterForm((filter) => this.#narrow(filter, this.#order), () => this.#focusFirst());
+    const body = el("tbody", { role: "rowgroup" });
+    const picks = new Picks(body, (id) => this.#source.get(id), this.#selection);
     const follow = el("input", { type: "checkbox", id: "follow", checked: true });
-    const parts = { form, body, follow, note: el("p", { class: "quiet", role: "status" }) };
+    const parts = { form, body, picks, follow, note: el("p", { class: "quiet", role: "status" }) };
+    parts.table = rows.table(body, picks.all, (turned) => this.#narrow(this.#filter, turned(this.#order)));
     parts.empty = el("p", { class: "empty", hidden: true });
     parts.newer = el("button", { type: "button", class: "newer", hidden: true, onclick: () => this.#first() });
-    parts.back = el("button", { type: "button", onclick: () => this.#turn(-1) }, "Newer");
-    parts.on = el("button", { type: "button", onclick: () => this.#turn(1) }, "Older");
+    parts.more = el("button", { type: "button", hidden: true, onclick: () => this.#loadMore() }, "Load 1,000 older runs");
+    parts.back = el("button", { type: "button", onclick: () => this.#turn(-1) });
+    parts.on = el("button", { type: "button", onclick: () => this.#turn(1) });
     this.#parts = parts;
-    root.append(form.node,
-      el("div", { class: "above" }, el("label", {}, follow, " Show new runs as they come"), parts.newer, parts.note,
-        el("nav", { class: "pages", "aria-label": "Pages of runs" }, parts.back, parts.on)),
-      rows.table(body), parts.empty);
+    parts.count = el("button", { type: "button", onclick: () => this.#rollup.load(this.#filter) }, "Group failures by cause");
+    root.append(form.node, this.#rollup.node,
+      el("div", { class: "above" }, el("label", {}, follow, " Show new runs as they come"), parts.newer, parts.note, parts.count, parts.more,
+        el("nav", { class: "pages", "aria-label": "Pages of runs" }, parts.back, parts.on), this.#selection.node),
+      parts.table, parts.empty);
   }
 
-  /** The list is seen, narrowed as the page's address says; `run` is where the reader comes back from. */
-  enter(params, run) {
-    this.#shown = true;
-    const filter = from(params);
+  /** Takes the filter and the order of the page's address. */
+  adopt(params) {
+    const [filter, sort] = [from(params), order(params.get("sort"))];
     this.#parts.form.set(filter);
-    const same = String(query(filter)) === String(query(this.#filter));
-    const ready = this.#entered && same ? this.#load() : this.#narrow(filter);
+    const same = this.#entered && sort === this.#order && String(query(filter)) === String(query(this.#filter));
     this.#entered = true;
-    if (run) this.#focus(run);
-    if (run) ready.then(() => document.activeElement === document.body && this.#focus(run));
+    if (!same) this.#become(filter, sort);
+    return same;
   }
 
-  /** The page's address with this filter. */
+  /** The list is seen; `run` is where the reader comes back from. Answers, once it is loaded, whether that run has the focus. */
+  async enter(params, run) {
+    this.#shown = true;
+    this.adopt(params);
+    const ready = this.#load();
+    if (run) this.#focus(run);
+    await ready;
+    if (run && document.activeElement === document.body) this.#focus(run);
+    return this.#isUsed();
+  }
+
+  /** The filter and the order, as the page's address has them. */
+  query() {
+    const params = query(this.#filter);
+    if (this.#order !== NEWEST) params.set("sort", this.#order);
+    return String(params);
+  }
+
+  /** The page's address of this list. */
   address() {
-    const text = String(query(this.#filter));
+    const text = this.query();
     return text ? `#/?${text}` : "#/";
   }
 
@@ -75,6 +105,7 @@ export class List {
 
   /** A run is now as the stream says. It waits for the next look: thousands may come between two. */
   change(run) {
+    this.#selection.change(run);
     if (!this.#shown) return;
     this.#came.delete(run.run);
     this.#came.set(run.run, run);
@@ -87,110 +118,125 @@ export class List {
 
   /** Takes in what came since the last look. */
   #take() {
-    const follows = this.#follows();
+    const follows = this.#parts.follow.checked && !this.#isUsed();
     for (const run of this.#came.values()) {
       const fit = fits(this.#filter, run);
-      if (this.#runs.has(run.run)) {
-        if (fit !== false) this.#runs.set(run.run, run);
-        else if (this.#runs.delete(run.run) && this.#next !== null) this.reload();
-      } else if (fit === null) {
-        this.reload();
-      } else if (fit && this.#belongsHere(run)) {
-        if (follows) this.#runs.set(run.run, run);
-        else if (this.#newer.size < MOST_NEWER) this.#newer.add(run.run);
-      }
+      this.#rollup.change(run);
+      // The stream does not tell what a run waits for: the list does.
+      const known = this.#source.get(run.run);
+      if (known?.status === run.status) run.waitingFor ??= known.waitingFor;
+      if (this.#source.change(run, fit, follows)) this.reload();
     }
     this.#came.clear();
-    if (this.#runs.size > PAGE) {
-      this.#runs = new Map(this.#sorted().slice(0, PAGE).map((run) => [run.run, run]));
-      this.#stale = true;
-      this.#next ??= "";
-    }
   }
 
   tick(summary) {
     this.#parts.form.offer(Object.keys(summary.queues));
-    if (this.#shown) rows.tick(this.#parts.body, this.#runs);
+    if (!this.#shown) return;
+    rows.tick(this.#parts.body, (id) => this.#source.get(id));
+    const held = JSON.stringify([summary.limits.pauses, summary.circuitBreakers.map((open) => [open.taskDefinition, open.nextProbeAt])]);
+    const waiting = this.#drawn.map((id) => this.#source.get(id)).filter((run) => run && waits(run));
+    const unknown = waiting.some((run) => !run.waitingFor);
+    if (waiting.length && (unknown || held !== this.#held || performance.now() - this.#askedAt > ASK_AGAIN)) this.reload();
+    this.#held = held;
   }
 
-  /** Ids are UUIDv7: newer ones are greater. */
-  #belongsHere(run) {
-    return this.#pages.length === 1 && (this.#next === null || run.run > this.#oldest);
+  /** The reader is in the list: rows do not move under his hands. */
+  #isUsed() {
+    return this.#parts.body.contains(document.activeElement);
   }
 
-  /** Rows do not move under the reader's hands. */
-  #follows() {
-    return this.#parts.follow.checked && !this.#parts.body.contains(document.activeElement);
+  #become(filter, sort) {
+    [this.#filter, this.#order] = [filter, sort];
+    this.#source = sort === NEWEST ? new NewestFirst() : new Sorted(sort);
+    this.#drawn = [];
+    this.#selection.clear();
   }
 
-  #sorted() {
-    return [...this.#runs.values()].sort((a, b) => (a.run < b.run ? 1 : -1));
-  }
-
-  async #narrow(filter) {
-    this.#filter = filter;
-    this.#pages = [null];
+  async #narrow(filter, sort) {
+    this.#become(filter, sort);
     history.replaceState(null, "", this.address());
     await this.#load();
   }
 
   #first() {
-    this.#pages = [null];
+    this.#source.begin();
     this.#load();
     this.#parts.on.focus();
   }
 
   async #turn(by) {
-    if (by > 0 && this.#stale) await this.#load();
-    if (by > 0 && this.#next) this.#pages.push(this.#next);
-    if (by < 0 && this.#pages.length > 1) this.#pages.pop();
-    await this.#load();
-    // The first page has no newer one, the last no older one: the focus goes to the button that still leads somewhere.
+    await this.#source.turn(by, () => this.#load());
+    this.#draw();
+    // The first page has none before it, the last none behind it: the focus goes to the button that still leads somewhere.
     if (document.activeElement === document.body) (by > 0 ? this.#parts.back : this.#parts.on).focus();
   }
 
   /** Asks for this page anew; an answer that is still on its way no longer counts. */
   #load() {
-    this.#loading = this.#fetch();
+    this.#loading = this.#fetch((ask) => this.#source.load(ask));
     return this.#loading;
   }
 
-  async #fetch() {
+  #loadMore() {
+    return this.#fetch((ask) => this.#source.loadMore(ask));
+  }
+
+  async #fetch(load) {
     this.#asked?.abort();
+    this.#askedAt = performance.now();
     const asked = new AbortController();
     this.#asked = asked;
-    const params = query(this.#filter);
-    params.set("limit", PAGE);
-    if (this.#pages.at(-1)) params.set("nextToken", this.#pages.at(-1));
     try {
-      const page = await get(`/v1/runs?${params}`, asked.signal);
+      await load((limit, token) => page(this.#filter, limit, token, asked.signal));
       if (asked.signal.aborted) return;
-      this.#runs = new Map(page.runs.map((run) => [run.run, run]));
-      this.#next = page.nextToken;
-      this.#stale = false;
-      this.#newer.clear();
       this.#draw();
+      this.#sumUp();
     } catch (error) {
       if (!asked.signal.aborted) setText(this.#parts.note, told(error));
     }
   }
 
+  /** An array request is summed up by itself, whichever of its runs are listed; anything else only on demand. */
+  #sumUp() {
+    const { name } = this.#filter;
+    const array = { ...NOTHING, name };
+    if (this.#drawn.some((id) => this.#source.get(id)?.name.startsWith(`${name}/`))) this.#rollup.load(array);
+    else if (![array, this.#filter].some((filter) => this.#rollup.isOf(filter))) this.#rollup.hide();
+  }
+
   #draw() {
-    const { body, note, newer, back, on, empty } = this.#parts;
+    const { body, note, newer, more, back, on, empty, picks, table } = this.#parts;
     const focused = this.#links().indexOf(document.activeElement);
-    const runs = this.#sorted();
-    this.#oldest = runs.at(-1)?.run ?? "";
-    rows.show(body, runs);
+    const runs = this.#inOrder(this.#source.shown());
+    this.#drawn = runs.map(({ run }) => run);
+    rows.show(body, runs, this.query(), (id) => this.#selection.has(id));
+    rows.mark(table, this.#order);
+    picks.draw(runs);
     // The run that had the focus is no longer here: the one in its place has it.
-    if (focused >= 0 && !body.contains(document.activeElement)) this.#links().at(Math.min(focused, this.#runs.size - 1))?.focus();
-    const page = this.#pages.length;
-    setText(note, this.#runs.size ? `Page ${whole(page)}, newest first` : "");
-    empty.hidden = this.#runs.size > 0;
-    setText(empty, query(this.#filter).size ? "No run fits." : "There is no run yet. One comes by the requests queue, by POST /v1/runs, or by taskwatch submit.");
-    newer.hidden = this.#newer.size === 0;
-    setText(newer, this.#newer.size === 1 ? "Show 1 newer run" : `Show ${whole(this.#newer.size)} newer runs`);
-    back.disabled = page === 1;
-    on.disabled = this.#next === null;
+    if (focused >= 0 && !body.contains(document.activeElement)) this.#links().at(Math.min(focused, runs.length - 1))?.focus();
+    const place = this.#source.place();
+    setText(note, place.note);
+    empty.hidden = runs.length > 0;
+    setText(empty, query(this.#filter).size ? (this.#filter.error ? NONE_FAILED : "No runs match.") : NONE);
+    const count = this.#source.newer();
+    newer.hidden = count === 0;
+    setText(newer, count === 1 ? "Show 1 newer run" : `Show ${whole(count)} newer runs`);
+    more.hidden = !place.more;
+    [back, on].forEach((button, at) => setText(button, this.#source.titles[at]));
+    [back.disabled, on.disabled] = [!place.back, !place.on];
+  }
+
+  /** The order of the rows that are there stays while the reader is among them. */
+  #inOrder(runs) {
+    if (!this.#isUsed() || this.#order === NEWEST) return runs;
+    const known = new Map(this.#drawn.map((id) => [id, this.#source.get(id)]));
+    const still = [...known.values()].filter(Boolean);
+    return [...still, ...runs.filter(({ run }) => !known.has(run))].slice(0, Math.max(still.length, runs.length));
+  }
+
+  #redraw() {
+    if (this.#parts.body) this.#draw();
   }
 
   #links() {
@@ -201,20 +247,10 @@ export class List {
     await this.#loading;
     const first = this.#links()[0];
     if (first) first.focus();
-    else say("No run fits.");
+    else say("No runs match.");
   }
 
   #focus(run) {
     this.#links().find((link) => link.closest("tr").dataset.key === run)?.focus();
-  }
-
-  /** Up and down go from run to run. */
-  #key(event) {
-    const links = this.#links();
-    const at = links.indexOf(document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: links.length - 1 }[event.key];
-    if (at < 0 || to === undefined || !links[to]) return;
-    event.preventDefault();
-    links[to].focus();
   }
 }

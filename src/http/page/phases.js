@@ -4,11 +4,11 @@ import { $, el, setText, svg } from "./dom.js";
 import { duration, whole } from "./format.js";
 
 const PHASES = [
-  ["queue", "Queue", "until RunTask"],
-  ["provisioning", "Provisioning", "until the pull"],
+  ["queue", "Queue", "until RunTask is called"],
+  ["provisioning", "Provisioning", "until the image pull"],
   ["pull", "Pull", "of the images"],
   ["start", "Start", "until RUNNING"],
-  ["total", "All of it", ""],
+  ["total", "Total", ""],
 ];
 const SHARES = ["p50", "p95", "p99"];
 const rows = new Map();
@@ -25,10 +25,10 @@ function make() {
       Object.values(cells), el("td", { class: "picture" }, picture)));
     rows.set(phase, { cells, range, median });
   }
-  const head = ["Phase", ...SHARES, "Runs"].map((name, at) => el("th", { scope: "col", class: at ? "number" : null }, name));
+  const head = ["Phase", ...SHARES, "Tasks"].map((name, at) => el("th", { scope: "col", class: at ? "number" : null }, name));
   $("phases").append(
     el("table", { class: "figures" }, el("thead", {}, el("tr", {}, head, el("th", { scope: "col", class: "picture" }, "p50 to p99"))), body),
-    el("p", { class: "quiet" }, "Of the last hour, by the tasks' own timestamps."));
+    el("p", { class: "quiet" }, "Tasks that started in the last hour, by ECS's timestamps."));
 }
 
 export function show({ phases }) {

@@ -1,7 +1,8 @@
 // Failures by class over the last hour, a stacked bar for each minute; the same as a table for those who cannot see it.
 
 import { $, el, reconcile, setText, svg } from "./dom.js";
-import { clock, plain, whole } from "./format.js";
+import { plain, whole } from "./format.js";
+import { clock, zone } from "./time.js";
 import { CLASSES } from "./words.js";
 
 const MINUTE = 60_000;
@@ -19,6 +20,11 @@ const none = el("p", { class: "quiet" }, "No attempt has failed in the last hour
 const head = el("tr");
 const body = el("tbody");
 let drawn = "";
+
+/** What was drawn is drawn anew: its times are in another zone now. */
+export function forget() {
+  drawn = "";
+}
 
 export function show(summary) {
   if (!picture.isConnected) mount();
@@ -50,6 +56,7 @@ function span(summary) {
   });
 }
 
+const address = (name) => `#/?error=${name}`;
 const total = (minute) => Object.values(minute.failures).reduce((sum, n) => sum + n, 0);
 
 /** A round number at or above the highest bar. */
@@ -77,13 +84,14 @@ function draw(minutes, classes) {
   picture.replaceChildren(...[grid, bars, times].flat(2).filter(Boolean));
   const sums = classes.map((name) => [name, minutes.reduce((sum, minute) => sum + (minute.failures[name] ?? 0), 0)]);
   const said = sums.map(([name, n]) => `${plain(name)} ${whole(n)}`).join(", ");
+  setText($("plot-zone"), zone());
   picture.setAttribute("aria-label", `Failed attempts of the last ${minutes.length} minutes: ${said || "none"}`);
   reconcile(legend, sums, ([name]) => name, makeKey, (item, [, n]) => setText(item.querySelector(".number"), whole(n)));
   none.hidden = sums.length > 0;
 }
 
 function makeKey([name]) {
-  return el("li", {}, el("a", { href: `#/?error=${name}` }, el("i", { class: "key", "data-class": plain(name) }), plain(name), " ", el("b", { class: "number" })));
+  return el("li", {}, el("a", { href: address(name) }, el("i", { class: "key", "data-class": plain(name) }), plain(name), " ", el("b", { class: "number" })));
 }
 
 function bar(minute, x, width, classes, y) {
@@ -91,15 +99,18 @@ function bar(minute, x, width, classes, y) {
   const parts = classes.filter((name) => minute.failures[name]).map((name) => {
     const [low, high] = [y(below), y(below + minute.failures[name])];
     below += minute.failures[name];
-    return svg("rect", { x: `${x + width * 0.1}%`, width: `${width * 0.8}%`, y: high, height: Math.max(1, low - high - 0.5), class: "part", "data-class": plain(name) });
+    return toRuns(name, svg("rect", { x: `${x + width * 0.1}%`, width: `${width * 0.8}%`, y: high, height: Math.max(1, low - high - 0.5), class: "part", "data-class": plain(name) }));
   });
   if (!parts.length) return null;
   const lines = Object.entries(minute.failures).map(([name, n]) => `${plain(name)} ${whole(n)}`);
-  return svg("g", {}, svg("title", {}, `${clock(minute.at)}: ${lines.join(", ")}`), parts);
+  return svg("g", {}, svg("title", {}, `${clock(minute.at)} ${zone(minute.at)}: ${lines.join(", ")}`), parts);
 }
 
+/** Leads to the runs of this class, as the legend does: that one is for the keyboard. */
+const toRuns = (name, part) => svg("a", { href: address(name), tabindex: -1 }, part);
+
 function fillTable(minutes, classes) {
-  head.replaceChildren(...["Minute", ...classes.map(plain)].map((name) => el("th", { scope: "col" }, name)));
+  head.replaceChildren(...[`Minute (${zone()})`, ...classes.map(plain)].map((name) => el("th", { scope: "col" }, name)));
   body.replaceChildren(...minutes.filter(total).reverse().map((minute) => el("tr", {},
     el("th", { scope: "row" }, clock(minute.at)), classes.map((name) => el("td", { class: "number" }, whole(minute.failures[name]))))));
 }

@@ -1,7 +1,7 @@
-// The numbers of now: launches against the quota, what is in flight, event lag, throttles, corrections.
+// The numbers of now: launches against the quota, what is in flight, event lag, throttles, corrections. Tiles of runs lead to them.
 
 import { $, el, setText, svg } from "./dom.js";
-import { brief, duration, rate, whole } from "./format.js";
+import { brief, duration, many, rate } from "./format.js";
 
 /** Launch rates of the last two minutes, one a second. */
 const SPARK = 120;
@@ -21,40 +21,45 @@ const TILES = [
   {
     title: "In flight",
     value: (s) => brief(s.inFlight),
+    what: "Runs that may have a task",
     note: (s) => `at most ${brief(s.limits.maxInFlight)}`,
     share: (s) => s.inFlight / s.limits.maxInFlight,
+    runs: "#/?status=STARTING,RUNNING",
   },
   {
-    title: "Waiting for a slot",
+    title: "Waiting for a launch",
+    what: "Runs that wait for a launch slot",
+    runs: "#/?status=QUEUED",
     value: (s) => brief(s.waiting),
     note: (s) => queues(Object.keys(s.queues).length + s.queuesLeftOut),
   },
   {
     title: "Event lag, p50",
-    what: "From an event's arrival in its queue to its decision being durable, over the last hour",
+    what: "From an event's arrival in the events queue until what follows from it is stored, over the last hour",
     value: (s) => (s.eventLag.count ? duration(s.eventLag.p50) : "–"),
-    note: (s) => (s.eventLag.count ? `p99 ${duration(s.eventLag.p99)}` : "none in an hour"),
+    note: (s) => (s.eventLag.count ? `p99 ${duration(s.eventLag.p99)}` : "no events in the last hour"),
   },
   {
     title: "Throttled calls",
-    what: "RunTask calls refused for their rate since the process began: they cost no attempt",
+    what: "RunTask calls that ECS throttled since the process started: they use up no attempt",
     value: (s) => brief(s.counters.throttles),
     note: (s) => `${brief(lastHour(s, "throttles"))} in the last hour`,
   },
   {
-    title: "Lost events found",
-    what: "Corrections: what no event told, and DescribeTasks did, since the process began",
+    title: "Lost events",
+    what: "Changes of tasks that DescribeTasks found because their events were lost, since the process started",
     value: (s) => brief(s.counters.corrections),
     note: (s) => `${brief(lastHour(s, "corrections"))} in the last hour`,
   },
   {
-    title: "Notifications due",
+    title: "To be delivered",
+    what: "Notifications that wait for their delivery; delivered ones are counted since the process started",
     value: (s) => brief(s.outbox),
     note: (s) => `${brief(s.counters.notifications)} delivered`,
   },
 ];
 
-const queues = (n) => (n === 0 ? "nothing waits" : n === 1 ? "in 1 queue" : `in ${whole(n)} queues`);
+const queues = (n) => (n === 0 ? "no run waits" : `in ${many(n, "queue")}`);
 
 function make(tile) {
   const value = el("p", { class: "value" });
@@ -62,7 +67,7 @@ function make(tile) {
   const bar = tile.share && svg("rect", { height: 4, width: "0%", rx: 2, class: "filled" });
   const line = tile.spark && svg("polyline", { class: "spark-line", "vector-effect": "non-scaling-stroke" });
   const node = el("div", { class: tile.spark ? "tile panel broad" : "tile panel" },
-    el("h2", { title: tile.what }, tile.title), value,
+    el("h2", { title: tile.what }, tile.runs ? el("a", { href: tile.runs }, tile.title) : tile.title), value,
     line && svg("svg", { class: "spark", viewBox: `0 0 ${SPARK - 1} 20`, preserveAspectRatio: "none", "aria-hidden": "true" }, line),
     bar && svg("svg", { class: "meter", height: 4, "aria-hidden": "true" }, svg("rect", { width: "100%", height: 4, rx: 2, class: "track" }), bar),
     note);

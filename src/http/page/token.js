@@ -1,4 +1,4 @@
-// The cell's bearer token: asked for once a tab, and forgotten with it.
+// The cell's bearer token: asked for once in each tab, and kept until the tab is closed.
 
 import { $, el } from "./dom.js";
 
@@ -31,11 +31,11 @@ function form(wrong) {
     resolve();
   };
   section.replaceChildren(
-    el("h1", { id: "token-title" }, "This cell asks for its token"),
+    el("h1", { id: "token-title" }, "This cell needs its token"),
     el("form", { onsubmit: done },
-      wrong && el("p", { class: "wrong", role: "alert" }, "That was not it."),
+      wrong && el("p", { class: "wrong", role: "alert" }, "The cell refused this token."),
       el("label", { for: "token-value" }, "TASKWATCH_API_TOKEN"), input,
-      el("p", { class: "quiet" }, "Kept in this tab until it is closed."),
+      el("p", { class: "quiet" }, "The page keeps it until this tab is closed."),
       el("button", { type: "submit", class: "main" }, "Continue")),
   );
   document.body.classList.add("locked");

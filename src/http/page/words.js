@@ -1,8 +1,8 @@
 // The words of the contract: statuses and classes, in the order in which they are shown.
 
-export const OPEN = ["QUEUED", "STARTING", "RUNNING", "PENDING_RETRY"];
-export const FINAL = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"];
-export const STATUSES = [...OPEN, ...FINAL];
+export const STATUSES = ["QUEUED", "STARTING", "RUNNING", "PENDING_RETRY", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"];
+/** Those of runs that ended without reaching their goal: they can be redriven. */
+export const FAILED = ["FAILED", "TIMED_OUT", "ABORTED"];
 
 export const CLASSES = [
   "Application", "Capacity", "Network", "Image", "Storage", "Secrets", "Host", "Spot", "Service", "Configuration", "Throttled", "Stopped",

@@ -7,6 +7,11 @@ mod live;
 mod look;
 mod many;
 mod operate;
+mod rollup;
+mod runs;
+mod select;
+mod times;
+mod view;
 
 use serde_json::{Value, json};
 use taskwatch::cell::Cell;
@@ -68,8 +73,16 @@ async fn lived_in(token: Option<&str>) -> Served {
 /// A selector of the row of a run by its name.
 fn row(name: &str) -> String {
     format!(
-        "[...document.querySelectorAll('.runs tbody tr')].find(row => row.children[1].textContent === {})",
+        "[...document.querySelectorAll('.runs tbody tr')].find(row => row.querySelector('.name').textContent === {})",
         json!(name)
+    )
+}
+
+/// A button by its text, of those that are seen.
+fn button(text: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('button')].find(b => b.textContent === {} && b.checkVisibility())",
+        json!(text)
     )
 }
 

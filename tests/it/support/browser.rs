@@ -103,6 +103,11 @@ impl Browser {
         self.command(json!({"do": "dark", "is": is}));
     }
 
+    /// The zone of the browser's clock, by its IANA name.
+    pub(crate) fn zone(&mut self, name: &str) {
+        self.command(json!({"do": "zone", "name": name}));
+    }
+
     /// A picture, where `TASKWATCH_SHOTS` names a folder for them.
     pub(crate) fn shot(&mut self, name: &str) {
         if let Some(folder) = std::env::var_os("TASKWATCH_SHOTS") {

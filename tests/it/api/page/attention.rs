@@ -11,7 +11,9 @@ async fn an_open_breaker_says_why_what_to_do_and_what_comes_next_and_is_resumed(
     browser.sees("Paused: etl:7");
     let text = browser.value("document.getElementById('attention').innerText");
     let text = text.as_str().expect("text");
-    for part in ["3 attempts since", INACTIVE, "What to do", "One run is let through as a probe", "SNS:Publish"] {
+    for part in
+        ["3 attempts failed since", INACTIVE, "What to do", "The next probe, one run, is launched", "SNS:Publish"]
+    {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     assert_eq!(browser.value("document.querySelectorAll('#attention script').length"), 0);

@@ -54,7 +54,7 @@ async fn the_demo_shows_its_fleet_and_a_run_of_it() {
     ended(&mut browser, &[70, 80, 90, 95, 100]);
     browser.value("location.hash = '#/?status=FAILED&error=Taskwatch.Application'");
     let bad = "[...document.querySelectorAll('.runs tbody a')].find(a => a.textContent.startsWith('bad-program'))";
-    browser.until(&format!("document.querySelector('.runs tbody td.failure b')?.textContent && {bad}"));
+    browser.until(&format!("document.querySelector('.runs tbody td.what b')?.textContent && {bad}"));
     browser.value(&format!("{bad}.click()"));
     browser.sees("Attempt 3");
     assert_eq!(browser.value("document.querySelectorAll('.timeline ol li').length"), 3);

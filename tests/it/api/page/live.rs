@@ -31,7 +31,7 @@ async fn what_happens_shows_without_a_reload() {
     submit(&served, json!({"name": "fresh"})).await;
     browser.until(&format!("{NAMES} === 'fresh runs hostile bad good'"));
     end_newest(&served, 6, 0).await;
-    browser.until(&format!("{}.children[0].textContent === 'SUCCEEDED'", row("fresh")));
+    browser.until(&format!("{}.querySelector('.state').textContent === 'SUCCEEDED'", row("fresh")));
     browser.until("document.querySelector('.statuses [data-status=SUCCEEDED] .number').textContent === '2'");
     assert_eq!(browser.value("window.same"), true, "it was not loaded again");
     browser.was_quiet(&served.url(""), &[]);

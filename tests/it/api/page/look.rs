@@ -83,7 +83,7 @@ async fn an_empty_cell_says_how_runs_come() {
     }
     assert_eq!(browser.value("/NaN|undefined|null|Infinity/.test(document.body.innerText)"), false);
     browser.value("location.hash = '#/?status=FAILED'");
-    browser.sees("No run fits.");
+    browser.sees("No runs match.");
     browser.was_quiet(&served.url(""), &[]);
 }
 

@@ -33,6 +33,8 @@ async fn a_run_shows_its_attempts_causes_and_hints_and_no_text_becomes_code() {
 
     browser.value("location.hash = '#/runs/nobody'");
     browser.sees("NotFound");
+    let seen = "[...document.querySelectorAll('#run :is(.panel, dl, pre, .timeline, button)')].filter(node => node.checkVisibility()).length";
+    assert_eq!(browser.value(seen), 0, "an unknown run is an error and nothing else");
     browser.was_quiet(&served.url(""), &["404"]);
 }
 
@@ -40,9 +42,6 @@ async fn a_run_shows_its_attempts_causes_and_hints_and_no_text_becomes_code() {
 async fn stop_redrive_pause_and_resume_ask_first() {
     let Some(mut browser) = Browser::start().await else { return };
     let served = lived_in(None).await;
-    let button = |text: &str| {
-        format!("[...document.querySelectorAll('button')].find(b => b.textContent === '{text}' && b.checkVisibility())")
-    };
     browser.open(&served.url("/"));
     browser.until(&row("runs"));
     browser.value(&format!("{}.querySelector('a').click()", row("runs")));
@@ -74,7 +73,7 @@ async fn stop_redrive_pause_and_resume_ask_first() {
     browser.sees("Paused: queue team-a");
     assert_eq!(served.get("/v1/limits").await.1["pauses"][0]["queue"], "team-a");
     browser.value(&format!("{}.click()", button("Resume")));
-    browser.sees("No operator has paused anything.");
+    browser.sees("Nothing is paused by an operator.");
     assert_eq!(served.get("/v1/limits").await.1["pauses"], json!([]));
     browser.was_quiet(&served.url(""), &[]);
 }
@@ -84,10 +83,10 @@ async fn a_token_is_asked_for_and_kept_in_the_tab() {
     let Some(mut browser) = Browser::start().await else { return };
     let served = lived_in(Some("s3cret")).await;
     browser.open(&served.url("/"));
-    browser.sees("This cell asks for its token");
+    browser.sees("This cell needs its token");
     assert_eq!(browser.value("document.activeElement.id"), "token-value");
     browser.keys(&["wrong", "ENTER"]);
-    browser.sees("That was not it.");
+    browser.sees("The cell refused this token.");
     browser.keys(&["s3cret", "ENTER"]);
     browser.until(&format!("{NAMES} === 'runs hostile bad good'"));
     browser.sees("Live");
