@@ -7,8 +7,12 @@ use super::input::read;
 use super::run_args::RunArgs;
 use super::{duration, shorthand};
 use crate::core::name::in_arn;
-use crate::core::request::RunRequest;
+use crate::core::request::{Goal, RunRequest};
+use crate::core::retry::RetryPolicy;
 use crate::core::run_task::model;
+
+/// What `run` waits for unless it is told otherwise: the end, for its exit code is the task's own.
+const GOAL: Goal = Goal::Stopped;
 
 /// The request of these arguments.
 pub(super) fn request(arguments: &RunArgs) -> Result<RunRequest, CliError> {
@@ -21,13 +25,13 @@ pub(super) fn request(arguments: &RunArgs) -> Result<RunRequest, CliError> {
     let wrong = |what: &str, e: &dyn std::fmt::Display| CliError::usage(format!("{what}: {e}"));
     let mut native = match &base {
         // The request with every default: the flags lie over what it says.
-        Some((text, what)) => RunRequest::parse(text).map_err(|e| wrong(what, &e))?.to_value(),
+        Some((text, what)) => RunRequest::parse_until(text, GOAL).map_err(|e| wrong(what, &e))?.to_value(),
         None if arguments.task_definition.is_none() => {
             return Err(CliError::usage(
                 "--task-definition, --cli-input-json or a FILE is needed; see taskwatch run --help",
             ));
         }
-        None => json!({"runTask": {}}),
+        None => json!({"runTask": {}, "until": GOAL}),
     };
     merge(&mut native["runTask"], &run_task);
     overlay(&mut native, arguments)?;
@@ -212,8 +216,7 @@ fn overlay(native: &mut Value, arguments: &RunArgs) -> Result<(), CliError> {
         native["retry"] = json("--retry", &text)?;
     }
     if let Some(retries) = arguments.retries {
-        native["retry"] =
-            json!([{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 10, "MaxAttempts": retries, "BackoffRate": 2}]);
+        native["retry"] = json!(RetryPolicy::retries(retries));
     }
     for (name, flag, text) in [
         ("timeoutSeconds", "--timeout", &arguments.timeout),
@@ -318,7 +321,21 @@ mod tests {
         let json = r#"{"taskDefinition":"etl","cluster":"a"}"#;
         let value = parsed(&["--cli-input-json", json, "--cluster", "b", "--retries", "2", "--timeout", "1h"]).unwrap();
         assert_eq!((&value["runTask"]["cluster"], &value["timeoutSeconds"]), (&json!("b"), &json!(3600)));
-        assert_eq!(value["retry"][0]["MaxAttempts"], 2);
+        assert_eq!(value["retry"], json!(RetryPolicy::retries(2)));
+    }
+
+    #[test]
+    fn run_waits_for_the_end_unless_it_is_told_otherwise() {
+        let native = r#"{"runTask": {"taskDefinition": "x"}, "until": "healthy"}"#;
+        for (line, until) in [
+            (&["--task-definition", "x"][..], "stopped"),
+            (&["--task-definition", "x", "--until", "running"], "running"),
+            (&["--cli-input-json", r#"{"taskDefinition": "x"}"#], "stopped"),
+            (&["--cli-input-json", native], "healthy"),
+            (&["--cli-input-json", native, "--until", "running"], "running"),
+        ] {
+            assert_eq!(parsed(line).unwrap()["until"], until, "{line:?}");
+        }
     }
 
     #[test]

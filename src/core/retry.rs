@@ -3,6 +3,8 @@
 //! Source of every rule here: the Amazon States Language specification, "Errors", and the Step Functions developer
 //! guide, "Handling errors in Step Functions workflows".
 
+mod defaults;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -85,23 +87,6 @@ const MAX_DELAY: u64 = 31_622_401;
 const LONGEST: f64 = (MAX_DELAY - 1) as f64;
 
 impl RetryPolicy {
-    /// The policy of a request that brings none: permanent errors never, capacity patiently, all else three times.
-    pub fn standard() -> Self {
-        let retrier = |name: &str, interval, max, rate, cap| Retrier {
-            error_equals: vec![name.to_owned()],
-            interval_seconds: interval,
-            max_attempts: max,
-            backoff_rate: rate,
-            max_delay_seconds: cap,
-            jitter_strategy: Jitter::None,
-        };
-        Self(vec![
-            retrier("Taskwatch.Permanent", 1, 0, 2.0, None),
-            retrier("Taskwatch.Capacity", 15, 40, 1.5, Some(300)),
-            retrier("States.ALL", 10, 3, 2.0, None),
-        ])
-    }
-
     /// Reads a `Retry` array in PascalCase or camelCase. `path` names it in errors.
     pub fn from_value(value: &Value, path: &str) -> Result<Self, RetryError> {
         let Value::Array(items) = value else {
@@ -327,17 +312,6 @@ mod tests {
         );
         assert_eq!(waits(&policy, &["X"], 0.5), [5.0, 10.0, 15.0, 15.0]);
         assert_eq!(waits(&policy, &["X"], 0.0), [0.0; 4]);
-    }
-
-    #[test]
-    fn the_standard_policy_is_the_contracts() {
-        let standard = RetryPolicy::standard();
-        assert_eq!(waits(&standard, &["Taskwatch.Image", "Taskwatch.Permanent"], 0.0).len(), 0);
-        let capacity = waits(&standard, &["Taskwatch.Capacity"], 0.0);
-        assert_eq!((capacity.len(), capacity[0], capacity[1], capacity[39]), (40, 15.0, 22.5, 300.0));
-        assert_eq!(waits(&standard, &["Taskwatch.Network"], 0.0), [10.0, 20.0, 40.0]);
-        let written = serde_json::to_value(&standard).unwrap();
-        assert_eq!(RetryPolicy::from_value(&written, "retry").unwrap(), standard);
     }
 
     #[test]

@@ -17,7 +17,12 @@ fn own() -> Vec<(String, Failure)> {
     vec![
         ("(RUNNING was not reached within startTimeoutSeconds)".into(), failure::start_timeout(900)),
         ("(the run took longer than timeoutSeconds)".into(), failure::run_timeout(86_400)),
-        ("(DescribeTasks has not known the task for 5 minutes after RunTask)".into(), failure::task_lost(arn)),
+        (
+            "(the attempt took longer than attemptTimeoutSeconds, and never ran)".into(),
+            failure::attempt_timeout(60, false),
+        ),
+        ("(DescribeTasks has not known the task for 5 minutes after RunTask)".into(), failure::task_lost(arn, false)),
+        ("(DescribeTasks no longer knows a task that ECS had told of)".into(), failure::task_lost(arn, true)),
         ("(somebody asked for it)".into(), failure::stop_asked("maintenance")),
         ("ThrottlingException: Rate exceeded".into(), failure::from_exception("ThrottlingException", "Rate exceeded")),
         (

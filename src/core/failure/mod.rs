@@ -216,19 +216,34 @@ pub fn start_timeout(seconds: u64) -> Failure {
     Failure::new(&[START_TIMEOUT, "States.Timeout"], meaning, cause)
 }
 
-/// The run (or, with ASL's state timeout, the attempt) took longer than `seconds`.
+/// The run took longer than `seconds`.
 pub fn run_timeout(seconds: u64) -> Failure {
     let hint = "raise the timeout, or find out from the task's log what takes so long";
     let meaning = Meaning { class: Class::Application, transience: Transience::Application, hint };
     Failure::new(&[RUN_TIMEOUT, "States.Timeout"], meaning, format!("not done within {seconds} s"))
 }
 
-/// ECS no longer knows the task and its end was never heard of.
-pub fn task_lost(task_arn: &str) -> Failure {
-    let hint = "ECS forgets a stopped task after about an hour, so nobody can tell how it ended: see its log; \
-                check that the events reach the queue";
+/// The attempt took longer than `seconds` (ASL's `TimeoutSeconds` of a state). One whose containers had not `started` is a
+/// failure to start, not the program's own end.
+pub fn attempt_timeout(seconds: u64, started: bool) -> Failure {
+    if started {
+        return run_timeout(seconds);
+    }
+    let hint = "the attempt's time was over before its containers started: see which status it was stuck in, or raise \
+                attemptTimeoutSeconds";
     let meaning = Meaning { class: Class::Service, transience: Transience::Transient, hint };
-    let cause = format!("{task_arn} is gone without an event that told of its end");
+    let cause = format!("the task did not reach RUNNING within the {seconds} s of its attempt and was stopped");
+    Failure::new(&[RUN_TIMEOUT, "States.Timeout"], meaning, cause)
+}
+
+/// ECS no longer knows the task and nothing told how it ended. A task that was `seen` (by an event or a description) may
+/// have done its work meanwhile: whether it may run again is for its owner to say, as after a program's own end.
+pub fn task_lost(task_arn: &str, seen: bool) -> Failure {
+    let hint = "ECS forgets a stopped task after about an hour, so nobody can tell how it ended: see its log before it is \
+                run again; if a cell reads its events from a queue, check that they reach it";
+    let transience = if seen { Transience::Application } else { Transience::Transient };
+    let meaning = Meaning { class: Class::Service, transience, hint };
+    let cause = format!("ECS does not know {task_arn} any more, and nothing told how it ended");
     Failure::new(&[TASK_LOST], meaning, cause)
 }
 

@@ -46,7 +46,8 @@ pub(super) fn due(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> b
         begin_stop(run, failure::start_timeout(run.spec.start_timeout_seconds).into(), now, effects);
     } else if over(attempt_timeout(run, attempt)) {
         let limit = run.spec.attempt_timeout_seconds.unwrap_or_default();
-        begin_stop(run, failure::run_timeout(limit).into(), now, effects);
+        let started = attempt.started_at.is_some();
+        begin_stop(run, failure::attempt_timeout(limit, started).into(), now, effects);
     } else if over(stop_again(attempt)) {
         effects.extend(stop_effect(attempt));
         if let Some(attempt) = run.attempts.last_mut() {

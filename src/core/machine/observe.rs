@@ -179,6 +179,7 @@ pub(super) fn missing(run: &mut Run, task_arn: &TaskArn, now: Timestamp, effects
         return false;
     }
     // Also of a task that was to be stopped nobody can tell whether it ended by that or had done its work.
-    ending::fail(run, failure::task_lost(&task_arn.to_string()).into(), now, effects);
+    let seen = attempt.last_status.is_some();
+    ending::fail(run, failure::task_lost(&task_arn.to_string(), seen).into(), now, effects);
     true
 }

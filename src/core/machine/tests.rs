@@ -1,5 +1,6 @@
 //! Table tests of the state machine.
 
+mod defaults;
 mod statuses;
 
 use std::sync::Arc;

@@ -120,12 +120,21 @@ impl From<RetryError> for RequestError {
 impl RunRequest {
     /// Reads one request in any of its forms.
     pub fn parse(text: &str) -> Result<Self, RequestError> {
+        Self::parse_until(text, Goal::default())
+    }
+
+    /// The same, where a request that does not say `until` has this goal: `taskwatch run` waits for the end.
+    pub fn parse_until(text: &str, goal: Goal) -> Result<Self, RequestError> {
         let value: Value = serde_json::from_str(text).map_err(|e| RequestError::new(format!("not JSON: {e}")))?;
-        Self::from_value(value)
+        Self::read(value, goal)
     }
 
     /// Reads one request in any of its forms from parsed JSON.
     pub fn from_value(value: Value) -> Result<Self, RequestError> {
+        Self::read(value, Goal::default())
+    }
+
+    fn read(value: Value, goal: Goal) -> Result<Self, RequestError> {
         if value.is_array() {
             return Err(RequestError::new(
                 "an array is not a run request: send each of its requests by itself (a message of its own in the requests \
@@ -141,9 +150,9 @@ impl RunRequest {
         } else if has("Type") && has("Resource") {
             asl::lone_state(members)
         } else if has("runTask") || has("RunTask") {
-            native::read(members)
+            native::read(members, goal)
         } else if has("taskDefinition") || has("TaskDefinition") {
-            bare(&value)
+            bare(&value, goal)
         } else {
             Err(no_form(members))
         }
@@ -231,7 +240,7 @@ fn no_form(members: &Map<String, Value>) -> RequestError {
 }
 
 /// The form `aws ecs run-task --cli-input-json` and Step Functions' `Parameters` have.
-fn bare(value: &Value) -> Result<RunRequest, RequestError> {
+fn bare(value: &Value, until: Goal) -> Result<RunRequest, RequestError> {
     let ours = value.as_object().and_then(|members| members.keys().find(|name| native::is_member(name)));
     if let Some(name) = ours {
         return Err(RequestError::new(format!(
@@ -239,7 +248,7 @@ fn bare(value: &Value) -> Result<RunRequest, RequestError> {
         )));
     }
     let (run_task, count) = RunTask::from_value(value, "runTask")?;
-    Ok(RunRequest { name: None, count, spec: RunSpec::new(run_task) })
+    Ok(RunRequest { name: None, count, spec: RunSpec { until, ..RunSpec::new(run_task) } })
 }
 
 impl RunSpec {

@@ -30,7 +30,8 @@ const MEMBERS: [&str; 15] = [
 /// The longest timeout: ASL's own bound of 99,999,999 s.
 const MOST_SECONDS: u64 = 99_999_999;
 
-pub(super) fn read(given: &Map<String, Value>) -> Result<RunRequest, RequestError> {
+/// `until` is the goal of a request that does not say.
+pub(super) fn read(given: &Map<String, Value>, until: Goal) -> Result<RunRequest, RequestError> {
     let members = members(given, &MEMBERS, "")?;
     let get = |name: &str| members.get(name).copied().filter(|v| !v.is_null());
     let run_task = get("runTask").ok_or_else(|| RequestError::new("runTask: is required"))?;
@@ -39,7 +40,7 @@ pub(super) fn read(given: &Map<String, Value>) -> Result<RunRequest, RequestErro
         return Err(RequestError::new("count: belongs into runTask, as RunTask has it"));
     }
     let mut spec = RunSpec::new(run_task);
-    spec.until = get("until").map_or(Ok(Goal::Running), goal)?;
+    spec.until = get("until").map_or(Ok(until), goal)?;
     if let Some(retry) = get("retry") {
         spec.retry = RetryPolicy::from_value(retry, "retry")?;
     }

@@ -306,3 +306,25 @@ fn a_file_may_hold_one_an_array_or_lines() {
     assert_eq!(mixed.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     assert!(mixed[1].as_ref().unwrap_err().message.starts_with("line 2: "));
 }
+
+#[test]
+fn a_goal_is_given_to_what_does_not_say_its_own() {
+    let machine = |resource: &str| json!({"Type": "Task", "Resource": resource, "End": true, "Parameters": {"TaskDefinition": "x"}});
+    for (request, otherwise) in [
+        (json!({"taskDefinition": "x"}), Goal::Running),
+        (json!({"runTask": {"taskDefinition": "x"}}), Goal::Running),
+        (json!({"runTask": {"taskDefinition": "x"}, "until": null}), Goal::Running),
+    ] {
+        let text = request.to_string();
+        assert_eq!(RunRequest::parse(&text).unwrap().spec.until, otherwise, "{text}");
+        assert_eq!(RunRequest::parse_until(&text, Goal::Stopped).unwrap().spec.until, Goal::Stopped, "{text}");
+    }
+    for (request, said) in [
+        (json!({"runTask": {"taskDefinition": "x"}, "until": "running"}), Goal::Running),
+        (json!({"runTask": {"taskDefinition": "x"}, "until": "healthy"}), Goal::Healthy),
+        (machine("arn:aws:states:::ecs:runTask"), Goal::Running),
+        (machine("arn:aws:states:::ecs:runTask.sync"), Goal::Stopped),
+    ] {
+        assert_eq!(RunRequest::parse_until(&request.to_string(), Goal::Stopped).unwrap().spec.until, said, "{request}");
+    }
+}
