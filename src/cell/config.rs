@@ -15,6 +15,9 @@ pub(super) const RATE: f64 = 20.0;
 /// Tasks at once on Fargate.
 pub(super) const BURST: u32 = 100;
 
+/// How long after its last news a task is described where no queue brings its events.
+pub const POLL: Duration = Duration::from_secs(1);
+
 /// How a cell is to work.
 #[derive(Clone, Debug)]
 pub struct CellConfig {
@@ -42,7 +45,8 @@ pub struct CellConfig {
     pub receivers: usize,
     /// A live task without an event for so long is described.
     pub reconcile_after: Duration,
-    /// Without an events queue: how often tasks are described.
+    /// Without an events queue: how long after its last news a task is described ([`POLL`] is decent), 100 a call. While
+    /// nothing changes it is described ever more rarely: after a tenth of the time since, at most 16 times as long.
     pub poll: Option<Duration>,
     /// Finished runs that are kept in memory; a durable store has the others.
     pub keep_finished: usize,

@@ -36,7 +36,7 @@ use uuid::Uuid;
 
 pub use admit::{SubmitError, Submitted};
 pub use clock::Clock;
-pub use config::{CellConfig, CellError, Ports, Sizes};
+pub use config::{CellConfig, CellError, POLL, Ports, Sizes};
 pub use control::{Limits, LimitsChange, LimitsError, Pause, Paused};
 pub use deliver::DeliveryFailure;
 pub use ids::Ids;
@@ -166,6 +166,12 @@ impl Cell {
     /// For each run why it has no task yet, as things are now; `None` for one that has a task or has ended.
     pub fn waiting_for(&self, runs: &[Run]) -> Vec<Option<WaitingFor>> {
         self.parts.wait_reasons.of(runs)
+    }
+
+    /// Resolves when ECS refuses DescribeTasks for good, with what it said. Where no queue brings events, nothing tells of the
+    /// tasks then.
+    pub async fn describe_refusal(&self) -> String {
+        self.parts.reads.refusal().await
     }
 
     /// Waits until a run has ended.

@@ -2,23 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::{ConnectError, Taskwatch};
 use crate::aws::{Clients, EventsPath, Target};
-use crate::cell::{Cell, CellConfig, Clock, Ids, Ports};
+use crate::cell::{Cell, CellConfig, Clock, Ids, POLL, Ports};
 use crate::store::{FileStore, MemoryStore, Store};
-
-/// How often tasks are described where there is no events queue.
-const POLL: Duration = Duration::from_secs(3);
 
 /// How it learns what becomes of its tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Events {
-    /// By DescribeTasks every 3 s, 100 tasks a call, at a tenth of the API's quota: nothing has to be there. Good for some
-    /// hundreds of tasks at once.
+    /// By DescribeTasks, 100 tasks a call, at a tenth of the API's quota: every second at first, ever more rarely while nothing
+    /// changes, every 16 s at last. Nothing has to be there. Good for some hundreds of tasks at once.
     #[default]
     Described,
     /// By an events queue that `taskwatch setup` made for this cell's name: no call at all, for any number of tasks.

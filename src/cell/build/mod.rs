@@ -6,7 +6,7 @@ mod wiring;
 
 use super::clock::Clock;
 use super::config::{CellConfig, CellError, Ports};
-use super::runs::{RunIndex, StaleTaskIndex};
+use super::runs::{CheckSchedule, RunIndex};
 use crate::core::time::Timestamp;
 use crate::store::{Change, Contents};
 use left::Left;
@@ -21,7 +21,7 @@ pub(super) async fn start(config: CellConfig, ports: Ports) -> Result<Parts, Cel
     check_name(&config.name)?;
     let contents = ports.store.load().await?;
     let is_noted = is_noted(&config.name, &contents)?;
-    let index = RunIndex::new(StaleTaskIndex::new(config.reconcile_after, config.poll));
+    let index = RunIndex::new(CheckSchedule::new(config.reconcile_after, config.poll, ports.clock.now()));
     let Contents { notes, undelivered, runs, .. } = contents;
     let (left, noted_at) = Left::read(runs, &index, ports.clock.now()).await?;
     let ports = Ports { clock: set_forward(ports.clock.clone(), noted_at), ..ports };

@@ -52,6 +52,7 @@ pub(in crate::cell) struct Parts {
     pub(in crate::cell) admission: Arc<Admission>,
     pub(in crate::cell) redrive: Redrive,
     pub(in crate::cell) limits_control: Arc<LimitsControl>,
+    pub(in crate::cell) reads: Arc<Reads>,
     pub(in crate::cell) delivery: Arc<Delivery>,
     pub(in crate::cell) lookup: Arc<Lookup>,
     pub(in crate::cell) counting: Counting,
@@ -218,6 +219,7 @@ impl Builder {
             admission,
             redrive,
             limits_control: Arc::new(limits_control),
+            reads: launching.reads,
             delivery,
             lookup: self.lookup,
             counting,
@@ -404,7 +406,6 @@ impl Builder {
             watermark: Arc::clone(&self.watermark),
             corrections: Arc::clone(&self.corrections),
             clock: self.clock.clone(),
-            poll: self.config.poll,
             lifecycle: Arc::clone(&self.lifecycle),
         };
         Following { events, timekeeper, reconciler }

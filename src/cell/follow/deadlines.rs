@@ -117,10 +117,12 @@ impl Timekeeper {
         Some(())
     }
 
-    /// Whether the deadline of a run is of a task of which an event may say more than was received.
+    /// Whether the deadline of a run is of a task of which ECS may say more than is known: by an event that was not received
+    /// yet, or, where tasks are polled, since its last description.
     fn needs_check(&self, id: Uuid) -> bool {
         let placed = |run: &Run| run.attempt().is_some_and(|a| a.stage == Stage::Placed);
-        !self.watermark.is_complete() && self.runs.read(id, placed).unwrap_or(false)
+        let may_say_more = self.runs.is_polled() || !self.watermark.is_complete();
+        may_say_more && self.runs.read(id, placed).unwrap_or(false)
     }
 
     /// Whether every event that came before the deadline has had its time.

@@ -74,6 +74,8 @@ impl Describer {
         let arns: Vec<String> = batch.iter().map(|task| task.task_arn.to_string()).collect();
         let described = self.lifecycle.unless_ended(self.ecs.describe_tasks(cluster, &arns)).await?;
         self.reads.went(read, matches!(described, Err(CallError::Throttled(_))));
+        let refused = || described.as_ref().err().filter(|error| matches!(error, CallError::Refused(_)));
+        self.reads.refused(refused().map(ToString::to_string));
         match described {
             Ok(described) => {
                 if self.unanswered().remove(cluster) {
@@ -85,7 +87,7 @@ impl Describer {
             Err(error @ CallError::Throttled(_)) => tracing::debug!(%error, "DescribeTasks was throttled"),
             // Logged when it begins: without these answers lost events are not made good.
             Err(error) if self.unanswered().insert(cluster.to_owned()) => {
-                tracing::warn!(cluster, %error, "DescribeTasks gave no answer; stale tasks are described again later");
+                tracing::warn!(cluster, %error, "DescribeTasks gave no answer; it is asked again");
             }
             Err(error) => tracing::debug!(cluster, %error, "DescribeTasks gave no answer"),
         }

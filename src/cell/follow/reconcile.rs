@@ -1,4 +1,5 @@
-//! Behind the events: asks about tasks of which no event came for too long, at a share of the quota.
+//! Behind the events: asks about tasks of which no event came for too long, at a share of the quota. Where no queue brings
+//! events, the same asks about every task again and again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,6 @@ use crate::cell::watermark::EventWatermark;
 /// Tasks of one class asked about before it is the other's turn: those that are to become HEALTHY do not wait for all
 /// that an earlier process left.
 const MOST_A_ROUND: usize = 500;
-const ROUND: Duration = Duration::from_secs(2);
 
 /// Asks about stale tasks.
 pub(in crate::cell) struct Reconciler {
@@ -22,8 +22,6 @@ pub(in crate::cell) struct Reconciler {
     pub(in crate::cell) watermark: Arc<EventWatermark>,
     pub(in crate::cell) corrections: Arc<Corrections>,
     pub(in crate::cell) clock: Clock,
-    /// Without an events queue: how often tasks are described.
-    pub(in crate::cell) poll: Option<Duration>,
     pub(in crate::cell) lifecycle: Arc<Lifecycle>,
 }
 
@@ -39,7 +37,8 @@ impl Reconciler {
                 }
             }
             // More of them are due: at once, for the calls have a rate of their own.
-            let wait = if most < MOST_A_ROUND { self.poll.unwrap_or(ROUND) } else { Duration::ZERO };
+            let rest = || self.runs.until_next_round(self.clock.now());
+            let wait = if most < MOST_A_ROUND { rest() } else { Duration::ZERO };
             if !self.lifecycle.sleep(wait).await {
                 return;
             }
@@ -55,8 +54,8 @@ impl Reconciler {
         };
         let stale = self.runs.stale(class, received_up_to, MOST_A_ROUND);
         let asked = stale.len();
-        // Health is asked for all the time, and without an events queue everything is: no event was late, let alone lost.
-        let by_events = class == Class::Usual && self.poll.is_none();
+        // Health is asked for all the time, and in a poll everything is: no event was late, let alone lost.
+        let by_events = class == Class::Usual && !self.runs.is_polled();
         self.describer.describe(stale, by_events.then_some(&*self.corrections)).await?;
         Some(asked)
     }

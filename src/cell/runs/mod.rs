@@ -4,12 +4,14 @@
 mod deadlines;
 mod keys;
 mod names;
+mod schedule;
 mod specs;
 mod stale;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
@@ -25,9 +27,10 @@ use crate::core::time::Timestamp;
 use deadlines::Deadlines;
 use keys::IndexKeys;
 pub(super) use names::{Claim, Names};
+pub(super) use schedule::CheckSchedule;
 use specs::SharedSpecs;
-use stale::ScheduledCheck;
-pub(super) use stale::{Class, StaleTaskIndex, live_task};
+pub(super) use stale::{Class, live_task};
+use stale::{ScheduledCheck, StaleTaskIndex};
 
 /// A run, its next deadline, and when its task is to be checked if no event of it comes.
 struct Entry {
@@ -83,7 +86,7 @@ pub(super) struct IndexSizes {
 }
 
 impl RunIndex {
-    pub(super) fn new(stale: StaleTaskIndex) -> Self {
+    pub(super) fn new(checks: CheckSchedule) -> Self {
         Self {
             runs: Map::default(),
             by_task: Map::default(),
@@ -93,7 +96,7 @@ impl RunIndex {
             open: AtomicUsize::default(),
             live: AtomicUsize::default(),
             provisioning: Map::default(),
-            stale,
+            stale: StaleTaskIndex::new(checks),
             deadlines: Deadlines::default(),
             statuses: Default::default(),
         }
@@ -234,6 +237,16 @@ impl RunIndex {
             self.stale.judge(check, run, received_up_to).then_some(task)
         };
         self.stale.take(class, received_up_to, most).into_iter().filter_map(checked).collect()
+    }
+
+    /// Whether descriptions alone tell of tasks.
+    pub(super) const fn is_polled(&self) -> bool {
+        self.stale.schedule().is_poll()
+    }
+
+    /// How long until [`Self::stale`] is to be asked again.
+    pub(super) fn until_next_round(&self, now: Timestamp) -> Duration {
+        self.stale.schedule().until_next_round(now)
     }
 
     /// The task of a run, as it is described; none when it has no live one.

@@ -1,19 +1,17 @@
 //! Which live tasks nothing was heard of for too long: an ordered set with one entry a task, which events do not touch. Only
-//! when an entry's time has come is the run checked, and set back if something was heard meanwhile.
+//! when an entry's time has come is the run checked, and set back if something was heard meanwhile. Where tasks are polled,
+//! each piece of news moves its entry forward.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::schedule::CheckSchedule;
 use crate::core::ids::TaskArn;
 use crate::core::request::Goal;
 use crate::core::run::{Run, Stage};
 use crate::core::time::Timestamp;
-
-/// How often tasks that are to become HEALTHY are asked about: events do not carry health.
-const HEALTH: Duration = Duration::from_secs(5);
 
 /// How long a task may be without an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +27,8 @@ pub(in crate::cell) enum Class {
 pub(super) struct ScheduledCheck {
     class: Class,
     at: Timestamp,
+    /// The news after which it is.
+    heard: Timestamp,
     /// Described whatever was heard since: an earlier process left it, and its events may be lost.
     always: bool,
 }
@@ -36,45 +36,42 @@ pub(super) struct ScheduledCheck {
 type Set = BTreeSet<(Timestamp, Uuid)>;
 
 /// The tasks by the instant they are to be checked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::cell) struct StaleTaskIndex {
-    stale_after: [Duration; 2],
+    schedule: CheckSchedule,
     sets: [Mutex<Set>; 2],
 }
 
 impl StaleTaskIndex {
-    /// Stale after `usual`; or, without an events queue, after a `poll`'s interval.
-    pub(in crate::cell) fn new(usual: Duration, poll: Option<Duration>) -> Self {
-        let stale_after = poll.map_or([HEALTH.min(usual), usual], |poll| [poll, poll]);
-        Self { stale_after, sets: Default::default() }
+    pub(super) fn new(schedule: CheckSchedule) -> Self {
+        Self { schedule, sets: Default::default() }
+    }
+
+    pub(super) const fn schedule(&self) -> &CheckSchedule {
+        &self.schedule
     }
 
     fn set(&self, class: Class) -> MutexGuard<'_, Set> {
         self.sets[class as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stale_after(&self, class: Class) -> Duration {
-        self.stale_after[class as usize]
-    }
-
-    /// So much earlier than it must a task is described where a call goes out anyway: full calls are fewer calls.
-    fn slack(&self, class: Class) -> Duration {
-        self.stale_after(class) / 10
-    }
-
     /// Keeps the entry of a run that was changed, or that an earlier process `left` at an instant: it is checked as soon
     /// as the events up to there were heard.
     pub(super) fn follow(&self, check: &mut Option<ScheduledCheck>, run: &Run, left: Option<Timestamp>) {
         let class = live_task(run).map(|_| class(run));
-        if check.map(|check| check.class) == class {
+        let same_class = check.map(|check| check.class) == class;
+        // What has just changed changes soon again: a poll does not wait for it as long as it did.
+        let has_news = || self.schedule.is_poll() && check.is_some_and(|check| check.heard != self.news(run));
+        if same_class && !has_news() {
             return;
         }
         if let Some(old) = check.take() {
             self.set(old.class).remove(&(old.at, run.id));
         }
         if let Some(class) = class {
-            let at = left.unwrap_or_else(|| heard(run).plus(self.stale_after(class)));
-            self.enter(check, run.id, ScheduledCheck { class, at, always: left.is_some() });
+            let heard = self.news(run);
+            let at = left.unwrap_or_else(|| self.schedule.first(class, heard));
+            self.enter(check, run.id, ScheduledCheck { class, at, heard, always: left.is_some() });
         }
     }
 
@@ -89,12 +86,18 @@ impl StaleTaskIndex {
         if set.first().is_none_or(|(at, _)| *at > now) {
             return Vec::new();
         }
-        let near = now.plus(self.slack(class));
+        let near = now.plus(self.schedule.slack(class));
         let mut taken = Vec::new();
         while taken.len() < most && set.first().is_some_and(|(at, _)| *at <= near) {
             taken.extend(set.pop_first().map(|(_, id)| id));
         }
         taken
+    }
+
+    /// When a task was last heard of. One that was asked to stop is about to change, which a poll is to see.
+    fn news(&self, run: &Run) -> Timestamp {
+        let stop = run.attempt().and_then(|a| a.stop_sent_at).filter(|_| self.schedule.is_poll());
+        heard(run).max(stop.unwrap_or_default())
     }
 
     /// Whether a run that was taken out is to be described now; it is entered again for the next time.
@@ -103,10 +106,11 @@ impl StaleTaskIndex {
         if live_task(run).is_none() {
             return false;
         }
-        let silent_at = heard(run).plus(self.stale_after(this.class));
-        let due = this.always || silent_at <= now.plus(self.slack(this.class));
-        let at = if due { now.plus(self.stale_after(this.class)) } else { silent_at };
-        self.enter(check, run.id, ScheduledCheck { class: this.class, at, always: false });
+        let (heard, schedule) = (self.news(run), &self.schedule);
+        let silent_at = schedule.first(this.class, heard);
+        let due = this.always || schedule.is_poll() || silent_at <= now.plus(schedule.slack(this.class));
+        let at = if due { schedule.again(this.class, heard, now) } else { silent_at };
+        self.enter(check, run.id, ScheduledCheck { class: this.class, at, heard, always: false });
         due
     }
 }
@@ -129,6 +133,7 @@ fn heard(run: &Run) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
     use crate::core::request::RunRequest;
@@ -149,7 +154,11 @@ mod tests {
     }
 
     fn index() -> StaleTaskIndex {
-        StaleTaskIndex::new(Duration::from_secs(300), None)
+        StaleTaskIndex::new(CheckSchedule::new(Duration::from_secs(300), None, NOW))
+    }
+
+    fn polled() -> StaleTaskIndex {
+        StaleTaskIndex::new(CheckSchedule::new(Duration::from_secs(300), Some(Duration::from_secs(1)), NOW))
     }
 
     #[test]
@@ -204,5 +213,25 @@ mod tests {
         index.follow(&mut check, &run, Some(NOW));
         assert_eq!(index.take(Class::Usual, NOW, 10), [run.id]);
         assert!(index.judge(&mut check, &run, NOW));
+    }
+    #[test]
+    fn a_polled_task_is_described_whatever_was_heard_and_soon_after_each_piece_of_news() {
+        let (index, mut run, mut check) = (polled(), run("stopped"), None);
+        index.follow(&mut check, &run, None);
+        assert_eq!(index.take(Class::Usual, after(1), 10), [run.id]);
+        assert!(index.judge(&mut check, &run, after(1)));
+        // Nothing new for a quarter of an hour: once in 16 s.
+        assert_eq!(index.take(Class::Usual, after(912), 10), [run.id]);
+        assert!(index.judge(&mut check, &run, after(912)));
+        index.follow(&mut check, &run, None);
+        assert!(index.take(Class::Usual, after(927), 10).is_empty(), "a description without news moves nothing");
+        run.attempts[0].heard_at = Some(after(914));
+        index.follow(&mut check, &run, None);
+        assert_eq!(index.take(Class::Usual, after(915), 10), [run.id], "it has just changed");
+        assert!(index.judge(&mut check, &run, after(915)));
+        run.attempts[0].stop_sent_at = Some(after(1_500));
+        index.follow(&mut check, &run, None);
+        assert_eq!(index.take(Class::Usual, after(1_501), 10), [run.id], "it was asked to stop");
+        assert_eq!(index.set(Class::Usual).len() + index.set(Class::Health).len(), 0, "one entry a task");
     }
 }

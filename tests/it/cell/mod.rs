@@ -9,6 +9,7 @@ mod events;
 mod limits;
 mod outbox;
 mod pace;
+mod poll;
 mod requests;
 mod restart;
 mod store;

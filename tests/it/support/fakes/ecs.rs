@@ -102,6 +102,10 @@ pub(crate) struct FakeEcs {
     pub(crate) keeps_definition: Mutex<Option<&'static str>>,
     /// DescribeTasks is AccessDenied.
     pub(crate) refuses_to_describe: AtomicBool,
+    /// What the next DescribeTasks calls fail with.
+    pub(crate) describe_failures: Mutex<VecDeque<CallError>>,
+    /// Tasks of a DescribeTasks call, and when it came.
+    pub(crate) described_at: Mutex<Vec<(Instant, usize)>>,
 }
 
 /// The ARN of the n-th task placed, from 1.
@@ -117,6 +121,8 @@ impl FakeEcs {
             keeps_definitions: AtomicBool::new(false),
             keeps_definition: Mutex::default(),
             refuses_to_describe: AtomicBool::new(false),
+            describe_failures: Mutex::default(),
+            described_at: Mutex::default(),
         }
     }
 
@@ -225,6 +231,11 @@ impl ports::Ecs for FakeEcs {
         if self.refuses_to_describe.load(Ordering::Relaxed) {
             let refused = CallError::from_exception("AccessDeniedException", "not authorized: ecs:DescribeTasks");
             return async { Err(refused) }.boxed();
+        }
+        self.described_at.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), arns.len()));
+        let failure = self.describe_failures.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if let Some(failure) = failure {
+            return async { Err(failure) }.boxed();
         }
         let ledger = self.ledger();
         let mut described = Described::default();

@@ -72,6 +72,12 @@ impl World {
         }
     }
 
+    /// A world without an events queue: tasks are polled.
+    pub(crate) fn polled() -> Self {
+        let world = Self::new();
+        Self { config: CellConfig { poll: Some(taskwatch::cell::POLL), ..world.config.clone() }, ..world }
+    }
+
     /// A cell in this world; a second one is the first one's restart.
     pub(crate) async fn start(&self) -> Cell {
         self.start_on(Arc::clone(&self.store) as _).await
@@ -85,7 +91,7 @@ impl World {
     pub(crate) async fn try_start_on(&self, store: Arc<dyn Store>) -> Result<Cell, CellError> {
         let ports = Ports {
             ecs: Arc::clone(&self.ecs) as _,
-            events: Some(Arc::clone(&self.events) as _),
+            events: self.config.poll.is_none().then(|| Arc::clone(&self.events) as _),
             requests: Some(Arc::clone(&self.requests) as _),
             requests_dlq: self.dlq.clone().map(|dlq| dlq as _),
             notifier: Arc::clone(&self.topic) as _,
