@@ -25,7 +25,10 @@ pub use ecs::EcsClient;
 pub use identity::{Identity, IdentityError};
 pub use profile::ConfigError;
 pub use provision::{EventsPath, ProvisionError};
-pub use setup::{Action, Ask, ClusterTasks, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step, Thing, template};
+pub use setup::{
+    Action, Ask, ClusterTasks, Leftover, Leftovers, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step, Thing,
+    template,
+};
 pub use sqs::SqsQueue;
 
 /// For a log that a person reads: what the SDK finds wrong with the configuration comes as a command's own error.
@@ -88,15 +91,6 @@ impl Clients {
         self.config.region().map(ToString::to_string)
     }
 
-    /// Whether the endpoint is on this machine: an emulator, where making queues and rules costs nobody anything.
-    pub fn is_local(&self) -> bool {
-        let from_env = || std::env::var("AWS_ENDPOINT_URL_ECS").or_else(|_| std::env::var("AWS_ENDPOINT_URL")).ok();
-        let url = self.config.endpoint_url().map(str::to_owned).or_else(from_env).unwrap_or_default();
-        let rest = url.split("://").nth(1).unwrap_or_default();
-        let host = rest.split(['/', ':']).next().unwrap_or_default();
-        host == "localhost" || host.starts_with("127.") || rest.starts_with("[::1]")
-    }
-
     /// The ECS port.
     pub fn ecs(&self) -> EcsClient {
         EcsClient::new(&self.config)
@@ -105,6 +99,12 @@ impl Clients {
     /// A queue, by its URL.
     pub fn queue(&self, url: impl Into<String>) -> SqsQueue {
         SqsQueue::new(&self.config, url.into())
+    }
+
+    /// The cell for whose events `setup` made a queue; none where nobody did, or the caller may not ask.
+    pub async fn queue_made_for(&self, url: &str) -> Option<String> {
+        let tags = aws_sdk_sqs::Client::new(&self.config).list_queue_tags().queue_url(url).send().await.ok()?;
+        tags.tags()?.get(setup::TAG).cloned()
     }
 
     /// The notifier: SNS topics and EventBridge buses.

@@ -1,10 +1,13 @@
-//! The path of the events to a cell: queue, rule, target. Made for a while by `taskwatch run` on a local endpoint.
+//! An event pipeline for a while: queue, rule and target, made for one process and removed at its end.
+//!
+//! What a killed process left of it is found by its name and its tag ([`super::Leftovers`]).
 
-use aws_sdk_eventbridge::types::Target as RuleTarget;
+use aws_sdk_eventbridge::types::{Tag, Target as RuleTarget};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
 
 use super::Clients;
+use super::setup::{TAG, TARGET};
 
 /// Why the path could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -36,40 +39,54 @@ impl EventsPath {
         json!({"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"], "detail": detail}).to_string()
     }
 
-    /// Makes queue, rule, policy and target for a cell; making them again changes nothing.
+    /// Makes queue, rule, policy and target for a cell; making them again changes nothing. Where a call is refused, what was
+    /// made before it is removed.
     ///
     /// # Errors
     /// The first call that AWS refused.
     pub async fn make(clients: &Clients, cell: &str) -> Result<Self, ProvisionError> {
+        let mut path = Self { queue_url: String::new(), rule: format!("{cell}-events") };
+        match path.build(clients, cell).await {
+            Ok(()) => Ok(path),
+            Err(error) => {
+                path.remove(clients).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn build(&mut self, clients: &Clients, cell: &str) -> Result<(), ProvisionError> {
         let sqs = aws_sdk_sqs::Client::new(&clients.config);
         let events = aws_sdk_eventbridge::Client::new(&clients.config);
-        let name = format!("{cell}-events");
-        let made = sqs.create_queue().queue_name(&name).send().await.map_err(failed("CreateQueue"))?;
-        let queue_url = made.queue_url().unwrap_or_default().to_owned();
+        let made = sqs.create_queue().queue_name(&self.rule).tags(TAG, cell).send().await;
+        self.queue_url = made.map_err(failed("CreateQueue"))?.queue_url().unwrap_or_default().to_owned();
         let wanted = QueueAttributeName::QueueArn;
-        let read = sqs.get_queue_attributes().queue_url(&queue_url).attribute_names(wanted.clone()).send().await;
+        let read = sqs.get_queue_attributes().queue_url(&self.queue_url).attribute_names(wanted.clone()).send().await;
         let read = read.map_err(failed("GetQueueAttributes"))?;
         let queue_arn = read.attributes().and_then(|a| a.get(&wanted)).cloned().unwrap_or_default();
-        let rule = events.put_rule().name(&name).event_pattern(Self::pattern(cell)).send().await;
+        let tag = Tag::builder().key(TAG).value(cell).build().map_err(failed("PutRule"))?;
+        let rule = events.put_rule().name(&self.rule).event_pattern(Self::pattern(cell)).tags(tag).send().await;
         let rule_arn = rule.map_err(failed("PutRule"))?.rule_arn().unwrap_or_default().to_owned();
         let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
             "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue_arn,
             "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}}}]});
-        let allow = sqs.set_queue_attributes().queue_url(&queue_url);
+        let allow = sqs.set_queue_attributes().queue_url(&self.queue_url);
         let allow = allow.attributes(QueueAttributeName::Policy, policy.to_string()).send().await;
         allow.map_err(failed("SetQueueAttributes"))?;
-        let target = RuleTarget::builder().id("taskwatch").arn(&queue_arn).build().map_err(failed("PutTargets"))?;
-        events.put_targets().rule(&name).targets(target).send().await.map_err(failed("PutTargets"))?;
-        Ok(Self { queue_url, rule: name })
+        let target = RuleTarget::builder().id(TARGET).arn(&queue_arn).build().map_err(failed("PutTargets"))?;
+        events.put_targets().rule(&self.rule).targets(target).send().await.map_err(failed("PutTargets"))?;
+        Ok(())
     }
 
     /// Takes it all away again; what is gone already is no error.
     pub async fn remove(&self, clients: &Clients) {
         let events = aws_sdk_eventbridge::Client::new(&clients.config);
         let sqs = aws_sdk_sqs::Client::new(&clients.config);
-        let _ = events.remove_targets().rule(&self.rule).ids("taskwatch").send().await;
+        let _ = events.remove_targets().rule(&self.rule).ids(TARGET).send().await;
         let _ = events.delete_rule().name(&self.rule).send().await;
-        let _ = sqs.delete_queue().queue_url(&self.queue_url).send().await;
+        if !self.queue_url.is_empty() {
+            let _ = sqs.delete_queue().queue_url(&self.queue_url).send().await;
+        }
     }
 }
 

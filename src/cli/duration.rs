@@ -23,3 +23,13 @@ pub(super) fn seconds(seconds: f64) -> String {
         _ => format!("{}d{:02}h", whole / 86400, whole % 86400 / 3600),
     }
 }
+
+/// A duration in one unit.
+pub(super) fn whole(duration: Duration) -> String {
+    match duration.as_secs() {
+        s @ 0..60 => format!("{s}s"),
+        s @ 60..3600 => format!("{}m", s / 60),
+        s @ 3600..86400 => format!("{}h", s / 3600),
+        s => format!("{}d", s / 86400),
+    }
+}

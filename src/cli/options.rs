@@ -37,7 +37,7 @@ pub(super) struct Global {
 #[derive(Debug, Default, Args)]
 pub(super) struct RemoteArgs {
     /// Hand the request to the serving cell at this URL and follow it there
-    #[arg(long, value_name = "URL", conflicts_with = "events_queue")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["events_queue", "events"])]
     pub(super) server: Option<String>,
     /// Only hand it over: the run goes on at the cell, and this command ends
     #[arg(long, requires = "server")]

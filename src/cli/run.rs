@@ -13,11 +13,11 @@ use super::error::CliError;
 use super::options::{Format, Global};
 use super::progress::Progress;
 use super::run_args::RunArgs;
+use super::run_events::News;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::{aws, exit, output, remote, request};
-use crate::aws::{Clients, EventsPath};
-use crate::cell::{Cell, Clock, Ids, Ports};
+use crate::cell::{Cell, CellConfig, Clock, Ids, POLL, Ports};
 use crate::core::ids::Token;
 use crate::core::notification;
 use crate::core::request::RunRequest;
@@ -25,8 +25,6 @@ use crate::core::run::{Run, Stage};
 use crate::core::run_task::RunTask;
 use crate::store::MemoryStore;
 
-/// How often tasks are described where there is no events queue.
-const POLL: Duration = Duration::from_secs(3);
 /// How long stopped tasks and notifications are waited for at the end.
 const ENDING: Duration = Duration::from_secs(120);
 /// How long an interrupted run waits for RunTask calls without an answer: until there is one, nothing can be stopped.
@@ -44,15 +42,15 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
     let mut signals = Signals::listen()?;
     let clients = aws::clients(global).await?;
     let name = format!("run-{}", Uuid::new_v4().simple());
-    let path = events_path(&arguments, &clients, &name).await;
+    let news = News::of(&arguments, settings, &clients, &name).await?;
     let mut config = settings.cell_config(&name);
     config.region = aws::region(&clients);
     // Whoever waits for these runs wants them to end, and nobody would mend anything meanwhile.
     config.breaker.failures = 0;
-    config.poll = path.queue_url(&arguments).is_none().then_some(POLL);
+    config.poll = news.queue_url().is_none().then_some(POLL);
     let ports = Ports {
         ecs: Arc::new(clients.ecs()),
-        events: path.queue_url(&arguments).map(|url| Arc::new(clients.queue(url)) as _),
+        events: news.queue_url().map(|url| Arc::new(clients.queue(url)) as _),
         requests: None,
         requests_dlq: None,
         notifier: Arc::new(clients.publisher()),
@@ -60,12 +58,9 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
         clock: Clock::system(),
         ids: Ids::default(),
     };
-    let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
-    let outcome = follow(&cell, request, &arguments, &mut signals).await;
-    let unanswered = unanswered(&cell);
-    cell.drain(if unanswered.is_empty() { ENDING } else { Duration::ZERO }).await;
-    path.remove(&clients).await;
-    let (runs, code) = outcome?;
+    let outcome = launch(config, ports, request, &arguments, &mut signals).await;
+    news.remove(&clients).await;
+    let Launched { runs, code, unanswered } = outcome?;
     for token in unanswered {
         output::problem(&format!(
             "RunTask was never answered; if it launched a task: aws ecs list-tasks --started-by {name}/{token}"
@@ -75,42 +70,29 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
     Ok(code)
 }
 
-/// Where the events of this run come from.
-enum Path {
-    Made(EventsPath),
-    Given,
-    None,
+/// What became of the request.
+struct Launched {
+    runs: Vec<Run>,
+    code: u8,
+    /// Tokens of calls that nobody has answered.
+    unanswered: BTreeSet<Token>,
 }
 
-impl Path {
-    fn queue_url(&self, arguments: &RunArgs) -> Option<String> {
-        match self {
-            Self::Made(path) => Some(path.queue_url.clone()),
-            Self::Given => arguments.events_queue.clone(),
-            Self::None => None,
-        }
-    }
-
-    async fn remove(&self, clients: &Clients) {
-        if let Self::Made(path) = self {
-            path.remove(clients).await;
-        }
-    }
-}
-
-/// An events queue: the one given, or on a local endpoint one made for this run; else none.
-async fn events_path(arguments: &RunArgs, clients: &Clients, cell: &str) -> Path {
-    if arguments.events_queue.is_some() {
-        return Path::Given;
-    }
-    if clients.is_local() {
-        match EventsPath::make(clients, cell).await {
-            Ok(path) => return Path::Made(path),
-            Err(error) => output::problem(&format!("{error}")),
-        }
-    }
-    output::problem("no --events-queue: following the tasks by DescribeTasks, 100 a call");
-    Path::None
+/// Begins a cell, has it do the request, and ends it.
+async fn launch(
+    config: CellConfig,
+    ports: Ports,
+    request: RunRequest,
+    arguments: &RunArgs,
+    signals: &mut Signals,
+) -> Result<Launched, CliError> {
+    let is_described = ports.events.is_none();
+    let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
+    let outcome = follow(&cell, request, arguments, is_described, signals).await;
+    let unanswered = unanswered(&cell);
+    cell.drain(if unanswered.is_empty() { ENDING } else { Duration::ZERO }).await;
+    let (runs, code) = outcome?;
+    Ok(Launched { runs, code, unanswered })
 }
 
 /// Submits the request and waits for its runs; a signal stops them first.
@@ -118,6 +100,7 @@ async fn follow(
     cell: &Cell,
     request: RunRequest,
     arguments: &RunArgs,
+    is_described: bool,
     signals: &mut Signals,
 ) -> Result<(Vec<Run>, u8), CliError> {
     let mut changes = cell.subscribe();
@@ -137,6 +120,10 @@ async fn follow(
             why = &mut unreachable => {
                 progress.finish();
                 return Err(CliError::other(format!("ecs:RunTask: {why}")));
+            }
+            why = cell.describe_refusal(), if is_described && !arguments.no_wait => {
+                progress.finish();
+                return Err(cannot_follow(cell, &ids, &why));
             }
             code = signals.next() => {
                 if interrupt.is_some() {
@@ -160,6 +147,18 @@ async fn follow(
         None => exit::code(runs.iter().filter(|run| !arguments.no_wait || run.status.is_final())),
     };
     Ok((runs, code))
+}
+
+/// ECS does not say what becomes of the tasks, and nothing else does.
+fn cannot_follow(cell: &Cell, ids: &[Uuid], why: &str) -> CliError {
+    let task = |id: &Uuid| cell.run(*id)?.attempt()?.task_arn.as_ref().map(ToString::to_string);
+    let tasks: Vec<String> = ids.iter().filter_map(task).collect();
+    let more = if tasks.len() > 1 { format!(" and {} more", tasks.len() - 1) } else { String::new() };
+    let first = tasks.first().map_or("none was launched yet", String::as_str);
+    CliError::other(format!(
+        "DescribeTasks is refused, so that the tasks cannot be followed: {why}; allow ecs:DescribeTasks (docs/iam.md), or do \
+         not wait (--no-wait). What was launched goes on: {first}{more}"
+    ))
 }
 
 /// A signal asked the command to end.

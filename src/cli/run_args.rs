@@ -6,11 +6,14 @@ use super::options::RemoteArgs;
 
 pub(super) const RUN_EXAMPLES: &str = "\
 Examples:
-  taskwatch run --cluster batch --task-definition etl:7 --launch-type FARGATE --subnets subnet-0a --until stopped
+  taskwatch run --cluster batch --task-definition etl:7 --launch-type FARGATE --subnets subnet-0a
   taskwatch run --cli-input-json file://task.json --retries 3 --timeout 1h
   taskwatch run state-machine.json
   taskwatch run --task-definition etl --count 20 --env DAY=2026-11-22 --dry-run
   taskwatch run --cluster batch --task-definition etl -- sh -c 'exit 3'
+
+It waits for the task's end unless --until or the request says otherwise, and follows it by DescribeTasks calls that all its tasks
+share: nothing is made in the account. Without --retry and --retries a program that ended by itself is not run again.
 
 Exit codes:
   0         it reached its goal
@@ -108,13 +111,13 @@ pub(super) struct RunArgs {
     /// Idempotency key
     #[arg(long)]
     pub(super) name: Option<String>,
-    /// running, stopped or healthy
+    /// What is waited for: running, stopped or healthy [default: stopped]
     #[arg(long)]
     pub(super) until: Option<String>,
     /// Amazon States Language Retry array: JSON, or a file
     #[arg(long, value_name = "JSON|FILE", conflicts_with = "retries")]
     pub(super) retry: Option<String>,
-    /// Retry any failure N times, after 10, 20, 40 … s
+    /// Retry N times, after 10, 20, 40 … s, also a program that failed; permanent errors (a missing image, say) never
     #[arg(long, value_name = "N")]
     pub(super) retries: Option<u32>,
     /// The whole run may take so long: 90s, 1h
@@ -126,9 +129,13 @@ pub(super) struct RunArgs {
     /// The containers whose exit codes decide
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     pub(super) decided_by: Vec<String>,
-    /// URL of an events queue of its own (never one that a serving cell reads)
+    /// Follow by events from this queue: one of its own, whose rule lets in startedBy with the prefix run- (never one that a
+    /// serving cell reads) [default: by shared DescribeTasks calls, which need no queue]
     #[arg(long, value_name = "URL")]
     pub(super) events_queue: Option<String>,
+    /// Follow by events: make a queue and a rule for this run, and remove them at its end
+    #[arg(long, conflicts_with_all = ["events_queue", "no_wait"])]
+    pub(super) events: bool,
     #[command(flatten)]
     pub(super) server: RemoteArgs,
     /// Launch and leave: do not wait for the goal

@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use super::aws::{caller, region};
 use super::error::CliError;
 use super::options::{Format, Global};
-use super::output;
 use super::settings::Settings;
-use crate::aws::{Action, Ask, Setup, SetupError, Step, template};
+use super::{output, stale};
+use crate::aws::{Action, Ask, Leftovers, Setup, SetupError, Step, template};
 
 /// Which path.
 #[derive(Debug, Default, Args)]
@@ -75,6 +75,7 @@ pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Sett
     if global.output != Some(Format::Json) {
         output::problem(&format!("cell {} in account {}, {}", ask.cell, identity.account, region(&clients)));
     }
+    let leftovers = Leftovers::find(&clients).await;
     let steps = plan.steps.clone();
     let environment = if arguments.dry_run { plan.environment() } else { plan.apply().await.map_err(said)? };
     let environment: Vec<(String, String)> =
@@ -82,7 +83,10 @@ pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Sett
     match (global.output.unwrap_or(Format::Text), arguments.dry_run) {
         (Format::Json, dry) => {
             let map: Map<String, Value> = environment.into_iter().map(|(name, value)| (name, value.into())).collect();
-            output::json(&json!({"account": identity.account, "dryRun": dry, "steps": steps, "environment": map}));
+            let leftovers = leftovers.as_ref().map(|found| &found.all).ok();
+            output::json(&json!({"account": identity.account, "dryRun": dry, "steps": steps, "environment": map,
+                "leftovers": leftovers}));
+            return Ok(0);
         }
         (Format::Table, dry) => {
             table(&steps, dry);
@@ -94,6 +98,7 @@ pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Sett
             exports(&environment);
         }
     }
+    stale::told(&leftovers).iter().for_each(|line| output::problem(line));
     Ok(0)
 }
 

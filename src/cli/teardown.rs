@@ -9,9 +9,9 @@ use super::aws::{caller, region};
 use super::client::Server;
 use super::error::CliError;
 use super::options::{Format, Global, ServerArgs};
-use super::output;
 use super::settings::Settings;
 use super::setup::{PathArgs, said};
+use super::{output, stale};
 use crate::aws::{Removal, Thing};
 use crate::core::run::Status;
 
@@ -20,12 +20,19 @@ use crate::core::run::Status;
 pub(super) struct TeardownArgs {
     #[command(flatten)]
     path: PathArgs,
+    /// Instead of a cell's: what `taskwatch run --events` (and `run` of older releases) left in the account when it was killed.
+    /// What is in use stays
+    #[arg(long, conflicts_with_all = ["cell", "cluster", "requests_queue", "topic", "event_bus", "discard_requests", "force"])]
+    stale: bool,
+    /// With --stale: younger queues stay
+    #[arg(long, value_name = "DURATION", default_value = "1h", requires = "stale")]
+    pub(super) older_than: String,
     /// Remove it; without this it is only shown
     #[arg(long)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Show what would be removed, and remove nothing; exit code 0 either way
     #[arg(long, conflicts_with = "yes")]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Remove queues in which run requests wait too: they are lost
     #[arg(long, requires = "yes")]
     discard_requests: bool,
@@ -40,6 +47,7 @@ pub(super) const TEARDOWN_EXAMPLES: &str = "\
 Examples:
   taskwatch teardown --cell blue
   taskwatch teardown --cell blue --yes
+  taskwatch teardown --stale
 
 Only what setup made for this cell (by its tag) is removed, and of that no topic with subscriptions and no rule with targets of others. \
 A requests queue that cells share goes with the cell that it was made for.
@@ -52,6 +60,9 @@ Exit codes:
   1  anything else";
 
 pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    if arguments.stale {
+        return stale::teardown(&arguments, global).await;
+    }
     let ask = arguments.path.ask(settings)?;
     let (clients, identity) = caller(global).await?;
     let removal = Removal::plan(&clients, &identity, &ask).await.map_err(said)?;

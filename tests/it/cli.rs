@@ -37,8 +37,14 @@ pub(crate) struct Local(#[expect(dead_code, reason = "it ends with this")] Kille
 
 impl Local {
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with further options.
+    pub(crate) fn with(options: &[&str]) -> Self {
         let child = taskwatch()
             .args(["local", "--listen", "127.0.0.1:0", "--time-scale", "40", "--cluster", "batch"])
+            .args(options)
             .stderr(Stdio::piped())
             .spawn()
             .expect("taskwatch local");
@@ -193,24 +199,6 @@ fn a_dry_run_shows_the_state_machine_as_a_request() {
 }
 
 #[test]
-fn run_follows_a_task_to_its_end_and_exits_with_its_code() {
-    let local = Local::start();
-    for (command, code, status) in [("exit 0", 0, "SUCCEEDED"), ("exit 3", 3, "FAILED")] {
-        let output = taskwatch()
-            .env("AWS_ENDPOINT_URL", &local.1)
-            .args(["run", "--cluster", "batch", "--task-definition", "etl", "--until", "stopped", "--retries", "0"])
-            .args(NETWORK)
-            .args(["--command", "sh", "-c", command])
-            .output()
-            .expect("run");
-        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
-        let result: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
-        assert_eq!((&result["status"], &result["exitCode"]), (&status.into(), &code.into()));
-        assert!(!stderr(&output).contains("DescribeTasks"), "events, not polling: {}", stderr(&output));
-    }
-}
-
-#[test]
 fn a_refused_launch_is_told_by_the_exit_code_also_where_nobody_waits() {
     let local = Local::start();
     for (cluster, code) in [("batch", 0), ("nowhere", 125)] {
@@ -222,30 +210,6 @@ fn a_refused_launch_is_told_by_the_exit_code_also_where_nobody_waits() {
             .expect("run");
         assert_eq!(output.status.code(), Some(code), "{cluster}: {}", stderr(&output));
     }
-}
-
-#[test]
-fn an_interrupt_stops_what_was_launched() {
-    let local = Local::start();
-    let mut run = taskwatch()
-        .env("AWS_ENDPOINT_URL", &local.1)
-        .args(["run", "--cluster", "batch", "--task-definition", "etl", "--until", "stopped"])
-        .args(NETWORK)
-        .args(["--command", "sleep", "100000"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("run");
-    let mut lines = BufReader::new(run.stderr.take().expect("stderr")).lines();
-    let running = lines.any(|line| line.is_ok_and(|line| line.starts_with("RUNNING")));
-    assert!(running, "the task was to run");
-    let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill");
-    assert!(killed.success());
-    for _ in lines.by_ref() {}
-    let output = run.wait_with_output().expect("its end");
-    assert_eq!(output.status.code(), Some(130));
-    let result: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
-    assert_eq!(result["status"], "ABORTED");
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod library;
 mod local_docs;
 mod model;
 mod placements;
+mod run;
 mod samples;
 mod seed;
 mod setup;

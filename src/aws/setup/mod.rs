@@ -4,6 +4,7 @@ mod apply;
 mod ask;
 pub(super) mod diff;
 pub(super) mod found;
+mod leftovers;
 pub(super) mod policy;
 mod tasks;
 mod teardown;
@@ -18,10 +19,12 @@ use super::identity::Identity;
 
 pub use ask::Ask;
 pub use diff::{Action, Step};
+pub use leftovers::{Leftover, Leftovers};
 pub use tasks::ClusterTasks;
 pub use teardown::{Removal, Thing};
 pub use template::template;
 pub use wanted::{PROBE_SOURCE, Place};
+pub(super) use wanted::{TAG, TARGET};
 
 use found::Found;
 use wanted::{Role, Wanted};

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::ask::Ask;
 
 /// The id of our target in the rule.
-pub(super) const TARGET: &str = "taskwatch";
+pub(in crate::aws) const TARGET: &str = "taskwatch";
 /// The statement that is ours in a queue's policy.
 pub(super) const SID: &str = "TaskwatchEvents";
 /// The tag that says which cell a thing was made for.
-pub(super) const TAG: &str = "taskwatch:cell";
+pub(in crate::aws) const TAG: &str = "taskwatch:cell";
 /// The source of `taskwatch doctor`'s probe. A cell counts what comes from it as foreign, whatever it says.
 pub const PROBE_SOURCE: &str = "taskwatch.doctor";
 /// SQS's longest retention, in seconds: an outage of the cell over a long weekend loses nothing.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-pub(super) use crate::cli::duration::seconds;
+pub(super) use crate::cli::duration::{seconds, whole};
 use crate::core::time::Timestamp;
 
 /// From one instant to a later one.
@@ -16,16 +16,6 @@ pub(super) fn between(from: Timestamp, to: Timestamp) -> String {
 /// How long ago, in one unit.
 pub(super) fn age(from: Timestamp, now: Timestamp) -> String {
     whole(now.since(from))
-}
-
-/// A duration in one unit.
-pub(super) fn whole(duration: Duration) -> String {
-    match duration.as_secs() {
-        s @ 0..60 => format!("{s}s"),
-        s @ 60..3600 => format!("{}m", s / 60),
-        s @ 3600..86400 => format!("{}h", s / 3600),
-        s => format!("{}d", s / 86400),
-    }
 }
 
 /// An instant to the second, in UTC.
