@@ -2,6 +2,7 @@
 
 mod destinations;
 mod doctor;
+mod dynamodb;
 mod ecs;
 mod errors;
 mod eventbridge;
@@ -21,6 +22,7 @@ use profile::Profile;
 
 pub use destinations::Publisher;
 pub use doctor::{Finding, Probe, ProbeError, Seen, Status, Subject, examine};
+pub use dynamodb::DynamoTable;
 pub use ecs::EcsClient;
 pub use identity::{Identity, IdentityError};
 pub use profile::ConfigError;

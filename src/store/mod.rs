@@ -5,9 +5,8 @@ mod codec;
 mod conformance;
 mod contents;
 mod counts;
-#[cfg(test)]
-#[expect(dead_code, unreachable_pub, reason = "only its tests use it until the store is there that is made of it")]
-mod dynamo;
+#[cfg_attr(not(test), expect(dead_code, reason = "only its tests use it until the store is there that is made of it"))]
+pub mod dynamo;
 mod error;
 mod file;
 mod memory;

@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["core"]),
     ("cell", &["core", "store"]),
     ("fleet", &[]),
-    ("aws", &["core", "cell"]),
+    ("aws", &["core", "store", "cell"]),
     ("library", &["core", "store", "cell", "aws"]),
     ("http", &["core", "store", "cell"]),
     ("cli", &["core", "store", "cell", "aws", "http", "local"]),

@@ -97,7 +97,7 @@ impl Fleet {
     }
 }
 
-async fn clients(emulator: &Emulator) -> Clients {
+pub(crate) async fn clients(emulator: &Emulator) -> Clients {
     let target = Target {
         region: Some("us-east-1".into()),
         endpoint_url: Some(emulator.endpoint()),

@@ -31,6 +31,7 @@ mod seed;
 mod setup;
 mod sim;
 mod support;
+mod table;
 #[cfg(feature = "otlp")]
 mod traces;
 mod trouble;

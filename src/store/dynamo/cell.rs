@@ -57,8 +57,6 @@ pub(super) struct Pointer {
 #[derive(Clone, Debug)]
 pub(super) struct Cell {
     pub(super) epoch: u64,
-    /// The owner since then, as it names itself.
-    pub(super) owner: Option<Arc<str>>,
     pub(super) pointer: Pointer,
     pub(super) layout: Layout,
 }
@@ -86,8 +84,7 @@ impl Cell {
         };
         let pointer = Pointer { slot, position: item.number("s")?, chunks: item.number("chunks")? };
         let layout = Layout { places: item.number("ring")?, partitions: item.number("partitions")? };
-        let owner = item.text("owner").ok().cloned();
-        Ok(Self { epoch: item.number("epoch")?, owner, pointer, layout })
+        Ok(Self { epoch: item.number("epoch")?, pointer, layout })
     }
 }
 

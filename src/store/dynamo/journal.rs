@@ -71,11 +71,6 @@ impl<S: State> Journal<S> {
         look(&self.open().replay.state)
     }
 
-    /// Notes in the state what the next group will carry to the log. It is lost if the process is.
-    pub(super) fn note<T>(&self, note: impl FnOnce(&mut S) -> T) -> T {
-        note(&mut self.open().replay.state)
-    }
-
     pub(super) const fn epoch(&self) -> u64 {
         self.author.epoch
     }

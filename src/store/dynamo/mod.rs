@@ -22,3 +22,8 @@ mod sim;
 mod snapshot;
 mod table;
 mod takeover;
+
+pub use table::{
+    Attributes, Batch, Condition, Conditional, ENDED, ENDED_ID, ENDED_ON, Item, Items, Key, Malformed, Name, Put,
+    Query, Table, TableError, Update, Value,
+};
