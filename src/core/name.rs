@@ -73,6 +73,7 @@ mod tests {
             ("n*y", "nightly/3", true),
             ("*/3", "nightly/3", true),
             ("*a*b*c", "xaxbxbxc", true),
+            ("*ab", "aab", true),
             ("*a*b*c", "xaxbxbx", false),
             ("*", "", true),
             ("?", "", false),

@@ -18,7 +18,7 @@ use crate::core::run::{Run, Status};
 use crate::store::{Key, Page, Query};
 
 /// Runs that a page looks at where no index has what it is to find.
-pub(super) const LOOKED_AT: usize = 2_000;
+pub(super) const LOOKED_AT: usize = 1_000;
 /// What a run's request says that listings look for.
 pub(super) const REQUEST: &str = "SELECT ended.request, ended.number, specs.task_definition, specs.cluster FROM ended
     JOIN specs ON specs.id = ended.spec WHERE ended.id = ?1";
