@@ -26,13 +26,20 @@ pub(super) fn why(error: &str, cause: Option<&str>, exit_code: Option<i64>) -> S
 }
 
 /// `exit 3 (etl)`. The cause names the container: `container "etl" exited with 3`.
-fn exit(cause: Option<&str>, exit_code: Option<i64>) -> Option<String> {
+pub(super) fn exit(cause: Option<&str>, exit_code: Option<i64>) -> Option<String> {
     let code = exit_code?;
-    let container = cause.and_then(|cause| {
-        let (before, _) = cause.split_once(&format!("\" exited with {code}"))?;
-        before.rsplit_once("container \"").map(|(_, name)| output::plain(name).into_owned())
-    });
+    let container = cause.and_then(|cause| container(cause, code)).map(output::plain);
     Some(container.map_or_else(|| format!("exit {code}"), |name| format!("exit {code} ({name})")))
+}
+
+/// The container that a cause says to have exited with this code.
+pub(super) fn container(cause: &str, code: i64) -> Option<&str> {
+    let exited = format!("\" exited with {code}");
+    cause.split("container \"").skip(1).find_map(|part| {
+        let (name, rest) = part.split_once(&exited)?;
+        let is_code = !rest.starts_with(|c: char| c.is_ascii_digit());
+        (is_code && !name.contains('"')).then_some(name)
+    })
 }
 
 fn cut(cause: &str) -> String {
@@ -71,6 +78,13 @@ mod tests {
             ),
             ("ECS.ClientException", Some("ClientException: no"), None, "ClientException: no", "ECS.ClientException"),
             ("Taskwatch.TaskLost", None, None, "Taskwatch.TaskLost: no cause given", "Taskwatch.TaskLost"),
+            (
+                exited,
+                Some("container \"a\" exited with 33; container \"b\" exited with 3"),
+                Some(3),
+                "exit 3 (b): EssentialContainerExited: container \"a\" exited with 33; container \"b\" exited with 3",
+                "exit 3 (b), EssentialContainerExited",
+            ),
             ("States.Timeout", Some("late"), Some(0), "States.Timeout: late", "exit 0, States.Timeout"),
         ] {
             assert_eq!(why(error, cause, exit_code), said);

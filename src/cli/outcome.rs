@@ -1,5 +1,7 @@
 //! How a run or an attempt ended, in few words: the exit code first, then ECS's name of the failure and its text, nothing twice.
 
+use super::failure;
+
 /// What ECS says beside every end of a container, also after a success.
 const NOTHING: &str = "Essential container in task exited";
 const ENDED: &str = "EssentialContainerExited";
@@ -20,16 +22,11 @@ impl Outcome {
         let Some(code) = exit_code.filter(|code| *code != 0) else {
             return Self { head: error.to_owned(), rest: without(cause, error).to_owned() };
         };
-        let exited = format!(" exited with {code}");
-        let container = cause.split("container \"").skip(1).find_map(|part| {
-            let (name, rest) = part.split_once('"')?;
-            let rest = rest.strip_prefix(&exited)?;
-            (!rest.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
-        });
-        let head = container.map_or_else(|| format!("exit {code}"), |name| format!("exit {code} ({name})"));
+        let head = failure::exit(Some(cause), Some(code)).unwrap_or_default();
+        let container = failure::container(cause, code);
         let cause = without(cause, NOTHING);
         let cause = match container {
-            Some(name) => cause.replacen(&format!("container \"{name}\"{exited}"), "", 1),
+            Some(name) => cause.replacen(&format!("container \"{name}\" exited with {code}"), "", 1),
             None => cause.to_owned(),
         };
         let cause = cause.trim_start_matches([' ', ':', ';']);
