@@ -59,7 +59,7 @@ function update(row, run, query, selected) {
 /** What happened to it, or what it waits for. The head of it is never cut off. */
 function tell(cell, run) {
   const failed = failure(run);
-  const waits = wait(run);
+  const waits = wait(run, true);
   const [head, rest] = failed ?? [waits, ""];
   setText(cell.firstChild, head ?? "");
   setAttribute(cell.firstChild, "class", failed ? "bad" : "wait");

@@ -122,7 +122,7 @@ export class RunView {
     setText(part.status.lastChild, run.final ? ` after ${took}` : ` ${took} since it was ${run.redrivenAt ? "redriven" : "submitted"}${run.stopReason === null ? "" : ", is being stopped"}`);
     part.stop.hidden = run.final || run.stopReason !== null;
     part.redrive.hidden = !FAILED.includes(run.status);
-    const waits = wait(run);
+    const waits = run.waitingFor ? wait(run) : null;
     part.waits.hidden = !waits;
     setText(part.waits, waits ?? "");
     this.#drawFacts();

@@ -1,9 +1,11 @@
 // What a run waits for.
 
 import { duration } from "./format.js";
-import { instant, now } from "./time.js";
+import { between, instant, now } from "./time.js";
 
 const INSTANT = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
+const SINCE = new RegExp(`since (${INSTANT.source})`, "g");
+const AT = new RegExp(`at (${INSTANT.source})`, "g");
 
 /** In how long something is due: `in 9 s`, or `now`. */
 export function due(at) {
@@ -14,11 +16,16 @@ export function due(at) {
 /** A text of the cell's with its instants as this page writes them, and how far ahead they are. */
 const readable = (text) => text.replace(INSTANT, (at) => (Date.parse(at) > now() ? `${instant(at)} (${due(at)})` : instant(at)));
 
-/** What a run waits for, as a text; null where it waits for nothing, or the cell has not said. */
-export function wait(run) {
+/** The same for a line that has little room: for how long, and in how long. */
+const brief = (text) => text.replace(SINCE, (_, at) => `for ${duration(Math.max(0, Math.round(between(at))))}`)
+  .replace(AT, (_, at) => due(at));
+
+/** What a run waits for; null where it waits for nothing, or the cell has not said. */
+export function wait(run, short = false) {
   if (run.final) return null;
   if (run.status === "PENDING_RETRY") return run.retryAt ? `next attempt ${due(run.retryAt)}` : "next attempt now";
-  return run.waitingFor ? readable(run.waitingFor.text) : null;
+  if (run.waitingFor) return (short ? brief : readable)(run.waitingFor.text);
+  return run.lastStatus && run.lastStatus !== run.status ? `task ${run.lastStatus}` : null;
 }
 
 /** Whether the cell could say what it waits for. */
