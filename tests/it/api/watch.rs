@@ -113,6 +113,40 @@ async fn watch_stops_redrives_and_pauses_but_asks_first() {
 }
 
 #[tokio::test]
+async fn watch_finds_sorts_and_marks_runs_and_stops_the_marked_ones_after_a_question_with_their_number() {
+    let served = serve(World::new(), None).await;
+    for name in ["etl-2", "report", "etl-10"] {
+        submit(&served, json!({"name": name})).await;
+    }
+    eventually("their tasks", || served.world.ecs.tasks().len() == 3).await;
+    let mut terminal = watch(&served, &[]);
+    let order = |screen: &str| -> Vec<String> {
+        let rows = screen.lines().filter(|line| line.starts_with("STARTING  "));
+        rows.filter_map(|line| line.split_whitespace().nth(1).map(|name| name.trim_matches('*').to_owned())).collect()
+    };
+    let screen = terminal.shows("STARTING      etl-2").await;
+    assert_eq!(order(&screen), ["etl-10", "report", "etl-2"], "newest first:\n{screen}");
+    terminal.press("N");
+    let screen = terminal.shows("by name").await;
+    assert_eq!(order(&screen), ["etl-2", "etl-10", "report"], "numbers by their value:\n{screen}");
+    // A part of a name is enough.
+    terminal.press("/tl-\r");
+    let screen = terminal.shows("name=*tl-*").await;
+    assert!(screen.contains("1/2") || terminal.shows("1/2").await.contains("etl-10"), "{screen}");
+    terminal.press(" j ");
+    let screen = terminal.shows("2 marked").await;
+    assert!(screen.contains("STARTING     *etl-2") && screen.contains("STARTING     *etl-10"), "{screen}");
+    terminal.press("s");
+    terminal.shows("Stop 2 runs?").await;
+    assert!(served.world.journal.of("StopTask").is_empty(), "it asks first");
+    terminal.press("y");
+    terminal.shows("stop requested: 2 runs").await;
+    eventually("StopTask", || served.world.journal.of("StopTask").len() == 2).await;
+    terminal.press("q");
+    assert_eq!(terminal.end().await.report, "0 restored");
+}
+
+#[tokio::test]
 async fn without_a_terminal_watch_says_what_to_do_and_once_is_for_scripts() {
     let served = serve(World::new(), None).await;
     fail(&served, "nightly").await;
