@@ -5,7 +5,7 @@ import { duration, whole } from "./format.js";
 
 const PHASES = [
   ["queue", "Queue", "until RunTask is called"],
-  ["provisioning", "Provisioning", "until the image pull"],
+  ["provisioning", "Provisioning", "until the pull"],
   ["pull", "Pull", "of the images"],
   ["start", "Start", "until RUNNING"],
   ["total", "Total", ""],

@@ -27,7 +27,7 @@ const TILES = [
     runs: "#/?status=STARTING,RUNNING",
   },
   {
-    title: "Waiting for a launch",
+    title: "Waiting",
     what: "Runs that wait for a launch slot",
     runs: "#/?status=QUEUED",
     value: (s) => brief(s.waiting),
