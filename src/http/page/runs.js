@@ -7,13 +7,24 @@ import { query } from "./filter.js";
 export const LARGEST = 1000;
 /** Runs that are selected or counted at once. */
 const MOST = 10_000;
+/** Answers that fill one page at most. */
+const MOST_ASKED = 100;
 
-/** Some runs that match, newest first; `token` is where an earlier answer ended. */
-export function page(filter, limit, token, signal) {
-  const params = query(filter);
-  params.set("limit", limit);
-  if (token) params.set("nextToken", token);
-  return get(`/v1/runs?${params}`, signal);
+/** Some runs that match, newest first; `token` is where an earlier answer ended. Of runs that are rare an answer may have few or
+    none, and not be the last: it is filled up, as long as somebody may be expected to wait. */
+export async function page(filter, limit, token, signal) {
+  const runs = [];
+  let next = token;
+  for (let asked = 0; asked < MOST_ASKED; asked += 1) {
+    const params = query(filter);
+    params.set("limit", limit - runs.length);
+    if (next) params.set("nextToken", next);
+    const answer = await get(`/v1/runs?${params}`, signal);
+    runs.push(...answer.runs);
+    next = answer.nextToken;
+    if (next === null || runs.length >= limit) break;
+  }
+  return { runs, nextToken: next };
 }
 
 /** All runs that match, and whether these are all: there may be too many. */
