@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 
 use super::{Clients, errors};
 use crate::store::dynamo::{
-    Batch, Conditional, ENDED, ENDED_ID, ENDED_ON, Item, Items, Key, Put, Query, Table, TableError, Update,
+    Batch, Conditional, ENDED, ENDED_ID, ENDED_ON, Item, Items, Key, Put, Query, Table, TableError, Update, Value,
 };
 use expression::Expression;
 use values::{Attributes, item, key_of, value};
@@ -113,7 +113,7 @@ impl DynamoTable {
         let sent = match query {
             Query::Items { pk, from, to } => sent
                 .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-                .expression_attribute_values(":pk", value(crate::store::dynamo::Value::S(pk)))
+                .expression_attribute_values(":pk", value(Value::S(pk)))
                 .expression_attribute_values(":from", values::number(from))
                 .expression_attribute_values(":to", values::number(to))
                 .consistent_read(true),
@@ -123,14 +123,14 @@ impl DynamoTable {
                     .index_name(ENDED)
                     .key_condition_expression(format!("#on = :on{id_below}"))
                     .expression_attribute_names("#on", ENDED_ON)
-                    .expression_attribute_values(":on", value(crate::store::dynamo::Value::S(on)))
+                    .expression_attribute_values(":on", value(Value::S(on)))
                     .scan_index_forward(false)
                     .limit(i32::try_from(limit).unwrap_or(i32::MAX));
                 match below {
                     None => sent,
                     Some(below) => sent
                         .expression_attribute_names("#id", ENDED_ID)
-                        .expression_attribute_values(":id", value(crate::store::dynamo::Value::S(below))),
+                        .expression_attribute_values(":id", value(Value::S(below))),
                 }
             }
         };
