@@ -88,7 +88,8 @@ async fn answer(response: reqwest::Response) -> (u16, Value) {
 #[tokio::test]
 async fn one_request_is_taken_once_and_shown_with_every_attempt() {
     let served = serve(World::new(), None).await;
-    let body = request(json!({"name": "nightly"})).to_string();
+    let again = json!([{"ErrorEquals": ["Taskwatch.Application"], "IntervalSeconds": 60}]);
+    let body = request(json!({"name": "nightly", "retry": again})).to_string();
     let (status, first) = served.post("/v1/runs", "application/json", body.clone()).await;
     assert_eq!((status, &first["runs"][0]["existing"]), (202, &json!(false)), "{first}");
     let (status, again) = served.post("/v1/runs", "application/json", body).await;
