@@ -27,7 +27,9 @@ pub(super) async fn clients_in(global: &Global, region: Option<&str>) -> Result<
 /// Clients, and who they call as.
 pub(super) async fn caller(global: &Global) -> Result<(Clients, Identity), CliError> {
     let clients = clients(global).await?;
-    let identity = clients.identity().await.map_err(|e| CliError::other(format!("sts:GetCallerIdentity: {e}")))?;
+    let identity = clients.identity().await;
+    let identity =
+        identity.map_err(|e| CliError::other(format!("sts:GetCallerIdentity in {}: {e}", region(&clients))))?;
     Ok((clients, identity))
 }
 

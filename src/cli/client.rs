@@ -41,7 +41,10 @@ pub(super) struct Server {
 impl Server {
     /// The cell at `--server`, `TASKWATCH_URL`, or the usual address.
     pub(super) fn at(url: Option<&str>, settings: &Settings) -> Result<Self, CliError> {
-        let url = url.unwrap_or(USUAL).trim_end_matches('/').to_owned();
+        // An empty variable counts as not set, an empty flag does not.
+        let is_unset =
+            |url: &str| url.is_empty() && std::env::var_os("TASKWATCH_URL").is_some_and(|set| set.is_empty());
+        let url = url.filter(|url| !is_unset(url)).unwrap_or(USUAL).trim_end_matches('/').to_owned();
         let parsed = reqwest::Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         if parsed.is_none() {
             return Err(wrong(&masked::url(&url)));

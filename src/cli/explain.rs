@@ -107,7 +107,9 @@ fn text(task: &Explanation) -> String {
     let class = task.class.map(|c| c.as_str()).unwrap_or_default();
     let transience = task.transience.map(|t| t.as_str()).unwrap_or_default();
     if let Some(error) = &task.error {
-        lines.push(format!("  error   {} ({class}, {transience})", output::plain(error)));
+        // The class of a program's own end is its transience too.
+        let kind = if class == transience { class.to_owned() } else { format!("{class}, {transience}") };
+        lines.push(format!("  error   {} ({kind})", output::plain(error)));
     }
     let rest = [("cause", &task.cause), ("do", &task.hint)];
     lines.extend(

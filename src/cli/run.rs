@@ -33,7 +33,17 @@ const ANSWERS: Duration = Duration::from_secs(10);
 pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let request = request::request(&arguments)?;
     if arguments.dry_run {
-        output::json(&if arguments.show_values { request.to_value() } else { masked(&request) });
+        let (complete, shown) = (request.to_value(), masked(&request));
+        if arguments.show_values {
+            output::json(&complete);
+            return Ok(0);
+        }
+        output::json(&shown);
+        if shown != complete {
+            output::problem(
+                "values of the environment are shown as ***, which no request may have: --show-values shows them",
+            );
+        }
         return Ok(0);
     }
     if arguments.server.server.is_some() {
@@ -86,9 +96,9 @@ async fn launch(
     arguments: &RunArgs,
     signals: &mut Signals,
 ) -> Result<Launched, CliError> {
-    let is_described = ports.events.is_none();
+    let (is_described, region) = (ports.events.is_none(), config.region.clone());
     let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
-    let outcome = follow(&cell, request, arguments, is_described, signals).await;
+    let outcome = follow(&cell, request, arguments, (is_described, &region), signals).await;
     let unanswered = unanswered(&cell);
     cell.drain(if unanswered.is_empty() { ENDING } else { Duration::ZERO }).await;
     let (runs, code) = outcome?;
@@ -100,7 +110,7 @@ async fn follow(
     cell: &Cell,
     request: RunRequest,
     arguments: &RunArgs,
-    is_described: bool,
+    (is_described, region): (bool, &str),
     signals: &mut Signals,
 ) -> Result<(Vec<Run>, u8), CliError> {
     let mut changes = cell.subscribe();
@@ -119,7 +129,7 @@ async fn follow(
             () = Interrupt::over(interrupt.as_ref(), cell) => break,
             why = &mut unreachable => {
                 progress.finish();
-                return Err(CliError::other(format!("ecs:RunTask: {why}")));
+                return Err(CliError::other(format!("ecs:RunTask in {region}: {why}")));
             }
             why = cell.describe_refusal(), if is_described && !arguments.no_wait => {
                 progress.finish();

@@ -97,8 +97,10 @@ impl ApiError {
     }
 
     pub(super) fn not_ready(reasons: &[String]) -> Self {
-        let message =
-            format!("{}. See its log, or wait if it has just begun", reasons.join("; ").trim_end_matches('.'));
+        let message = format!(
+            "{}. See its log, or wait if it has just begun",
+            reasons.iter().map(|reason| reason.trim_end_matches('.')).collect::<Vec<_>>().join("; ")
+        );
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "NotReady", message)
     }
 
