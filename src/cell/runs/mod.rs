@@ -27,9 +27,9 @@ use crate::core::time::Timestamp;
 use deadlines::Deadlines;
 use keys::IndexKeys;
 pub(super) use names::{Claim, Names};
-pub(super) use schedule::CheckSchedule;
+pub(super) use schedule::{CheckSchedule, Class};
 use specs::SharedSpecs;
-pub(super) use stale::{Class, live_task};
+pub(super) use stale::live_task;
 use stale::{ScheduledCheck, StaleTaskIndex};
 
 /// A run, its next deadline, and when its task is to be checked if no event of it comes.

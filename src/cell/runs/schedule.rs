@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::stale::Class;
 use crate::core::time::Timestamp;
 
 /// How often tasks that are to become HEALTHY are asked about: events do not carry health.
@@ -13,6 +12,15 @@ const ROUND: Duration = Duration::from_secs(2);
 const PART: u32 = 10;
 /// The longest interval of a poll, in intervals with which it begins.
 const MOST: u32 = 16;
+
+/// How long a task may be without an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cell) enum Class {
+    /// It runs and is to become HEALTHY.
+    Health = 0,
+    /// Events tell of it.
+    Usual = 1,
+}
 
 /// When tasks are described.
 #[derive(Clone, Copy, Debug)]

@@ -7,20 +7,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::schedule::CheckSchedule;
+use super::schedule::{CheckSchedule, Class};
 use crate::core::ids::TaskArn;
 use crate::core::request::Goal;
 use crate::core::run::{Run, Stage};
 use crate::core::time::Timestamp;
-
-/// How long a task may be without an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cell) enum Class {
-    /// It runs and is to become HEALTHY.
-    Health = 0,
-    /// Events tell of it.
-    Usual = 1,
-}
 
 /// When a task is to be checked.
 #[derive(Clone, Copy, Debug)]
