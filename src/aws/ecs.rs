@@ -183,6 +183,7 @@ fn task(task: &types::Task) -> Task<'static> {
         version: task.version(),
         last_status: text(task.last_status()).unwrap_or_default(),
         desired_status: text(task.desired_status()).unwrap_or_default(),
+        launch_type: text(task.launch_type().map(|l| l.as_str())),
         stop_code: text(task.stop_code().map(|c| c.as_str())),
         stopped_reason: text(task.stopped_reason()),
         health_status: text(task.health_status().map(|h| h.as_str())),

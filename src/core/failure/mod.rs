@@ -4,6 +4,7 @@ mod stopped;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub(super) use stopped::{has_another_cause, is_container_exit, stopped};
 
@@ -170,7 +171,7 @@ impl Failure {
 
 /// What a text means that neither the table nor its words explain.
 fn unexplained(class: Class, transience: Transience) -> Meaning {
-    Meaning { class, transience, hint: table::hint("unknown-stop") }
+    Meaning::new(class, transience, table::hint("unknown-stop"))
 }
 
 /// The failure for one entry of `failures[]` in a RunTask answer.
@@ -211,7 +212,7 @@ pub fn from_exception(name: &str, message: &str) -> Failure {
 pub fn start_timeout(seconds: u64) -> Failure {
     let hint = "see which status it was stuck in: PROVISIONING points to capacity or network, PENDING to the image pull; \
                 raise startTimeoutSeconds if the image is just large";
-    let meaning = Meaning { class: Class::Service, transience: Transience::Transient, hint };
+    let meaning = Meaning::new(Class::Service, Transience::Transient, hint);
     let cause = format!("the task did not reach RUNNING within {seconds} s and was stopped");
     Failure::new(&[START_TIMEOUT, "States.Timeout"], meaning, cause)
 }
@@ -219,7 +220,7 @@ pub fn start_timeout(seconds: u64) -> Failure {
 /// The run took longer than `seconds`.
 pub fn run_timeout(seconds: u64) -> Failure {
     let hint = "raise the timeout, or find out from the task's log what takes so long";
-    let meaning = Meaning { class: Class::Application, transience: Transience::Application, hint };
+    let meaning = Meaning::new(Class::Application, Transience::Application, hint);
     Failure::new(&[RUN_TIMEOUT, "States.Timeout"], meaning, format!("not done within {seconds} s"))
 }
 
@@ -231,7 +232,7 @@ pub fn attempt_timeout(seconds: u64, started: bool) -> Failure {
     }
     let hint = "the attempt's time was over before its containers started: see which status it was stuck in, or raise \
                 attemptTimeoutSeconds";
-    let meaning = Meaning { class: Class::Service, transience: Transience::Transient, hint };
+    let meaning = Meaning::new(Class::Service, Transience::Transient, hint);
     let cause = format!("the task did not reach RUNNING within the {seconds} s of its attempt and was stopped");
     Failure::new(&[RUN_TIMEOUT, "States.Timeout"], meaning, cause)
 }
@@ -242,7 +243,7 @@ pub fn task_lost(task_arn: &str, seen: bool) -> Failure {
     let hint = "ECS forgets a stopped task after about an hour, so nobody can tell how it ended: see its log before it is \
                 run again; if a cell reads its events from a queue, check that they reach it";
     let transience = if seen { Transience::Application } else { Transience::Transient };
-    let meaning = Meaning { class: Class::Service, transience, hint };
+    let meaning = Meaning::new(Class::Service, transience, hint);
     let cause = format!("ECS does not know {task_arn} any more, and nothing told how it ended");
     Failure::new(&[TASK_LOST], meaning, cause)
 }
@@ -250,14 +251,14 @@ pub fn task_lost(task_arn: &str, seen: bool) -> Failure {
 /// The run was asked to stop, with the asker's reason.
 pub fn stop_asked(reason: &str) -> Failure {
     let hint = "somebody asked for it; submit it again if that was not meant";
-    let meaning = Meaning { class: Class::Stopped, transience: Transience::Permanent, hint };
+    let meaning = Meaning::new(Class::Stopped, Transience::Permanent, hint);
     Failure::new(&["Taskwatch.Stopped"], meaning, format!("stopped on request: {reason}"))
 }
 
 /// The store cannot hold the run, with what the store said.
 pub fn too_large(why: &str) -> Failure {
     let hint = "make the request smaller: its environment, overrides and messages are kept with the run";
-    let meaning = Meaning { class: Class::Configuration, transience: Transience::Permanent, hint };
+    let meaning = Meaning::new(Class::Configuration, Transience::Permanent, hint);
     Failure::new(&["Taskwatch.TooLarge"], meaning, why.chars().take(300).collect::<String>())
 }
 
@@ -265,7 +266,7 @@ pub fn too_large(why: &str) -> Failure {
 pub(in crate::core) fn no_such_container<'n>(name: &str, containers: impl Iterator<Item = &'n str>) -> Failure {
     let hint =
         "correct decidedBy: it names containers of the task definition; leave it out, and the essential ones decide";
-    let meaning = Meaning { class: Class::Configuration, transience: Transience::Permanent, hint };
+    let meaning = Meaning::new(Class::Configuration, Transience::Permanent, hint);
     let known: Vec<&str> = containers.collect();
     Failure::new(
         &[],

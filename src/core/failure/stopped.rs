@@ -1,7 +1,8 @@
 //! Why a task that has ended was no success. The stop code says which text to believe; the table says what it means.
 
 use super::table::{self, Meaning};
-use super::{Class, Failure, Transience, unexplained};
+use super::text;
+use super::{Class, Failure, Transience};
 use crate::core::task::{Container, Task};
 
 /// The failure of an ended task; `culprit` is the container whose end decided, if one did.
@@ -13,7 +14,8 @@ pub(in crate::core) fn stopped(task: &Task<'_>, culprit: Option<&Container<'_>>)
         .or_else(|| by_code_alone(culprit))
         .or_else(|| by_name(code))
         .unwrap_or_else(|| (silent(task), ""));
-    let prefix = table::prefix(text).unwrap_or_default();
+    let meaning = if task.is_on_fargate() { meaning.on_fargate() } else { meaning };
+    let prefix = text::prefix(text).unwrap_or_default();
     Failure::new(&[prefix, placement_name(text), code], meaning, cause(task, culprit))
 }
 
@@ -37,22 +39,19 @@ fn by_stop_code<'t>(task: &'t Task<'_>, code: &str) -> Option<(Meaning, &'t str)
     let reason = task.stopped_reason.as_deref().unwrap_or_default();
     // Most tasks end by themselves: the table is asked only where its answer counts.
     let known = || table::known(reason);
-    let or = |class, transience, hint| known().unwrap_or(Meaning { class, transience, hint: table::hint(hint) });
+    let or = |class, transience, hint| known().unwrap_or(Meaning::new(class, transience, table::hint(hint)));
     let meaning = match code {
         // Any text is possible here: it is the StopTask caller's.
-        "UserInitiated" => {
-            Meaning { class: Class::Stopped, transience: Transience::Permanent, hint: table::hint("user") }
-        }
+        "UserInitiated" => Meaning::new(Class::Stopped, Transience::Permanent, table::hint("user")),
         "ServiceSchedulerInitiated" => {
             // The scheduler stops what is unhealthy, and what AWS must move, as well as what is one too many.
             let ill = || table::words(reason).filter(|m| matches!(m.class, Class::Application | Class::Host));
-            let stopped =
-                || Meaning { class: Class::Stopped, transience: Transience::Permanent, hint: table::hint("service") };
+            let stopped = || Meaning::new(Class::Stopped, Transience::Permanent, table::hint("service"));
             known().or_else(ill).unwrap_or_else(stopped)
         }
         "SpotInterruption" => {
             let transience = known().filter(|k| k.class == Class::Spot).map_or(Transience::Elsewhere, |k| k.transience);
-            Meaning { class: Class::Spot, transience, hint: table::hint("spot") }
+            Meaning::new(Class::Spot, transience, table::hint("spot"))
         }
         "TerminationNotice" => or(Class::Host, Transience::Transient, "maintenance"),
         "InfrastructureHealth" => or(Class::Host, Transience::Transient, "maintenance"),
@@ -77,7 +76,7 @@ fn by_exit<'t>(task: &'t Task<'_>, culprit: Option<&'t Container<'_>>) -> Option
 /// A container's exit code, where no text says more.
 fn by_code_alone<'t>(culprit: Option<&'t Container<'_>>) -> Option<(Meaning, &'t str)> {
     let code = culprit?.exit_code.filter(|code| *code != 0)?;
-    let meaning = Meaning { class: Class::Application, transience: Transience::Application, hint: exit_hint(code) };
+    let meaning = Meaning::new(Class::Application, Transience::Application, exit_hint(code));
     Some((meaning, ""))
 }
 
@@ -91,31 +90,31 @@ fn by_name(code: &str) -> Option<(Meaning, &str)> {
 /// The first text that the table knows, else the first whose words say something.
 fn by_text<'t>(task: &'t Task<'_>, culprit: Option<&'t Container<'_>>) -> Option<(Meaning, &'t str)> {
     let containers = culprit.into_iter().chain(&task.containers).filter_map(|c| c.reason.as_deref());
-    let telling = |text: &&str| !is_container_exit(table::message(text)) && !says_nothing(text);
+    let telling = |text: &&str| !is_container_exit(text::message(text)) && !says_nothing(text);
     let texts = task.stopped_reason.as_deref().into_iter().chain(containers).chain(task.attachment_reason.as_deref());
     let texts: Vec<&str> = texts.filter(telling).collect();
     let look = |f: fn(&str) -> Option<Meaning>| texts.iter().find_map(|text| f(text).map(|m| (m, *text)));
     // A prefix is ECS's own name of the failure, also where nothing else is known of it.
-    let prefixed = || texts.iter().find(|t| table::prefix(t).is_some()).map(|t| (silent(task), *t));
+    let prefixed = || texts.iter().find(|t| text::prefix(t).is_some()).map(|t| (silent(task), *t));
     look(table::known).or_else(|| look(table::meaning)).or_else(prefixed)
 }
 
 fn silent(task: &Task<'_>) -> Meaning {
     let disconnected = task.connectivity.as_deref() == Some("DISCONNECTED");
     if disconnected {
-        return Meaning { class: Class::Host, transience: Transience::Elsewhere, hint: table::hint("agent") };
+        return Meaning::new(Class::Host, Transience::Elsewhere, table::hint("agent"));
     }
     if task.stop_code.as_deref() == Some("EssentialContainerExited") {
         let hint = "ECS gives no exit code: the host or its agent was lost, or the container never ran; see its log";
-        return Meaning { class: Class::Host, transience: Transience::Transient, hint };
+        return Meaning::new(Class::Host, Transience::Transient, hint);
     }
     let told = task.containers.iter().any(|c| c.reason.is_some());
     let hint = match task.stopped_reason.as_deref() {
         None if !told => table::hint("nothing"),
         Some(reason) if !told && says_nothing(reason) => table::hint("start"),
-        _ => return unexplained(Class::Service, Transience::Transient),
+        _ => table::hint("unknown-stop"),
     };
-    Meaning { hint, ..unexplained(Class::Service, Transience::Transient) }
+    Meaning::new(Class::Service, Transience::Transient, hint)
 }
 
 /// `Essential container in task exited` is the reason of success as well as of failure.
@@ -136,7 +135,7 @@ fn says_nothing(text: &str) -> bool {
 
 /// `RESOURCE:MEMORY` in `TaskFailedToStart: RESOURCE:MEMORY`: the reason that RunTask itself would have given.
 fn placement_name(text: &str) -> &str {
-    let reason = table::message(text);
+    let reason = text::message(text);
     let name = reason.split_whitespace().next().unwrap_or_default();
     let is_name = name == reason.trim() && !name.is_empty() && !name.chars().any(|c| c.is_ascii_lowercase());
     if is_name { name } else { "" }

@@ -3,6 +3,8 @@
 //! `rows` are messages that ECS, its agent and Fargate are known to give, first match wins. A text that none of them
 //! knows is read by its words: `subjects` say what it is about, `moods` what went wrong with it, and `noise` (names,
 //! addresses, phrases that stand before any message) is read over. `exceptions` are for the RunTask call itself.
+//! `fargate` says, by a hint's key, what differs on Fargate. Texts are cut off at any length, on their way or by ECS:
+//! `phrases` are the wordings whose first words are enough to know the rest.
 //! Sources: Amazon ECS developer guide ("Stopped tasks error messages", "API failure reasons", "Service event
 //! messages", "Status reasons for Amazon EBS volume attachment"), the ECS agent's source, and public issues.
 
@@ -13,6 +15,7 @@ use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use super::text::{complete, prefix};
 use super::{Class, Transience};
 
 /// What the table says about one text.
@@ -21,11 +24,29 @@ pub(super) struct Meaning {
     pub(super) class: Class,
     pub(super) transience: Transience,
     pub(super) hint: &'static str,
+    /// What differs where the task ran on Fargate.
+    fargate: Option<&'static OnFargate>,
+}
+
+impl Meaning {
+    /// What is the same wherever the task ran.
+    pub(super) const fn new(class: Class, transience: Transience, hint: &'static str) -> Self {
+        Self { class, transience, hint, fargate: None }
+    }
+
+    /// The same of a task on Fargate: there is no instance to mend, and no other host has more of anything.
+    pub(super) fn on_fargate(self) -> Self {
+        let Some(there) = self.fargate else { return self };
+        Self { transience: there.transience.unwrap_or(self.transience), hint: &there.hint, ..self }
+    }
 }
 
 #[derive(Deserialize)]
 struct File {
     hints: BTreeMap<String, String>,
+    /// By the key of the hint that holds elsewhere.
+    fargate: BTreeMap<String, OnFargate>,
+    phrases: Vec<String>,
     rows: Vec<Row>,
     noise: Vec<String>,
     moods: Vec<Mood>,
@@ -52,6 +73,13 @@ struct Row {
     /// It knows the prefix alone: the words, if they say anything, say all.
     #[serde(default)]
     open: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct OnFargate {
+    #[serde(default, deserialize_with = "maybe_named")]
+    transience: Option<Transience>,
+    hint: String,
 }
 
 #[derive(Deserialize)]
@@ -102,7 +130,7 @@ pub(super) fn meaning(text: &str) -> Option<Meaning> {
 /// What a row of the table says.
 pub(super) fn known(text: &str) -> Option<Meaning> {
     let table = TABLE.as_ref()?;
-    let text = message(text);
+    let text = &*complete(text, &table.file.phrases);
     let row = first(&table.rows, text.as_bytes()).and_then(|i| table.file.rows.get(i))?;
     let plain = table.read(row, None);
     if !row.fallback && !row.open {
@@ -117,16 +145,14 @@ pub(super) fn known(text: &str) -> Option<Meaning> {
         (Some(subject), mood) if row.open => Some(table.read(subject, mood)),
         // What Docker is asked for is what the task definition asks for.
         (None, Some(mood)) if row.open && mood.transience == Transience::Permanent => {
-            let (class, transience) = (Class::Configuration, mood.transience);
-            Some(Meaning { class, transience, hint: hint("config") })
+            Some(Meaning::new(Class::Configuration, mood.transience, hint("config")))
         }
         (subject, Some(mood)) if row.fallback => {
-            let hint = subject
-                .filter(|s| s.class == row.class)
-                .map_or_else(|| table.read(row, Some(mood)).hint, |s| table.read(s, Some(mood)).hint);
+            let same = subject.filter(|s| s.class == row.class && !row.hints.contains_key(&mood.name));
+            let told = table.read(same.unwrap_or(row), Some(mood));
             let keeps = (plain.transience, mood.transience) == (Transience::Elsewhere, Transience::Transient);
             let transience = if keeps { plain.transience } else { mood.transience };
-            Some(Meaning { transience, hint, ..plain })
+            Some(Meaning { class: row.class, transience, ..told })
         }
         _ => Some(plain),
     }
@@ -144,10 +170,17 @@ pub(super) fn hint(key: &str) -> &'static str {
     TABLE.as_ref().and_then(|t| t.file.hints.get(key)).map_or("", String::as_str)
 }
 
+/// The same of a task on Fargate.
+#[cfg(test)]
+pub(super) fn hint_on(key: &str, fargate: bool) -> &'static str {
+    let there = TABLE.as_ref().and_then(|t| t.file.fargate.get(key)).filter(|_| fargate);
+    there.map_or_else(|| hint(key), |there| &there.hint)
+}
+
 /// What the words of a text say: its message, or else the name before it (also a stop code: `SpotReclaimed`).
 pub(super) fn words(text: &str) -> Option<Meaning> {
     let table = TABLE.as_ref()?;
-    let (subject, mood) = table.said(message(text));
+    let (subject, mood) = table.said(&complete(text, &table.file.phrases));
     Some(table.read(subject?, mood))
 }
 
@@ -170,6 +203,7 @@ impl Table {
             class: row.class,
             transience: transience.unwrap_or(Transience::Transient),
             hint: self.file.hints.get(hint_key).map_or("", String::as_str),
+            fargate: self.file.fargate.get(hint_key),
         }
     }
 }
@@ -186,53 +220,13 @@ fn apart(name: &str) -> String {
     words
 }
 
-/// ECS writes ASCII: case and word boundaries by bytes are enough, and cost half of Unicode's.
+/// ECS writes ASCII: case and word boundaries by bytes are enough, and cost half of Unicode's. People and tools change the case.
 fn compiled<'p>(patterns: impl Iterator<Item = &'p String>) -> Option<RegexSet> {
-    RegexSetBuilder::new(patterns).unicode(false).build().ok()
+    RegexSetBuilder::new(patterns).unicode(false).case_insensitive(true).build().ok()
 }
 
 fn first(set: &RegexSet, text: &[u8]) -> Option<usize> {
     set.matches(text).iter().next()
-}
-
-/// What consoles, services and people put before ECS's own message.
-const BEFORE: [&str; 6] = [
-    "TaskFailedToStart",
-    "Task failed to start",
-    "Essential container in task exited",
-    "STOPPED",
-    "Stopped reason",
-    "Status reason",
-];
-
-/// The message without what was put before it.
-pub(super) fn message(text: &str) -> &str {
-    let mut text = text.trim_start();
-    while let Some(rest) = BEFORE.iter().find_map(|before| after(text, before)) {
-        text = rest;
-    }
-    text
-}
-
-/// What follows `before` and a separator, if something does.
-fn after<'t>(text: &'t str, before: &str) -> Option<&'t str> {
-    let start = text.get(..before.len())?;
-    let rest = text[before.len()..].trim_start();
-    let rest = rest.strip_prefix([':', '(', '-']).filter(|_| start.eq_ignore_ascii_case(before))?.trim_start();
-    (!rest.is_empty()).then_some(rest)
-}
-
-/// ECS's own prefix of a message: `CannotPullContainerError`, `ResourceInitializationError`, ….
-pub(super) fn prefix(text: &str) -> Option<&str> {
-    let text = message(text);
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
-    let word = &text[..end];
-    let upper = |c: Option<char>| c.is_some_and(|c| c.is_ascii_uppercase());
-    let cannot = || word.strip_prefix("Cannot").is_some_and(|rest| upper(rest.chars().next()) && rest.len() > 1);
-    // Docker begins its own messages with a bare `Error`.
-    let ends = |end: &str| word.strip_suffix(end).is_some_and(|rest| !rest.is_empty());
-    let names = upper(word.chars().next()) && (ends("Error") || ends("Exception") || cannot());
-    (names && !text[end..].starts_with('_')).then_some(word)
 }
 
 #[cfg(test)]
@@ -248,6 +242,7 @@ mod tests {
                 assert!(file.hints.contains_key(key), "{}: no hint {key}", row.pattern);
             }
         }
+        assert!(file.fargate.keys().all(|key| file.hints.contains_key(key)));
         assert!(file.rows.iter().chain(&file.exceptions).all(|row| row.transience.is_some()));
     }
 }

@@ -11,8 +11,19 @@ fn ended(stop_code: &str, reason: &str, container_reason: Option<&str>) -> Failu
 }
 
 fn ended_with(stop_code: &str, reason: &str, container_reason: Option<&str>, exit_code: Option<i64>) -> Failure {
+    ended_on("", stop_code, reason, container_reason, exit_code)
+}
+
+fn ended_on(
+    launch_type: &str,
+    stop_code: &str,
+    reason: &str,
+    container_reason: Option<&str>,
+    exit_code: Option<i64>,
+) -> Failure {
     let task = Task {
         last_status: "STOPPED".into(),
+        launch_type: (!launch_type.is_empty()).then(|| launch_type.into()),
         stop_code: (!stop_code.is_empty()).then(|| stop_code.into()),
         stopped_reason: (!reason.is_empty()).then(|| reason.into()),
         containers: vec![Container {
@@ -107,6 +118,57 @@ fn further_reasons_have_their_error_class_transience_and_hint() {
         }
     }
     assert!(wrong.is_empty() && rows.len() > 250, "{} of {}: {wrong:#?}", wrong.len(), rows.len());
+}
+
+/// Texts that were judged wrongly once, and their kinds: cut off, in other words, on Fargate and on an instance.
+#[test]
+fn texts_that_were_misjudged_have_their_meaning() {
+    let rows: Vec<Value> = serde_json::from_str(include_str!("../../../tests/fixtures/judged_reasons.json")).unwrap();
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let text = |name: &str| row[name].as_str().unwrap_or_default();
+        let (message, launch_type, code) = (text("text"), text("launchType"), text("stopCode"));
+        let failure = match text("field") {
+            "container.reason" => ended_on(launch_type, code, "Task failed to start", Some(message), None),
+            _ => ended_on(launch_type, code, message, None, None),
+        };
+        let class = failure.class.as_str().trim_start_matches("Taskwatch.");
+        let transience = failure.transience.as_str().trim_start_matches("Taskwatch.").to_lowercase();
+        let is = |name: &str, found: &str| text(name).split('|').any(|one| one == found);
+        let hint = row["hint"].as_str().map(|key| table::hint_on(key, launch_type == "FARGATE"));
+        if !is("class", class) || !is("transience", &transience) || hint.is_some_and(|hint| hint != failure.hint) {
+            wrong.push(format!("{class} {transience} {}: {message}", failure.hint));
+        }
+    }
+    assert!(wrong.is_empty() && rows.len() > 60, "{} of {}: {wrong:#?}", wrong.len(), rows.len());
+}
+
+/// Cut off anywhere behind its name, a text may say less; it does not say that another try never helps where the rest
+/// says that it may.
+#[test]
+fn a_text_that_is_cut_off_is_seldom_taken_for_a_permanent_failure() {
+    let fixtures = [
+        include_str!("../../../tests/fixtures/further_reasons.json"),
+        include_str!("../../../tests/fixtures/named_reasons.json"),
+    ];
+    let rows: Vec<Value> = fixtures.iter().flat_map(|f| serde_json::from_str::<Vec<Value>>(f).unwrap()).collect();
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for text in rows.iter().filter(|row| row["stopCode"] == "TaskFailedToStart").filter_map(|row| row["text"].as_str())
+    {
+        let judged = |text: &str| ended("TaskFailedToStart", text, None).transience;
+        if matches!(judged(text), Transience::Permanent | Transience::Application) {
+            continue;
+        }
+        let name = text.find(": ").map_or(0, |at| at + 3);
+        for cut in (name..text.len()).step_by(5).filter(|cut| text.is_char_boundary(*cut)) {
+            tried += 1;
+            if judged(&text[..cut]) == Transience::Permanent {
+                wrong.push(&text[..cut]);
+            }
+        }
+    }
+    // In these few the beginning by itself is the text of a permanent failure.
+    assert!(tried > 4000 && wrong.len() * 40 < tried, "{} of {tried}: {wrong:#?}", wrong.len());
 }
 
 #[test]

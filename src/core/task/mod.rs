@@ -30,6 +30,8 @@ pub struct Task<'a> {
     pub last_status: Cow<'a, str>,
     /// RUNNING or STOPPED.
     pub desired_status: Cow<'a, str>,
+    /// EC2, FARGATE, EXTERNAL or MANAGED_INSTANCES; of Fargate's capacity providers FARGATE.
+    pub launch_type: Option<Cow<'a, str>>,
     /// An open enum; absent in old events.
     pub stop_code: Option<Cow<'a, str>>,
     /// Free text.
@@ -101,6 +103,11 @@ fn own(text: Cow<'_, str>) -> Cow<'static, str> {
 }
 
 impl Task<'_> {
+    /// Whether it is known to run on Fargate.
+    pub fn is_on_fargate(&self) -> bool {
+        self.launch_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("FARGATE"))
+    }
+
     /// The same task, holding its own text.
     pub fn into_owned(self) -> Task<'static> {
         Task {
@@ -111,6 +118,7 @@ impl Task<'_> {
             version: self.version,
             last_status: own(self.last_status),
             desired_status: own(self.desired_status),
+            launch_type: self.launch_type.map(own),
             stop_code: self.stop_code.map(own),
             stopped_reason: self.stopped_reason.map(own),
             health_status: self.health_status.map(own),

@@ -52,6 +52,7 @@ impl<'de> Members<'de> for Task<'de> {
             "version" => self.version = map.next_value::<Whole>()?.0.unwrap_or(0),
             "lastStatus" => self.last_status = text(map)?,
             "desiredStatus" => self.desired_status = text(map)?,
+            "launchType" => self.launch_type = map.next_value::<Text<'de>>()?.0,
             "stopCode" => self.stop_code = map.next_value::<Text<'de>>()?.0,
             "stoppedReason" => self.stopped_reason = map.next_value::<Text<'de>>()?.0,
             "healthStatus" => self.health_status = map.next_value::<Text<'de>>()?.0,
