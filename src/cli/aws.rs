@@ -9,10 +9,10 @@ pub(super) async fn clients(global: &Global) -> Result<Clients, CliError> {
     clients_in(global, None).await
 }
 
-/// The same where a region follows from what is asked for; `--region` goes before it.
+/// The same where a region follows from what is asked for, such as an ARN: nothing of it is in the region of `--region`.
 pub(super) async fn clients_in(global: &Global, region: Option<&str>) -> Result<Clients, CliError> {
     let target = Target {
-        region: global.region.clone().or_else(|| region.map(str::to_owned)),
+        region: region.map(str::to_owned).or_else(|| global.region.clone()),
         profile: global.profile.clone(),
         endpoint_url: global.endpoint_url.clone(),
         test_credentials: false,

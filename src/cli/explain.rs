@@ -1,5 +1,8 @@
 //! `taskwatch explain`.
 
+use std::io::IsTerminal as _;
+use std::path::Path;
+
 use super::error::CliError;
 use super::input::read;
 use super::options::{Format, Global};
@@ -13,17 +16,67 @@ pub(super) const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   aws ecs describe-tasks --cluster batch --tasks ARN | taskwatch explain -
   taskwatch explain event.json --output json
-  taskwatch explain arn:aws:ecs:eu-west-1:123456789012:task/batch/0123456789abcdef";
+  taskwatch explain arn:aws:ecs:eu-west-1:123456789012:task/batch/0123456789abcdef
+  taskwatch explain 0123456789abcdef0123456789abcdef --cluster batch
+  taskwatch explain 'CannotPullContainerError: ref pull has been retried 5 time(s): i/o timeout'
+  aws batch describe-jobs --jobs ID | taskwatch explain -";
 
 /// `taskwatch explain`.
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// Files with ECS events, DescribeTasks or RunTask answers; a task's ARN; - for stdin
-    #[arg(value_name = "FILE|TASK_ARN|-", default_value = "-")]
+    /// Files with ECS events, or answers of DescribeTasks, RunTask or AWS Batch's DescribeJobs; a task's ARN, or its id (with --cluster);
+    /// a reason as ECS words it; - for stdin
+    #[arg(value_name = "FILE|TASK|TEXT|-")]
     sources: Vec<String>,
+    /// The cluster of tasks that are given by their id
+    #[arg(long)]
+    cluster: Option<String>,
     /// The container whose exit code decides
     #[arg(long, value_name = "CONTAINER", value_delimiter = ',')]
     decided_by: Vec<String>,
+}
+
+/// What one argument is.
+#[derive(Debug, PartialEq, Eq)]
+enum Source {
+    /// A file, or `-` for stdin.
+    File,
+    /// A task's ARN.
+    Arn,
+    /// A task's id without its cluster.
+    Id,
+    /// The text itself: a reason, or JSON.
+    Text,
+}
+
+impl Source {
+    /// A file that is there is a file, whatever else its name may be.
+    fn of(text: &str) -> Self {
+        let path = Path::new(text);
+        if text == "-" || path.exists() {
+            return Self::File;
+        }
+        if text.starts_with("arn:") {
+            return Self::Arn;
+        }
+        let hex = |text: &str| text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+        // 32 digits, or a UUID for tasks of before the long ARNs.
+        if matches!(text.len(), 32 | 36) && hex(text) {
+            return Self::Id;
+        }
+        if text.starts_with(['{', '[']) {
+            return Self::Text;
+        }
+        // One word is a reason where it is written like one.
+        let one_word = !text.contains([' ', ':']) && text.contains(|c: char| c.is_ascii_lowercase());
+        if one_word && !["Error", "Exception", "Exited"].iter().any(|end| text.ends_with(end)) {
+            return Self::File;
+        }
+        let file = path
+            .extension()
+            .is_some_and(|end| ["json", "ndjson", "jsonl", "yaml", "yml", "txt", "log"].iter().any(|e| end == *e));
+        if !file && explain::explain_reason(text).is_some() { Self::Text } else { Self::File }
+    }
 }
 
 /// So many broken lines are named; behind them comes how many more there are.
@@ -32,11 +85,26 @@ const MOST_NAMED: usize = 20;
 /// 0, or 1 where a part of the input is no JSON: what is, is explained all the same.
 pub(super) async fn explain(arguments: ExplainArgs, global: &Global) -> Result<u8, CliError> {
     let (mut all, mut broken) = (Explained::default(), Vec::new());
-    for source in &arguments.sources {
-        let found = if source.starts_with("arn:") {
-            described(source, &arguments.decided_by, global).await?
-        } else {
-            explain::explain(&read(source)?, &arguments.decided_by)
+    let terminal = std::io::stdin().is_terminal();
+    for source in sources(&arguments.sources, terminal)? {
+        let found = match Source::of(&source) {
+            Source::Arn => described(&source, None, &arguments.decided_by, global).await?,
+            Source::Id => {
+                let no_cluster = || {
+                    CliError::usage(format!(
+                        "{source}: a task's id alone does not say where it is: add --cluster, or give its ARN"
+                    ))
+                };
+                let cluster = arguments.cluster.as_deref().ok_or_else(no_cluster)?;
+                described(&source, Some(cluster), &arguments.decided_by, global).await?
+            }
+            Source::Text => explain::explain(&source, &arguments.decided_by),
+            Source::File => {
+                if source == "-" && terminal {
+                    output::problem("reading from the terminal: paste it, then press Ctrl-D on a line of its own");
+                }
+                explain::explain(&read(&source)?, &arguments.decided_by)
+            }
         };
         broken.extend(found.broken.iter().map(|broken| format!("{source}, {broken}")));
         all.tasks.extend(found.tasks);
@@ -63,10 +131,23 @@ pub(super) async fn explain(arguments: ExplainArgs, global: &Global) -> Result<u
     name(&broken);
     if all.tasks.is_empty() && all.others.is_empty() {
         return Err(CliError::other(
-            "nothing to explain: expected ECS task events, or answers of DescribeTasks or RunTask",
+            "nothing to explain: expected ECS task events, answers of DescribeTasks, RunTask or AWS Batch's DescribeJobs, or a reason as \
+             ECS words it",
         ));
     }
     Ok(u8::from(!broken.is_empty()))
+}
+
+/// The arguments; without any, stdin. A person at a terminal is told what to type instead of being waited for.
+fn sources(given: &[String], terminal: bool) -> Result<Vec<String>, CliError> {
+    match given {
+        [] if terminal => Err(CliError::usage(
+            "what is to be explained? a file or - (ECS events, answers of DescribeTasks, RunTask, AWS Batch's DescribeJobs), a task's ARN, \
+             its id with --cluster, or a reason in quotes; see taskwatch explain --help",
+        )),
+        [] => Ok(vec!["-".to_owned()]),
+        given => Ok(given.to_vec()),
+    }
 }
 
 /// Says what could not be read.
@@ -78,17 +159,26 @@ fn name(broken: &[String]) {
     }
 }
 
-async fn described(arn: &str, decided_by: &[String], global: &Global) -> Result<Explained, CliError> {
+/// Asks ECS about a task: an ARN, or an id in this cluster.
+async fn described(
+    task: &str,
+    cluster: Option<&str>,
+    decided_by: &[String],
+    global: &Global,
+) -> Result<Explained, CliError> {
     // arn:aws:ecs:region:account:task/cluster/id, or without the cluster before 2018.
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let task: Vec<&str> = parts.get(5).copied().unwrap_or_default().split('/').collect();
-    let cluster = if task.len() == 3 { task[1] } else { "default" };
-    let ecs = aws::clients_in(global, parts.get(3).copied()).await?.ecs();
-    let answer = ecs.describe_tasks(cluster, &[arn.to_owned()]).await;
-    let answer = answer.map_err(|e| CliError::other(format!("{arn}: DescribeTasks: {e}")))?;
+    let parts: Vec<&str> = task.splitn(6, ':').collect();
+    let resource: Vec<&str> = parts.get(5).copied().unwrap_or_default().split('/').collect();
+    let in_arn = if resource.len() == 3 { resource[1] } else { "default" };
+    let cluster = cluster.unwrap_or(in_arn);
+    // The cluster's ARN has the region too.
+    let region = parts.get(3).copied().or_else(|| cluster.split(':').nth(3));
+    let ecs = aws::clients_in(global, region).await?.ecs();
+    let answer = ecs.describe_tasks(cluster, &[task.to_owned()]).await;
+    let answer = answer.map_err(|e| CliError::other(format!("{task}: DescribeTasks: {e}")))?;
     let Some(task) = answer.tasks.first() else {
         return Err(CliError::other(format!(
-            "{arn}: ECS does not know it; a stopped task is forgotten after about an hour"
+            "{task}: ECS does not know it in cluster {cluster}; a stopped task is forgotten after about an hour"
         )));
     };
     let containers = match decided_by {
@@ -104,12 +194,16 @@ async fn described(arn: &str, decided_by: &[String], global: &Global) -> Result<
 fn text(task: &Explanation) -> String {
     let mut lines =
         vec![format!("{:<9} {}", task.status, output::plain(task.task_arn.as_deref().unwrap_or("(no task)")))];
-    let class = task.class.map(|c| c.as_str()).unwrap_or_default();
-    let transience = task.transience.map(|t| t.as_str()).unwrap_or_default();
     if let Some(error) = &task.error {
-        // The class of a program's own end is its transience too.
-        let kind = if class == transience { class.to_owned() } else { format!("{class}, {transience}") };
-        lines.push(format!("  error   {} ({kind})", output::plain(error)));
+        // A program's own end is the name of a class and of a transience both.
+        let mut names = vec![error.as_str()];
+        for name in [task.class.map(|c| c.as_str()), task.transience.map(|t| t.as_str())].into_iter().flatten() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let general = if names.len() > 1 { format!(" ({})", names[1..].join(", ")) } else { String::new() };
+        lines.push(format!("  error   {}{general}", output::plain(error)));
     }
     let rest = [("cause", &task.cause), ("do", &task.hint)];
     lines.extend(
@@ -127,4 +221,46 @@ fn table(tasks: &[Explanation]) -> String {
         table.add_row([task.status, &error, task.class.map_or("-", |c| c.as_str()), &id]);
     }
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_is_what_it_looks_like() {
+        for (text, expected) in [
+            ("-", Source::File),
+            ("Cargo.toml", Source::File),
+            ("/nowhere.json", Source::File),
+            ("image errors of today.json", Source::File),
+            ("image-errors", Source::File),
+            ("arn:aws:ecs:eu-west-1:123456789012:task/batch/0123456789abcdef", Source::Arn),
+            ("0123456789abcdef0123456789abcdef", Source::Id),
+            ("01234567-89ab-cdef-0123-456789abcdef", Source::Id),
+            ("CannotPullContainerError: EOF", Source::Text),
+            ("OutOfMemoryError", Source::Text),
+            ("RESOURCE:MEMORY", Source::Text),
+            ("AGENT", Source::Text),
+            ("Task failed to start", Source::Text),
+            ("{\"lastStatus\": \"RUNNING\"}", Source::Text),
+        ] {
+            assert_eq!(Source::of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_waited_for_at_a_terminal_without_being_told() {
+        let asked = sources(&[], true).expect_err("a question").to_string();
+        assert!(asked.contains("--cluster") && asked.contains("--help") && !asked.contains('\n'), "{asked}");
+        assert_eq!(sources(&[], false).expect("stdin"), ["-"]);
+        assert_eq!(sources(&["-".to_owned()], true).expect("stdin"), ["-"]);
+    }
+
+    #[test]
+    fn no_name_is_said_twice() {
+        let told = explain::explain_reason("Exit code 3").expect("a failure");
+        let shown = text(&Explanation { error: Some("Taskwatch.Application".to_owned()), ..told });
+        assert!(shown.contains("\n  error   Taskwatch.Application\n"), "{shown}");
+    }
 }

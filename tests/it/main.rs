@@ -18,6 +18,7 @@ mod crash;
 mod destinations;
 mod docs;
 mod emulators;
+mod explaining;
 mod faults;
 mod fuzz;
 mod infra;

@@ -1,15 +1,21 @@
 //! What happened to a task and what to do: for any ECS JSON a user has at hand.
 
+mod batch;
 mod documents;
+mod members;
+mod plain_text;
+mod reason;
 #[cfg(test)]
 mod tests;
 mod visit;
+mod waiting;
 
 pub use documents::Broken;
+pub use reason::explain_reason;
 use serde::Serialize;
 
-use super::failure::{Class, Failure, Transience};
-use super::task::Task;
+use super::failure::{self, Class, Failure, Transience};
+use super::task::{Container, Task};
 use super::verdict::{Deciders, Verdict};
 
 /// What happened to one task, or to one refusal of a task.
@@ -26,9 +32,9 @@ pub struct Explanation {
     pub class: Option<Class>,
     /// Whether another try can help.
     pub transience: Option<Transience>,
-    /// What ECS said.
+    /// What ECS said; of a task that has not started, what it is at and since when.
     pub cause: Option<String>,
-    /// What to do.
+    /// What to do; none where nothing is wrong.
     pub hint: Option<String>,
     /// The names that `ErrorEquals` can match.
     pub names: Vec<String>,
@@ -48,14 +54,22 @@ pub struct Explained {
 }
 
 /// Explains every task in a text: ECS events, DescribeTasks and RunTask answers and errors, Step Functions' outputs and
-/// causes, whatever wraps them (SQS and SNS messages, log events), as one document, an array, or one after the other. What is
-/// no JSON is told beside them.
+/// causes, AWS Batch jobs, whatever wraps them (SQS and SNS messages, log events), as one document, an array, or one after the
+/// other. What is no JSON is told beside them. A text without any JSON is read as bare reasons.
 ///
 /// `decided_by` names the containers whose exit codes decide; empty: not known.
 pub fn explain(text: &str, decided_by: &[String]) -> Explained {
     let deciders = if decided_by.is_empty() { Deciders::Unknown } else { Deciders::Named(decided_by) };
     let mut explained = Explained::default();
-    explained.broken = documents::documents(text, |document| visit::document(document, deciders, &mut explained));
+    let broken = documents::documents(text, |document| visit::document(document, deciders, &mut explained));
+    let nothing = explained.tasks.is_empty() && explained.others.is_empty();
+    if nothing && !text.trim_start().starts_with(['{', '[']) {
+        let reasons = plain_text::explain(text);
+        if !reasons.tasks.is_empty() || !reasons.broken.is_empty() {
+            return reasons;
+        }
+    }
+    explained.broken = broken;
     explained
 }
 
@@ -63,16 +77,32 @@ pub fn explain(text: &str, decided_by: &[String]) -> Explained {
 pub fn explain_task(task: &Task<'_>, deciders: Deciders<'_>) -> Explanation {
     let arn = Some(task.task_arn.to_string()).filter(|a| !a.is_empty());
     match task.verdict(deciders) {
-        Verdict::Succeeded => plain(arn, "SUCCEEDED"),
-        Verdict::Starting => plain(arn, "STARTING"),
+        Verdict::Succeeded => succeeded(arn, task),
+        Verdict::Starting => starting(arn, task),
         Verdict::Running => plain(arn, "RUNNING"),
         // A warning of Spot, or a stop asked for: not ended yet, but ECS already says why it will.
-        Verdict::Stopping => Explanation {
-            cause: task.stopped_reason.as_deref().map(str::to_owned),
-            ..plain(arn, if task.started_at.is_some() { "RUNNING" } else { "STARTING" })
-        },
+        Verdict::Stopping if task.started_at.is_some() => {
+            Explanation { cause: task.stopped_reason.as_deref().map(str::to_owned), ..plain(arn, "RUNNING") }
+        }
+        Verdict::Stopping => starting(arn, task),
         Verdict::Failed(failure) => failed(arn, *failure),
     }
+}
+
+fn starting(arn: Option<String>, task: &Task<'_>) -> Explanation {
+    let (cause, hint) = waiting::waiting(task);
+    Explanation { cause: Some(cause), hint: Some(hint), ..plain(arn, "STARTING") }
+}
+
+/// A container beside those that decide may have run out of memory all the same.
+fn succeeded(arn: Option<String>, task: &Task<'_>) -> Explanation {
+    let told = |c: &&Container<'_>| c.reason.as_deref().is_some_and(|reason| reason.contains("OutOfMemory"));
+    let Some(container) = task.containers.iter().find(told) else { return plain(arn, "SUCCEEDED") };
+    let reason = container.reason.as_deref().unwrap_or_default().trim();
+    let exit = container.exit_code.map(|code| format!(" exited with {code}")).unwrap_or_default();
+    let cause = format!("it succeeded, but container {:?}{exit}: {reason}", container.name);
+    let hint = failure::out_of_memory_hint().to_owned();
+    Explanation { cause: Some(cause), hint: Some(hint), ..plain(arn, "SUCCEEDED") }
 }
 
 fn plain(task_arn: Option<String>, status: &'static str) -> Explanation {

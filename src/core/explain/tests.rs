@@ -116,8 +116,162 @@ fn no_damage_to_a_document_panics() {
             }
             let damaged = String::from_utf8_lossy(&bytes);
             for told in explain(&damaged, &[]).tasks {
-                assert_eq!(told.status == "FAILED", told.hint.is_some(), "{damaged}");
+                assert!(told.status != "FAILED" || told.hint.is_some(), "{damaged}");
+                assert!(told.status != "RUNNING" || told.error.is_none(), "{damaged}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_bare_reason_is_explained() {
+    let told = |text: &str| {
+        let tasks = explain(text, &[]).tasks;
+        tasks
+            .into_iter()
+            .map(|t| format!("{} {}", t.error.unwrap_or_default(), t.class.map_or("", Class::as_str)))
+            .collect::<Vec<_>>()
+    };
+    for (text, expected) in [
+        ("CannotPullContainerError: manifest unknown", &["CannotPullContainerError Taskwatch.Image"][..]),
+        ("  \"CannotPullContainerError: manifest unknown\"\n", &["CannotPullContainerError Taskwatch.Image"]),
+        (
+            "Timeout waiting for network interface\n  provisioning to complete.",
+            &["Taskwatch.Network Taskwatch.Network"],
+        ),
+        ("Error: CannotStartContainerError: no space left on dev", &["CannotStartContainerError Taskwatch.Storage"]),
+        (
+            "OutOfMemoryError: Container killed due to memory usage\nCannotPullContainerError: EOF",
+            &["OutOfMemoryError Taskwatch.Application", "CannotPullContainerError Taskwatch.Image"],
+        ),
+        ("RESOURCE:MEMORY", &["RESOURCE:MEMORY Taskwatch.Capacity"]),
+        ("AmazonECS.Unknown: AGENT", &["AGENT Taskwatch.Host"]),
+        (
+            "\nAn error occurred (ThrottlingException) when calling the RunTask operation: Rate exceeded",
+            &["ECS.ThrottlingException Taskwatch.Throttled"],
+        ),
+        ("ClusterNotFoundException: Cluster not found.", &["ECS.ClusterNotFoundException Taskwatch.Configuration"]),
+        ("Essential container in task exited\n", &["EssentialContainerExited Taskwatch.Application"]),
+        ("Exit code 137", &["EssentialContainerExited Taskwatch.Application"]),
+        ("hello", &[]),
+        ("", &[]),
+    ] {
+        assert_eq!(told(text), expected, "{text:?}");
+    }
+    assert_eq!(explain("CannotPullContainerError: x", &[]).broken, []);
+    assert_eq!(explain("hello", &[]).broken.len(), 1);
+}
+
+#[test]
+fn other_formats_of_the_aws_cli_are_named() {
+    for text in
+        ["TASKS\tarn:aws:ecs:x:1:task/c/1\tSTOPPED\n", "-----------------\n|  DescribeTasks  |\n+---------------+\n"]
+    {
+        let explained = explain(text, &[]);
+        assert!(explained.tasks.is_empty() && explained.broken[0].why.contains("--output json"), "{explained:?}");
+    }
+}
+
+#[test]
+fn a_task_that_has_not_started_says_its_phase_and_since_when() {
+    let task = |members: Value| {
+        let mut task = json!({"taskArn": "a", "lastStatus": "PENDING", "createdAt": "2026-11-22T08:00:00Z"});
+        members.as_object().unwrap().iter().for_each(|(name, value)| task[name] = value.clone());
+        let told = explain(&task.to_string(), &[]).tasks.remove(0);
+        assert_eq!((told.status, told.error), ("STARTING", None));
+        format!("{} | {}", told.cause.unwrap(), told.hint.unwrap())
+    };
+    for (members, parts) in [
+        (
+            json!({"lastStatus": "PROVISIONING"}),
+            ["PROVISIONING: ", "since 2026-11-22T08:00:00.000Z", "network interface"],
+        ),
+        (json!({}), ["PENDING: ", "since 2026-11-22T08:00:00.000Z", "secrets"]),
+        (
+            json!({"pullStartedAt": "2026-11-22T08:01:00Z"}),
+            [
+                "the image is being pulled",
+                "since 2026-11-22T08:01:00.000Z (the task was created at 2026-11-22T08:00",
+                "large image",
+            ],
+        ),
+        (
+            json!({"pullStartedAt": "2026-11-22T08:01:00Z", "pullStoppedAt": "2026-11-22T08:02:00Z"}),
+            ["created and started", "since 2026-11-22T08:02:00.000Z", "dependsOn"],
+        ),
+        (json!({"lastStatus": "ACTIVATING"}), ["ACTIVATING: ", "registers", "Service Connect"]),
+        (json!({"connectivity": "DISCONNECTED"}), ["agent is not connected", "PENDING", "instance role"]),
+        (
+            json!({"desiredStatus": "STOPPED", "stoppedReason": "Task stopped by user"}),
+            ["desiredStatus is STOPPED already", "(Task stopped by user)", "explain it then"],
+        ),
+        (json!({"lastStatus": "STOPPING"}), ["STOPPING", "since", "aws ecs describe-tasks"]),
+    ] {
+        let told = task(members);
+        assert!(parts.iter().all(|part| told.contains(part)), "{parts:?}: {told}");
+    }
+}
+
+#[test]
+fn a_success_beside_a_container_without_memory_says_so() {
+    let task = json!({"taskArn": "a", "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited",
+        "stoppedReason": "Essential container in task exited", "containers": [{"name": "app", "exitCode": 0},
+            {"name": "side", "exitCode": 137, "reason": "OutOfMemoryError: Container killed due to memory usage"}]});
+    let told = explain(&task.to_string(), &["app".to_owned()]).tasks.remove(0);
+    let cause =
+        "it succeeded, but container \"side\" exited with 137: OutOfMemoryError: Container killed due to memory usage";
+    assert_eq!((told.status, told.cause.as_deref()), ("SUCCEEDED", Some(cause)));
+    assert!(told.error.is_none() && told.hint.unwrap().contains("raise memory"));
+}
+
+#[test]
+fn batch_jobs_are_tasks() {
+    let job = |members: Value| {
+        let mut job = json!({"jobArn": "arn:aws:batch:eu-west-1:1:job/j", "jobId": "j", "jobName": "etl", "jobQueue": "q", "status": "FAILED",
+            "createdAt": 1_767_225_600_000_i64, "container": {"taskArn": "arn:aws:ecs:eu-west-1:1:task/b/1"}});
+        members.as_object().unwrap().iter().for_each(|(name, value)| job[name] = value.clone());
+        job
+    };
+    let arn = "arn:aws:ecs:eu-west-1:1:task/b/1";
+    for (members, expected) in [
+        (
+            json!({"statusReason": "Essential container in task exited", "container": {"taskArn": arn, "exitCode": 3}}),
+            ("FAILED", "EssentialContainerExited", "exited with 3"),
+        ),
+        (
+            json!({"statusReason": "Task failed to start", "container": {"taskArn": arn, "reason": "CannotPullContainerError: manifest unknown"}}),
+            ("FAILED", "CannotPullContainerError", "manifest unknown"),
+        ),
+        (json!({"statusReason": "Host EC2 (instance i-1) terminated."}), ("FAILED", "Taskwatch.Host", "terminated")),
+        (
+            json!({"statusReason": "Job attempt duration exceeded timeout"}),
+            ("FAILED", "Taskwatch.Application", "exceeded timeout"),
+        ),
+        (json!({"statusReason": "not needed", "isTerminated": true}), ("FAILED", "UserInitiated", "not needed")),
+        (
+            json!({"statusReason": "Essential container in task exited", "container": null,
+                "ecsProperties": {"taskProperties": [{"taskArn": arn, "containers": [{"name": "a", "exitCode": 0}, {"name": "b", "exitCode": 4}]}]}}),
+            ("FAILED", "EssentialContainerExited", "container \"b\" exited with 4"),
+        ),
+        (
+            json!({"status": "SUCCEEDED", "statusReason": "Essential container in task exited", "container": {"taskArn": arn, "exitCode": 0}}),
+            ("SUCCEEDED", "", ""),
+        ),
+        (
+            json!({"status": "RUNNABLE", "statusReason": "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - too large"}),
+            ("STARTING", "", "RUNNABLE: MISCONFIGURATION"),
+        ),
+        (json!({"status": "RUNNING", "startedAt": 1_767_225_600_000_i64}), ("RUNNING", "", "")),
+    ] {
+        let answer = json!({"jobs": [job(members.clone())]});
+        let event = json!({"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": job(members)});
+        for document in [answer, event] {
+            let tasks = explain(&document.to_string(), &[]).tasks;
+            assert_eq!(tasks.len(), 1, "{document}");
+            let told = &tasks[0];
+            let cause = told.cause.as_deref().unwrap_or_default();
+            assert_eq!((told.status, told.error.as_deref().unwrap_or_default()), (expected.0, expected.1), "{told:?}");
+            assert!(cause.contains(expected.2) && told.task_arn.as_deref() == Some(arn), "{told:?}");
         }
     }
 }

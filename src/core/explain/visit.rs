@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Explained, explain_task, failed};
+use super::members::get;
+use super::{Explained, batch, explain_task, failed};
 use crate::core::failure;
 use crate::core::task::parse_task;
 use crate::core::verdict::Deciders;
@@ -37,6 +38,7 @@ fn visit(value: &Value, deciders: Deciders<'_>, deep: usize, into: &mut Explaine
         }
         Value::Object(members) => {
             let known = event(members, deciders, deeper, into)
+                || job(members, deciders, into)
                 || answer(members, deciders, into)
                 || task(value, members, deciders, into)
                 || error(members, into);
@@ -106,6 +108,17 @@ fn answer(members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Expla
     true
 }
 
+/// An AWS Batch job, in an answer of DescribeJobs or in an event.
+fn job(members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Explained) -> bool {
+    let Some(task) = batch::task(members) else { return false };
+    let mut explanation = explain_task(&parse_task(&task), deciders);
+    if let Some((cause, hint)) = batch::waits(members) {
+        (explanation.cause, explanation.hint) = (Some(cause), Some(hint.to_owned()));
+    }
+    into.tasks.push(explanation);
+    true
+}
+
 /// A task by itself. A run request has `runTask`, a container has `containerArn`; what has a task's ARN and nothing else of
 /// a task only mentions one, as our own explanations do.
 fn task(value: &Value, members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Explained) -> bool {
@@ -152,14 +165,4 @@ fn error(members: &Map<String, Value>, into: &mut Explained) -> bool {
 
 fn holds_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '['])
-}
-
-/// A member in camelCase or PascalCase.
-fn get<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
-    let given = members.get(name).or_else(|| {
-        let mut pascal = name.to_owned();
-        pascal.get_mut(..1)?.make_ascii_uppercase();
-        members.get(&pascal)
-    });
-    given.filter(|value| !value.is_null())
 }

@@ -208,6 +208,16 @@ pub fn from_exception(name: &str, message: &str) -> Failure {
     Failure::new(&[&specific, "ECS.AmazonECSException"], meaning, cause)
 }
 
+/// Whether a text has a name of ECS's, such as `CannotPullContainerError`.
+pub(in crate::core) fn has_name(text: &str) -> bool {
+    text::prefix(text).is_some()
+}
+
+/// Whether a text that stands by itself tells of a failure: the table knows it, its words say something, or it has a name.
+pub(in crate::core) fn says_something(text: &str) -> bool {
+    table::meaning(text).is_some() || table::exception(text).is_some() || has_name(text)
+}
+
 /// The task did not reach RUNNING within `seconds`.
 pub fn start_timeout(seconds: u64) -> Failure {
     let hint = "see which status it was stuck in: PROVISIONING points to capacity or network, PENDING to the image pull; \
@@ -235,6 +245,11 @@ pub fn attempt_timeout(seconds: u64, started: bool) -> Failure {
     let meaning = Meaning::new(Class::Service, Transience::Transient, hint);
     let cause = format!("the task did not reach RUNNING within the {seconds} s of its attempt and was stopped");
     Failure::new(&[RUN_TIMEOUT, "States.Timeout"], meaning, cause)
+}
+
+/// What to do about a container that ran out of memory.
+pub(in crate::core) fn out_of_memory_hint() -> &'static str {
+    table::hint("oom")
 }
 
 /// ECS no longer knows the task and nothing told how it ended. A task that was `seen` (by an event or a description) may

@@ -160,7 +160,7 @@ fn a_text_that_is_cut_off_is_seldom_taken_for_a_permanent_failure() {
             continue;
         }
         let name = text.find(": ").map_or(0, |at| at + 3);
-        for cut in (name..text.len()).step_by(5).filter(|cut| text.is_char_boundary(*cut)) {
+        for cut in (name..text.len()).step_by(11).filter(|cut| text.is_char_boundary(*cut)) {
             tried += 1;
             if judged(&text[..cut]) == Transience::Permanent {
                 wrong.push(&text[..cut]);
@@ -168,7 +168,7 @@ fn a_text_that_is_cut_off_is_seldom_taken_for_a_permanent_failure() {
         }
     }
     // In these few the beginning by itself is the text of a permanent failure.
-    assert!(tried > 4000 && wrong.len() * 40 < tried, "{} of {tried}: {wrong:#?}", wrong.len());
+    assert!(tried > 1500 && wrong.len() * 40 < tried, "{} of {tried}: {wrong:#?}", wrong.len());
 }
 
 #[test]

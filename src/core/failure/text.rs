@@ -97,7 +97,11 @@ fn rest<'p>(text: &str, phrases: &'p [String]) -> Option<&'p str> {
 }
 
 fn missing<'p>(text: &str, phrase: &'p str) -> Option<&'p str> {
+    let last = text.bytes().next_back()?.to_ascii_lowercase();
     let cut = |length: &usize| {
+        if phrase.as_bytes()[*length - 1].to_ascii_lowercase() != last {
+            return false;
+        }
         let Some(begin) = text.len().checked_sub(*length).filter(|begin| text.is_char_boundary(*begin)) else {
             return false;
         };
