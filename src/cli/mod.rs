@@ -2,6 +2,7 @@
 
 mod args;
 mod aws;
+mod aws_cli;
 mod beside;
 mod chosen;
 mod client;
@@ -29,6 +30,7 @@ mod outcome;
 mod output;
 mod pause;
 mod progress;
+mod query;
 mod redrive;
 mod remote;
 mod request;
@@ -94,6 +96,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         // A log line would tear the screen.
         Command::Watch(_) => "off",
         // Its progress tells how runs end.
+        Command::Run(run) if run.aws_cli.debug => "debug",
         Command::Run(_) => "warn,taskwatch::cell::view=error",
         _ => "warn",
     };

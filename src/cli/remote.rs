@@ -13,6 +13,7 @@ use super::error::CliError;
 use super::filter::now;
 use super::follow::{Changes, News};
 use super::options::{Format, Global};
+use super::query::Query;
 use super::run_args::RunArgs;
 use super::settings::Settings;
 use super::signals::Signals;
@@ -27,6 +28,7 @@ const SECOND_THOUGHT: Duration = Duration::from_secs(3);
 pub(super) async fn run(
     request: &RunRequest,
     arguments: &RunArgs,
+    query: Option<&Query>,
     global: &Global,
     settings: &Settings,
 ) -> Result<u8, CliError> {
@@ -45,7 +47,7 @@ pub(super) async fn run(
     let name = if request.count.is_some() { request_of(first) } else { first };
     let format = global.output.unwrap_or(Format::Json);
     if arguments.server.detach {
-        print(&shown(&server, name).await?, format);
+        print(&shown(&server, name).await?, query, format)?;
         output::problem(&format!("{name} goes on at {}: taskwatch show {name}", server.url()));
         return Ok(0);
     }
@@ -58,7 +60,7 @@ pub(super) async fn run(
             exit::code_of(runs.iter().filter(|run| !arguments.no_wait || ended(run)).map(exit::End::of_view))
         }
     };
-    print(&runs, format);
+    print(&runs, query, format)?;
     Ok(code)
 }
 
@@ -144,7 +146,10 @@ fn ended(run: &Value) -> bool {
     run["final"].as_bool().unwrap_or(false)
 }
 
-fn print(runs: &[Value], format: Format) {
+fn print(runs: &[Value], query: Option<&Query>, format: Format) -> Result<(), CliError> {
+    if let Some(query) = query {
+        return query.print(runs, format);
+    }
     match (format, runs) {
         (Format::Json, [one]) => output::json(one),
         (Format::Json, many) => output::json(&Value::from(many.to_vec())),
@@ -162,6 +167,7 @@ fn print(runs: &[Value], format: Format) {
             ]
         }),
     }
+    Ok(())
 }
 
 /// The runs as they were last seen, as lists have them, and the last line that was said of them.

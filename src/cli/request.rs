@@ -64,9 +64,6 @@ fn run_task(arguments: &RunArgs) -> Result<Value, CliError> {
         ("group", &arguments.group),
         ("propagateTags", &arguments.propagate_tags),
         ("referenceId", &arguments.reference_id),
-        // Refused with the reason, as in a file.
-        ("startedBy", &arguments.started_by),
-        ("clientToken", &arguments.client_token),
     ];
     for (name, text) in texts {
         if let Some(text) = text {
@@ -121,12 +118,20 @@ fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['[', '{']) || text.starts_with("file://")
 }
 
+/// A structure: JSON, or the AWS CLI's shorthand.
+fn structure(flag: &str, member: &str, text: &str) -> Result<Value, CliError> {
+    if is_json(text) {
+        return json(flag, text);
+    }
+    // What was read wrongly may be a secret.
+    let wrong = || CliError::usage(format!("{flag}: neither JSON nor the AWS CLI's shorthand, NAME={{NAME=VALUE,…}}"));
+    shorthand::read(text, &model()[member]).ok_or_else(wrong)
+}
+
 fn network(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
     let flag = "--network-configuration";
     let mut network = match &arguments.network_configuration {
-        Some(text) if is_json(text) => json(flag, text)?,
-        Some(text) => shorthand::read(text, &model()["networkConfiguration"])
-            .ok_or_else(|| CliError::usage(format!("{flag}: cannot read {text:?}; give JSON")))?,
+        Some(text) => structure(flag, "networkConfiguration", text)?,
         None if arguments.subnets.is_empty() && arguments.security_groups.is_empty() => return Ok(None),
         None => json!({}),
     };
@@ -139,7 +144,8 @@ fn network(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
 }
 
 fn overrides(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
-    let mut overrides = arguments.overrides.as_deref().map(|text| json("--overrides", text)).transpose()?;
+    let given = arguments.overrides.as_deref();
+    let mut overrides = given.map(|text| structure("--overrides", "overrides", text)).transpose()?;
     let command = command(arguments)?;
     if command.is_empty() && arguments.env.is_empty() {
         return Ok(overrides);
@@ -338,6 +344,31 @@ mod tests {
         }
     }
 
+    /// Lines of public repositories, with names and ids changed.
+    #[test]
+    fn lines_written_for_the_aws_cli_are_taken_or_say_what_to_do_instead() {
+        let cases: Vec<Value> = serde_json::from_str(include_str!("../../tests/fixtures/aws_cli_lines.json")).unwrap();
+        for case in &cases {
+            let arguments: Vec<&str> = case["arguments"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            // --output is every command's.
+            let own: Vec<&str> = match arguments.iter().position(|word| *word == "--output") {
+                Some(at) => [&arguments[..at], &arguments[at + 2..]].concat(),
+                None => arguments,
+            };
+            let line = Line::parse_from(["run"].iter().chain(&own)).run;
+            let told = line.aws_cli.checked().and_then(|_| request(&line)).map(|r| r.to_value());
+            match (told, &case["right"]) {
+                (Ok(value), right @ Value::Object(_)) => assert_eq!(&value["runTask"]["overrides"], right, "{own:?}"),
+                (Ok(_), Value::String(right)) => assert!(!right.starts_with("refused"), "{own:?}"),
+                (Err(error), Value::String(right)) if right.starts_with("refused") => {
+                    assert!(error.to_string().contains("--name") && error.to_string().contains("--tags"), "{error}");
+                }
+                (told, _) => panic!("{own:?}: {told:?}"),
+            }
+        }
+        assert!(cases.len() >= 9);
+    }
+
     #[test]
     fn what_cannot_be_read_is_said_in_one_line() {
         for (line, part) in [
@@ -346,8 +377,7 @@ mod tests {
             (&["--task-definition", "x", "--overrides", "{"], "--overrides: not JSON"),
             (&["--task-definition", "x", "--env", "A"], "expected NAME=VALUE"),
             (&["--task-definition", "x", "--tags", "a"], "--tags"),
-            (&["--task-definition", "x", "--started-by", "me"], "startedBy: leave it out; taskwatch correlates"),
-            (&["--task-definition", "x", "--client-token", "1"], "clientToken: leave it out; taskwatch gives"),
+            (&["--task-definition", "x", "--overrides", "containerOverrides=[{name"], "--overrides: neither JSON nor"),
             (&["--task-definition", "x", "--retry", "{}"], "expected an array of retriers, got an object"),
             (&["--cli-input-json", "{\"taskDefinition\":\"x\",\"clustr\":\"c\"}"], "did you mean cluster"),
             (&["/nowhere/at/all.json"], "/nowhere/at/all.json"),

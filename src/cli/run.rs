@@ -31,6 +31,7 @@ const ENDING: Duration = Duration::from_secs(120);
 const ANSWERS: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    let query = arguments.aws_cli.checked()?;
     let request = request::request(&arguments)?;
     if arguments.dry_run {
         let (complete, shown) = (request.to_value(), masked(&request));
@@ -47,7 +48,7 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
         return Ok(0);
     }
     if arguments.server.server.is_some() {
-        return remote::run(&request, &arguments, global, settings).await;
+        return remote::run(&request, &arguments, query.as_ref(), global, settings).await;
     }
     let mut signals = Signals::listen()?;
     let clients = aws::clients(global).await?;
@@ -76,7 +77,11 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
             "RunTask was never answered; if it launched a task: aws ecs list-tasks --started-by {name}/{token}"
         ));
     }
-    print(&runs, &name, global.output.unwrap_or(Format::Json));
+    let format = global.output.unwrap_or(Format::Json);
+    match query {
+        Some(query) => query.print(&runs.iter().map(|run| result(run, &name)).collect::<Vec<_>>(), format)?,
+        None => print(&runs, &name, format),
+    }
     Ok(code)
 }
 
@@ -219,18 +224,20 @@ fn masked(request: &RunRequest) -> Value {
     value
 }
 
+/// A run as the result shows it.
+fn result(run: &Run, cell: &str) -> Value {
+    let mut value = notification::detail(run, cell);
+    value["exitCode"] = run.attempt().and_then(|a| a.exit_code).into();
+    value
+}
+
 fn print(runs: &[Run], cell: &str, format: Format) {
-    let result = |run: &Run| {
-        let mut value = notification::detail(run, cell);
-        value["exitCode"] = run.attempt().and_then(|a| a.exit_code).into();
-        value
-    };
     match (format, runs) {
-        (Format::Json, [one]) => output::json(&result(one)),
+        (Format::Json, [one]) => output::json(&result(one, cell)),
         (Format::Text, _) => {
             runs.iter().for_each(|run| output::data(&format!("{}\t{}", run.name, run.status.as_str())))
         }
-        (Format::Json, many) => output::json(&many.iter().map(result).collect::<Vec<_>>()),
+        (Format::Json, many) => output::json(&many.iter().map(|run| result(run, cell)).collect::<Vec<_>>()),
         _ => {
             output::table(&["NAME", "STATUS", "ATTEMPTS", "EXIT", "ERROR"], runs, |run| {
                 let exit = run.attempt().and_then(|a| a.exit_code).map_or("-".into(), |code| code.to_string());

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::aws_cli::AwsCliArgs;
 use super::options::RemoteArgs;
 
 pub(super) const RUN_EXAMPLES: &str = "\
@@ -51,7 +52,7 @@ pub(super) struct RunArgs {
     /// JSON, or awsvpcConfiguration={subnets=[…],securityGroups=[…],assignPublicIp=ENABLED}
     #[arg(long, value_name = "JSON")]
     pub(super) network_configuration: Option<String>,
-    /// JSON
+    /// JSON, or containerOverrides=[{name=NAME,command=[…],environment=[{name=NAME,value=TEXT}]}]
     #[arg(long, value_name = "JSON")]
     pub(super) overrides: Option<String>,
     /// Fargate platform version
@@ -88,10 +89,6 @@ pub(super) struct RunArgs {
     /// The task's reference id
     #[arg(long)]
     pub(super) reference_id: Option<String>,
-    #[arg(long, hide = true)]
-    pub(super) started_by: Option<String>,
-    #[arg(long, hide = true)]
-    pub(super) client_token: Option<String>,
     /// Subnets of the task's network interface
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     pub(super) subnets: Vec<String>,
@@ -136,6 +133,8 @@ pub(super) struct RunArgs {
     /// Follow by events: make a queue and a rule for this run, and remove them at its end
     #[arg(long, conflicts_with_all = ["events_queue", "no_wait"])]
     pub(super) events: bool,
+    #[command(flatten)]
+    pub(super) aws_cli: AwsCliArgs,
     #[command(flatten)]
     pub(super) server: RemoteArgs,
     /// Launch and leave: do not wait for the goal

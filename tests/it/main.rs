@@ -4,6 +4,7 @@
 
 mod api;
 mod architecture;
+mod aws_lines;
 mod breakers;
 mod cell;
 mod circles;
