@@ -73,6 +73,6 @@ pub mod local;
 pub mod store;
 
 pub use crate::core::failure::{Class, Failure, Transience};
-pub use crate::core::request::{Goal, RequestError, RunRequest};
+pub use crate::core::request::{Acceptance, Goal, RequestError, RunRequest};
 pub use crate::core::run::{Attempt, Status};
 pub use library::{Builder, ConnectError, Events, LaunchError, Launched, Outcome, RunFailed, Taskwatch};

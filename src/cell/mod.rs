@@ -49,7 +49,7 @@ pub use view::{
 };
 
 use crate::core::breaker::OpenBreaker;
-use crate::core::request::RunRequest;
+use crate::core::request::{Acceptance, RunRequest};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::store::{Page, Query, StoreError};
@@ -85,6 +85,11 @@ impl Cell {
             return Err(SubmitError::Full);
         }
         self.parts.admission.submit(request, None).await
+    }
+
+    /// What a request that comes now is evaluated with: this moment, and an id of its own.
+    pub fn acceptance(&self) -> Acceptance {
+        self.parts.admission.acceptance()
     }
 
     /// Asks a run to stop; false if there is none or it has ended.

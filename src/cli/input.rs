@@ -2,7 +2,24 @@
 
 use std::io::Read;
 
+use serde_json::Value;
+
 use super::error::CliError;
+
+/// A parameter as the AWS CLI takes it: the JSON itself, or `file://` and a path.
+pub(super) fn parameter(text: &str) -> Result<String, CliError> {
+    match text.strip_prefix("file://") {
+        Some(path) => read(path),
+        None if text == "-" => read("-"),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// A parameter that is JSON; `flag` is the one it is of.
+pub(super) fn json(flag: &str, text: &str) -> Result<Value, CliError> {
+    let text = parameter(text)?;
+    serde_json::from_str(&text).map_err(|e| CliError::usage(format!("{flag}: not JSON: {e}")))
+}
 
 /// A file's text, or stdin's.
 pub(super) fn read(source: &str) -> Result<String, CliError> {

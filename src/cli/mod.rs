@@ -9,6 +9,7 @@ mod client;
 mod console;
 mod demo;
 mod doctor;
+mod document;
 mod duration;
 mod error;
 mod exit;

@@ -1,13 +1,15 @@
 //! The run request that the flags of `taskwatch run` make, alone or laid over a file's.
 
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::error::CliError;
-use super::input::read;
+use super::filter::now;
+use super::input::{json, parameter, read};
 use super::run_args::RunArgs;
 use super::{duration, shorthand};
 use crate::core::name::in_arn;
-use crate::core::request::{Goal, RunRequest};
+use crate::core::request::{Acceptance, Goal, RunRequest, document};
 use crate::core::retry::RetryPolicy;
 use crate::core::run_task::model;
 
@@ -25,7 +27,14 @@ pub(super) fn request(arguments: &RunArgs) -> Result<RunRequest, CliError> {
     let wrong = |what: &str, e: &dyn std::fmt::Display| CliError::usage(format!("{what}: {e}"));
     let mut native = match &base {
         // The request with every default: the flags lie over what it says.
-        Some((text, what)) => RunRequest::parse_until(text, GOAL).map_err(|e| wrong(what, &e))?.to_value(),
+        Some((text, what)) => {
+            let document = document(text).map_err(|e| wrong(what, &e))?;
+            let document = arguments.document.laid_over(document).map_err(|e| wrong(what, &e))?;
+            RunRequest::accept_until(document, &acceptance(arguments), GOAL).map_err(|e| wrong(what, &e))?.to_value()
+        }
+        None if arguments.document.is_given() => {
+            return Err(CliError::usage("--state and --input are for a Step Functions document: name its FILE"));
+        }
         None if arguments.task_definition.is_none() => {
             return Err(CliError::usage(
                 "--task-definition, --cli-input-json or a FILE is needed; see taskwatch run --help",
@@ -39,18 +48,13 @@ pub(super) fn request(arguments: &RunArgs) -> Result<RunRequest, CliError> {
     Ok(request)
 }
 
-/// A parameter as the AWS CLI takes it: the JSON itself, or `file://` and a path.
-fn parameter(text: &str) -> Result<String, CliError> {
-    match text.strip_prefix("file://") {
-        Some(path) => read(path),
-        None if text == "-" => read("-"),
-        None => Ok(text.to_owned()),
+/// A document is evaluated here and now.
+fn acceptance(arguments: &RunArgs) -> Acceptance {
+    let at = Acceptance::new(now(), Uuid::now_v7());
+    match &arguments.name {
+        Some(name) => at.named(name),
+        None => at,
     }
-}
-
-fn json(flag: &str, text: &str) -> Result<Value, CliError> {
-    let text = parameter(text)?;
-    serde_json::from_str(&text).map_err(|e| CliError::usage(format!("{flag}: not JSON: {e}")))
 }
 
 /// What the flags say of RunTask.
@@ -367,6 +371,28 @@ mod tests {
             }
         }
         assert!(cases.len() >= 9);
+    }
+
+    #[test]
+    fn a_state_of_a_machine_is_evaluated_with_an_input() {
+        let machine = json!({"StartAt": "Fetch", "States": {"Fetch": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke"},
+            "Load": {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Parameters":
+                {"TaskDefinition.$": "$.task", "Group.$": "$$.Execution.Name"}}}});
+        let machine = machine.to_string();
+        let line = ["--cli-input-json", &machine, "--state", "Load", "--name", "n", "--cluster", "c"];
+        let value = parsed(&[&line[..], &["--input", r#"{"task": "etl"}"#]].concat()).unwrap();
+        assert_eq!(value["runTask"], json!({"taskDefinition": "etl", "group": "n", "cluster": "c"}));
+        assert_eq!((&value["until"], &value["startTimeoutSeconds"]), (&json!("stopped"), &Value::Null));
+        for (more, part) in [
+            (&["--input", "{"][..], "--input: not JSON"),
+            (&["--input", "file:///nowhere"], "/nowhere"),
+            (&[], "$ has no \"task\"; the request has no input"),
+        ] {
+            let error = parsed(&[&line[..], more].concat()).unwrap_err();
+            assert!(error.contains(part) && !error.contains('\n'), "{error}");
+        }
+        let other = parsed(&["--task-definition", "x", "--state", "Load"]).unwrap_err();
+        assert!(other.contains("--state and --input are for a Step Functions document"), "{other}");
     }
 
     #[test]

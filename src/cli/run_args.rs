@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::aws_cli::AwsCliArgs;
+use super::document::DocumentArgs;
 use super::options::RemoteArgs;
 
 pub(super) const RUN_EXAMPLES: &str = "\
@@ -10,6 +11,7 @@ Examples:
   taskwatch run --cluster batch --task-definition etl:7 --launch-type FARGATE --subnets subnet-0a
   taskwatch run --cli-input-json file://task.json --retries 3 --timeout 1h
   taskwatch run state-machine.json
+  taskwatch run workflow.yaml --state Load --input file://input.json
   taskwatch run --task-definition etl --count 20 --env DAY=2026-11-22 --dry-run
   taskwatch run --cluster batch --task-definition etl -- sh -c 'exit 3'
 
@@ -28,12 +30,14 @@ Exit codes:
 /// `taskwatch run`.
 #[derive(Debug, Default, Args)]
 pub(super) struct RunArgs {
-    /// A run request in any form: taskwatch's own, RunTask JSON, or a Step Functions state machine; - for stdin
+    /// A run request in any form: taskwatch's own, RunTask JSON, or a Step Functions state machine (JSON or YAML); - for stdin
     #[arg(value_name = "FILE", conflicts_with = "cli_input_json")]
     pub(super) file: Option<String>,
     /// The same, as the AWS CLI takes it: JSON, or file://PATH
     #[arg(long, value_name = "JSON")]
     pub(super) cli_input_json: Option<String>,
+    #[command(flatten)]
+    pub(super) document: DocumentArgs,
     /// Cluster name or ARN
     #[arg(long)]
     pub(super) cluster: Option<String>,

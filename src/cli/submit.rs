@@ -3,23 +3,27 @@
 use std::path::Path;
 
 use clap::Args;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio_util::io::ReaderStream;
 
 use super::client::Server;
+use super::document::DocumentArgs;
 use super::error::CliError;
 use super::options::{Format, Global, ServerArgs};
 use super::output;
 use super::settings::Settings;
+use crate::core::request::{documents, may_be_yaml};
 
 pub(super) const SUBMIT_EXAMPLES: &str = "\
 Examples:
   taskwatch submit nightly.json
   generate | taskwatch submit - --server http://taskwatch.internal:7717
   taskwatch submit fleet.ndjson --output json
+  taskwatch submit workflow.yaml --state Load --input file://input.json
 
-A FILE holds one request, an array of them, or one a line.
+A FILE holds one request (JSON or YAML), an array of them, or one a line.
 
 Exit codes:
   0  all were taken
@@ -32,6 +36,8 @@ pub(super) struct SubmitArgs {
     #[arg(value_name = "FILE|-", required = true)]
     files: Vec<String>,
     #[command(flatten)]
+    document: DocumentArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -40,7 +46,8 @@ pub(super) async fn submit(arguments: SubmitArgs, global: &Global, settings: &Se
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
     let (mut runs, mut refused) = (Vec::new(), Vec::new());
     for file in &arguments.files {
-        let (kind, body) = body(file).await.map_err(|e| CliError::usage(format!("{file}: {e}")))?;
+        let (kind, body) =
+            body(file, &arguments.document).await.map_err(|e| CliError::usage(format!("{file}: {e}")))?;
         let answer = server.submit(kind, body).await.map_err(|e| e.about(file))?;
         runs.extend(items(&answer, "runs"));
         refused.extend(items(&answer, "refused").into_iter().map(|mut item| {
@@ -74,7 +81,7 @@ fn items(answer: &Value, name: &str) -> Vec<Value> {
 }
 
 /// A file as a body, never read as a whole if it has one request a line.
-async fn body(file: &str) -> std::io::Result<(&'static str, reqwest::Body)> {
+async fn body(file: &str, over: &DocumentArgs) -> Result<(&'static str, reqwest::Body), Box<dyn std::error::Error>> {
     let input: Box<dyn AsyncRead + Send + Sync + Unpin> = if file == "-" {
         Box::new(tokio::io::stdin())
     } else {
@@ -85,10 +92,16 @@ async fn body(file: &str) -> std::io::Result<(&'static str, reqwest::Body)> {
     while first.iter().all(u8::is_ascii_whitespace) && input.read_until(b'\n', &mut first).await? > 0 {}
     // A first line that is an object by itself is one of many, or the only one.
     let line = serde_json::from_slice::<Value>(&first).is_ok_and(|value| value.is_object());
-    if line {
+    if line && !over.is_given() {
         let whole = std::io::Cursor::new(first).chain(input);
         return Ok(("application/x-ndjson", reqwest::Body::wrap_stream(ReaderStream::new(whole))));
     }
     input.read_to_end(&mut first).await?;
+    let text = std::str::from_utf8(&first).unwrap_or_default();
+    if over.is_given() || (may_be_yaml(text) && serde_json::from_slice::<IgnoredAny>(&first).is_err()) {
+        let over = |document| over.laid_over(document);
+        let documents = documents(text)?.into_iter().map(over).collect::<Result<Vec<_>, _>>()?;
+        return Ok(("application/json", Value::Array(documents).to_string().into()));
+    }
     Ok(("application/json", first.into()))
 }

@@ -16,6 +16,7 @@ pub mod request;
 pub mod retry;
 pub mod run;
 pub mod run_task;
+pub mod states;
 pub mod status;
 pub mod task;
 pub mod time;

@@ -27,6 +27,7 @@ pub(super) enum OneRequest {
     Native(Box<Native>),
     RunTask(BareRunTask),
     StateMachine(StateMachine),
+    WithInput(Box<WithInput>),
 }
 
 /// taskwatch's own form. `docs/requests.md` explains every member.
@@ -44,7 +45,8 @@ pub(super) struct Native {
     /// An Amazon States Language `Retry` array.
     #[schema(nullable = false)]
     retry: Option<Vec<Map<String, Value>>>,
-    #[schema(nullable = false, minimum = 1)]
+    /// null: as long as it takes.
+    #[schema(minimum = 1)]
     start_timeout_seconds: Option<u64>,
     #[schema(nullable = false, minimum = 1)]
     timeout_seconds: Option<u64>,
@@ -93,6 +95,23 @@ pub(super) struct BareRunTask {
     /// How many runs; more than 10 is fine.
     #[schema(minimum = 1, maximum = 10_000)]
     count: Option<u32>,
+}
+
+/// A Step Functions document with the state that is meant and the execution's input. All members of taskwatch's own form but
+/// `runTask` may stand beside them.
+#[derive(ToSchema)]
+#[schema(as = StateMachineWithInput)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only described")]
+pub(super) struct WithInput {
+    /// A state machine, one state, the definition as a text, or the answer of DescribeStateMachine.
+    state_machine: Value,
+    /// The `ecs:runTask` state to run by itself.
+    #[schema(nullable = false, example = "Load")]
+    state_name: Option<String>,
+    /// With `stateName` what reaches that state.
+    #[schema(nullable = false)]
+    input: Option<Value>,
 }
 
 /// A state machine with one `ecs:runTask` state, or that state alone.

@@ -94,19 +94,22 @@ pub(super) async fn submit(State(api): State<Api>, headers: HeaderMap, body: Bod
     let items = match body::kind(&headers)? {
         Kind::Lines if body::wants_lines(&headers) => {
             let place = guard::stream_place(&api)?;
-            return Ok(guard::holding(line_by_line(api, by_line(body)), place));
+            let items = by_line(&api, body);
+            return Ok(guard::holding(line_by_line(api, items), place));
         }
-        Kind::Lines => by_line(body),
+        Kind::Lines => by_line(&api, body),
         Kind::Json => {
             let advice = ": send application/x-ndjson, one request a line";
             let bytes = body::complete(body, MOST_BYTES, advice).await?;
             match serde_json::from_slice(&bytes).map_err(|e| ApiError::invalid(format!("not JSON: {e}")))? {
                 Value::Array(items) => {
-                    let request = |(n, item)| ((n, None), RunRequest::from_value(item).map_err(refused));
+                    let cell = api.cell.clone();
+                    let request =
+                        move |(n, item)| ((n, None), RunRequest::accept(item, &cell.acceptance()).map_err(refused));
                     stream::iter((0..).zip(items).map(request)).boxed()
                 }
                 one => {
-                    let request = RunRequest::from_value(one).map_err(refused)?;
+                    let request = RunRequest::accept(one, &api.cell.acceptance()).map_err(refused)?;
                     let runs = taken(&api, request).await?;
                     return Ok((StatusCode::ACCEPTED, Json(Taken { runs, refused: Vec::new() })).into_response());
                 }
@@ -150,7 +153,8 @@ fn told(line: Result<Option<String>, LinesCodecError>) -> std::io::Result<Option
     }
 }
 
-fn by_line(body: Body) -> BoxStream<'static, Item> {
+fn by_line(api: &Api, body: Body) -> BoxStream<'static, Item> {
+    let cell = api.cell.clone();
     let lines = FramedRead::new(
         StreamReader::new(Box::pin(body::chunks(body))),
         Lines(LinesCodec::new_with_max_length(MOST_BYTES_EACH)),
@@ -158,8 +162,9 @@ fn by_line(body: Body) -> BoxStream<'static, Item> {
     let lines = lines.map(|line| line.unwrap_or_else(|error| Err(body::broken(&error))));
     let full = |(_, line): &(u64, Result<String, ApiError>)| !line.as_ref().is_ok_and(|line| line.trim().is_empty());
     let full = stream::iter(1_u64..).zip(lines).filter(move |line| std::future::ready(full(line)));
-    let request = |(item, (line, text)): (u64, (u64, Result<String, ApiError>))| {
-        ((item, Some(line)), text.and_then(|text| RunRequest::parse(&text).map_err(refused)))
+    let request = move |(item, (line, text)): (u64, (u64, Result<String, ApiError>))| {
+        let accept = |text: String| RunRequest::accept_text(&text, &cell.acceptance()).map_err(refused);
+        ((item, Some(line)), text.and_then(accept))
     };
     stream::iter(0_u64..).zip(full).map(request).boxed()
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
-use taskwatch::core::request::RunRequest;
+use taskwatch::core::request::{Acceptance, RunRequest, with_input};
+use taskwatch::core::time::Timestamp;
 
 use super::cli::{Local, stderr, stdout, taskwatch};
 use super::support::python;
@@ -243,14 +244,20 @@ fn what_users_come_from_becomes_a_request() {
     let page = include_str!("../../docs/migrate.md");
     let errors = include_str!("../../docs/errors.md");
     let files = files(page);
-    assert_eq!(files.len(), 4);
-    for (name, text) in files {
+    assert_eq!(files.len(), 6);
+    let input = files.iter().find(|(name, _)| *name == "input.json").expect("the input");
+    for (name, text) in files.iter().copied().filter(|(name, _)| *name != "input.json") {
         let value: Value = serde_json::from_str(text).expect("JSON");
         // What EventBridge makes of its template, for the event with this id.
         let template = value["InputTransformer"]["InputTemplate"].as_str();
         let text =
             template.map_or_else(|| text.to_owned(), |t| t.replace("<id>", "6a7e8feb-b491-4cf7-a9f1-bf3703467718"));
-        let request = RunRequest::parse(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let mut document: Value = serde_json::from_str(&text).expect("JSON");
+        if name == "workflow.json" {
+            document = with_input(document, Some("Load"), serde_json::from_str(input.1).ok()).expect("a document");
+        }
+        let at = Acceptance::new(Timestamp::from_millis(0), uuid::Uuid::nil());
+        let request = RunRequest::accept(document, &at).unwrap_or_else(|e| panic!("{name}: {e}"));
         for error in request.spec.retry.0.iter().flat_map(|retrier| &retrier.error_equals) {
             let known = error.starts_with("States.") || errors.contains(error.as_str());
             assert!(known, "{name}: {error} is no error's name");

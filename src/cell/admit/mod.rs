@@ -14,7 +14,7 @@ use super::launch::WaitingRuns;
 use super::lifecycle::Lifecycle;
 use super::runs::{Claim, RunIndex};
 use super::view::{Counters, Lookup};
-use crate::core::request::RunRequest;
+use crate::core::request::{Acceptance, RunRequest};
 use crate::core::run::Run;
 use crate::store::{Key, Store, find_all};
 
@@ -111,6 +111,11 @@ impl Admission {
         self.counters.accepted.add(ids.len());
         let runs = ids.iter().filter_map(|id| self.runs.read(*id, Run::clone)).collect();
         Ok(Submitted { runs, existing: false })
+    }
+
+    /// What a request that comes now is evaluated with.
+    pub(super) fn acceptance(&self) -> Acceptance {
+        Acceptance::new(self.clock.now(), self.id())
     }
 
     fn id(&self) -> Uuid {

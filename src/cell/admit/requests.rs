@@ -21,7 +21,8 @@ pub(in crate::cell) struct RequestsHandler {
 
 impl RequestsHandler {
     async fn request(&self, message: &Message) -> Fate {
-        let reason = match RunRequest::parse(&message.body) {
+        let accepted = RunRequest::accept_text(&message.body, &self.admission.acceptance().named(&message.id));
+        let reason = match accepted {
             // Without a name, the message's id is one: a message that comes again is the same run.
             Ok(request) => match self.admission.submit(request, Some(message.id.clone())).await {
                 Ok(_) => return Fate::Done,

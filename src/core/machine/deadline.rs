@@ -43,7 +43,12 @@ pub(super) fn due(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> b
     }
     let Some(attempt) = run.attempt() else { return false };
     if over(start_timeout(run, attempt)) {
-        begin_stop(run, failure::start_timeout(run.spec.start_timeout_seconds).into(), now, effects);
+        begin_stop(
+            run,
+            failure::start_timeout(run.spec.start_timeout_seconds.unwrap_or_default()).into(),
+            now,
+            effects,
+        );
     } else if over(attempt_timeout(run, attempt)) {
         let limit = run.spec.attempt_timeout_seconds.unwrap_or_default();
         let started = attempt.started_at.is_some();
@@ -66,7 +71,8 @@ fn run_timeout(run: &Run) -> Option<Timestamp> {
 
 fn start_timeout(run: &Run, attempt: &Attempt) -> Option<Timestamp> {
     let waits = attempt.stage == Stage::Placed && attempt.started_at.is_none();
-    attempt.placed_at.filter(|_| waits).map(|at| at.plus(Duration::from_secs(run.spec.start_timeout_seconds)))
+    let seconds = run.spec.start_timeout_seconds.filter(|_| waits)?;
+    attempt.placed_at.map(|at| at.plus(Duration::from_secs(seconds)))
 }
 
 fn attempt_timeout(run: &Run, attempt: &Attempt) -> Option<Timestamp> {

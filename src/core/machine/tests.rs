@@ -29,7 +29,7 @@ pub(super) fn spec(until: Goal, retries: u32) -> RunSpec {
             max_delay_seconds: None,
             jitter_strategy: Jitter::None,
         }]),
-        start_timeout_seconds: 900,
+        start_timeout_seconds: Some(900),
         timeout_seconds: None,
         attempt_timeout_seconds: None,
         decided_by: Vec::new(),

@@ -14,7 +14,7 @@ fn failed_run(attempts: u32, cause: &str, notify: Notify) -> Run {
         run_task: serde_json::from_value::<RunTask>(run_task).unwrap(),
         until: Goal::Stopped,
         retry: RetryPolicy::standard(),
-        start_timeout_seconds: 900,
+        start_timeout_seconds: Some(900),
         timeout_seconds: None,
         attempt_timeout_seconds: None,
         decided_by: Vec::new(),

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 mod asl;
-mod asl_members;
-mod asl_notify;
+#[cfg(test)]
+mod machine_tests;
 mod native;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use sha2::{Digest, Sha256};
 
@@ -18,7 +19,9 @@ pub use super::input::RequestError;
 use super::input::{kind, meant};
 use super::retry::{RetryError, RetryPolicy};
 use super::run_task::RunTask;
+pub use super::states::Acceptance;
 use super::status::Status;
+pub use text::{document, documents, may_be_yaml};
 
 /// When a run has reached what it is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -64,8 +67,8 @@ pub struct RunSpec {
     pub until: Goal,
     /// What to try again, how often and when.
     pub retry: RetryPolicy,
-    /// Seconds an attempt may take to reach RUNNING.
-    pub start_timeout_seconds: u64,
+    /// Seconds an attempt may take to reach RUNNING; none for imported state machines, as Step Functions has none.
+    pub start_timeout_seconds: Option<u64>,
     /// Seconds the whole run may take, from submission.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timeout_seconds: Option<u64>,
@@ -109,6 +112,9 @@ pub struct RunRequest {
     pub count: Option<u32>,
     /// What they share.
     pub spec: RunSpec,
+    /// The digest of the document it was read from, where another acceptance would read it differently (`$$`, `States.UUID`): then
+    /// this is what the same name is the same request by.
+    pub identity: Option<[u8; 32]>,
 }
 
 impl From<RetryError> for RequestError {
@@ -120,21 +126,31 @@ impl From<RetryError> for RequestError {
 impl RunRequest {
     /// Reads one request in any of its forms.
     pub fn parse(text: &str) -> Result<Self, RequestError> {
-        Self::parse_until(text, Goal::default())
+        Self::from_value(document(text)?)
+    }
+
+    /// Reads one request in any of its forms from parsed JSON. A Step Functions document that uses the context object or
+    /// chance needs [`accept`](Self::accept).
+    pub fn from_value(value: Value) -> Result<Self, RequestError> {
+        Self::read(value, None, Goal::default())
+    }
+
+    /// Reads one request in any of its forms, and evaluates a Step Functions document as if its execution began at `at`.
+    pub fn accept(value: Value, at: &Acceptance) -> Result<Self, RequestError> {
+        Self::read(value, Some(at), Goal::default())
     }
 
     /// The same, where a request that does not say `until` has this goal: `taskwatch run` waits for the end.
-    pub fn parse_until(text: &str, goal: Goal) -> Result<Self, RequestError> {
-        let value: Value = serde_json::from_str(text).map_err(|e| RequestError::new(format!("not JSON: {e}")))?;
-        Self::read(value, goal)
+    pub fn accept_until(value: Value, at: &Acceptance, goal: Goal) -> Result<Self, RequestError> {
+        Self::read(value, Some(at), goal)
     }
 
-    /// Reads one request in any of its forms from parsed JSON.
-    pub fn from_value(value: Value) -> Result<Self, RequestError> {
-        Self::read(value, Goal::default())
+    /// The same from its text.
+    pub fn accept_text(text: &str, at: &Acceptance) -> Result<Self, RequestError> {
+        Self::accept(document(text)?, at)
     }
 
-    fn read(value: Value, goal: Goal) -> Result<Self, RequestError> {
+    fn read(value: Value, at: Option<&Acceptance>, goal: Goal) -> Result<Self, RequestError> {
         if value.is_array() {
             return Err(RequestError::new(
                 "an array is not a run request: send each of its requests by itself (a message of its own in the requests \
@@ -145,10 +161,8 @@ impl RunRequest {
             return Err(RequestError::new(format!("a run request is a JSON object, not {}", kind(&value))));
         };
         let has = |name: &str| members.contains_key(name);
-        if has("States") || has("StartAt") {
-            asl::state_machine(members)
-        } else if has("Type") && has("Resource") {
-            asl::lone_state(members)
+        if asl::is_document(members) {
+            asl::read(members, at)
         } else if has("runTask") || has("RunTask") {
             native::read(members, goal)
         } else if has("taskDefinition") || has("TaskDefinition") {
@@ -173,6 +187,9 @@ impl RunRequest {
     /// A digest of all that decides what runs (not of `name`): equal bodies, equal digests, whatever the order of
     /// members or the form it came in.
     pub fn digest(&self) -> [u8; 32] {
+        if let Some(identity) = self.identity {
+            return identity;
+        }
         // serde_json's maps are sorted, so equal values have equal texts.
         let canonical = serde_json::json!([self.count, self.spec]).to_string();
         Sha256::digest(canonical.as_bytes()).into()
@@ -215,6 +232,7 @@ pub fn parse_many(text: &str) -> Vec<Result<RunRequest, RequestError>> {
             })
             .map(RunRequest::from_value)
             .collect(),
+        Err(_) if text::may_be_yaml(text) => vec![RunRequest::parse(text)],
         // Some line is broken: say which, and take the others.
         Err(_) => {
             let lines: Vec<_> = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
@@ -228,9 +246,14 @@ pub fn parse_many(text: &str) -> Vec<Result<RunRequest, RequestError>> {
     }
 }
 
+/// A Step Functions document with the name of the state that is meant and the execution's input beside it, as one request.
+pub fn with_input(document: Value, state: Option<&str>, input: Option<Value>) -> Result<Value, RequestError> {
+    asl::with_input(document, state, input)
+}
+
 /// What is said of an object in none of the forms: a letter may be all that is wrong.
 fn no_form(members: &Map<String, Value>) -> RequestError {
-    let heads = ["runTask", "taskDefinition", "StartAt"];
+    let heads = ["runTask", "taskDefinition", "StartAt", "stateMachine"];
     let meant = members.keys().find_map(|name| Some((name, meant(name, &heads)?)));
     RequestError::new(match meant {
         Some((name, head)) => format!("{name}: unknown; did you mean {head}?"),
@@ -248,7 +271,7 @@ fn bare(value: &Value, until: Goal) -> Result<RunRequest, RequestError> {
         )));
     }
     let (run_task, count) = RunTask::from_value(value, "runTask")?;
-    Ok(RunRequest { name: None, count, spec: RunSpec { until, ..RunSpec::new(run_task) } })
+    Ok(RunRequest { name: None, count, spec: RunSpec { until, ..RunSpec::new(run_task) }, identity: None })
 }
 
 impl RunSpec {
@@ -258,7 +281,7 @@ impl RunSpec {
             run_task,
             until: Goal::Running,
             retry: RetryPolicy::standard(),
-            start_timeout_seconds: 900,
+            start_timeout_seconds: Some(900),
             timeout_seconds: None,
             attempt_timeout_seconds: None,
             decided_by: Vec::new(),

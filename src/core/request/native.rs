@@ -44,8 +44,10 @@ pub(super) fn read(given: &Map<String, Value>, until: Goal) -> Result<RunRequest
     if let Some(retry) = get("retry") {
         spec.retry = RetryPolicy::from_value(retry, "retry")?;
     }
-    if let Some(value) = get("startTimeoutSeconds") {
-        spec.start_timeout_seconds = seconds(value, "startTimeoutSeconds")?;
+    if let Some(value) = members.get("startTimeoutSeconds") {
+        // null is none here, and not the default: how an imported state machine is written down.
+        let limit = Some(*value).filter(|value| !value.is_null());
+        spec.start_timeout_seconds = limit.map(|value| seconds(value, "startTimeoutSeconds")).transpose()?;
     }
     spec.timeout_seconds = get("timeoutSeconds").map(|v| seconds(v, "timeoutSeconds")).transpose()?;
     spec.attempt_timeout_seconds =
@@ -65,7 +67,7 @@ pub(super) fn read(given: &Map<String, Value>, until: Goal) -> Result<RunRequest
         spec.notify = notify(value)?;
     }
     let name = get("name").map(name).transpose()?;
-    Ok(RunRequest { name, count: inner_count, spec })
+    Ok(RunRequest { name, count: inner_count, spec, identity: None })
 }
 
 /// Whether a member belongs beside `runTask`, not into it.

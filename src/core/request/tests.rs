@@ -54,7 +54,7 @@ fn every_form_of_one_request_means_the_same() {
 #[test]
 fn defaults_are_the_contracts() {
     let spec = read(json!({"taskDefinition": "etl"})).unwrap().spec;
-    assert_eq!((spec.until, spec.start_timeout_seconds, spec.timeout_seconds), (Goal::Running, 900, None));
+    assert_eq!((spec.until, spec.start_timeout_seconds, spec.timeout_seconds), (Goal::Running, Some(900), None));
     assert_eq!(spec.retry, RetryPolicy::standard());
     assert_eq!(spec.notify, Notify::default());
 }
@@ -159,11 +159,17 @@ fn what_has_no_counterpart_in_a_state_machine_is_refused_by_name() {
             with(run, "Catch", json!([{"ErrorEquals": ["ECS.AmazonECSException"], "Next": "Notify Failure"}])),
             "ECS.AmazonECSException",
         ),
-        (with(&format!("{run}/Parameters"), "Cluster.$", json!("$.cluster")), "Cluster.$: a JSONPath"),
-        (with(&format!("{run}/Parameters"), "Cluster", json!("{% $c %}")), "JSONata"),
+        (
+            with(&format!("{run}/Parameters"), "Group.$", json!("$.cluster")),
+            "Group.$: \"$.cluster\": $ has no \"cluster\"; the request has no input",
+        ),
+        (with(run, "QueryLanguage", json!("JSONata")), "needs Parameters in JSONPath, or Arguments in JSONata"),
         (with("/States", "More", json!({"Type": "Pass", "End": true})), "States[\"More\"]: is not reached"),
-        (with("/States/Notify Success", "Type", json!("Wait")), "a Wait state has no counterpart"),
-        (with("/States/Notify Success", "Next", json!("Run Fargate Task")), "has no counterpart"),
+        (
+            with("/States/Notify Success", "Type", json!("Wait")),
+            "a Wait state of \"arn:aws:states:::sns:publish\" stays Step Functions' work",
+        ),
+        (with("/States/Notify Success", "Next", json!("Run Fargate Task")), "runs a second task"),
         (with("/States/Notify Success/Parameters", "Message.$", json!("$.m")), "Message.$"),
         (with("/States/Notify Success/Parameters", "MessageAttributes", json!({})), "MessageAttributes"),
         (with("/States/Notify Success/Parameters", "TopicArn", json!("${Topic}")), "TopicArn"),
@@ -191,6 +197,10 @@ fn a_state_without_retry_is_never_tried_again_and_its_timeout_is_for_an_attempt(
         "Parameters": {"TaskDefinition": "etl"}, "Next": "Elsewhere"});
     let spec = read(state).unwrap().spec;
     assert_eq!((spec.retry.0.len(), spec.until, spec.attempt_timeout_seconds), (0, Goal::Stopped, Some(60)));
+    // Step Functions waits for a start as long as it takes; written down and read again, so does the run.
+    assert_eq!(spec.start_timeout_seconds, None);
+    let again = RunRequest { name: None, count: None, spec, identity: None };
+    assert_eq!(read(again.to_value()).unwrap(), again);
 }
 
 #[test]
@@ -307,6 +317,11 @@ fn a_file_may_hold_one_an_array_or_lines() {
     assert!(mixed[1].as_ref().unwrap_err().message.starts_with("line 2: "));
 }
 
+fn until_stopped(text: &str) -> RunRequest {
+    let at = Acceptance::new(crate::core::time::Timestamp::default(), uuid::Uuid::nil());
+    RunRequest::accept_until(document(text).unwrap(), &at, Goal::Stopped).unwrap()
+}
+
 #[test]
 fn a_goal_is_given_to_what_does_not_say_its_own() {
     let machine = |resource: &str| json!({"Type": "Task", "Resource": resource, "End": true, "Parameters": {"TaskDefinition": "x"}});
@@ -317,7 +332,7 @@ fn a_goal_is_given_to_what_does_not_say_its_own() {
     ] {
         let text = request.to_string();
         assert_eq!(RunRequest::parse(&text).unwrap().spec.until, otherwise, "{text}");
-        assert_eq!(RunRequest::parse_until(&text, Goal::Stopped).unwrap().spec.until, Goal::Stopped, "{text}");
+        assert_eq!(until_stopped(&text).spec.until, Goal::Stopped, "{text}");
     }
     for (request, said) in [
         (json!({"runTask": {"taskDefinition": "x"}, "until": "running"}), Goal::Running),
@@ -325,6 +340,6 @@ fn a_goal_is_given_to_what_does_not_say_its_own() {
         (machine("arn:aws:states:::ecs:runTask"), Goal::Running),
         (machine("arn:aws:states:::ecs:runTask.sync"), Goal::Stopped),
     ] {
-        assert_eq!(RunRequest::parse_until(&request.to_string(), Goal::Stopped).unwrap().spec.until, said, "{request}");
+        assert_eq!(until_stopped(&request.to_string()).spec.until, said, "{request}");
     }
 }

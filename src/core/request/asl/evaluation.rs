@@ -1,0 +1,130 @@
+//! The evaluation of one document's expressions, and what is said of one that has no value.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::document::Document;
+use super::{RequestError, RunRequest};
+use crate::core::states::{Acceptance, Execution, ExpressionError, Meter, Scope, Unresolved, expression, template};
+use crate::core::time::Timestamp;
+
+/// What all states of a document are evaluated with.
+pub(super) struct Evaluation<'a> {
+    at: Option<&'a Acceptance>,
+    execution: Execution,
+    meter: Meter,
+    /// The execution's input.
+    pub(super) input: Value,
+    has_input: bool,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(super) fn new(document: &Document<'_>, at: Option<&'a Acceptance>) -> Self {
+        let input = document.input.cloned().unwrap_or_else(|| json!({}));
+        let nowhere = Acceptance::new(Timestamp::default(), Uuid::nil());
+        let moment = at.unwrap_or(&nowhere);
+        let id = moment.id.to_string();
+        let name = document.name.or(moment.default_name.as_deref()).unwrap_or(&id);
+        let execution = Execution::new(moment, name, &input, &document.names);
+        Self { at, execution, meter: Meter::default(), input, has_input: document.input.is_some() }
+    }
+
+    /// Runs `evaluate` with all that a state's expressions see.
+    fn within<T>(
+        &self,
+        state: &str,
+        data: &Value,
+        variables: &Map<String, Value>,
+        evaluate: impl FnOnce(&Scope<'_>) -> Result<T, Box<Unresolved>>,
+    ) -> Result<T, RequestError> {
+        let context = self.execution.in_state(state);
+        let (chance, meter) = (&self.execution.chance, &self.meter);
+        let scope = Scope { input: data, context: &context, variables, chance, meter };
+        evaluate(&scope).map_err(|unresolved| self.refusal(&unresolved))
+    }
+
+    /// What a state's own data are, and where it stands.
+    pub(super) fn state<'s>(&'s self, name: &'s str, path: &'s str, variables: &'s Map<String, Value>) -> InState<'s> {
+        InState { evaluation: self, name, path, variables }
+    }
+
+    /// One line: where, which expression, why, and what to do.
+    fn refusal(&self, unresolved: &Unresolved) -> RequestError {
+        let Unresolved { path, expression, error } = unresolved;
+        let shown = expression.as_ref().map_or_else(String::new, |text| format!(" {text:?}:"));
+        let of_input = expression.as_ref().is_some_and(|text| text.contains("$.") || text.contains("$["));
+        let what_to_do = match error {
+            ExpressionError::Missing(what) if what.starts_with("$$") => {
+                "; write the value in (what describe-state-machine answers is known where its answer is the document)"
+            }
+            ExpressionError::Missing(what) if what.starts_with("the variable") => "; write the value in",
+            ExpressionError::Missing(_) if !self.has_input => {
+                "; the request has no input: give the execution's with --input JSON|file://… (\"input\" in a request)"
+            }
+            ExpressionError::Missing(_) if of_input => "; give it with --input (\"input\" in a request)",
+            _ => "",
+        };
+        RequestError::new(format!("{path}:{shown} {error}{what_to_do}"))
+    }
+
+    /// What two acceptances would read differently is identified by its document, and needs an acceptance.
+    pub(super) fn conclude(&self, request: &mut RunRequest, document: &Map<String, Value>) -> Result<(), RequestError> {
+        if !self.execution.chance.is_used() {
+            return Ok(());
+        }
+        let Some(at) = self.at else {
+            return Err(RequestError::new(
+                "the document uses $$, States.UUID or States.MathRandom, which have values where a request is accepted: read it with \
+                 RunRequest::accept",
+            ));
+        };
+        let mut nameless = document.clone();
+        nameless.remove("name");
+        request.identity = Some(Sha256::digest(Value::Object(nameless).to_string().as_bytes()).into());
+        if request.name.is_none() && at.default_name.is_none() {
+            request.name = Some(at.id.to_string());
+        }
+        Ok(())
+    }
+}
+
+/// One state's expressions.
+#[derive(Clone, Copy)]
+pub(super) struct InState<'s> {
+    evaluation: &'s Evaluation<'s>,
+    name: &'s str,
+    /// Where it stands, for errors.
+    pub(super) path: &'s str,
+    variables: &'s Map<String, Value>,
+}
+
+impl InState<'_> {
+    /// The value of a template that is the state's `member`.
+    pub(super) fn template(&self, member: &str, value: &Value, data: &Value) -> Result<Value, RequestError> {
+        self.run(data, |scope| template(value, &format!("{}.{member}", self.path), scope))
+    }
+
+    /// The value of an expression that is the state's `member`.
+    pub(super) fn expression(&self, member: &str, value: &Value, data: &Value) -> Result<Value, RequestError> {
+        self.run(data, |scope| expression(value, &format!("{}.{member}", self.path), scope))
+    }
+
+    /// Runs `evaluate` with the scope of this state.
+    pub(super) fn run<T>(
+        &self,
+        data: &Value,
+        evaluate: impl FnOnce(&Scope<'_>) -> Result<T, Box<Unresolved>>,
+    ) -> Result<T, RequestError> {
+        self.evaluation.within(self.name, data, self.variables, evaluate)
+    }
+
+    /// What a path of the state leads to: all where it is left out, an empty object where it is null.
+    pub(super) fn at_path(&self, member: &str, value: Option<&Value>, data: &Value) -> Result<Value, RequestError> {
+        match value {
+            None => Ok(data.clone()),
+            Some(Value::Null) => Ok(json!({})),
+            Some(path) => self.expression(member, path, data),
+        }
+    }
+}

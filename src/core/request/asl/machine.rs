@@ -1,0 +1,98 @@
+//! The states of a machine, wherever they stand in it, and which of them a run can be.
+
+use serde_json::{Map, Value};
+
+use super::RequestError;
+use super::members::{Language, language as language_of, name as state_name, only, wrong};
+use super::state::goal;
+use crate::core::input::nearest;
+
+const MACHINE: [&str; 6] = ["Comment", "StartAt", "States", "TimeoutSeconds", "Version", "QueryLanguage"];
+
+/// A state by its place.
+pub(super) fn place(name: &str) -> String {
+    format!("States[{name:?}]")
+}
+
+/// The states at the top.
+pub(super) fn states(machine: &Map<String, Value>) -> Result<&Map<String, Value>, RequestError> {
+    only(machine, &MACHINE, "")?;
+    match machine.get("States") {
+        Some(Value::Object(states)) => Ok(states),
+        other => Err(wrong("States", "an object of states", other)),
+    }
+}
+
+/// Where the machine begins.
+pub(super) fn start(machine: &Map<String, Value>) -> Result<&str, RequestError> {
+    match machine.get("StartAt") {
+        Some(start) => state_name(start, "StartAt"),
+        None => Err(wrong("StartAt", "the name of a state", None)),
+    }
+}
+
+/// The language of states that name none.
+pub(super) fn language(machine: &Map<String, Value>) -> Option<Language> {
+    match machine.get("QueryLanguage").and_then(Value::as_str) {
+        Some("JSONata") => Some(Language::Jsonata),
+        _ => Some(Language::JsonPath).filter(|_| machine.contains_key("QueryLanguage")),
+    }
+}
+
+/// The state of this name, also inside Parallel and Map.
+pub(super) fn find<'v>(machine: &'v Map<String, Value>, name: &str) -> Result<&'v Map<String, Value>, RequestError> {
+    let all = all_states(machine);
+    if let Some((_, found)) = all.iter().find(|(known, _)| *known == name) {
+        return Ok(found);
+    }
+    let names: Vec<&str> = all.iter().map(|(known, _)| *known).collect();
+    let advice = match candidates(machine) {
+        able if able.is_empty() => format!("the nearest is {:?}", nearest(name, &names)),
+        able => format!("those that run a task: {}", quoted(&able)),
+    };
+    Err(RequestError::new(format!("stateName: the machine has no state {name:?}; {advice}")))
+}
+
+/// Says of a machine that cannot be taken whole which of its states can.
+pub(super) fn advise(machine: &Map<String, Value>, error: &RequestError) -> RequestError {
+    let able = candidates(machine);
+    if able.is_empty() {
+        return RequestError::new(format!("{error}; no state of this machine could be a run by itself"));
+    }
+    let flags: Vec<String> = able.iter().map(|name| format!("--state {name:?}")).collect();
+    RequestError::new(format!(
+        "{error}; a run can be one of its states by itself: {} (\"stateName\" in a request), with that state's input by --input \
+         (\"input\"); Map, Parallel, Lambda and other services stay Step Functions' work",
+        flags.join(" or ")
+    ))
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The states that a run can be.
+fn candidates(machine: &Map<String, Value>) -> Vec<&str> {
+    let inherited = language(machine);
+    let able = |state: &Map<String, Value>| {
+        let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
+        let kind = state.get("Type").and_then(Value::as_str);
+        let jsonata = language_of(state, inherited, "").is_ok_and(|language| language == Language::Jsonata);
+        kind == Some("Task") && resource.contains(":ecs:runTask") && goal(resource, "").is_ok() && !jsonata
+    };
+    all_states(machine).into_iter().filter(|(_, state)| able(state)).map(|(name, _)| name).collect()
+}
+
+/// Every state with its name, those of branches and of Map behind the one they are in.
+fn all_states(machine: &Map<String, Value>) -> Vec<(&str, &Map<String, Value>)> {
+    let states = machine.get("States").and_then(Value::as_object);
+    let mut all = Vec::new();
+    for (name, state) in states.into_iter().flatten() {
+        let Some(state) = state.as_object() else { continue };
+        all.push((name.as_str(), state));
+        let branches = state.get("Branches").and_then(Value::as_array).into_iter().flatten();
+        let bodies = ["ItemProcessor", "Iterator"].into_iter().filter_map(|body| state.get(body));
+        all.extend(branches.chain(bodies).filter_map(Value::as_object).flat_map(all_states));
+    }
+    all
+}

@@ -1,0 +1,61 @@
+//! Intrinsic functions as they are written: `States.Format('{}-{}', $.name, States.UUID())`.
+
+use serde_json::Value;
+
+use super::functions::{self, Argument};
+use super::path::{Path, literal};
+use super::scan::Scan;
+use super::{ExpressionError, Scope};
+
+/// Calls within calls. Step Functions takes ten functions in a field.
+const MOST_LEVELS: usize = 32;
+
+/// The value of an expression: a path, or a call of an intrinsic function.
+pub(super) fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
+    let mut scan = Scan::new(text);
+    scan.blanks();
+    let value = match scan.peek() {
+        Some('$') => Path::scan(&mut scan, 0)?.value(scope)?,
+        _ if scan.rest().starts_with("States.") => call(&mut scan, scope, 0)?,
+        _ => {
+            return Err(ExpressionError::Syntax(
+                "expected a path, which begins with $, or an intrinsic function (States.…)".to_owned(),
+            ));
+        }
+    };
+    scan.blanks();
+    if scan.peek().is_some() { Err(scan.unexpected("the end of the expression")) } else { Ok(value) }
+}
+
+fn call(scan: &mut Scan<'_>, scope: &Scope<'_>, level: usize) -> Result<Value, ExpressionError> {
+    if level > MOST_LEVELS {
+        return Err(ExpressionError::Syntax(format!("more than {MOST_LEVELS} functions in each other")));
+    }
+    let name = scan.take(|c| c.is_ascii_alphanumeric() || c == '.');
+    scan.blanks();
+    if !scan.eat("(") {
+        return Err(scan.unexpected("("));
+    }
+    let mut arguments = Vec::new();
+    scan.blanks();
+    while !scan.eat(")") {
+        if !arguments.is_empty() && !scan.eat(",") {
+            return Err(scan.unexpected(", or )"));
+        }
+        scan.blanks();
+        arguments.push(argument(scan, scope, level)?);
+        scan.blanks();
+    }
+    let value = functions::call(name, arguments, scope)?;
+    scope.meter.pay(&value)?;
+    Ok(value)
+}
+
+fn argument(scan: &mut Scan<'_>, scope: &Scope<'_>, level: usize) -> Result<Argument, ExpressionError> {
+    match scan.peek() {
+        Some('\'') => scan.quoted().map(|text| Argument::Text(text.to_owned())),
+        Some('$') => Path::scan(scan, 0)?.value(scope).map(Argument::Value),
+        _ if scan.rest().starts_with("States.") => call(scan, scope, level + 1).map(Argument::Value),
+        _ => literal(scan).map(Argument::Value),
+    }
+}
