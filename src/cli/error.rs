@@ -1,5 +1,7 @@
 //! What ends a command: one line, and an exit code.
 
+use crate::aws::SetupError;
+
 /// A problem that the user reads.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -23,5 +25,11 @@ impl CliError {
     /// Anything else.
     pub(super) fn other(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 1 }
+    }
+}
+
+impl From<SetupError> for CliError {
+    fn from(error: SetupError) -> Self {
+        if error.is_usage() { Self::usage(error.to_string()) } else { Self::other(error.to_string()) }
     }
 }

@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::options::{Format, Global};
 use super::settings::Settings;
 use super::{output, stale};
-use crate::aws::{Action, Ask, Leftovers, Setup, SetupError, Step, template};
+use crate::aws::{Action, Ask, Leftovers, Setup, Step, template};
 
 /// Which path.
 #[derive(Debug, Default, Args)]
@@ -67,17 +67,17 @@ impl PathArgs {
 pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let ask = arguments.path.ask(settings)?;
     if arguments.print {
-        output::data(&template(&ask).map_err(said)?);
+        output::data(&template(&ask)?);
         return Ok(0);
     }
     let (clients, identity) = caller(global).await?;
-    let plan = Setup::plan(&clients, &identity, &ask).await.map_err(said)?;
+    let plan = Setup::plan(&clients, &identity, &ask).await?;
     if global.output != Some(Format::Json) {
         output::problem(&format!("cell {} in account {}, {}", ask.cell, identity.account, region(&clients)));
     }
     let leftovers = Leftovers::find(&clients).await;
     let steps = plan.steps.clone();
-    let environment = if arguments.dry_run { plan.environment() } else { plan.apply().await.map_err(said)? };
+    let environment = if arguments.dry_run { plan.environment() } else { plan.apply().await? };
     let environment: Vec<(String, String)> =
         environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     match (global.output.unwrap_or(Format::Text), arguments.dry_run) {
@@ -100,11 +100,6 @@ pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Sett
     }
     stale::told(&leftovers).iter().for_each(|line| output::problem(line));
     Ok(0)
-}
-
-/// As a command's own error.
-pub(super) fn said(error: SetupError) -> CliError {
-    if error.is_usage() { CliError::usage(error.to_string()) } else { CliError::other(error.to_string()) }
 }
 
 /// What was done, or in a dry run what would be.

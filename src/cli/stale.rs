@@ -7,22 +7,28 @@ use serde_json::json;
 use super::aws::{caller, region};
 use super::error::CliError;
 use super::options::{Format, Global};
-use super::setup::said;
-use super::teardown::TeardownArgs;
 use super::{duration, output};
 use crate::aws::{Leftover, Leftovers, SetupError};
 
-pub(super) async fn teardown(arguments: &TeardownArgs, global: &Global) -> Result<u8, CliError> {
+/// What is asked of `teardown --stale`.
+pub(super) struct Asked<'a> {
+    /// Younger queues stay.
+    pub(super) older_than: &'a str,
+    pub(super) yes: bool,
+    pub(super) dry_run: bool,
+}
+
+pub(super) async fn teardown(arguments: Asked<'_>, global: &Global) -> Result<u8, CliError> {
     let wrong = || {
-        let text = &arguments.older_than;
+        let text = arguments.older_than;
         CliError::usage(format!("--older-than {text:?}: expected a duration such as 90s, 10m or 1h"))
     };
-    let older_than = duration::parse(&arguments.older_than).ok_or_else(wrong)?;
+    let older_than = duration::parse(arguments.older_than).ok_or_else(wrong)?;
     let (clients, identity) = caller(global).await?;
-    let mut leftovers = Leftovers::find(&clients).await.map_err(said)?;
+    let mut leftovers = Leftovers::find(&clients).await?;
     leftovers.keep_younger_than(older_than);
     if arguments.yes {
-        leftovers.keep_those_in_use().await.map_err(said)?;
+        leftovers.keep_those_in_use().await?;
     }
     let text = global.output != Some(Format::Json);
     if text {
@@ -31,7 +37,7 @@ pub(super) async fn teardown(arguments: &TeardownArgs, global: &Global) -> Resul
     for leftover in &leftovers.all {
         let goes = leftover.stays.is_none();
         if goes && arguments.yes {
-            leftovers.remove(leftover).await.map_err(said)?;
+            leftovers.remove(leftover).await?;
         }
         if text {
             output::data(&line(leftover, arguments.yes));

@@ -10,7 +10,7 @@ use super::client::Server;
 use super::error::CliError;
 use super::options::{Format, Global, ServerArgs};
 use super::settings::Settings;
-use super::setup::{PathArgs, said};
+use super::setup::PathArgs;
 use super::{output, stale};
 use crate::aws::{Removal, Thing};
 use crate::core::run::Status;
@@ -61,11 +61,12 @@ Exit codes:
 
 pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     if arguments.stale {
-        return stale::teardown(&arguments, global).await;
+        let asked = stale::Asked { older_than: &arguments.older_than, yes: arguments.yes, dry_run: arguments.dry_run };
+        return stale::teardown(asked, global).await;
     }
     let ask = arguments.path.ask(settings)?;
     let (clients, identity) = caller(global).await?;
-    let removal = Removal::plan(&clients, &identity, &ask).await.map_err(said)?;
+    let removal = Removal::plan(&clients, &identity, &ask).await?;
     let things = &removal.things;
     let text = global.output != Some(Format::Json);
     if text {
@@ -79,7 +80,7 @@ pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings:
     };
     for thing in things {
         if thing.remove && arguments.yes && refused.is_none() {
-            removal.remove(thing).await.map_err(said)?;
+            removal.remove(thing).await?;
         }
         if text {
             gone(thing, arguments.yes && refused.is_none());
