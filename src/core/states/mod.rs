@@ -1,7 +1,7 @@
 //! The Amazon States Language's data: JSONPath, intrinsic functions, the context object, payload templates, choices.
 //!
 //! All of it is evaluated once, when a request is accepted. Time and chance are arguments ([`Acceptance`]), and the work is
-//! metered ([`Meter`]), so that no document keeps a cell busy. Sources: the Amazon States Language specification
+//! metered (`Meter`), so that no document keeps a cell busy. Sources: the Amazon States Language specification
 //! (<https://states-language.net/spec.html>) and
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html>.
 
