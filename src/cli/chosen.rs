@@ -9,13 +9,15 @@ use serde_json::Value;
 use super::client::Server;
 use super::error::CliError;
 use super::filter::{self, Filters};
+use super::list;
+use super::options::Format;
 use super::output::{self, cell};
 
 /// Runs of one command by filter.
 const MOST: usize = 100_000;
 /// Requests under way at once.
 const AT_ONCE: usize = 16;
-/// More runs than this are told by their number.
+/// More runs than this are shown by their number.
 pub(super) const MOST_ROWS: usize = 20;
 
 /// Whether it is to be done.
@@ -26,7 +28,7 @@ pub(super) struct Sure {
     yes: bool,
     /// Only say which runs are meant
     #[arg(long, conflicts_with = "yes")]
-    pub(super) dry_run: bool,
+    dry_run: bool,
 }
 
 /// What is to be done to runs that filters choose.
@@ -39,13 +41,32 @@ pub(super) struct Action<'a> {
     pub(super) statuses: &'a str,
 }
 
-/// The runs that fit, if it is to be done to them: none where nobody agreed.
-pub(super) async fn chosen(
+/// The runs that a command is for: those that are named, and those that fit the filters and `is_for` lets through. None where
+/// nobody agreed, and after a dry run, which prints them.
+pub(super) async fn runs(
     server: &Server,
-    filters: &Filters,
-    sure: &Sure,
+    named: Vec<String>,
+    (filters, sure): (&Filters, &Sure),
     action: &Action<'_>,
-) -> Result<Vec<Value>, CliError> {
+    format: Format,
+    is_for: impl Fn(&Value) -> bool,
+) -> Result<Vec<String>, CliError> {
+    if !filters.any() {
+        let advice = "--dry-run is for filters: `taskwatch show RUN` shows what is named";
+        return if sure.dry_run { Err(CliError::usage(advice)) } else { Ok(named) };
+    }
+    let mut found = chosen(server, filters, sure, action).await?;
+    found.retain(is_for);
+    if sure.dry_run {
+        list::print(&found, format, false);
+        return Ok(Vec::new());
+    }
+    let ids = found.iter().filter_map(|run| run["run"].as_str().map(str::to_owned));
+    Ok(named.into_iter().chain(ids).collect())
+}
+
+/// The runs that fit, if it is to be done to them: none where nobody agreed.
+async fn chosen(server: &Server, filters: &Filters, sure: &Sure, action: &Action<'_>) -> Result<Vec<Value>, CliError> {
     let mut query = filters.query()?;
     if filters.status.is_none() {
         query.push(("status", action.statuses.to_owned()));
@@ -104,9 +125,4 @@ pub(super) async fn send_all(
         }
     }
     Ok((changed, refused))
-}
-
-/// The ids of runs.
-pub(super) fn ids(runs: &[Value]) -> impl Iterator<Item = String> {
-    runs.iter().filter_map(|run| run["run"].as_str().map(str::to_owned))
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::chosen::{self, Action, MOST_ROWS, Sure, counted, ids, send_all};
+use super::chosen::{self, Action, MOST_ROWS, Sure, counted, send_all};
 use super::client::Server;
 use super::error::CliError;
 use super::filter::Filters;
@@ -48,17 +48,8 @@ pub(super) struct RedriveArgs {
 pub(super) async fn redrive(arguments: RedriveArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
     let format = global.output.unwrap_or(Format::Table);
-    let mut runs = arguments.runs;
-    if arguments.filters.any() {
-        let found = chosen::chosen(&server, &arguments.filters, &arguments.sure, &ACTION).await?;
-        if arguments.sure.dry_run {
-            list::print(&found, format, false);
-            return Ok(0);
-        }
-        runs.extend(ids(&found));
-    } else if arguments.sure.dry_run {
-        return Err(CliError::usage("--dry-run is for filters: `taskwatch show RUN` shows what is named"));
-    }
+    let chosen_by = (&arguments.filters, &arguments.sure);
+    let runs = chosen::runs(&server, arguments.runs, chosen_by, &ACTION, format, |_| true).await?;
     if runs.is_empty() {
         return Ok(0);
     }

@@ -3,11 +3,10 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::chosen::{self, Action, MOST_ROWS, Sure, ids, send_all};
+use super::chosen::{self, Action, MOST_ROWS, Sure, send_all};
 use super::client::Server;
 use super::error::CliError;
 use super::filter::Filters;
-use super::list;
 use super::options::{Format, Global, ServerArgs};
 use super::output::{self, cell};
 use super::settings::Settings;
@@ -38,7 +37,7 @@ pub(super) struct StopArgs {
     runs: Vec<String>,
     #[command(flatten)]
     filters: Filters,
-    /// What ECS and the notification are told
+    /// The reason that ECS and the notification show
     #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]
@@ -50,18 +49,8 @@ pub(super) struct StopArgs {
 pub(super) async fn stop(arguments: StopArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
     let format = global.output.unwrap_or(Format::Table);
-    let mut runs = arguments.runs;
-    if arguments.filters.any() {
-        let mut found = chosen::chosen(&server, &arguments.filters, &arguments.sure, &ACTION).await?;
-        found.retain(|run| !ended(run));
-        if arguments.sure.dry_run {
-            list::print(&found, format, false);
-            return Ok(0);
-        }
-        runs.extend(ids(&found));
-    } else if arguments.sure.dry_run {
-        return Err(CliError::usage("--dry-run is for filters: `taskwatch show RUN` shows what is named"));
-    }
+    let chosen_by = (&arguments.filters, &arguments.sure);
+    let runs = chosen::runs(&server, arguments.runs, chosen_by, &ACTION, format, |run| !ended(run)).await?;
     if runs.is_empty() {
         return Ok(0);
     }
