@@ -8,6 +8,26 @@ use crate::core::input::{kind, nearest};
 /// The longest timeout: ASL's own bound.
 const MOST_SECONDS: u64 = 99_999_999;
 
+/// Members of every Task state that have a counterpart, or none to need: a run's result goes nowhere but into its record.
+pub(super) const TASK: [&str; 16] = [
+    "Type",
+    "Resource",
+    "Comment",
+    "Parameters",
+    "Arguments",
+    "Retry",
+    "Catch",
+    "Next",
+    "End",
+    "InputPath",
+    "OutputPath",
+    "ResultPath",
+    "ResultSelector",
+    "Output",
+    "Assign",
+    "QueryLanguage",
+];
+
 /// How a state's expressions are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Language {

@@ -7,31 +7,12 @@ use serde_json::{Map, Value};
 use super::RequestError;
 use super::flow::{Flow, place_result, stays};
 use super::machine::place;
-use super::members::{name, no_jsonata, only, wrong};
+use super::members::{TASK, name, no_jsonata, only, wrong};
 use crate::core::request::{Notify, native};
 use crate::core::status::Status;
 
 type States = Map<String, Value>;
 
-/// Members of an `sns:publish` state. Its Retry and Catch have nothing to do here: a notification is sent until SNS takes it.
-const PUBLISH: [&str; 16] = [
-    "Type",
-    "Resource",
-    "Comment",
-    "Parameters",
-    "Arguments",
-    "Retry",
-    "Catch",
-    "Next",
-    "End",
-    "InputPath",
-    "OutputPath",
-    "ResultPath",
-    "ResultSelector",
-    "Output",
-    "Assign",
-    "QueryLanguage",
-];
 const CATCHER: [&str; 6] = ["ErrorEquals", "Next", "ResultPath", "Comment", "Output", "Assign"];
 
 /// What the states after the task say to whom. Every state must be reached: what is not would be dropped.
@@ -187,7 +168,8 @@ impl<'a> Walk<'a> {
         if !resource.ends_with(":sns:publish") {
             return Err(stays(state, path));
         }
-        only(state, &PUBLISH, &format!("{path}."))?;
+        // Its Retry and Catch have nothing to do: a notification is sent until SNS takes it.
+        only(state, &TASK, &format!("{path}."))?;
         let parameters = state.get("Parameters").or_else(|| state.get("Arguments"));
         let Some(Value::Object(given)) = parameters else {
             return Err(wrong(&format!("{path}.Parameters"), "an object", parameters));

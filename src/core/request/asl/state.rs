@@ -4,32 +4,13 @@ use serde_json::{Map, Value};
 
 use super::RequestError;
 use super::evaluation::{Evaluation, InState};
-use super::members::{Language, language, no_jsonata, only, seconds};
+use super::members::{Language, TASK, language, no_jsonata, only, seconds};
 use crate::core::request::{Goal, RunRequest, RunSpec};
 use crate::core::retry::RetryPolicy;
 use crate::core::run_task::RunTask;
 
-/// Members of a Task state with a counterpart, or with none to need: a run's result goes nowhere but into its record.
-const STATE: [&str; 18] = [
-    "Type",
-    "Resource",
-    "Comment",
-    "Parameters",
-    "Arguments",
-    "Retry",
-    "Catch",
-    "TimeoutSeconds",
-    "TimeoutSecondsPath",
-    "Next",
-    "End",
-    "InputPath",
-    "OutputPath",
-    "ResultPath",
-    "ResultSelector",
-    "Output",
-    "Assign",
-    "QueryLanguage",
-];
+/// Members that only the state of a task has.
+const TIMEOUTS: [&str; 2] = ["TimeoutSeconds", "TimeoutSecondsPath"];
 
 /// Whether a state runs a task.
 pub(super) fn runs_a_task(state: &Map<String, Value>) -> bool {
@@ -68,7 +49,7 @@ pub(super) fn request_from(
     }
     let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
     let until = goal(resource, path)?;
-    only(state, &STATE, &format!("{path}."))?;
+    only(state, &[&TASK[..], &TIMEOUTS].concat(), &format!("{path}."))?;
     let language = language(state, machine, path)?;
     let evaluator = evaluation.state(name, path, variables);
     let effective = match language {
