@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::errors;
 use crate::cell::ports::{CallError, ContainerDefinition, Described, Ecs, RunTaskAnswer, RunTaskCall};
+use crate::core::name::region_in_arn;
 use crate::core::task::{Container, Task};
 use crate::core::time::Timestamp;
 
@@ -63,7 +64,7 @@ impl EcsClient {
             Ok(answer) => answer,
             // A cluster is deleted only when none of its tasks live (API reference, DeleteCluster). Nothing is known of
             // those in another region.
-            Err(e) if is_without_cluster(&e) && arns.iter().all(|arn| region_of(arn) == Some(&self.region)) => {
+            Err(e) if is_without_cluster(&e) && arns.iter().all(|arn| region_in_arn(arn) == Some(&self.region)) => {
                 return Ok(Described { tasks: Vec::new(), missing: arns.to_vec() });
             }
             Err(e) => return Err(errors::read(&e)),
@@ -159,11 +160,6 @@ impl Ecs for EcsClient {
 /// The cluster was deleted, or never was.
 fn is_without_cluster<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.code() == Some("ClusterNotFoundException")
-}
-
-/// `arn:aws:ecs:REGION:…`
-fn region_of(arn: &str) -> Option<&str> {
-    arn.split(':').nth(3)
 }
 
 fn refusal(failure: &types::Failure) -> (String, Option<String>) {

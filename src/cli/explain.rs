@@ -9,6 +9,7 @@ use super::options::{Format, Global};
 use super::{aws, output};
 use crate::cell::ports::Ecs;
 use crate::core::explain::{self, Explained, Explanation};
+use crate::core::name::region_in_arn;
 use crate::core::verdict::Deciders;
 use clap::Args;
 
@@ -172,7 +173,7 @@ async fn described(
     let in_arn = if resource.len() == 3 { resource[1] } else { "default" };
     let cluster = cluster.unwrap_or(in_arn);
     // The cluster's ARN has the region too.
-    let region = parts.get(3).copied().or_else(|| cluster.split(':').nth(3));
+    let region = region_in_arn(task).or_else(|| region_in_arn(cluster));
     let ecs = aws::clients_in(global, region).await?.ecs();
     let answer = ecs.describe_tasks(cluster, &[task.to_owned()]).await;
     let answer = answer.map_err(|e| CliError::other(format!("{task}: DescribeTasks: {e}")))?;

@@ -15,6 +15,11 @@ pub fn in_arn(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or_default()
 }
 
+/// The Region in an ARN, `arn:partition:service:region:…`.
+pub fn region_in_arn(arn: &str) -> Option<&str> {
+    arn.split(':').nth(3)
+}
+
 /// Whether `wanted` stands for a run of this name: its own name does, and so does its request's, and so does a pattern that
 /// fits one of them.
 pub fn stands_for(wanted: &str, name: &str) -> bool {

@@ -6,6 +6,7 @@ use super::super::setup::policy::{Verdict, judge};
 use super::super::setup::{PROBE_SOURCE, SetupError, found};
 use super::queues::Queues;
 use super::{Finding, Identity, Sdk, Subject, unseen};
+use crate::core::name::region_in_arn;
 
 /// The checks of the rule.
 pub(super) async fn findings(sdk: &Sdk, identity: &Identity, subject: &Subject, queues: &Queues) -> Vec<Finding> {
@@ -41,7 +42,7 @@ pub(super) async fn findings(sdk: &Sdk, identity: &Identity, subject: &Subject, 
 }
 
 fn arn(identity: &Identity, queue: &str, rule: &str) -> String {
-    let region = queue.split(':').nth(3).unwrap_or_default();
+    let region = region_in_arn(queue).unwrap_or_default();
     format!("arn:{}:events:{region}:{}:rule/{rule}", identity.partition, identity.account)
 }
 
@@ -154,10 +155,7 @@ fn clusters(identity: &Identity, subject: &Subject, pattern: &Value) -> Vec<Stri
         true => name.clone(),
         // A pattern compares whole ARNs, so the region must be the pattern's own.
         false => {
-            let like = pattern["detail"]["clusterArn"][0]
-                .as_str()
-                .and_then(|arn| arn.split(':').nth(3))
-                .unwrap_or("us-east-1");
+            let like = pattern["detail"]["clusterArn"][0].as_str().and_then(region_in_arn).unwrap_or("us-east-1");
             format!("arn:{}:ecs:{like}:{}:cluster/{name}", identity.partition, identity.account)
         }
     };
