@@ -320,7 +320,7 @@ impl Report {
         format!(
             "\n{table}\n\n{} tasks launched, {} retries, {} RunTask calls throttled, {} notifications\n\
              event in the queue to its decision: p50 {} ms, p99 {} ms; retry due to RunTask: p50 {} ms, p99 {} ms\n\n\
-             {verdict}: {} submitted = {}; {} told once each; {} tasks nobody knows of; {} runs with two tasks at once.",
+             {verdict}: {} submitted = {}; {} notified once each; {} tasks nobody knows of; {} runs with two tasks at once.",
             self.tasks,
             self.retries(),
             self.throttles,
