@@ -56,6 +56,7 @@
 //! - [`fleet`]: what the processes of a fleet know of each other, and how they share quotas.
 //! - [`aws`]: the only module that knows the AWS SDK.
 //! - [`library`]: a cell inside your own program.
+//! - [`front`]: what is asked of a process, answered for every run that it can know of.
 //! - [`http`]: health and API of a serving cell.
 //! - [`local`]: an AWS endpoint that runs on one port and fails on demand; knows nothing of the other modules.
 //! - [`cli`]: one file a command.
@@ -67,6 +68,7 @@ pub mod cell;
 pub mod cli;
 pub mod core;
 pub mod fleet;
+pub mod front;
 pub mod http;
 pub mod library;
 pub mod local;

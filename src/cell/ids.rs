@@ -6,6 +6,8 @@ use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 use uuid::{Builder, Uuid};
 
+use super::clock::Clock;
+use crate::core::request::Acceptance;
 use crate::core::time::Timestamp;
 
 /// A source of UUIDv7s.
@@ -38,6 +40,12 @@ impl Ids {
     /// The same ids for the same seed and the same times. For tests: others can guess them.
     pub fn seeded(seed: u64) -> Self {
         Self(Some(Arc::new(Mutex::new(Seeded { dice: SmallRng::seed_from_u64(seed), last: (0, 0) }))))
+    }
+
+    /// What a request that comes now is evaluated with: this moment, and an id of its own.
+    pub fn acceptance(&self, clock: &Clock) -> Acceptance {
+        let now = clock.now();
+        Acceptance::new(now, self.next(now))
     }
 
     /// One more id.

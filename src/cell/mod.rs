@@ -27,6 +27,7 @@ mod target;
 mod view;
 mod watermark;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ pub use view::{
 
 use crate::core::breaker::OpenBreaker;
 use crate::core::request::{Acceptance, RunRequest};
-use crate::core::run::Run;
+use crate::core::run::{Run, Status};
 use crate::core::time::Timestamp;
 use crate::store::{Page, Query, StoreError};
 use build::Parts;
@@ -166,6 +167,24 @@ impl Cell {
     /// The store cannot be read.
     pub async fn list(&self, query: Query) -> Result<RunPage, StoreError> {
         self.parts.lookup.list(query).await
+    }
+
+    /// The runs in memory that fit, newest first, a page at a time: all open ones and those that ended lately.
+    ///
+    /// # Errors
+    /// The walk over them broke off.
+    pub async fn list_in_memory(&self, query: Query) -> Result<RunPage, StoreError> {
+        self.parts.lookup.list_in_memory(query).await
+    }
+
+    /// Whether a run that an id, a name, or the name of an array stands for is in memory.
+    pub fn knows(&self, name: &str) -> bool {
+        self.parts.lookup.knows(name)
+    }
+
+    /// Whether it is the same cell, in the same life.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.parts, &other.parts)
     }
 
     /// For each run why it has no task yet, as things are now; `None` for one that has a task or has ended.
@@ -294,6 +313,11 @@ impl Cell {
     /// How many runs there are, by status and by class of failure.
     pub async fn counts(&self) -> RunCounts {
         self.parts.counting.now().await
+    }
+
+    /// How many open runs there are, by status.
+    pub fn open_counts(&self) -> BTreeMap<Status, u64> {
+        self.parts.counting.open()
     }
 
     /// How much it holds in memory.

@@ -3,10 +3,11 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cell::{Cell, DeliveryFailure, Limits};
+use crate::cell::{DeliveryFailure, Limits};
 use crate::core::breaker::OpenBreaker;
 use crate::core::failure::Class;
 use crate::core::time::Timestamp;
+use crate::front::Front;
 
 /// Shown at once; how many more there are stands beside them.
 const MOST: usize = 100;
@@ -72,9 +73,9 @@ pub(super) struct CircuitBreakers {
     circuit_breakers_left_out: usize,
 }
 
-/// As the cell has them now.
-pub(super) fn breakers(cell: &Cell) -> CircuitBreakers {
-    let mut breakers = cell.open_breakers();
+/// As the cells have them now.
+pub(super) fn breakers(front: &Front) -> CircuitBreakers {
+    let mut breakers = front.figures().open_breakers();
     breakers.sort_by(|a, b| b.paused_at.cmp(&a.paused_at).then_with(|| a.task_definition.cmp(&b.task_definition)));
     let circuit_breakers_left_out = breakers.len().saturating_sub(MOST);
     CircuitBreakers {
@@ -94,8 +95,8 @@ pub(super) struct InForce {
 }
 
 /// What is in force now.
-pub(super) fn in_force(cell: &Cell, limits: Limits) -> InForce {
-    InForce { limits, breakers: breakers(cell) }
+pub(super) fn in_force(front: &Front, limits: Limits) -> InForce {
+    InForce { limits, breakers: breakers(front) }
 }
 
 /// A destination to which notifications cannot be delivered. They are kept and sent again.
@@ -118,8 +119,8 @@ impl From<DeliveryFailure> for FailingDestination {
 }
 
 /// The failing destinations, 100 at most, and how many more there are.
-pub(super) fn delivery_failures(cell: &Cell) -> (Vec<FailingDestination>, usize) {
-    let failures = cell.delivery_failures();
+pub(super) fn delivery_failures(front: &Front) -> (Vec<FailingDestination>, usize) {
+    let failures = front.figures().delivery_failures();
     let left_out = failures.len().saturating_sub(MOST);
     (failures.into_iter().take(MOST).map(FailingDestination::from).collect(), left_out)
 }

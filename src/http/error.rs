@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::submit::Refused;
 use crate::cell::{LimitsError, RedriveError, SubmitError};
 use crate::core::run::Run;
+use crate::front::Unmoved;
 use crate::store::StoreError;
 
 /// What is wrong, and what to do.
@@ -125,6 +126,7 @@ impl From<SubmitError> for ApiError {
             SubmitError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable"),
             SubmitError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge"),
             SubmitError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown"),
+            SubmitError::NoCell => (StatusCode::SERVICE_UNAVAILABLE, "NoCell"),
         };
         Self::new(status, name, error.to_string())
     }
@@ -137,6 +139,7 @@ impl From<RedriveError> for ApiError {
             RedriveError::Full => (StatusCode::TOO_MANY_REQUESTS, "TooManyRuns"),
             RedriveError::Gone => (StatusCode::NOT_FOUND, "NotFound"),
             RedriveError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable"),
+            RedriveError::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "CellUnreachable"),
             RedriveError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown"),
         };
         Self::new(status, name, error.to_string())
@@ -149,6 +152,12 @@ impl From<LimitsError> for ApiError {
             LimitsError::Wrong(_) => Self::invalid(error.to_string()),
             LimitsError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown", error.to_string()),
         }
+    }
+}
+
+impl From<Unmoved> for ApiError {
+    fn from(error: Unmoved) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "CellUnreachable", error.to_string())
     }
 }
 

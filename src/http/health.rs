@@ -32,7 +32,7 @@ pub(super) async fn alive() -> Json<Health> {
         (status = 503, description = "NotReady: why not", body = ErrorBody),
     ))]
 pub(super) async fn ready(State(api): State<Api>, request: Request) -> Result<Json<Health>, ApiError> {
-    let hindrances = api.cell.hindrances();
+    let hindrances = api.front.hindrances();
     if hindrances.is_empty() {
         return Ok(Json(Health { status: "ready" }));
     }

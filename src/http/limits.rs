@@ -17,7 +17,7 @@ const MOST_PAUSES: usize = 1_000;
 #[utoipa::path(get, path = "/v1/limits", tag = "limits", operation_id = "limits",
     responses((status = 200, description = "The limits in force", body = InForce)))]
 pub(super) async fn show(State(api): State<Api>) -> Json<InForce> {
-    Json(in_force(&api.cell, api.cell.limits()))
+    Json(in_force(&api.front, api.front.limits()))
 }
 
 /// Changes limits, pauses and resumes: durable, and in force, when this answers. What is left out stays.
@@ -34,9 +34,9 @@ pub(super) async fn change(State(api): State<Api>, headers: HeaderMap, body: Bod
     let missing =
         || ApiError::invalid("there is no body: say what is to change, such as {\"pause\": [{\"queue\": \"team-a\"}]}");
     let change: LimitsChange = body::order(&headers, body).await?.ok_or_else(missing)?;
-    if api.cell.limits().pauses.len() + change.pause.len() > MOST_PAUSES {
+    if api.front.limits().pauses.len() + change.pause.len() > MOST_PAUSES {
         return Err(ApiError::invalid(format!("pause: at most {MOST_PAUSES} queues and task definitions at once")));
     }
-    let limits = api.cell.change_limits(change).await?;
-    Ok(Json(in_force(&api.cell, limits)))
+    let limits = api.front.change_limits(change).await?;
+    Ok(Json(in_force(&api.front, limits)))
 }

@@ -1,7 +1,9 @@
-//! `/metrics`: the cell for Prometheus, in the OpenMetrics text format.
+//! `/metrics`: the process's cells for Prometheus, in the OpenMetrics text format.
 //!
 //! Names and units follow <https://prometheus.io/docs/practices/naming/>. Labels are of bounded sets only: statuses, classes,
 //! phases, and the longest queues; never runs or task definitions.
+
+mod sheet;
 
 use std::fmt::Error;
 
@@ -9,239 +11,203 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::{MetricType, TypedMetric};
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::registry::Registry;
 
 use super::Api;
 use super::summary::longest;
-use crate::cell::{Cell, RunCounts, STEPS, Times};
+use crate::cell::{Cell, Count, Counters, Limits, Phases, RunCounts, Times, Vitals};
+use crate::core::breaker::OpenBreaker;
 use crate::core::failure::Class;
 use crate::core::run::Status;
+use crate::front::Front;
+use sheet::Sheet;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Shows the cell's metrics in the OpenMetrics text format, for Prometheus.
+/// Shows the metrics of the cells that this process serves in the OpenMetrics text format, for Prometheus. In a fleet each
+/// has the label `cell`: a cell that moves to another process ends there and begins here.
 #[utoipa::path(get, path = "/metrics", tag = "cell", operation_id = "metrics",
     responses((status = 200, description = "OpenMetrics text", body = String,
         content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(super) async fn metrics(State(api): State<Api>) -> Response {
     let mut text = String::new();
     let mut registry = Registry::default();
-    let counts = api.cell.counts().await;
-    registry.register_collector(Box::new(OfCell(api.cell, counts)));
+    registry.register_collector(Box::new(OfCells::of(&api.front).await));
     // Writing into a string cannot fail.
     let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
     ([(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS))], text).into_response()
 }
 
-struct OfCell(Cell, RunCounts);
+/// A cell, as it is at this moment.
+struct Sample {
+    cell: Cell,
+    counts: RunCounts,
+    vitals: Vitals,
+    limits: Limits,
+    breakers: Vec<OpenBreaker>,
+}
 
-impl std::fmt::Debug for OfCell {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("OfCell").field(&self.0.name()).finish()
+/// The cells that the process serves.
+struct OfCells {
+    name: String,
+    is_fleet: bool,
+    samples: Vec<Sample>,
+}
+
+impl OfCells {
+    async fn of(front: &Front) -> Self {
+        let mut samples = Vec::new();
+        for cell in front.cells().iter().cloned() {
+            let (counts, vitals, limits) = (cell.counts().await, cell.vitals(), cell.limits());
+            samples.push(Sample { counts, vitals, limits, breakers: cell.open_breakers(), cell });
+        }
+        Self { name: front.name().to_owned(), is_fleet: front.is_fleet(), samples }
     }
 }
 
-type Encoder<'a> = DescriptorEncoder<'a>;
+impl std::fmt::Debug for OfCells {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("OfCells").field(&self.name).finish()
+    }
+}
 
-impl Collector for OfCell {
-    fn encode(&self, mut encoder: Encoder<'_>) -> Result<(), Error> {
-        let to = &mut encoder;
-        state(to, &self.0, &self.1)?;
-        counters(to, &self.0)?;
-        times(to, &self.0)
+impl Collector for OfCells {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut to = Sheet { to: &mut encoder, cells: self };
+        state(&mut to)?;
+        counters(&mut to)?;
+        times(&mut to)
     }
 }
 
 /// What rises and falls.
-fn state(to: &mut Encoder<'_>, cell: &Cell, counts: &RunCounts) -> Result<(), Error> {
-    let vitals = cell.vitals();
-    let limits = cell.limits();
-    let build = [("version", env!("CARGO_PKG_VERSION")), ("cell", cell.name())];
-    let info = to.encode_descriptor("taskwatch_build", "The program and the cell", None, MetricType::Info)?;
-    info_of(info, &build)?;
-    let ready = usize::from(vitals.not_ready.is_empty());
-    gauge(
-        to,
+fn state(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
+    to.build()?;
+    to.gauge(
         "taskwatch_ready",
         "1 when the cell receives, its store takes changes and ECS answers: as /readyz",
-        ready as f64,
+        |one| usize::from(one.vitals.not_ready.is_empty()) as f64,
     )?;
-    let by_status =
-        Status::ALL.map(|status| (status.as_str(), counts.statuses.get(&status).copied().unwrap_or(0) as f64));
-    gauges(
-        to,
-        "taskwatch_runs",
+    to.gauges(
+        ("taskwatch_runs", "status"),
         "Runs by status: open ones, and ended ones for as long as they are kept",
-        "status",
-        by_status,
+        |one| {
+            let count = |status| one.counts.statuses.get(&status).copied().unwrap_or(0) as f64;
+            Status::ALL.map(|status| (status.as_str().to_owned(), count(status))).into()
+        },
     )?;
-    let queues = longest(vitals.waiting.clone());
-    let others = vitals.waiting.values().sum::<usize>() - queues.values().sum::<usize>();
-    gauge(
-        to,
-        "taskwatch_waiting_runs_in_other_queues",
-        "Runs waiting in queues beyond the 100 longest",
-        others as f64,
-    )?;
-    let waiting = queues.iter().map(|(queue, n)| (queue.as_str(), *n as f64));
-    gauges(to, "taskwatch_waiting_runs", "Runs waiting for a launch slot, by queue", "queue", waiting)?;
-    gauge(to, "taskwatch_in_flight_runs", "Runs that may have a task", vitals.in_flight as f64)?;
-    gauge(to, "taskwatch_in_flight_runs_limit", "Most runs that may have a task", limits.max_in_flight as f64)?;
-    gauge(to, "taskwatch_launch_rate_limit", "Tasks that may be placed a second", limits.run_task_rate)?;
-    gauge(to, "taskwatch_pauses", "Queues and task definitions that are paused", limits.pauses.len() as f64)?;
-    // Every class, so that an open breaker is a rise from 0 and not the first sight of a series.
-    let breakers = cell.open_breakers();
-    let by_class = Class::ALL
-        .map(|class| (class.as_str(), breakers.iter().filter(|breaker| breaker.class == class).count() as f64));
-    gauges(
-        to,
-        "taskwatch_circuit_breakers_open",
+    to.gauge("taskwatch_waiting_runs_in_other_queues", "Runs waiting in queues beyond the 100 longest", |one| {
+        let all: usize = one.vitals.waiting.values().sum();
+        (all - longest(one.vitals.waiting.clone()).values().sum::<usize>()) as f64
+    })?;
+    to.gauges(("taskwatch_waiting_runs", "queue"), "Runs waiting for a launch slot, by queue", |one| {
+        longest(one.vitals.waiting.clone()).into_iter().map(|(queue, n)| (queue, n as f64)).collect()
+    })?;
+    to.gauge("taskwatch_in_flight_runs", "Runs that may have a task", |one| one.vitals.in_flight as f64)?;
+    let help = "Most runs that may have a task";
+    to.gauge("taskwatch_in_flight_runs_limit", help, |one| one.limits.max_in_flight as f64)?;
+    let help = "Tasks that may be placed a second";
+    to.gauge("taskwatch_launch_rate_limit", help, |one| one.limits.run_task_rate)?;
+    let help = "Queues and task definitions that are paused";
+    to.gauge("taskwatch_pauses", help, |one| one.limits.pauses.len() as f64)?;
+    to.gauges(
+        ("taskwatch_circuit_breakers_open", "class"),
         "Open circuit breakers: reasons for which launches of task definitions are paused",
-        "class",
-        by_class,
+        |one| {
+            // Every class, so that an open breaker is a rise from 0 and not the first sight of a series.
+            let open = |class| one.breakers.iter().filter(|breaker| breaker.class == class).count() as f64;
+            Class::ALL.map(|class| (class.as_str().to_owned(), open(class))).into()
+        },
     )?;
-    let failing = cell.delivery_failures().len() as f64;
-    gauge(
-        to,
-        "taskwatch_failing_destinations",
-        "Topics and buses to which notifications cannot be delivered",
-        failing,
-    )?;
-    gauge(to, "taskwatch_outbox_notifications", "Notifications that nobody has taken yet", vitals.outbox as f64)?;
-    let (age, help) =
-        (vitals.outbox_age.as_secs_f64(), "How long ago the oldest of these notifications happened, or 0");
-    gauge_in(to, "taskwatch_outbox_oldest_age", help, Some(&Unit::Seconds), age)?;
-    let began = cell.began_at().millis() as f64 / 1000.0;
-    gauge_in(to, "taskwatch_start_time", "When the cell began, since the epoch", Some(&Unit::Seconds), began)
+    let help = "Topics and buses to which notifications cannot be delivered";
+    to.gauge("taskwatch_failing_destinations", help, |one| one.cell.delivery_failures().len() as f64)?;
+    let help = "Notifications that nobody has taken yet";
+    to.gauge("taskwatch_outbox_notifications", help, |one| one.vitals.outbox as f64)?;
+    let help = "How long ago the oldest of these notifications happened, or 0";
+    to.seconds("taskwatch_outbox_oldest_age", help, |one| one.vitals.outbox_age.as_secs_f64())?;
+    let help = "When the cell began, since the epoch";
+    to.seconds("taskwatch_start_time", help, |one| one.cell.began_at().millis() as f64 / 1000.0)
 }
 
+/// A counter of a cell.
+type CountOf = fn(&Counters) -> &Count;
+/// Durations of a cell.
+type TimesOf = fn(&Counters) -> &Times;
+/// Durations of a phase.
+type PhaseOf = fn(&Phases) -> &Times;
+
 /// What only rises.
-fn counters(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
-    let c = cell.counters();
-    for (name, help, count) in [
-        ("taskwatch_requests_accepted", "Runs accepted", &c.accepted),
-        ("taskwatch_requests_refused", "Requests of the requests queue refused", &c.refused),
-        ("taskwatch_run_task_calls", "RunTask calls", &c.launches),
-        ("taskwatch_run_task_throttles", "RunTask calls throttled", &c.throttles),
-        ("taskwatch_events", "Task events of this cell", &c.events),
-        ("taskwatch_events_foreign", "Events that are not this cell's", &c.foreign),
+fn counters(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
+    const COUNTERS: [(&str, &str, CountOf); 14] = [
+        ("taskwatch_requests_accepted", "Runs accepted", |c| &c.accepted),
+        ("taskwatch_requests_refused", "Requests of the requests queue refused", |c| &c.refused),
+        ("taskwatch_run_task_calls", "RunTask calls", |c| &c.launches),
+        ("taskwatch_run_task_throttles", "RunTask calls throttled", |c| &c.throttles),
+        ("taskwatch_events", "Task events of this cell", |c| &c.events),
+        ("taskwatch_events_foreign", "Events that are not this cell's", |c| &c.foreign),
         (
             "taskwatch_duplicate_cell_name_events",
             "Events of foreign tasks with this cell's name: another cell has the same name",
-            &c.duplicate_cell_name,
+            |c| &c.duplicate_cell_name,
         ),
-        ("taskwatch_events_malformed", "Messages of the events queue that are no events", &c.malformed),
+        ("taskwatch_events_malformed", "Messages of the events queue that are no events", |c| &c.malformed),
         (
             "taskwatch_messages_undeleted",
             "Messages of either queue that could not be deleted; they come again and change nothing",
-            &c.undeleted,
+            |c| &c.undeleted,
         ),
-        ("taskwatch_stray_tasks", "Tasks of this cell that no run had; they are stopped", &c.strays),
-        ("taskwatch_corrections", "Events that were lost: DescribeTasks told what they should have", &c.corrections),
-        ("taskwatch_notifications", "Notifications delivered", &c.notified),
+        ("taskwatch_stray_tasks", "Tasks of this cell that no run had; they are stopped", |c| &c.strays),
+        ("taskwatch_corrections", "Events that were lost: DescribeTasks told what they should have", |c| {
+            &c.corrections
+        }),
+        ("taskwatch_notifications", "Notifications delivered", |c| &c.notified),
         (
             "taskwatch_notifications_rejected",
             "Notifications that a topic or bus rejected; they are kept and tried again",
-            &c.notifications_rejected,
+            |c| &c.notifications_rejected,
         ),
         (
             "taskwatch_circuit_breakers_opened",
             "Times that a circuit breaker opened and paused a task definition",
-            &c.breakers_opened,
+            |c| &c.breakers_opened,
         ),
-    ] {
-        let counter = ConstCounter::new(count.get());
-        counter.encode(to.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+    ];
+    for (name, help, of) in COUNTERS {
+        to.counter(name, help, |one| of(one.cell.counters()).get())?;
     }
-    let totals = cell.vitals().totals;
     // From 0 all of them: the first of a series that begins at 1 is no increase, and would alarm nobody.
-    let finals = Status::ALL.into_iter().filter(|status| status.is_final());
-    let ended = finals.map(|status| (status.as_str(), totals.ended.get(&status).copied().unwrap_or(0)));
-    counter_family(to, "taskwatch_runs_ended", "Runs ended, by status", "status", ended)?;
-    let failures = Class::ALL.map(|class| (class.as_str(), totals.failures.get(&class).copied().unwrap_or(0)));
-    counter_family(to, "taskwatch_attempts_failed", "Attempts failed, by class", "class", failures)
+    to.counters(("taskwatch_runs_ended", "status"), "Runs ended, by status", |one| {
+        let ended = |status| one.vitals.totals.ended.get(&status).copied().unwrap_or(0);
+        let finals = Status::ALL.into_iter().filter(|status| status.is_final());
+        finals.map(|status| (status.as_str(), ended(status))).collect()
+    })?;
+    to.counters(("taskwatch_attempts_failed", "class"), "Attempts failed, by class", |one| {
+        let failed = |class| one.vitals.totals.failures.get(&class).copied().unwrap_or(0);
+        Class::ALL.map(|class| (class.as_str(), failed(class))).into()
+    })
 }
 
 /// How long things took.
-fn times(to: &mut Encoder<'_>, cell: &Cell) -> Result<(), Error> {
-    let counters = cell.counters();
-    for (name, help, times) in [
-        (
-            "taskwatch_event_lag",
-            "From an event's arrival in its queue to its decision being durable",
-            &counters.event_lag,
-        ),
-        ("taskwatch_first_launch_wait", "From a run's acceptance to RunTask", &counters.first_wait),
-        ("taskwatch_retry_launch_wait", "From the instant a retry was due to RunTask", &counters.retry_wait),
-    ] {
-        let mut histogram = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
-        let (sum, count, steps) = steps(times);
-        histogram.encode_histogram::<NoLabelSet>(sum, count, &steps, None)?;
+fn times(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
+    const TIMES: [(&str, &str, TimesOf); 3] = [
+        ("taskwatch_event_lag", "From an event's arrival in its queue to its decision being durable", |c| &c.event_lag),
+        ("taskwatch_first_launch_wait", "From a run's acceptance to RunTask", |c| &c.first_wait),
+        ("taskwatch_retry_launch_wait", "From the instant a retry was due to RunTask", |c| &c.retry_wait),
+    ];
+    const PHASES: [(&str, PhaseOf); 5] = [
+        ("queue", |phases| &phases.queue),
+        ("provisioning", |phases| &phases.provisioning),
+        ("pull", |phases| &phases.pull),
+        ("start", |phases| &phases.start),
+        ("total", |phases| &phases.total),
+    ];
+    for (name, help, of) in TIMES {
+        to.histograms(name, help, |one| vec![(None, of(one.cell.counters()))])?;
     }
-    let phases = cell.phases();
     let help = "From the launch queue to RUNNING, by phase, by ECS's own times";
-    let mut family =
-        to.encode_descriptor("taskwatch_start_phase", help, Some(&Unit::Seconds), MetricType::Histogram)?;
-    for (phase, times) in [
-        ("queue", &phases.queue),
-        ("provisioning", &phases.provisioning),
-        ("pull", &phases.pull),
-        ("start", &phases.start),
-        ("total", &phases.total),
-    ] {
-        let (sum, count, steps) = steps(times);
-        family.encode_family(&[("phase", phase)])?.encode_histogram::<NoLabelSet>(sum, count, &steps, None)?;
-    }
-    Ok(())
-}
-
-fn steps(times: &Times) -> (f64, u64, Vec<(f64, u64)>) {
-    let counted = times.steps();
-    let mut steps: Vec<(f64, u64)> = STEPS.into_iter().zip(counted.counts).collect();
-    steps.push((f64::INFINITY, counted.count - counted.counts.iter().sum::<u64>()));
-    (counted.sum_seconds, counted.count, steps)
-}
-
-fn gauge(to: &mut Encoder<'_>, name: &str, help: &str, value: f64) -> Result<(), Error> {
-    gauge_in(to, name, help, None, value)
-}
-
-fn gauge_in(to: &mut Encoder<'_>, name: &str, help: &str, unit: Option<&Unit>, value: f64) -> Result<(), Error> {
-    ConstGauge::new(value).encode(to.encode_descriptor(name, help, unit, MetricType::Gauge)?)
-}
-
-fn gauges<'l>(
-    to: &mut Encoder<'_>,
-    name: &str,
-    help: &str,
-    label: &str,
-    values: impl IntoIterator<Item = (&'l str, f64)>,
-) -> Result<(), Error> {
-    let mut family = to.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    for (value, number) in values {
-        ConstGauge::new(number).encode(family.encode_family(&[(label, value)])?)?;
-    }
-    Ok(())
-}
-
-fn counter_family<'l>(
-    to: &mut Encoder<'_>,
-    name: &str,
-    help: &str,
-    label: &str,
-    values: impl IntoIterator<Item = (&'l str, u64)>,
-) -> Result<(), Error> {
-    let mut family = to.encode_descriptor(name, help, None, ConstCounter::<u64>::TYPE)?;
-    for (value, number) in values {
-        ConstCounter::new(number).encode(family.encode_family(&[(label, value)])?)?;
-    }
-    Ok(())
-}
-
-fn info_of(mut info: prometheus_client::encoding::MetricEncoder<'_>, labels: &[(&str, &str)]) -> Result<(), Error> {
-    info.encode_info(&labels.to_vec())
+    to.histograms("taskwatch_start_phase", help, |one| {
+        let phases = one.cell.phases();
+        PHASES.map(|(phase, of)| (Some(("phase", phase)), of(phases))).into()
+    })
 }

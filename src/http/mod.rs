@@ -1,4 +1,4 @@
-//! The HTTP API of a serving cell: submit, look, follow, stop, redrive, limits, metrics, its health, and the page that shows it.
+//! The HTTP API of a process that serves cells: submit, look, follow, stop, redrive, limits, metrics, its health, and the page that shows it.
 
 mod attention;
 mod body;
@@ -30,13 +30,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use emf::Emf;
 
-use crate::cell::Cell;
+use crate::front::Front;
 use error::ApiError;
 
 /// What every handler has.
 #[derive(Clone)]
 struct Api {
-    cell: Cell,
+    front: Front,
     token: Option<Arc<str>>,
     latest: summary::Latest,
     /// Places for requests that are worked on.
@@ -49,9 +49,9 @@ struct Api {
 }
 
 /// Every route. With a token, all but the health checks and the description ask for it as `Authorization: Bearer`.
-fn router(cell: Cell, token: Option<&str>, shutdown: CancellationToken) -> Router {
+fn router(front: Front, token: Option<&str>, shutdown: CancellationToken) -> Router {
     let api = Api {
-        cell,
+        front,
         token: token.map(Arc::from),
         latest: summary::Latest::default(),
         requests: Arc::new(Semaphore::new(guard::AT_ONCE)),
@@ -88,11 +88,11 @@ fn router(cell: Cell, token: Option<&str>, shutdown: CancellationToken) -> Route
 /// None so far: a connection that cannot be accepted is tried again.
 pub async fn serve(
     listener: TcpListener,
-    cell: Cell,
+    front: impl Into<Front>,
     token: Option<String>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let app = router(cell, token.as_deref(), shutdown.clone());
+    let app = router(front.into(), token.as_deref(), shutdown.clone());
     serve::serve(listener, app, shutdown).await;
     Ok(())
 }

@@ -14,8 +14,9 @@ use super::view::{Brief, Full};
 use super::{Api, body, view};
 use crate::cell::RedriveError;
 use crate::core::filter::RunFilter;
-use crate::core::run::{Run, Status};
+use crate::core::run::Status;
 use crate::core::time::Timestamp;
+use crate::front::Seen;
 use crate::store::Query;
 
 /// Runs in one answer: the default and the most.
@@ -126,9 +127,9 @@ pub(super) async fn list(State(api): State<Api>, Params(filter): Params<Filter>)
     };
     let before = filter.next_token.as_deref().map(before).transpose()?;
     let query = Query { filter: wanted, before, limit };
-    let page = api.cell.list(query).await?;
+    let page = api.front.list(query).await?;
     let next_token = page.next.map(|id| id.to_string());
-    Ok(Json(RunList { runs: view::briefs(&api.cell, &page.runs), next_token }))
+    Ok(Json(RunList { runs: view::briefs(&page.items), next_token }))
 }
 
 fn page_size(limit: Option<usize>) -> Result<usize, ApiError> {
@@ -178,15 +179,15 @@ pub(super) async fn show(
 ) -> Result<Json<Shown>, ApiError> {
     let limit = page_size(part.limit)?;
     let after = part.next_token.map(|token| token.parse::<u32>().map_err(|_| wrong_token())).transpose()?;
-    let page = api.cell.find_page(&run, after.map_or(0, |after| after.saturating_add(1)), limit).await?;
+    let page = api.front.find_page(&run, after.map_or(0, |after| after.saturating_add(1)), limit).await?;
     if page.items.is_empty() && after.is_none() {
         return Err(unknown(&run));
     }
-    let mut runs = view::fulls(&api.cell, &page.items);
+    let mut runs = view::fulls(&page.items);
     if let (1, None, None) = (runs.len(), page.next, after) {
         return Ok(Json(Shown::One(Box::new(runs.remove(0)))));
     }
-    let next_token = page.items.last().filter(|_| page.next.is_some()).map(|last| last.index.to_string());
+    let next_token = page.items.last().filter(|_| page.next.is_some()).map(|last| last.run.index.to_string());
     Ok(Json(Shown::Many(ArrayPage { runs, next_token })))
 }
 
@@ -219,17 +220,14 @@ pub(super) async fn stop(
     let reason: String = asked.reason.unwrap_or_else(|| "stopped by an operator".into());
     let reason: String = reason.chars().take(REASON_CHARS).collect();
     let mut found = find(&api, &run).await?;
-    if let Some(last) = found.iter().filter(|run| run.status.is_final()).max_by_key(|run| run.finished_at).cloned() {
-        found.retain(|run| !run.status.is_final());
+    let ended = found.iter().map(|one| &one.run).filter(|run| run.status.is_final());
+    if let Some(last) = ended.max_by_key(|run| run.finished_at).cloned() {
+        found.retain(|one| !one.run.status.is_final());
         if found.is_empty() {
             return Err(ApiError::already_ended(&last));
         }
     }
-    let ids: Vec<Uuid> = found.iter().map(|run| run.id).collect();
-    api.cell.stop_all(&ids, &reason).await;
-    let now = |run: Run| api.cell.run(run.id).unwrap_or(run);
-    let runs: Vec<Run> = found.into_iter().map(now).collect();
-    let runs = view::briefs(&api.cell, &runs);
+    let runs = view::briefs(&api.front.stop(found, &reason).await?);
     Ok((StatusCode::ACCEPTED, Json(Changed { runs })))
 }
 
@@ -252,8 +250,7 @@ pub(super) async fn redrive(
 ) -> Result<(StatusCode, Json<Changed>), ApiError> {
     let mut runs = Vec::new();
     let (mut why, mut failed) = (None, None);
-    let ids: Vec<Uuid> = find(&api, &run).await?.iter().map(|run| run.id).collect();
-    for redriven in api.cell.redrive_all(&ids).await {
+    for redriven in api.front.redrive(find(&api, &run).await?).await {
         match redriven {
             Ok(run) => runs.push(run),
             Err(error @ (RedriveError::NotRedrivable { .. } | RedriveError::Gone)) => drop(why.get_or_insert(error)),
@@ -263,16 +260,15 @@ pub(super) async fn redrive(
     // The answer names those that were begun again; a second call takes up the others.
     match failed.or(why) {
         Some(error) if runs.is_empty() => Err(error.into()),
-        _ => Ok((StatusCode::ACCEPTED, Json(Changed { runs: view::briefs(&api.cell, &runs) }))),
+        _ => Ok((StatusCode::ACCEPTED, Json(Changed { runs: view::briefs(&runs) }))),
     }
 }
 
-async fn find(api: &Api, run: &str) -> Result<Vec<Run>, ApiError> {
-    let mut found = api.cell.find(run).await?;
+async fn find(api: &Api, run: &str) -> Result<Vec<Seen>, ApiError> {
+    let found = api.front.find(run).await?;
     if found.is_empty() {
         return Err(unknown(run));
     }
-    found.sort_by_key(|run| run.index);
     Ok(found)
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -11,8 +12,6 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior};
 use utoipa::IntoParams;
 
@@ -21,9 +20,10 @@ use super::extract::Params;
 use super::runs::statuses;
 use super::view::Brief;
 use super::{Api, guard};
-use crate::cell::{Cell, Numbered};
+use crate::cell::RunChange;
 use crate::core::filter::RunFilter;
 use crate::core::run::Status;
+use crate::front::{Came, Changes, Front};
 
 /// A comment when nothing happened, so that proxies and clients know that the line lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -52,15 +52,15 @@ pub(super) struct Wanted {
     summary: bool,
 }
 
-/// The id of change `number` of this life of the cell.
-pub(super) fn event_id(cell: &Cell, number: u64) -> String {
-    format!("{}-{number}", cell.began_at().millis())
+/// The id of change `number` of this life of the process.
+pub(super) fn event_id(front: &Front, number: u64) -> String {
+    format!("{}-{number}", front.began_at().millis())
 }
 
 /// The number in an id, if it is of this life.
-fn number(cell: &Cell, id: &str) -> Option<u64> {
+fn number(front: &Front, id: &str) -> Option<u64> {
     let (life, number) = id.split_once('-')?;
-    if life.parse() == Ok(cell.began_at().millis()) { number.parse().ok() } else { None }
+    if life.parse() == Ok(front.began_at().millis()) { number.parse().ok() } else { None }
 }
 
 /// Streams every change of every run as server-sent events (`text/event-stream`).
@@ -94,14 +94,14 @@ struct Watching {
     filter: RunFilter,
     /// What is to be sent before anything that comes.
     first: VecDeque<Outgoing>,
-    coming: Receiver<Numbered>,
+    coming: Changes,
     summaries: Option<Interval>,
 }
 
 /// One event.
 enum Outgoing {
     Hello(u64),
-    Change(Numbered),
+    Change(Option<u64>, Arc<RunChange>),
     Resync { missed: Option<u64> },
     Summary,
 }
@@ -109,15 +109,16 @@ enum Outgoing {
 impl Watching {
     fn begin(api: Api, wanted: Wanted, statuses: Option<Vec<Status>>, last: Option<&str>) -> Self {
         let mut first = VecDeque::new();
-        let kept = last.and_then(|id| number(&api.cell, id)).and_then(|seen| api.cell.subscribe_after(seen));
+        let front = &api.front;
+        let kept = last.and_then(|id| number(front, id)).and_then(|seen| front.changes_after(seen));
         let coming = match kept {
             Some((missed, coming)) => {
-                first.extend(missed.into_iter().map(Outgoing::Change));
+                first.extend(missed.into_iter().map(|one| Outgoing::Change(Some(one.number), one.change)));
                 coming
             }
             None => {
-                let coming = api.cell.subscribe();
-                first.push_back(Outgoing::Hello(api.cell.last_change()));
+                let coming = front.changes();
+                first.push_back(Outgoing::Hello(front.last_change()));
                 if last.is_some() {
                     first.push_back(Outgoing::Resync { missed: None });
                 }
@@ -136,7 +137,7 @@ impl Watching {
     fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
         stream::unfold(self, |mut watching| async {
             let next = watching.next().await?;
-            Some((Ok(watching.event(&next).await), watching))
+            Some((Ok(event(&watching.api, &next).await), watching))
         })
     }
 
@@ -145,7 +146,7 @@ impl Watching {
         loop {
             if let Some(first) = self.first.pop_front() {
                 match first {
-                    Outgoing::Change(numbered) if !self.filter.fits(numbered.change.as_ref()) => continue,
+                    Outgoing::Change(_, change) if !self.filter.fits(change.as_ref()) => continue,
                     first => return Some(first),
                 }
             }
@@ -158,29 +159,34 @@ impl Watching {
             tokio::select! {
                 () = self.api.shutdown.cancelled() => return None,
                 () = tick => return Some(Outgoing::Summary),
-                came = self.coming.recv() => match came {
-                    Ok(numbered) if self.filter.fits(numbered.change.as_ref()) => return Some(Outgoing::Change(numbered)),
-                    Ok(_) => {}
-                    Err(RecvError::Lagged(missed)) => return Some(Outgoing::Resync { missed: Some(missed) }),
-                    Err(RecvError::Closed) => return None,
+                came = self.coming.next() => match came? {
+                    Came::Change(number, change) if self.filter.fits(change.as_ref()) => {
+                        return Some(Outgoing::Change(number, change));
+                    }
+                    Came::Change(..) => {}
+                    Came::Missed(missed) => return Some(Outgoing::Resync { missed }),
                 },
             }
         }
     }
+}
 
-    async fn event(&self, outgoing: &Outgoing) -> Event {
-        let cell = &self.api.cell;
-        match outgoing {
-            Outgoing::Hello(number) => {
-                let data = json!({"cell": cell.name(), "at": event_id(cell, *number)});
-                of("hello", &data).id(event_id(cell, *number))
-            }
-            Outgoing::Change(Numbered { number, change }) => {
-                of("run", &Brief::from(change.as_ref())).id(event_id(cell, *number))
-            }
-            Outgoing::Resync { missed } => of("resync", &json!({"missed": missed})),
-            Outgoing::Summary => of("summary", &self.api.latest.get(cell).await),
+async fn event(api: &Api, outgoing: &Outgoing) -> Event {
+    let front = &api.front;
+    match outgoing {
+        Outgoing::Hello(number) => {
+            let id = event_id(front, *number);
+            of("hello", &json!({"cell": front.name(), "at": id})).id(id)
         }
+        Outgoing::Change(number, change) => {
+            let event = of("run", &Brief::from(change.as_ref()));
+            match number {
+                Some(number) => event.id(event_id(front, *number)),
+                None => event,
+            }
+        }
+        Outgoing::Resync { missed } => of("resync", &json!({"missed": missed})),
+        Outgoing::Summary => of("summary", &api.latest.get(front).await),
     }
 }
 

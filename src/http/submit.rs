@@ -103,13 +103,13 @@ pub(super) async fn submit(State(api): State<Api>, headers: HeaderMap, body: Bod
             let bytes = body::complete(body, MOST_BYTES, advice).await?;
             match serde_json::from_slice(&bytes).map_err(|e| ApiError::invalid(format!("not JSON: {e}")))? {
                 Value::Array(items) => {
-                    let cell = api.cell.clone();
+                    let front = api.front.clone();
                     let request =
-                        move |(n, item)| ((n, None), RunRequest::accept(item, &cell.acceptance()).map_err(refused));
+                        move |(n, item)| ((n, None), RunRequest::accept(item, &front.acceptance()).map_err(refused));
                     stream::iter((0..).zip(items).map(request)).boxed()
                 }
                 one => {
-                    let request = RunRequest::accept(one, &api.cell.acceptance()).map_err(refused)?;
+                    let request = RunRequest::accept(one, &api.front.acceptance()).map_err(refused)?;
                     let runs = taken(&api, request).await?;
                     return Ok((StatusCode::ACCEPTED, Json(Taken { runs, refused: Vec::new() })).into_response());
                 }
@@ -154,7 +154,7 @@ fn told(line: Result<Option<String>, LinesCodecError>) -> std::io::Result<Option
 }
 
 fn by_line(api: &Api, body: Body) -> BoxStream<'static, Item> {
-    let cell = api.cell.clone();
+    let front = api.front.clone();
     let lines = FramedRead::new(
         StreamReader::new(Box::pin(body::chunks(body))),
         Lines(LinesCodec::new_with_max_length(MOST_BYTES_EACH)),
@@ -163,7 +163,7 @@ fn by_line(api: &Api, body: Body) -> BoxStream<'static, Item> {
     let full = |(_, line): &(u64, Result<String, ApiError>)| !line.as_ref().is_ok_and(|line| line.trim().is_empty());
     let full = stream::iter(1_u64..).zip(lines).filter(move |line| std::future::ready(full(line)));
     let request = move |(item, (line, text)): (u64, (u64, Result<String, ApiError>))| {
-        let accept = |text: String| RunRequest::accept_text(&text, &cell.acceptance()).map_err(refused);
+        let accept = |text: String| RunRequest::accept_text(&text, &front.acceptance()).map_err(refused);
         ((item, Some(line)), text.and_then(accept))
     };
     stream::iter(0_u64..).zip(full).map(request).boxed()
@@ -228,7 +228,7 @@ fn line_by_line(api: Api, items: BoxStream<'static, Item>) -> Response {
 }
 
 async fn taken(api: &Api, request: RunRequest) -> Result<Vec<TakenRun>, ApiError> {
-    let submitted = api.cell.submit(request).await?;
+    let submitted = api.front.submit(request).await?;
     let existing = submitted.existing;
     let taken =
         submitted.runs.into_iter().map(|run| TakenRun { run: run.id, name: run.name, status: run.status, existing });

@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 
 use super::attention::{self, CircuitBreakers, FailingDestination};
 use super::{Api, stream};
-use crate::cell::{Bucket, Cell, Counters, Limits, Phases, Quantiles, Times};
+use crate::cell::{Bucket, Limits, Quantiles, Totals};
 use crate::core::time::Timestamp;
+use crate::front::{Figures, Front};
 
 /// Queues that are named; how many more there are stands beside them.
 pub(super) const MOST_QUEUES: usize = 100;
@@ -143,23 +144,9 @@ struct Counts {
     failures: BTreeMap<&'static str, u64>,
 }
 
-impl From<&Times> for Spread {
-    fn from(times: &Times) -> Self {
-        let Quantiles { count, p50, p95, p99 } = times.recent();
+impl From<Quantiles> for Spread {
+    fn from(Quantiles { count, p50, p95, p99 }: Quantiles) -> Self {
         Self { count, p50: p50.as_secs_f64(), p95: p95.as_secs_f64(), p99: p99.as_secs_f64() }
-    }
-}
-
-impl From<&Phases> for PhaseTimes {
-    fn from(phases: &Phases) -> Self {
-        let Phases { queue, provisioning, pull, start, total } = phases;
-        Self {
-            queue: queue.into(),
-            provisioning: provisioning.into(),
-            pull: pull.into(),
-            start: start.into(),
-            total: total.into(),
-        }
     }
 }
 
@@ -179,16 +166,14 @@ impl From<Bucket> for Minute {
     }
 }
 
-async fn of(cell: &Cell) -> Summary {
-    let (vitals, counts) = (cell.vitals(), cell.counts().await);
-    let counters = cell.counters();
-    let Counters { events, foreign, malformed, accepted, refused, launches, throttles, .. } = counters;
+async fn of(front: &Front) -> Summary {
+    let (vitals, counts, figures) = (front.vitals(), front.counts().await, front.figures());
     let queues = vitals.waiting.len();
-    let (delivery_failures, delivery_failures_left_out) = attention::delivery_failures(cell);
+    let (delivery_failures, delivery_failures_left_out) = attention::delivery_failures(front);
     Summary {
-        cell: cell.name().to_owned(),
+        cell: front.name().to_owned(),
         version: env!("CARGO_PKG_VERSION"),
-        began_at: cell.began_at(),
+        began_at: front.began_at(),
         at: vitals.at,
         ready: vitals.not_ready.is_empty(),
         not_ready: vitals.not_ready,
@@ -199,30 +184,44 @@ async fn of(cell: &Cell) -> Summary {
         queues_left_out: queues.saturating_sub(MOST_QUEUES),
         in_flight: vitals.in_flight,
         launches_per_second: vitals.launch_rate,
-        limits: cell.limits(),
-        breakers: attention::breakers(cell),
+        limits: front.limits(),
+        breakers: attention::breakers(front),
         outbox: vitals.outbox,
         delivery_failures,
         delivery_failures_left_out,
-        phases: cell.phases().into(),
-        event_lag: (&counters.event_lag).into(),
-        first_wait: (&counters.first_wait).into(),
-        retry_wait: (&counters.retry_wait).into(),
+        phases: phases(&figures),
+        event_lag: figures.recent(|cell| &cell.counters().event_lag).into(),
+        first_wait: figures.recent(|cell| &cell.counters().first_wait).into(),
+        retry_wait: figures.recent(|cell| &cell.counters().retry_wait).into(),
         minutes: vitals.minutes.into_iter().map(Minute::from).collect(),
-        counters: Counts {
-            accepted: accepted.get(),
-            refused: refused.get(),
-            launches: launches.get(),
-            throttles: throttles.get(),
-            events: events.get(),
-            foreign_events: foreign.get(),
-            malformed_events: malformed.get(),
-            corrections: counters.corrections.get(),
-            notifications: counters.notified.get(),
-            ended: vitals.totals.ended.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
-            failures: vitals.totals.failures.iter().map(|(class, n)| (class.as_str(), *n)).collect(),
-        },
-        last_event_id: stream::event_id(cell, cell.last_change()),
+        counters: counters(&figures, &vitals.totals),
+        last_event_id: stream::event_id(front, front.last_change()),
+    }
+}
+
+fn phases(figures: &Figures) -> PhaseTimes {
+    PhaseTimes {
+        queue: figures.recent(|cell| &cell.phases().queue).into(),
+        provisioning: figures.recent(|cell| &cell.phases().provisioning).into(),
+        pull: figures.recent(|cell| &cell.phases().pull).into(),
+        start: figures.recent(|cell| &cell.phases().start).into(),
+        total: figures.recent(|cell| &cell.phases().total).into(),
+    }
+}
+
+fn counters(figures: &Figures, totals: &Totals) -> Counts {
+    Counts {
+        accepted: figures.count(|cell| &cell.counters().accepted),
+        refused: figures.count(|cell| &cell.counters().refused),
+        launches: figures.count(|cell| &cell.counters().launches),
+        throttles: figures.count(|cell| &cell.counters().throttles),
+        events: figures.count(|cell| &cell.counters().events),
+        foreign_events: figures.count(|cell| &cell.counters().foreign),
+        malformed_events: figures.count(|cell| &cell.counters().malformed),
+        corrections: figures.count(|cell| &cell.counters().corrections),
+        notifications: figures.count(|cell| &cell.counters().notified),
+        ended: totals.ended.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+        failures: totals.failures.iter().map(|(class, n)| (class.as_str(), *n)).collect(),
     }
 }
 
@@ -245,12 +244,12 @@ pub(super) struct Latest(Arc<tokio::sync::Mutex<Option<Made>>>);
 type Made = (Instant, Arc<Summary>);
 
 impl Latest {
-    pub(super) async fn get(&self, cell: &Cell) -> Arc<Summary> {
+    pub(super) async fn get(&self, front: &Front) -> Arc<Summary> {
         let mut latest = self.0.lock().await;
         if let Some((_, summary)) = latest.as_ref().filter(|(made, _)| made.elapsed() < FRESH) {
             return Arc::clone(summary);
         }
-        let summary = Arc::new(of(cell).await);
+        let summary = Arc::new(of(front).await);
         *latest = Some((Instant::now(), Arc::clone(&summary)));
         summary
     }
@@ -260,7 +259,7 @@ impl Latest {
 #[utoipa::path(get, path = "/v1/summary", tag = "cell", operation_id = "summary",
     responses((status = 200, description = "The cell at a glance", body = Summary)))]
 pub(super) async fn summary(State(api): State<Api>) -> Json<Arc<Summary>> {
-    Json(api.latest.get(&api.cell).await)
+    Json(api.latest.get(&api.front).await)
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::cell::{Cell, RunChange, WaitingFor};
+use crate::cell::{RunChange, WaitingFor};
 use crate::core::failure::{Class, Transience};
 use crate::core::ids::TaskArn;
 use crate::core::request::Goal;
 use crate::core::run::{Attempt, Run, Stage, Status};
 use crate::core::task::TaskStatus;
 use crate::core::time::Timestamp;
+use crate::front::Seen;
 
 /// What a list shows of a cause; the whole of it is with the run's attempt.
 const CAUSE_CHARS: usize = 300;
@@ -99,9 +100,9 @@ impl From<&RunChange> for Brief {
 }
 
 /// Runs in a list, as they are now.
-pub(super) fn briefs(cell: &Cell, runs: &[Run]) -> Vec<Brief> {
-    let brief = |(run, waiting_for)| Brief { waiting_for, ..Brief::from(&RunChange::of(run)) };
-    runs.iter().zip(cell.waiting_for(runs)).map(brief).collect()
+pub(super) fn briefs(runs: &[Seen]) -> Vec<Brief> {
+    let brief = |one: &Seen| Brief { waiting_for: one.waiting_for.clone(), ..Brief::from(&RunChange::of(&one.run)) };
+    runs.iter().map(brief).collect()
 }
 
 /// A run with every attempt.
@@ -154,8 +155,8 @@ pub(super) struct Full {
 }
 
 /// Runs with every attempt and its times, as they are now.
-pub(super) fn fulls(cell: &Cell, runs: &[Run]) -> Vec<Full> {
-    runs.iter().zip(cell.waiting_for(runs)).map(|(run, waiting_for)| full(run, cell.name(), waiting_for)).collect()
+pub(super) fn fulls(runs: &[Seen]) -> Vec<Full> {
+    runs.iter().map(|one| full(&one.run, &one.cell, one.waiting_for.clone())).collect()
 }
 
 fn full(run: &Run, cell: &str, waiting_for: Option<WaitingFor>) -> Full {

@@ -6,6 +6,7 @@ mod commands;
 mod description;
 mod documented;
 mod ended;
+mod fleet;
 mod metrics;
 mod page;
 mod stream;
@@ -16,6 +17,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use taskwatch::cell::Cell;
+use taskwatch::front::Front;
 use taskwatch::http;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,9 +44,15 @@ async fn serve_cell(world: World, cell: Cell, token: Option<&str>) -> Served {
 }
 
 fn serve_on(listener: TcpListener, world: World, cell: Cell, token: Option<&str>) -> Served {
+    let front = Front::from(cell.clone());
+    serve_front(listener, world, (cell, front), token)
+}
+
+/// A process that serves a cell, and answers for more than that.
+fn serve_front(listener: TcpListener, world: World, (cell, front): (Cell, Front), token: Option<&str>) -> Served {
     let address = listener.local_addr().expect("an address");
     let shutdown = CancellationToken::new();
-    tokio::spawn(http::serve(listener, cell.clone(), token.map(str::to_owned), shutdown.clone()));
+    tokio::spawn(http::serve(listener, front, token.map(str::to_owned), shutdown.clone()));
     Served { world, cell, address, client: reqwest::Client::new(), shutdown }
 }
 

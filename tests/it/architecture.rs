@@ -13,8 +13,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fleet", &[]),
     ("aws", &["core", "store", "cell"]),
     ("library", &["core", "store", "cell", "aws"]),
-    ("http", &["core", "store", "cell"]),
-    ("cli", &["core", "store", "cell", "aws", "http", "local"]),
+    ("front", &["core", "store", "cell"]),
+    ("http", &["core", "store", "cell", "front"]),
+    ("cli", &["core", "store", "cell", "front", "aws", "http", "local"]),
 ];
 
 /// Longer than this, a file has more than one job.

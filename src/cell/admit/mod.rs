@@ -47,6 +47,9 @@ pub enum SubmitError {
     /// The cell takes nothing more.
     #[error("the cell is shutting down; send the request again")]
     Closed,
+    /// The process has no cell that could take it.
+    #[error("this process of the fleet serves no cell at the moment; send the request again, or to the requests queue")]
+    NoCell,
 }
 
 /// Accepts requests.
@@ -115,7 +118,7 @@ impl Admission {
 
     /// What a request that comes now is evaluated with.
     pub(super) fn acceptance(&self) -> Acceptance {
-        Acceptance::new(self.clock.now(), self.id())
+        self.ids.acceptance(&self.clock)
     }
 
     fn id(&self) -> Uuid {

@@ -32,6 +32,9 @@ pub enum RedriveError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another process has it, and could not be told.
+    #[error("{0}")]
+    Unreachable(String),
     /// The cell takes nothing more.
     #[error("the cell is shutting down; send the request again")]
     Closed,

@@ -30,6 +30,12 @@ impl Counting {
         Self { runs, store, last: Mutex::default() }
     }
 
+    /// The open ones.
+    pub(in crate::cell) fn open(&self) -> BTreeMap<Status, u64> {
+        let open = self.runs.by_status().into_iter().filter(|(status, _)| !status.is_final());
+        open.map(|(status, runs)| (status, runs as u64)).collect()
+    }
+
     /// The runs there are. While the store does not answer, the ended ones are those of the last time.
     pub(in crate::cell) async fn now(&self) -> RunCounts {
         let ended = self.store.ended().await;
@@ -41,8 +47,7 @@ impl Counting {
             }
             last.clone()
         };
-        let open = self.runs.by_status().into_iter().filter(|(status, _)| !status.is_final());
-        let mut all: BTreeMap<Status, u64> = open.map(|(status, runs)| (status, runs as u64)).collect();
+        let mut all = self.open();
         for status in Status::ALL.into_iter().filter(|status| status.is_final()) {
             all.insert(status, statuses.get(&status).copied().unwrap_or(0));
         }

@@ -34,20 +34,28 @@ impl Lookup {
         let limit = query.limit;
         // One more than the page tells whether there is another.
         let query = Query { limit: limit.saturating_add(1), ..query };
-        let (lookup, wanted) = (Arc::clone(self), query.clone());
-        // A walk over all runs: not on the runtime's threads.
-        let walked = tokio::task::spawn_blocking(move || lookup.newest(&wanted));
         // Memory first: what ends and leaves it meanwhile is in the store by then.
-        let mut found = walked.await.map_err(|e| StoreError::Unavailable(format!("a listing broke off: {e}")))?;
+        let mut found = self.in_memory(query.clone()).await?;
         let ends_at =
             if self.store.capabilities().ended_runs { self.add_finished(query, &mut found).await? } else { None };
         let newest = found.into_values().rev();
-        let mut runs: Vec<Run> =
+        let runs =
             newest.take_while(|run| ends_at.is_none_or(|end| run.id >= end)).take(limit.saturating_add(1)).collect();
-        let more = runs.len() > limit;
-        runs.truncate(limit);
-        let next = if more { runs.last().map(|run| run.id) } else { ends_at };
-        Ok(RunPage { runs, next })
+        Ok(page(runs, limit, ends_at))
+    }
+
+    /// The same of the runs in memory alone.
+    pub(in crate::cell) async fn list_in_memory(self: &Arc<Self>, query: Query) -> Result<RunPage, StoreError> {
+        let limit = query.limit;
+        let found = self.in_memory(Query { limit: limit.saturating_add(1), ..query }).await?;
+        Ok(page(found.into_values().rev().collect(), limit, None))
+    }
+
+    /// A walk over all runs: not on the runtime's threads.
+    async fn in_memory(self: &Arc<Self>, query: Query) -> Result<Found, StoreError> {
+        let lookup = Arc::clone(self);
+        let walked = tokio::task::spawn_blocking(move || lookup.newest(&query));
+        walked.await.map_err(|e| StoreError::Unavailable(format!("a listing broke off: {e}")))
     }
 
     /// The newest runs in memory that fit.
@@ -82,4 +90,12 @@ impl Lookup {
             query.before = Some(next);
         }
     }
+}
+
+/// The first `limit` of these, and where the next page begins; `ends_at` if there are no more of them.
+fn page(mut runs: Vec<Run>, limit: usize, ends_at: Option<Uuid>) -> RunPage {
+    let more = runs.len() > limit;
+    runs.truncate(limit);
+    let next = if more { runs.last().map(|run| run.id) } else { ends_at };
+    RunPage { runs, next }
 }

@@ -52,6 +52,12 @@ impl Lookup {
         Ok(found)
     }
 
+    /// Whether one of the runs that an id, a name, or the name of an array stands for is in memory.
+    pub(in crate::cell) fn knows(&self, name: &str) -> bool {
+        let by_id = Uuid::parse_str(name).is_ok_and(|id| self.runs.has(id));
+        by_id || !self.runs.of_name(name::request_of(name)).is_empty()
+    }
+
     /// At most `limit` of the runs that an id, a name, or the name of an array stands for, in the order of their index, from
     /// index `from` on.
     pub(in crate::cell) async fn page(

@@ -113,12 +113,19 @@ impl Times {
 
     /// Of the last hour.
     pub fn recent(&self) -> Quantiles {
-        let kept = self.kept();
-        let part = kept.part();
+        Self::recent_of([self])
+    }
+
+    /// Of the last hour, several taken together.
+    pub fn recent_of<'a>(several: impl IntoIterator<Item = &'a Self>) -> Quantiles {
         let Some(mut hour) = histogram() else { return Quantiles::default() };
-        for (_, recent) in kept.recent.iter().filter(|(number, _)| number + (PARTS as u64) > part) {
-            // Of equal bounds: it cannot fail.
-            let _ = hour.add(recent);
+        for times in several {
+            let kept = times.kept();
+            let part = kept.part();
+            for (_, recent) in kept.recent.iter().filter(|(number, _)| number + (PARTS as u64) > part) {
+                // Of equal bounds: it cannot fail.
+                let _ = hour.add(recent);
+            }
         }
         let at = |share| Duration::from_millis(hour.value_at_quantile(share));
         if hour.is_empty() {

@@ -14,7 +14,7 @@ use crate::core::time::Timestamp;
 const SAMPLE: Duration = Duration::from_secs(1);
 
 /// A cell in numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Vitals {
     /// When this was so.
     pub at: Timestamp,

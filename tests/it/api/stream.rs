@@ -10,20 +10,20 @@ use crate::support::fakes::{World, eventually, request};
 
 /// One event as a browser would see it.
 #[derive(Debug)]
-struct Event {
-    name: String,
-    id: Option<String>,
-    data: Value,
+pub(super) struct Event {
+    pub(super) name: String,
+    pub(super) id: Option<String>,
+    pub(super) data: Value,
 }
 
 /// A stream, read event by event.
-struct Events {
+pub(super) struct Events {
     bytes: futures::stream::BoxStream<'static, Vec<u8>>,
     text: String,
 }
 
 impl Events {
-    async fn open(served: &Served, query: &str, last: Option<&str>) -> Self {
+    pub(super) async fn open(served: &Served, query: &str, last: Option<&str>) -> Self {
         let mut request = served.client.get(served.url(&format!("/v1/stream{query}")));
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -36,7 +36,7 @@ impl Events {
     }
 
     /// The next event; `None` when the stream has ended.
-    async fn next(&mut self) -> Option<Event> {
+    pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
@@ -56,7 +56,7 @@ impl Events {
         }
     }
 
-    async fn named(&mut self, name: &str) -> Event {
+    pub(super) async fn named(&mut self, name: &str) -> Event {
         loop {
             let event = self.next().await.expect("an event");
             if event.name == name {

@@ -72,6 +72,13 @@ impl World {
         }
     }
 
+    /// The world of one of several cells, with ids of its own.
+    pub(crate) fn of_cell(name: &str, seed: u64) -> Self {
+        let world = Self::new();
+        let config = CellConfig { name: name.to_owned(), ..world.config.clone() };
+        Self { config, ids: Ids::seeded(seed), ..world }
+    }
+
     /// A world without an events queue: tasks are polled.
     pub(crate) fn polled() -> Self {
         let world = Self::new();

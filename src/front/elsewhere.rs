@@ -1,0 +1,70 @@
+//! What a process of a fleet knows beside the runs that its own cells have in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::Seen;
+use crate::cell::{Hindrance, RunChange, RunCounts};
+use crate::store::{Page, Query, StoreError};
+
+/// What an operator wants of runs of one cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// That they stop.
+    Stop {
+        /// Which.
+        runs: Vec<Uuid>,
+        /// The reason that ECS and the notification show.
+        reason: String,
+    },
+    /// That they begin again.
+    Redrive {
+        /// Which.
+        runs: Vec<Uuid>,
+    },
+}
+
+/// An order was not passed on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cell {cell} could not be reached by its queue: {why}; send the request again")]
+pub struct Unmoved {
+    /// Whose runs they are.
+    pub cell: String,
+    /// What its queue said.
+    pub why: String,
+}
+
+/// The runs of a fleet that are not in the memory of the process's own cells: the open ones of all other cells, whoever
+/// serves them, as this process last read them; and the ended ones of all cells.
+///
+/// What is told of an open run of another cell may be some seconds old.
+pub trait Elsewhere: Send + Sync + 'static {
+    /// What keeps the process from its part in the fleet.
+    fn hindrances(&self) -> Vec<Hindrance>;
+
+    /// At most `query.limit` of those that fit, newest first. The next page is of those before [`Page::next`].
+    fn list(&self, query: Query) -> BoxFuture<'_, Result<Page<Seen, Uuid>, StoreError>>;
+
+    /// At most `limit` of the runs that an id, a name, or the name of an array stands for, by their index, from `from` on.
+    fn find<'a>(&'a self, name: &'a str, from: u32, limit: usize)
+    -> BoxFuture<'a, Result<Page<Seen, u32>, StoreError>>;
+
+    /// How many there are: open ones of the other cells, ended ones of all.
+    fn counts(&self) -> BoxFuture<'_, RunCounts>;
+
+    /// Of the open runs of the other cells those that wait for their launch, by queue.
+    fn waiting(&self) -> BTreeMap<String, usize>;
+
+    /// How many runs of the other cells may have a task.
+    fn in_flight(&self) -> usize;
+
+    /// Every change of a run of another cell from here on.
+    fn changes(&self) -> broadcast::Receiver<Arc<RunChange>>;
+
+    /// Passes an order to the cell that has the runs, whoever serves it, or will.
+    fn order<'a>(&'a self, cell: &'a str, order: Order) -> BoxFuture<'a, Result<(), Unmoved>>;
+}
