@@ -1,4 +1,4 @@
-//! The calls that the log makes of a table, on emulators that others wrote: they and the fake table of the simulations agree.
+//! The calls that a fleet and its logs make of a table, on emulators that others wrote: they and the fake table of the simulations agree.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::types::{
 use futures::future::join_all;
 use taskwatch::aws::DynamoTable;
 use taskwatch::store::dynamo::{
-    Attributes, Condition, Conditional, ENDED, ENDED_ID, ENDED_ON, Item, Key, Put, Query, Table, TableError, Update,
-    Value,
+    AddError, Attributes, Beat, Condition, Conditional, Directory, ENDED, ENDED_ID, ENDED_ON, FORMAT, Item, Key,
+    NewCell, ProcessRow, Put, Query, Table, TableError, Update, Value,
 };
 
 use super::emulators::clients;
@@ -184,7 +184,77 @@ async fn ended_runs_are_listed_newest_first(table: &DynamoTable) {
     assert_eq!([page(None).await, page(Some("02")).await], [[5, 3], [2, 1]]);
 }
 
-async fn the_calls_of_the_log(emulator: Emulator) {
+fn new_cells(count: usize) -> Vec<NewCell> {
+    (0..count).map(|n| NewCell { name: format!("blue-{n}"), events: format!("https://sqs/blue-{n}-events") }).collect()
+}
+
+fn process(id: &str, beat: u64) -> ProcessRow {
+    let text = |text: &str| text.into();
+    ProcessRow {
+        id: text(id),
+        beat,
+        version: text("1.2.3"),
+        format: FORMAT,
+        cells: text("{}"),
+        ..ProcessRow::default()
+    }
+}
+
+async fn a_fleet_gets_more_cells_and_takes_none_of_another(table: &DynamoTable) {
+    let blue = Directory::new(Arc::new(table.clone()), "blue");
+    assert_eq!(blue.add_cells(&new_cells(2)).await, Ok(()));
+    assert_eq!(blue.take("blue-0", 0, "one").await, Ok(Some(1)));
+    assert_eq!(blue.add_cells(&new_cells(3)).await, Ok(()), "more, and again");
+    let cells = blue.read().await.expect("rows").cells;
+    let seen: Vec<_> = cells.iter().map(|cell| (&*cell.name, cell.epoch, cell.owner.as_deref(), cell.format)).collect();
+    let one = Some("one");
+    assert_eq!(seen, [("blue-0", 1, one, FORMAT), ("blue-1", 0, None, FORMAT), ("blue-2", 0, None, FORMAT)]);
+    assert_eq!(&*cells[2].events, "https://sqs/blue-2-events");
+    let green = Directory::new(Arc::new(table.clone()), "green");
+    let refused = green.add_cells(&new_cells(1)).await;
+    assert_eq!(refused, Err(AddError::OfAnother { cell: "blue-0".into(), fleet: "blue".into() }));
+    assert_eq!(green.read().await.expect("rows").cells, []);
+}
+
+async fn a_cell_is_wanted_given_back_and_taken_by_its_epoch(table: &DynamoTable) {
+    let fleet = Directory::new(Arc::new(table.clone()), "blue");
+    let row = async || fleet.read().await.expect("rows").cells.swap_remove(1);
+    assert_eq!(fleet.take("blue-1", 0, "one").await, Ok(Some(1)));
+    assert_eq!(fleet.take("blue-1", 0, "two").await, Ok(None), "another was first");
+    assert_eq!(fleet.want("blue-1", 0, "two").await, Ok(false), "it was taken since");
+    assert_eq!(fleet.want("blue-1", 1, "two").await, Ok(true));
+    assert_eq!((row().await.owner.as_deref(), row().await.want.as_deref()), (Some("one"), Some("two")));
+    assert_eq!(fleet.release("blue-1", 0).await, Ok(false), "not in this epoch");
+    assert_eq!(fleet.release("blue-1", 1).await, Ok(true));
+    assert_eq!((row().await.owner, row().await.want.as_deref()), (None, Some("two")));
+    assert_eq!(fleet.take("blue-1", 1, "two").await, Ok(Some(2)));
+    assert_eq!((row().await.owner.as_deref(), row().await.want), (Some("two"), None));
+}
+
+async fn who_was_declared_dead_learns_it_from_the_next_beat(table: &DynamoTable) {
+    let fleet = Directory::new(Arc::new(table.clone()), "blue");
+    let beats = async || {
+        let rows = fleet.read().await.expect("rows").processes;
+        rows.into_iter().map(|row| (row.id.to_string(), row.beat)).collect::<Vec<_>>()
+    };
+    for id in ["one", "two"] {
+        assert_eq!(fleet.begin(&process(id, 1)).await, Ok(()));
+    }
+    assert_eq!(fleet.beat(&process("one", 2)).await, Ok(Beat::Confirmed));
+    assert_eq!(fleet.begin(&process("one", 1)).await, Ok(()), "a late copy sets nothing back");
+    assert_eq!(fleet.beat(&process("one", 2)).await, Ok(Beat::Confirmed), "its own earlier try");
+    assert_eq!(fleet.read().await.expect("rows").processes[0], process("one", 2));
+    assert_eq!(beats().await, [("one".to_owned(), 2), ("two".to_owned(), 1)]);
+    assert_eq!(fleet.remove("one", 1).await, Ok(false), "it has beaten since");
+    assert_eq!(fleet.remove("one", 2).await, Ok(true));
+    assert_eq!(fleet.beat(&process("one", 3)).await, Ok(Beat::DeclaredDead));
+    assert_eq!(beats().await, [("two".to_owned(), 1)], "a beat makes no row");
+    assert_eq!(fleet.leave("two").await, Ok(()));
+    assert_eq!(fleet.leave("two").await, Ok(()));
+    assert_eq!(beats().await, []);
+}
+
+async fn the_calls_of_a_fleet(emulator: Emulator) {
     let table = make_table(&emulator).await;
     appends_are_fenced(&table).await;
     a_cell_is_taken_once(&table).await;
@@ -192,6 +262,9 @@ async fn the_calls_of_the_log(emulator: Emulator) {
     of_many_who_claim_a_name_one_has_it(&table).await;
     pages_and_batches_are_complete(&table).await;
     ended_runs_are_listed_newest_first(&table).await;
+    a_fleet_gets_more_cells_and_takes_none_of_another(&table).await;
+    a_cell_is_wanted_given_back_and_taken_by_its_epoch(&table).await;
+    who_was_declared_dead_learns_it_from_the_next_beat(&table).await;
     let missing = clients(&emulator).await.table("another").get(key("FLEET", 0)).await;
     assert!(matches!(&missing, Err(TableError::Refused(text)) if text.contains("ResourceNotFound")), "{missing:?}");
     drop(emulator);
@@ -201,10 +274,10 @@ async fn the_calls_of_the_log(emulator: Emulator) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ministack_answers_the_calls_of_the_log() {
-    the_calls_of_the_log(Emulator::ministack()).await;
+    the_calls_of_a_fleet(Emulator::ministack()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn moto_answers_the_calls_of_the_log() {
-    the_calls_of_the_log(Emulator::moto()).await;
+    the_calls_of_a_fleet(Emulator::moto()).await;
 }

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -18,7 +19,8 @@ use futures::future::BoxFuture;
 
 use super::{Clients, errors};
 use crate::store::dynamo::{
-    Batch, Conditional, ENDED, ENDED_ID, ENDED_ON, Item, Items, Key, Put, Query, Table, TableError, Update, Value,
+    Batch, Conditional, Delete, ENDED, ENDED_ID, ENDED_ON, Item, Items, Key, Put, Query, Table, TableError, Update,
+    Value,
 };
 use expression::Expression;
 use values::{Attributes, item, key_of, value};
@@ -102,6 +104,30 @@ impl DynamoTable {
         }
     }
 
+    async fn send_delete(&self, delete: Delete) -> Result<Conditional<()>, TableError> {
+        let mut expression = Expression::default();
+        let condition = expression.condition(&delete.condition);
+        let sent = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(values::of_key(&delete.key)))
+            .set_condition_expression(condition)
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match sent.send().await {
+            Ok(_) => Ok(Conditional::Written(())),
+            Err(SdkError::ServiceError(service)) if service.err().is_conditional_check_failed_exception() => {
+                let DeleteItemError::ConditionalCheckFailedException(failed) = service.into_err() else {
+                    return Ok(Conditional::Refused(None));
+                };
+                refused(failed.item)
+            }
+            Err(error) => Err(read(&error)),
+        }
+    }
+
     async fn send_get(&self, key: Key) -> Result<Option<Item>, TableError> {
         let sent = self.client.get_item().table_name(&self.name).set_key(Some(values::of_key(&key)));
         let answer = sent.consistent_read(true).send().await.map_err(|e| read(&e))?;
@@ -162,6 +188,10 @@ impl Table for DynamoTable {
 
     fn update_if(&self, update: Update) -> BoxFuture<'_, Result<Conditional<Item>, TableError>> {
         Box::pin(self.send_update(update))
+    }
+
+    fn delete_if(&self, delete: Delete) -> BoxFuture<'_, Result<Conditional<()>, TableError>> {
+        Box::pin(self.send_delete(delete))
     }
 
     fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Item>, TableError>> {

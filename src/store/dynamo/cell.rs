@@ -10,7 +10,7 @@ use super::rules::Rule;
 use super::table::{Attributes, Condition, Conditional, Item, Key, Put, TableError, Update, Value};
 
 /// The format of records, chunks and items. A process takes no cell whose format it does not know.
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 
 /// How a new cell is laid out. Fixed for ever: records of another layout would not be found.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +101,7 @@ pub(super) async fn look(link: &Link, name: &str, layout: Layout) -> Result<Cell
     }
 }
 
-fn new(key: Key, name: &str, layout: Layout) -> Item {
+pub(super) fn new(key: Key, name: &str, layout: Layout) -> Item {
     let attributes = Attributes::from([
         ("kind".into(), Value::text("C")),
         ("name".into(), Value::text(name)),

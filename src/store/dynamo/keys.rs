@@ -3,6 +3,7 @@
 //! | item | pk | sk |
 //! |---|---|---|
 //! | a cell | `FLEET` | by its name |
+//! | a process | `FLEET` | by the name of its incarnation |
 //! | a place of its log | `L#cell#partition` | the place in the partition |
 //! | a chunk of its snapshot | `S#cell#A` or `S#cell#B` and `#chunk` | 0 |
 //! | a request's name | `N#name` | 0; 1 + n for the n-th run of an array |
@@ -14,11 +15,20 @@ use sha2::{Digest as _, Sha256};
 use super::table::Key;
 
 /// The partition of cells and processes: one query reads all of them.
-const FLEET: &str = "FLEET";
+pub(super) const FLEET: &str = "FLEET";
 
 /// The item of a cell. Its sort key is a number between 1 and 2^62; the item has the name itself.
 pub(super) fn cell(name: &str) -> Key {
-    let digest = Sha256::digest(format!("cell {name}"));
+    of_fleet(&format!("cell {name}"))
+}
+
+/// The row of a process, by the name of its incarnation.
+pub(super) fn process(id: &str) -> Key {
+    of_fleet(&format!("process {id}"))
+}
+
+fn of_fleet(what: &str) -> Key {
+    let digest = Sha256::digest(what);
     let first = digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     Key { pk: FLEET.into(), sk: (first >> 2).max(1) }
 }

@@ -9,6 +9,7 @@
 
 mod cell;
 mod claims;
+mod directory;
 mod journal;
 mod keys;
 mod link;
@@ -23,7 +24,8 @@ mod snapshot;
 mod table;
 mod takeover;
 
+pub use directory::{AddError, Beat, CellRow, Directory, FORMAT, FleetRows, NewCell, ProcessRow};
 pub use table::{
-    Attributes, Batch, Condition, Conditional, ENDED, ENDED_ID, ENDED_ON, Item, Items, Key, Malformed, Name, Put,
-    Query, Table, TableError, Update, Value,
+    Attributes, Batch, Condition, Conditional, Delete, ENDED, ENDED_ID, ENDED_ON, Item, Items, Key, Malformed, Name,
+    Put, Query, Table, TableError, Update, Value,
 };

@@ -1,4 +1,4 @@
-//! What the log asks of a table: five calls of DynamoDB, as plain data. The adapter in `aws` sends them.
+//! What a fleet asks of a table: six calls of DynamoDB, as plain data. The adapter in `aws` sends them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,6 +160,15 @@ pub struct Update {
     pub condition: Condition,
 }
 
+/// `DeleteItem`: an item and all it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delete {
+    /// Which item; one that is not there is deleted already, if the condition allows it.
+    pub key: Key,
+    /// What must hold of the item that is there.
+    pub condition: Condition,
+}
+
 /// `Query`: items of one partition, in the order of their sort keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
@@ -237,6 +246,8 @@ pub trait Table: Send + Sync + 'static {
     fn put_if(&self, put: Put) -> BoxFuture<'_, Result<Conditional<()>, TableError>>;
     /// Changes an item if the condition holds of it; answers the whole item as it is then.
     fn update_if(&self, update: Update) -> BoxFuture<'_, Result<Conditional<Item>, TableError>>;
+    /// Deletes an item if the condition holds of it. Rows of processes only: nothing of a log is ever deleted.
+    fn delete_if(&self, delete: Delete) -> BoxFuture<'_, Result<Conditional<()>, TableError>>;
     /// Reads an item, consistently.
     fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Item>, TableError>>;
     /// Reads items of a partition.

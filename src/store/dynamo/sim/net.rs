@@ -9,7 +9,9 @@ use futures::future::BoxFuture;
 use super::world::World;
 use crate::store::dynamo::link::{Link, Patience};
 use crate::store::dynamo::rules::Rules;
-use crate::store::dynamo::table::{Batch, Conditional, Item, Items, Key, Put, Query, Table, TableError, Update};
+use crate::store::dynamo::table::{
+    Batch, Conditional, Delete, Item, Items, Key, Put, Query, Table, TableError, Update,
+};
 
 /// A call on its way.
 #[derive(Clone)]
@@ -121,6 +123,10 @@ impl Table for Wire {
 
     fn update_if(&self, update: Update) -> BoxFuture<'_, Result<Conditional<Item>, TableError>> {
         answered!(self.send(Call::Update(update)), Update)
+    }
+
+    fn delete_if(&self, _: Delete) -> BoxFuture<'_, Result<Conditional<()>, TableError>> {
+        panic!("the log deletes nothing")
     }
 
     fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Item>, TableError>> {
