@@ -178,7 +178,8 @@ impl Directory {
         }
     }
 
-    /// Puts the row of a process that begins.
+    /// Puts the row of a process that begins. That is no beat: an earlier try may have put it long ago, and the others count from
+    /// then.
     ///
     /// # Errors
     /// The call failed; it may be made again.
@@ -192,10 +193,11 @@ impl Directory {
         self.table.put_if(Put { item, condition: Condition::Absent("id") }).await.map(drop)
     }
 
-    /// Counts a process's beat up to `process.beat`, and says how it is.
+    /// Counts a process's beat up to `process.beat`, and says how it is. Each try has a beat of its own: the others may have seen
+    /// an earlier one long ago.
     ///
     /// # Errors
-    /// The call failed; it may be made again.
+    /// The call failed.
     pub async fn beat(&self, process: &ProcessRow) -> Result<Beat, TableError> {
         let key = keys::process(&process.id);
         let condition = Condition::All(vec![
