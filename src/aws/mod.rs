@@ -28,8 +28,8 @@ pub use identity::{Identity, IdentityError};
 pub use profile::ConfigError;
 pub use provision::{EventsPath, ProvisionError};
 pub use setup::{
-    Action, Ask, ClusterTasks, Leftover, Leftovers, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step, Thing,
-    template,
+    Action, Ask, ClusterTasks, FleetAsk, Leftover, Leftovers, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step,
+    Thing, template,
 };
 pub use sqs::SqsQueue;
 
@@ -103,10 +103,11 @@ impl Clients {
         SqsQueue::new(&self.config, url.into())
     }
 
-    /// The cell for whose events `setup` made a queue; none where nobody did, or the caller may not ask.
+    /// The cell, or the fleet, for which `setup` made a queue; none where nobody did, or the caller may not ask.
     pub async fn queue_made_for(&self, url: &str) -> Option<String> {
         let tags = aws_sdk_sqs::Client::new(&self.config).list_queue_tags().queue_url(url).send().await.ok()?;
-        tags.tags()?.get(setup::TAG).cloned()
+        let owner = setup::Owner::of(tags.tags()?.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
+        Some(owner.name().to_owned())
     }
 
     /// The notifier: SNS topics and EventBridge buses.

@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
 
 use super::Clients;
-use super::setup::{TAG, TARGET};
+use super::setup::{Owner, TARGET};
 
 /// Why the path could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -58,14 +58,18 @@ impl EventsPath {
     async fn build(&mut self, clients: &Clients, cell: &str) -> Result<(), ProvisionError> {
         let sqs = aws_sdk_sqs::Client::new(&clients.config);
         let events = aws_sdk_eventbridge::Client::new(&clients.config);
-        let made = sqs.create_queue().queue_name(&self.rule).tags(TAG, cell).send().await;
+        let owner = Owner::cell(cell);
+        let tags = owner.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let made = sqs.create_queue().queue_name(&self.rule).set_tags(Some(tags)).send().await;
         self.queue_url = made.map_err(failed("CreateQueue"))?.queue_url().unwrap_or_default().to_owned();
         let wanted = QueueAttributeName::QueueArn;
         let read = sqs.get_queue_attributes().queue_url(&self.queue_url).attribute_names(wanted.clone()).send().await;
         let read = read.map_err(failed("GetQueueAttributes"))?;
         let queue_arn = read.attributes().and_then(|a| a.get(&wanted)).cloned().unwrap_or_default();
-        let tag = Tag::builder().key(TAG).value(cell).build().map_err(failed("PutRule"))?;
-        let rule = events.put_rule().name(&self.rule).event_pattern(Self::pattern(cell)).tags(tag).send().await;
+        let tags = owner.tags().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = tags.collect::<Result<Vec<_>, _>>().map_err(failed("PutRule"))?;
+        let rule = events.put_rule().name(&self.rule).event_pattern(Self::pattern(cell));
+        let rule = rule.set_tags(Some(tags)).send().await;
         let rule_arn = rule.map_err(failed("PutRule"))?.rule_arn().unwrap_or_default().to_owned();
         let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
             "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue_arn,

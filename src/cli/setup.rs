@@ -1,4 +1,4 @@
-//! `taskwatch setup`: a cell's path in the account.
+//! `taskwatch setup`: what a cell or a fleet needs in the account.
 
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -8,14 +8,23 @@ use super::error::CliError;
 use super::options::{Format, Global};
 use super::settings::Settings;
 use super::{output, stale};
-use crate::aws::{Action, Ask, Leftovers, Setup, Step, template};
+use crate::aws::{Action, Ask, FleetAsk, Leftovers, Setup, Step, template};
 
-/// Which path.
+/// Whose path.
 #[derive(Debug, Default, Args)]
 pub(super) struct PathArgs {
     /// Name of the cell [default: TASKWATCH_CELL]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "fleet")]
     cell: Option<String>,
+    /// Instead of one cell: name of a fleet, whose cells are NAME-0, NAME-1, …
+    #[arg(long, value_name = "NAME", requires = "store")]
+    fleet: Option<String>,
+    /// Of the fleet: how many cells, as many as there are or more [default: as many as there are, else 4]
+    #[arg(long, value_name = "N", requires = "fleet")]
+    cells: Option<u32>,
+    /// Of the fleet: its table
+    #[arg(long, value_name = "dynamodb:TABLE", requires = "fleet")]
+    store: Option<String>,
     /// Clusters, by name or ARN, to whose tasks the rule is limited [default: every cluster]
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     cluster: Vec<String>,
@@ -48,19 +57,37 @@ Examples:
   taskwatch setup --cell blue --cluster batch --dry-run
   eval \"$(taskwatch setup --cell blue --cluster batch)\" && taskwatch doctor && taskwatch serve
   taskwatch setup --cell blue --print > blue.yaml
+  taskwatch setup --fleet blue --cells 4 --store dynamodb:blue --cluster batch
 
-What it does goes to stderr, the settings for `taskwatch serve` to stdout. Run it again to repair what is wrong; the rest stays unchanged.";
+What it does goes to stderr, the settings for `taskwatch serve` to stdout. Run it again to repair what is wrong; the rest stays unchanged. \
+A fleet gets more cells by the same command with a higher number.";
 
 impl PathArgs {
     pub(super) fn ask(&self, settings: &Settings) -> Result<Ask, CliError> {
-        let cell = self.cell.clone().or_else(|| settings.cell.clone());
+        let name = self.fleet.clone().or_else(|| self.cell.clone()).or_else(|| settings.cell.clone());
         Ok(Ask {
-            cell: cell.ok_or_else(|| CliError::usage("no cell is named: give --cell, or set TASKWATCH_CELL"))?,
+            name: name
+                .ok_or_else(|| CliError::usage("no cell is named: give --cell (or --fleet), or set TASKWATCH_CELL"))?,
+            fleet: self.fleet.as_ref().map(|_| self.fleet_ask()).transpose()?,
             clusters: self.cluster.clone(),
             requests_queue: self.requests_queue.clone(),
             topic: self.topic.clone().or_else(|| settings.topic_arn.clone()),
             event_bus: self.event_bus.clone().or_else(|| settings.event_bus.clone()),
         })
+    }
+
+    fn fleet_ask(&self) -> Result<FleetAsk, CliError> {
+        let store = self.store.as_deref().unwrap_or_default();
+        let table = store.strip_prefix("dynamodb:").filter(|table| !table.is_empty());
+        let table = table.ok_or_else(|| {
+            CliError::usage(format!("--store is {store:?}: a fleet keeps its runs in a table: dynamodb:TABLE"))
+        })?;
+        Ok(FleetAsk { cells: self.cells, table: table.to_owned() })
+    }
+
+    /// What is set up, in words.
+    pub(super) fn subject(ask: &Ask) -> String {
+        format!("{} {}", if ask.fleet.is_some() { "fleet" } else { "cell" }, ask.name)
     }
 }
 
@@ -73,7 +100,7 @@ pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Sett
     let (clients, identity) = caller(global).await?;
     let plan = Setup::plan(&clients, &identity, &ask).await?;
     if global.output != Some(Format::Json) {
-        output::problem(&format!("cell {} in account {}, {}", ask.cell, identity.account, region(&clients)));
+        output::problem(&format!("{} in account {}, {}", PathArgs::subject(&ask), identity.account, region(&clients)));
     }
     let leftovers = Leftovers::find(&clients).await;
     let steps = plan.steps.clone();

@@ -1,4 +1,4 @@
-//! `taskwatch teardown`: takes a cell's path out of the account, and nothing that somebody still needs.
+//! `taskwatch teardown`: takes what a cell or a fleet needs out of the account, and nothing that somebody still needs.
 
 use std::str::FromStr as _;
 
@@ -12,7 +12,7 @@ use super::options::{Format, Global, ServerArgs};
 use super::settings::Settings;
 use super::setup::PathArgs;
 use super::{output, stale};
-use crate::aws::{Removal, Thing};
+use crate::aws::{Ask, Removal, Thing};
 use crate::core::run::Status;
 
 /// `taskwatch teardown`.
@@ -22,7 +22,7 @@ pub(super) struct TeardownArgs {
     path: PathArgs,
     /// Instead of a cell's: what `taskwatch run --events` (and `run` of older releases) left in the account when it was killed.
     /// What is in use stays
-    #[arg(long, conflicts_with_all = ["cell", "cluster", "requests_queue", "topic", "event_bus", "discard_requests", "force"])]
+    #[arg(long, conflicts_with_all = ["cell", "fleet", "cells", "store", "cluster", "requests_queue", "topic", "event_bus", "discard_requests", "force"])]
     stale: bool,
     /// With --stale: younger queues stay
     #[arg(long, value_name = "DURATION", default_value = "1h", requires = "stale")]
@@ -48,9 +48,10 @@ Examples:
   taskwatch teardown --cell blue
   taskwatch teardown --cell blue --yes
   taskwatch teardown --stale
+  taskwatch teardown --fleet blue --store dynamodb:blue
 
-Only what setup made for this cell (by its tag) is removed, and of that no topic with subscriptions and no rule with targets of others. \
-A requests queue that cells share goes with the cell that it was made for.
+Only what setup made for this cell or fleet (by its tag) is removed, and of that no topic with subscriptions, no rule with targets of others \
+and no table that is protected from deletion. A requests queue that cells share goes with the cell that it was made for.
 
 Exit codes:
   0  it is removed, or there is nothing to remove
@@ -70,11 +71,12 @@ pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings:
     let things = &removal.things;
     let text = global.output != Some(Format::Json);
     if text {
-        output::problem(&format!("cell {} in account {}, {}", ask.cell, identity.account, region(&clients)));
+        let subject = PathArgs::subject(&ask);
+        output::problem(&format!("{subject} in account {}, {}", identity.account, region(&clients)));
     }
     let refused = match refusal(&arguments, things) {
         None if arguments.yes && !arguments.force && things.iter().any(|thing| thing.remove) => {
-            in_use(&removal, &ask.cell, &Server::at(arguments.server.server.as_deref(), settings)?).await
+            in_use(&removal, &ask, &Server::at(arguments.server.server.as_deref(), settings)?).await
         }
         refused => refused,
     };
@@ -90,7 +92,7 @@ pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings:
         let removed = arguments.yes && refused.is_none();
         output::json(&json!({"account": identity.account, "removed": removed, "things": things}));
     } else if !things.iter().any(|thing| thing.remove) {
-        output::problem(&format!("there is nothing to remove of the cell {}", ask.cell));
+        output::problem(&format!("there is nothing to remove of the {}", PathArgs::subject(&ask)));
     }
     refused.map_or(Ok(0), |why| Err(CliError::usage(why)))
 }
@@ -111,15 +113,16 @@ fn refusal(arguments: &TeardownArgs, things: &[Thing]) -> Option<String> {
     }
 }
 
-/// Why nothing is removed of a cell that is at work: one that serves, or has tasks; as far as it can be seen.
-async fn in_use(removal: &Removal, cell: &str, server: &Server) -> Option<String> {
+/// Why nothing is removed of a cell or fleet that is at work: one that serves, or has tasks; as far as it can be seen.
+async fn in_use(removal: &Removal, ask: &Ask, server: &Server) -> Option<String> {
+    let subject = PathArgs::subject(ask);
     let summary = server.get(&["summary"], &[]).await.unwrap_or_default();
-    if summary["cell"] == cell {
+    if ask.fleet.is_none() && summary["cell"] == ask.name.as_str() {
         let counts = summary["statuses"].as_object().into_iter().flatten();
         let open = counts.filter(|(status, _)| Status::from_str(status).is_ok_and(|status| !status.is_final()));
         let open: u64 = open.filter_map(|(_, count)| count.as_u64()).sum();
         return Some(format!(
-            "nothing was removed: the cell {cell} serves at {}, with {open} runs that have not ended. Stop it first, or remove it all the same with --force",
+            "nothing was removed: the {subject} serves at {}, with {open} runs that have not ended. Stop it first, or remove it all the same with --force",
             server.url()
         ));
     }
@@ -128,12 +131,12 @@ async fn in_use(removal: &Removal, cell: &str, server: &Server) -> Option<String
         Ok(tasks) => {
             let tasks = tasks.iter().map(|tasks| format!("{} in {}", tasks.running, tasks.cluster)).collect::<Vec<_>>();
             Some(format!(
-                "nothing was removed: tasks of the cell {cell} run, {}. Wait until they have ended, or remove it all the same with --force",
+                "nothing was removed: tasks of the {subject} run, {}. Wait until they have ended, or remove it all the same with --force",
                 tasks.join(", ")
             ))
         }
         Err(error) => Some(format!(
-            "nothing was removed: whether tasks of the cell {cell} run cannot be seen ({error}). --force removes it all the same"
+            "nothing was removed: whether tasks of the {subject} run cannot be seen ({error}). --force removes it all the same"
         )),
     }
 }

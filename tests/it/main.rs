@@ -21,6 +21,7 @@ mod docs;
 mod emulators;
 mod explaining;
 mod faults;
+mod fleet_setup;
 mod fuzz;
 mod infra;
 mod library;

@@ -14,19 +14,19 @@ use super::support::polled;
 const RULE: &str = "blue-events";
 
 /// An account with an endpoint.
-struct Account {
+pub(crate) struct Account {
     endpoint: String,
-    aws: Aws,
+    pub(crate) aws: Aws,
     /// What `setup` printed for `serve`.
-    settings: Vec<(String, String)>,
+    pub(crate) settings: Vec<(String, String)>,
 }
 
 impl Account {
-    fn at(endpoint: &str) -> Self {
+    pub(crate) fn at(endpoint: &str) -> Self {
         Self { endpoint: endpoint.to_owned(), aws: Aws::new(&sdk(endpoint)), settings: Vec::new() }
     }
 
-    async fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         let mut command = taskwatch();
         command.env("AWS_ENDPOINT_URL", &self.endpoint).envs(self.settings.iter().cloned()).args(arguments);
         // Nobody listens there, whatever else runs on this machine.
@@ -34,15 +34,20 @@ impl Account {
         tokio::task::spawn_blocking(move || command.output().expect("taskwatch")).await.expect("its end")
     }
 
-    async fn json(&self, arguments: &[&str], code: i32) -> Value {
+    pub(crate) async fn json(&self, arguments: &[&str], code: i32) -> Value {
         let output = self.run(&[arguments, &["--output", "json"]].concat()).await;
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}{}", stderr(&output), stdout(&output));
         serde_json::from_str(&stdout(&output)).expect("JSON")
     }
 
-    /// `setup`, and what it did to each thing that it did not leave: `change queue blue-events`.
+    /// `setup` of the cell `blue`, and what it did to each thing that it did not leave: `change queue blue-events`.
     async fn setup(&mut self) -> Vec<String> {
-        let done = self.json(&["setup", "--cell", "blue", "--cluster", "batch"], 0).await;
+        self.set_up(&["--cell", "blue", "--cluster", "batch"]).await
+    }
+
+    /// `setup` with these arguments, and what it did.
+    pub(crate) async fn set_up(&mut self, arguments: &[&str]) -> Vec<String> {
+        let done = self.json(&[&["setup"], arguments].concat(), 0).await;
         let pairs = done["environment"].as_object().expect("the environment").iter();
         self.settings = pairs.map(|(n, v)| (n.clone(), v.as_str().expect("a text").to_owned())).collect();
         let steps = done["steps"].as_array().expect("steps").iter().filter(|step| step["action"] != "leave");
@@ -50,7 +55,7 @@ impl Account {
         steps.map(shown).collect()
     }
 
-    fn setting(&self, name: &str) -> String {
+    pub(crate) fn setting(&self, name: &str) -> String {
         self.settings.iter().find(|(n, _)| n == name).expect("a setting").1.clone()
     }
 
@@ -78,7 +83,7 @@ impl Account {
     }
 
     /// The findings of `doctor` with this status.
-    async fn doctor(&self, arguments: &[&str], code: i32, status: &str) -> Vec<Value> {
+    pub(crate) async fn doctor(&self, arguments: &[&str], code: i32, status: &str) -> Vec<Value> {
         let report = self.json(&[&["doctor"], arguments].concat(), code).await;
         assert_eq!(report["healthy"], code == 0);
         let findings = report["findings"].as_array().expect("findings");
@@ -86,7 +91,7 @@ impl Account {
     }
 }
 
-fn has(findings: &[Value], check: &str, todo: &str) {
+pub(crate) fn has(findings: &[Value], check: &str, todo: &str) {
     let found = findings.iter().any(|f| f["check"] == check && f["do"].as_str().is_some_and(|d| d.contains(todo)));
     assert!(found, "{check} with {todo:?} is not in {findings:#?}");
 }
@@ -150,7 +155,7 @@ async fn the_policy_that_setup_makes_lets_its_rule_in_and_no_other() {
 }
 
 /// As the source of doctor's probe: the endpoint lets nobody but itself send as `aws.ecs`, as AWS does.
-async fn send(events: &aws_sdk_eventbridge::Client, detail: &Value) {
+pub(crate) async fn send(events: &aws_sdk_eventbridge::Client, detail: &Value) {
     let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder().source(taskwatch::aws::PROBE_SOURCE);
     let entry = entry.detail_type("ECS Task State Change").detail(detail.to_string()).build();
     let put = events.put_events().entries(entry).send().await.expect("PutEvents");

@@ -1,6 +1,7 @@
 //! What `setup` is asked for, and whether AWS can have it: names are checked before anything is called.
 
 use super::SetupError;
+use super::owner::Owner;
 
 /// A queue's name has at most 80 characters (Amazon SQS quotas).
 const LONGEST_QUEUE: usize = 80;
@@ -8,20 +9,35 @@ const LONGEST_QUEUE: usize = 80;
 const LONGEST_RULE: usize = 64;
 /// A topic's name has at most 256 characters (SNS API reference, CreateTopic).
 const LONGEST_TOPIC: usize = 256;
+/// A table's name has 3 to 255 characters (DynamoDB API reference, CreateTable).
+const TABLE_NAME: std::ops::RangeInclusive<usize> = 3..=255;
+/// Each cell has a rule on the default bus, which has 300 unless AWS is asked for more (EventBridge quotas).
+const MOST_CELLS: u32 = 256;
 
-/// What the path of one cell is to be.
+/// What is to be made: the event pipeline of a cell, or those of a fleet's cells with their table.
 #[derive(Clone, Debug, Default)]
 pub struct Ask {
-    /// The cell's name: the prefix of every `startedBy`.
-    pub cell: String,
-    /// Clusters, by name or ARN, to whose tasks the rule is limited. None: every cluster.
+    /// The cell's name, the prefix of every `startedBy`; or the fleet's, whose cells are `<name>-0`, `<name>-1`, …
+    pub name: String,
+    /// Of a fleet.
+    pub fleet: Option<FleetAsk>,
+    /// Clusters, by name or ARN, to whose tasks the rules are limited. None: every cluster.
     pub clusters: Vec<String>,
-    /// Name of the requests queue, which cells may share; else `<cell>-requests`.
+    /// Name of the requests queue, which cells may share; else `<name>-requests`.
     pub requests_queue: Option<String>,
-    /// The topic of notifications: a name, or the ARN of one that is there already; else `<cell>-runs`.
+    /// The topic of notifications: a name, or the ARN of one that is there already; else `<name>-runs`.
     pub topic: Option<String>,
     /// A bus that gets the notifications too.
     pub event_bus: Option<String>,
+}
+
+/// What a fleet has beside a cell's things.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FleetAsk {
+    /// How many cells; none: as many as there are.
+    pub cells: Option<u32>,
+    /// Name of its table.
+    pub table: String,
 }
 
 impl Ask {
@@ -30,19 +46,9 @@ impl Ask {
     /// # Errors
     /// The first thing that is wrong, and what is allowed.
     pub fn check(&self) -> Result<(), SetupError> {
-        if self.cell.is_empty() || !self.cell.chars().all(plain) {
-            return Err(SetupError::usage(format!(
-                "--cell is {:?}: expected characters of A-Z a-z 0-9 - _",
-                self.cell
-            )));
-        }
-        let rule = self.rule();
-        if rule.len() > LONGEST_RULE {
-            let most = LONGEST_RULE - (rule.len() - self.cell.len());
-            return Err(SetupError::usage(format!(
-                "--cell is {:?}: its rule would be {rule:?}, and a rule's name has at most {LONGEST_RULE} characters; take a name of at most {most}",
-                self.cell
-            )));
+        self.check_name()?;
+        if let Some(fleet) = &self.fleet {
+            fleet.check()?;
         }
         let requests = self.requests();
         name("--requests-queue", &requests, LONGEST_QUEUE - "-dlq".len(), "queue")?;
@@ -51,7 +57,8 @@ impl Ask {
         } else if self.topic().split(':').count() != 6 || self.topic().split(':').nth(2) != Some("sns") {
             return Err(SetupError::usage(format!("--topic is {:?}: expected a name or a topic's ARN", self.topic())));
         }
-        if requests == self.events() || requests == format!("{}-dlq", self.events()) {
+        let is_events = |cell: &Member| requests == cell.events() || requests == format!("{}-dlq", cell.events());
+        if self.cells().iter().any(is_events) {
             return Err(SetupError::usage(format!(
                 "--requests-queue is {requests:?}: that is the cell's events queue"
             )));
@@ -59,19 +66,53 @@ impl Ask {
         Ok(())
     }
 
-    /// The rule's name.
-    pub(super) fn rule(&self) -> String {
-        format!("{}-events", self.cell)
+    fn check_name(&self) -> Result<(), SetupError> {
+        let (flag, most) = match &self.fleet {
+            None => ("--cell", 0),
+            Some(_) => ("--fleet", "-255".len()),
+        };
+        if self.name.is_empty() || !self.name.chars().all(plain) {
+            return Err(SetupError::usage(format!(
+                "{flag} is {:?}: expected characters of A-Z a-z 0-9 - _",
+                self.name
+            )));
+        }
+        let longest = LONGEST_RULE - "-events".len() - most;
+        if self.name.len() > longest {
+            let rule = self.cells().pop().unwrap_or_else(|| self.member(MOST_CELLS - 1)).rule();
+            return Err(SetupError::usage(format!(
+                "{flag} is {:?}: a rule would be {rule:?}, and a rule's name has at most {LONGEST_RULE} characters; take a name of at most {longest}",
+                self.name
+            )));
+        }
+        Ok(())
     }
 
-    /// The events queue's name.
-    pub(super) fn events(&self) -> String {
-        format!("{}-events", self.cell)
+    /// The cells: one, or those of the fleet as far as their number is known.
+    pub(super) fn cells(&self) -> Vec<Member> {
+        match &self.fleet {
+            None => vec![Member { name: self.name.clone(), owner: Owner::cell(&self.name), number: None }],
+            Some(fleet) => (0..fleet.cells.unwrap_or(0)).map(|number| self.member(number)).collect(),
+        }
+    }
+
+    /// A fleet's cell by its number.
+    pub(super) fn member(&self, number: u32) -> Member {
+        let name = format!("{}-{number}", self.name);
+        Member { owner: Owner::member(&name, &self.name), name, number: Some(number) }
+    }
+
+    /// For whom everything is made that is no single cell's of a fleet.
+    pub(super) fn owner(&self) -> Owner {
+        match &self.fleet {
+            None => Owner::cell(&self.name),
+            Some(_) => Owner::fleet(&self.name),
+        }
     }
 
     /// The requests queue's name.
     pub(super) fn requests(&self) -> String {
-        self.requests_queue.clone().unwrap_or_else(|| format!("{}-requests", self.cell))
+        self.requests_queue.clone().unwrap_or_else(|| format!("{}-requests", self.name))
     }
 
     /// The topic's name or ARN.
@@ -81,7 +122,44 @@ impl Ask {
 
     /// The name of the topic that is made unless another is asked for.
     pub(super) fn own_topic(&self) -> String {
-        format!("{}-runs", self.cell)
+        format!("{}-runs", self.name)
+    }
+}
+
+impl FleetAsk {
+    fn check(&self) -> Result<(), SetupError> {
+        if let Some(cells) = self.cells.filter(|cells| !(1..=MOST_CELLS).contains(cells)) {
+            return Err(SetupError::usage(format!("--cells is {cells}: expected 1 to {MOST_CELLS}")));
+        }
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !TABLE_NAME.contains(&self.table.len()) || !self.table.chars().all(fits) {
+            return Err(SetupError::usage(format!(
+                "--store is {:?}: a table's name has 3 to 255 characters of A-Z a-z 0-9 - _ .",
+                format!("dynamodb:{}", self.table)
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// A cell whose event pipeline is made.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) owner: Owner,
+    /// In its fleet, from 0.
+    pub(super) number: Option<u32>,
+}
+
+impl Member {
+    /// The rule's name.
+    pub(super) fn rule(&self) -> String {
+        format!("{}-events", self.name)
+    }
+
+    /// The events queue's name.
+    pub(super) fn events(&self) -> String {
+        format!("{}-events", self.name)
     }
 }
 
@@ -110,7 +188,11 @@ mod tests {
     use super::*;
 
     fn ask(cell: &str) -> Ask {
-        Ask { cell: cell.into(), ..Ask::default() }
+        Ask { name: cell.into(), ..Ask::default() }
+    }
+
+    fn fleet(name: &str, cells: u32, table: &str) -> Ask {
+        Ask { fleet: Some(FleetAsk { cells: Some(cells), table: table.into() }), ..ask(name) }
     }
 
     #[test]
@@ -129,11 +211,22 @@ mod tests {
             (with(|a| a.requests_queue = Some("blue-events".into())), "the cell's events queue"),
             (with(|a| a.topic = Some("t.fifo".into())), "FIFO topic"),
             (with(|a| a.topic = Some("arn:aws:sqs:us-east-1:1:q".into())), "topic's ARN"),
+            (fleet("a b", 4, "runs"), "--fleet is \"a b\""),
+            (fleet(&"f".repeat(54), 4, "runs"), "take a name of at most 53"),
+            (fleet("blue", 0, "runs"), "--cells is 0: expected 1 to 256"),
+            (fleet("blue", 257, "runs"), "--cells is 257"),
+            (fleet("blue", 4, "a"), "--store is \"dynamodb:a\""),
+            (fleet("blue", 4, "a/b"), "3 to 255 characters"),
+            (
+                Ask { requests_queue: Some("blue-3-events".into()), ..fleet("blue", 4, "runs") },
+                "the cell's events queue",
+            ),
         ] {
             let error = ask.check().unwrap_err();
             assert!(error.to_string().contains(part) && error.is_usage(), "{error}");
         }
         ask(&"c".repeat(57)).check().unwrap();
+        fleet(&"f".repeat(53), 256, "a.b-c_d").check().unwrap();
         with(|a| a.topic = Some("arn:aws:sns:us-east-1:1:t.fifo".into())).check().unwrap();
     }
 }

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::found::{Found, FoundQueue};
+use super::found::{Found, FoundQueue, FoundRule};
 use super::policy;
-use super::wanted::{LONGEST_VISIBILITY, TARGET, Wanted, WantedQueue};
+use super::table::{FoundTable, Repair, WantedTable};
+use super::wanted::{LONGEST_VISIBILITY, TARGET, Wanted, WantedQueue, WantedRule};
 use crate::core::name::in_arn;
 
 /// What is done to a thing.
@@ -23,7 +24,7 @@ pub enum Action {
 /// One thing, and what is done to it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
-    /// `queue`, `rule`, `target`, `topic` or `event bus`.
+    /// `table`, `queue`, `rule`, `target`, `topic` or `event bus`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -31,34 +32,69 @@ pub struct Step {
     pub action: Action,
     /// Each difference: what, and from what to what.
     pub changes: Vec<String>,
-    /// Queue attributes to set, as SetQueueAttributes takes them.
     #[serde(skip)]
-    pub(super) attributes: Vec<(String, String)>,
+    pub(super) work: Work,
+}
+
+/// How it is done.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    Table(Vec<Repair>),
+    /// By its place among all queues, with the attributes to set, as SetQueueAttributes takes them.
+    Queue(usize, Vec<(String, String)>),
+    /// By the place of its pipeline.
+    Rule(usize),
+    Target(usize),
+    Topic,
+    Bus,
 }
 
 impl Step {
-    fn new(kind: &'static str, name: &str, there: bool, changes: Vec<String>) -> Self {
+    fn new(work: Work, name: &str, there: bool, changes: Vec<String>) -> Self {
         let action = match (there, changes.is_empty()) {
             (false, _) => Action::Create,
             (true, true) => Action::Leave,
             (true, false) => Action::Change,
         };
-        Self { kind, name: name.to_owned(), action, changes, attributes: Vec::new() }
+        let kind = match &work {
+            Work::Table(_) => "table",
+            Work::Queue(..) => "queue",
+            Work::Rule(_) => "rule",
+            Work::Target(_) => "target",
+            Work::Topic => "topic",
+            Work::Bus => "event bus",
+        };
+        Self { kind, name: name.to_owned(), action, changes, work }
     }
 }
 
 /// Every thing that is wanted, in the order in which it must be done.
 pub(super) fn steps(wanted: &Wanted, found: &Found) -> Vec<Step> {
-    let mut steps: Vec<Step> = wanted.queues.iter().map(|q| queue(q, found.queues.get(&q.name))).collect();
-    steps.extend([rule(wanted, found), target(wanted, found)]);
+    let mut steps: Vec<Step> = wanted.table.iter().map(|wanted| table(wanted, found.table.as_ref())).collect();
+    steps.extend(
+        wanted.queues().enumerate().map(|(place, wanted)| queue(place, wanted, found.queues.get(&wanted.name))),
+    );
+    for (place, pipeline) in wanted.pipelines.iter().enumerate() {
+        let there = found.rules.get(&pipeline.rule.name);
+        steps.extend([rule(place, &pipeline.rule, there), target(place, &pipeline.rule, there)]);
+    }
     steps.push(topic(wanted, found));
     if let Some(bus) = &wanted.bus {
-        steps.push(Step::new("event bus", bus, found.bus, Vec::new()));
+        steps.push(Step::new(Work::Bus, bus, found.bus, Vec::new()));
     }
     steps
 }
 
-fn queue(wanted: &WantedQueue, found: Option<&FoundQueue>) -> Step {
+fn table(wanted: &WantedTable, found: Option<&FoundTable>) -> Step {
+    let repairs = found.map(FoundTable::repairs).unwrap_or_default();
+    let changes = match found {
+        None => WantedTable::lines(),
+        Some(_) => repairs.iter().map(|repair| repair.line()).collect(),
+    };
+    Step::new(Work::Table(repairs), &wanted.name, found.is_some(), changes)
+}
+
+fn queue(place: usize, wanted: &WantedQueue, found: Option<&FoundQueue>) -> Step {
     let has = |name: &str| found.and_then(|f| f.attributes.get(name)).map(String::as_str);
     let mut attributes: Vec<(String, String)> = Vec::new();
     let mut changes = Vec::new();
@@ -79,7 +115,7 @@ fn queue(wanted: &WantedQueue, found: Option<&FoundQueue>) -> Step {
         changes.push("Policy: the cell's rule may send".to_owned());
         attributes.push(("Policy".into(), policy.to_string()));
     }
-    Step { attributes, ..Step::new("queue", &wanted.name, found.is_some(), changes) }
+    Step::new(Work::Queue(place, attributes), &wanted.name, found.is_some(), changes)
 }
 
 /// Whether what is there will do: more is as good for times and sizes, and a key of one's own for encryption.
@@ -119,24 +155,24 @@ fn unheard(old: &Value, new: &Value) -> Option<String> {
     Some(format!("clusters: {} alone{lost}; give --cluster every one that runs go to", new.join(", ")))
 }
 
-fn rule(wanted: &Wanted, found: &Found) -> Step {
+fn rule(place: usize, wanted: &WantedRule, found: Option<&FoundRule>) -> Step {
     let mut changes = Vec::new();
-    match &found.rule {
+    match found {
         None => {
-            changes.push(format!("EventPattern: {}", wanted.rule.pattern));
-            changes.extend(unheard(&Value::Null, &wanted.rule.pattern));
+            changes.push(format!("EventPattern: {}", wanted.pattern));
+            changes.extend(unheard(&Value::Null, &wanted.pattern));
         }
         Some(rule) => {
-            if rule.pattern != wanted.rule.pattern {
-                changes.push(format!("EventPattern: {} → {}", rule.pattern, wanted.rule.pattern));
-                changes.extend(unheard(&rule.pattern, &wanted.rule.pattern));
+            if rule.pattern != wanted.pattern {
+                changes.push(format!("EventPattern: {} → {}", rule.pattern, wanted.pattern));
+                changes.extend(unheard(&rule.pattern, &wanted.pattern));
             }
             if !rule.enabled {
                 changes.push("State: DISABLED → ENABLED".to_owned());
             }
         }
     }
-    Step::new("rule", &wanted.rule.name, found.rule.is_some(), changes)
+    Step::new(Work::Rule(place), &wanted.name, found.is_some(), changes)
 }
 
 /// One that is there keeps its attributes.
@@ -144,26 +180,26 @@ fn topic(wanted: &Wanted, found: &Found) -> Step {
     let name = wanted.topic.name.as_deref().unwrap_or(&wanted.topic.arn);
     let attributes = wanted.topic.attributes.iter().filter(|_| found.topic.is_none());
     let changes = attributes.map(|(name, value)| changed(name, None, &text(value))).collect();
-    Step::new("topic", name, found.topic.is_some(), changes)
+    Step::new(Work::Topic, name, found.topic.is_some(), changes)
 }
 
-fn target(wanted: &Wanted, found: &Found) -> Step {
-    let targets = found.rule.as_ref().map(|rule| rule.targets.as_slice()).unwrap_or_default();
+fn target(place: usize, wanted: &WantedRule, found: Option<&FoundRule>) -> Step {
+    let targets = found.map(|rule| rule.targets.as_slice()).unwrap_or_default();
     let ours = targets.iter().find(|t| t["Id"] == TARGET);
     let mut changes = Vec::new();
-    let names: std::collections::BTreeSet<&String> = [Some(&wanted.rule.target), ours]
+    let names: std::collections::BTreeSet<&String> = [Some(&wanted.target), ours]
         .into_iter()
         .flatten()
         .filter_map(Value::as_object)
         .flat_map(|o| o.keys())
         .collect();
     for name in names {
-        let (old, new) = (ours.map_or(&Value::Null, |o| &o[name]), &wanted.rule.target[name]);
+        let (old, new) = (ours.map_or(&Value::Null, |o| &o[name]), &wanted.target[name]);
         if old != new && name != "Id" {
             changes.push(changed(name, Some(&text(old)).filter(|o| !o.is_empty()).map(String::as_str), &text(new)));
         }
     }
-    Step::new("target", &format!("{} of {}", TARGET, wanted.rule.name), ours.is_some(), changes)
+    Step::new(Work::Target(place), &format!("{} of {}", TARGET, wanted.name), ours.is_some(), changes)
 }
 
 fn changed(name: &str, old: Option<&str>, new: &str) -> String {
@@ -185,8 +221,9 @@ pub(super) fn text(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask::Ask;
-    use super::super::found::{FoundRule, FoundTopic};
+    use super::super::ask::{Ask, FleetAsk};
+    use super::super::found::FoundTopic;
+    use super::super::table;
     use super::super::wanted::Place;
     use serde_json::json;
 
@@ -194,12 +231,18 @@ mod tests {
 
     fn wanted() -> Wanted {
         let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
-        Wanted::new(&Ask { cell: "blue".into(), clusters: vec!["batch".into()], ..Ask::default() }, &place)
+        Wanted::new(&Ask { name: "blue".into(), clusters: vec!["batch".into()], ..Ask::default() }, &place)
+    }
+
+    fn fleet(cells: u32) -> Wanted {
+        let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
+        let fleet = Some(FleetAsk { cells: Some(cells), table: "runs".into() });
+        Wanted::new(&Ask { name: "blue".into(), fleet, ..Ask::default() }, &place)
     }
 
     /// A world that is as it should be.
     fn whole(wanted: &Wanted) -> Found {
-        let queues = wanted.queues.iter().map(|q| {
+        let queues = wanted.queues().map(|q| {
             let mut attributes: std::collections::BTreeMap<String, String> =
                 q.attributes.iter().map(|(n, v)| ((*n).to_owned(), text(v))).collect();
             if let Some(statement) = &q.statement {
@@ -207,13 +250,20 @@ mod tests {
             }
             (q.name.clone(), FoundQueue { attributes, ..FoundQueue::default() })
         });
-        let rule = FoundRule {
-            pattern: wanted.rule.pattern.clone(),
+        let rule = |rule: &WantedRule| FoundRule {
+            pattern: rule.pattern.clone(),
             enabled: true,
-            targets: vec![wanted.rule.target.clone()],
+            targets: vec![rule.target.clone()],
             made_for: None,
         };
-        Found { queues: queues.collect(), rule: Some(rule), topic: Some(FoundTopic::default()), bus: true }
+        let rules = wanted.pipelines.iter().map(|of| (of.rule.name.clone(), rule(&of.rule)));
+        Found {
+            queues: queues.collect(),
+            rules: rules.collect(),
+            table: wanted.table.as_ref().map(|_| table::tests::whole()),
+            topic: Some(FoundTopic::default()),
+            bus: true,
+        }
     }
 
     fn only_changes(wanted: &Wanted, found: &Found) -> Vec<String> {
@@ -226,10 +276,12 @@ mod tests {
         let wanted = wanted();
         let made = steps(&wanted, &Found::default());
         assert!(made.iter().all(|step| step.action == Action::Create && !step.changes.is_empty()));
-        assert!(
-            !made.iter().any(|step| step.attributes.iter().any(|(name, _)| name == "DelaySeconds")),
-            "AWS's defaults"
-        );
+        let sets = |step: &Step, wanted: &str| match &step.work {
+            Work::Queue(_, attributes) => attributes.iter().any(|(name, _)| name == wanted),
+            _ => false,
+        };
+        assert!(!made.iter().any(|step| sets(step, "DelaySeconds")), "AWS's defaults");
+        assert!(made.iter().any(|step| sets(step, "VisibilityTimeout")));
         assert!(steps(&wanted, &whole(&wanted)).iter().all(|step| step.action == Action::Leave));
     }
 
@@ -257,7 +309,7 @@ mod tests {
         assert_eq!(queue("RedrivePolicy", "{}").len(), 1);
         let rule = |change: fn(&mut FoundRule)| {
             let mut found = whole(&wanted);
-            change(found.rule.as_mut().unwrap());
+            change(found.rules.get_mut("blue-events").unwrap());
             only_changes(&wanted, &found)
         };
         assert_eq!(rule(|r| r.enabled = false), ["State: DISABLED → ENABLED"]);
@@ -270,5 +322,31 @@ mod tests {
         assert_eq!(rule(more)[1], "clusters: batch alone, etl no longer; give --cluster every one that runs go to");
         let other = |r: &mut FoundRule| r.targets.push(json!({"Id": "other", "Arn": "arn:x"}));
         assert!(rule(other).is_empty(), "other people's targets are theirs");
+    }
+    #[test]
+    fn a_fleet_has_a_pipeline_a_cell_and_the_rest_once() {
+        let wanted = fleet(2);
+        let made = steps(&wanted, &Found::default());
+        let named: Vec<String> = made.iter().map(|step| format!("{} {}", step.kind, step.name)).collect();
+        let cell = |n: u32| [format!("queue blue-{n}-events-dlq"), format!("queue blue-{n}-events")];
+        let rule = |n: u32| [format!("rule blue-{n}-events"), format!("target taskwatch of blue-{n}-events")];
+        let shared = ["queue blue-requests-dlq", "queue blue-requests"].map(str::to_owned);
+        let mut expected = vec!["table runs".to_owned()];
+        expected.extend([cell(0), cell(1), shared, rule(0), rule(1)].concat());
+        expected.push("topic blue-runs".to_owned());
+        assert_eq!(named, expected);
+        assert!(wanted.pipelines[1].rule.pattern.to_string().contains("\"prefix\":\"blue-1/\""));
+        assert!(steps(&wanted, &whole(&wanted)).iter().all(|step| step.action == Action::Leave));
+
+        // More cells are made beside those that are there, which stay as they are.
+        let more = fleet(3);
+        let made = steps(&more, &whole(&wanted));
+        let made: Vec<&str> =
+            made.iter().filter(|step| step.action != Action::Leave).map(|step| step.name.as_str()).collect();
+        assert_eq!(made, ["blue-2-events-dlq", "blue-2-events", "blue-2-events", "taskwatch of blue-2-events"]);
+        let mut found = whole(&wanted);
+        found.table.as_mut().unwrap().protected = false;
+        found.table.as_mut().unwrap().backups = false;
+        assert_eq!(only_changes(&wanted, &found), ["point-in-time recovery: on", "deletion protection: on"]);
     }
 }

@@ -6,16 +6,18 @@ use aws_sdk_eventbridge::types::{RuleState, Target};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
-use super::wanted::{TAG, Wanted};
-use super::{Sdk, SetupError, gone};
+use super::owner::Owner;
+use super::table::FoundTable;
+use super::wanted::Wanted;
+use super::{Sdk, SetupError, gone, table};
 
 /// A queue that is there.
 #[derive(Clone, Debug, Default)]
 pub(in crate::aws) struct FoundQueue {
     pub(in crate::aws) url: String,
     pub(in crate::aws) attributes: BTreeMap<String, String>,
-    /// The cell that it was made for, if `setup` made it.
-    pub(in crate::aws) made_for: Option<String>,
+    /// For whom it was made, if `setup` made it.
+    pub(in crate::aws) made_for: Option<Owner>,
 }
 
 /// A rule that is there.
@@ -25,7 +27,7 @@ pub(in crate::aws) struct FoundRule {
     pub(in crate::aws) enabled: bool,
     /// As PutTargets takes them.
     pub(in crate::aws) targets: Vec<Value>,
-    pub(in crate::aws) made_for: Option<String>,
+    pub(in crate::aws) made_for: Option<Owner>,
 }
 
 /// The clusters that a rule's pattern names, by ARN.
@@ -37,7 +39,7 @@ pub(in crate::aws) fn clusters_of(pattern: &Value) -> Vec<String> {
 /// A topic that is there.
 #[derive(Clone, Debug, Default)]
 pub(in crate::aws) struct FoundTopic {
-    pub(in crate::aws) made_for: Option<String>,
+    pub(in crate::aws) made_for: Option<Owner>,
     /// How many there are, confirmed or not.
     pub(in crate::aws) subscriptions: u64,
 }
@@ -46,7 +48,9 @@ pub(in crate::aws) struct FoundTopic {
 #[derive(Clone, Debug, Default)]
 pub(in crate::aws) struct Found {
     pub(in crate::aws) queues: BTreeMap<String, FoundQueue>,
-    pub(in crate::aws) rule: Option<FoundRule>,
+    /// By name.
+    pub(in crate::aws) rules: BTreeMap<String, FoundRule>,
+    pub(in crate::aws) table: Option<FoundTable>,
     pub(in crate::aws) topic: Option<FoundTopic>,
     pub(in crate::aws) bus: bool,
 }
@@ -55,12 +59,19 @@ impl Found {
     /// Asks AWS for everything that is wanted.
     pub(super) async fn read(sdk: &Sdk, wanted: &Wanted) -> Result<Self, SetupError> {
         let mut found = Self { bus: bus(sdk, wanted).await?, ..Self::default() };
-        for wanted in &wanted.queues {
+        if let Some(table) = &wanted.table {
+            found.table = table::found(sdk, &table.name).await?;
+        }
+        for wanted in wanted.queues() {
             if let Some(queue) = queue(sdk, &wanted.name).await? {
                 found.queues.insert(wanted.name.clone(), queue);
             }
         }
-        found.rule = rule(sdk, &wanted.rule.name).await?;
+        for name in wanted.pipelines.iter().map(|pipeline| &pipeline.rule.name) {
+            if let Some(rule) = rule(sdk, name).await? {
+                found.rules.insert(name.clone(), rule);
+            }
+        }
         found.topic = topic(sdk, &wanted.topic.arn).await?;
         Ok(found)
     }
@@ -75,7 +86,9 @@ pub(in crate::aws) async fn queue(sdk: &Sdk, name: &str) -> Result<Option<FoundQ
     let url = answer.queue_url().unwrap_or_default().to_owned();
     let Some(attributes) = queue_attributes(sdk, &url).await? else { return Ok(None) };
     let tags = gone(&about, "sqs:ListQueueTags", sdk.sqs.list_queue_tags().queue_url(&url).send().await)?;
-    let made_for = tags.and_then(|answer| answer.tags().and_then(|tags| tags.get(TAG).cloned()));
+    let made_for = tags.and_then(|answer| {
+        Owner::of(answer.tags().into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())))
+    });
     Ok(Some(FoundQueue { url, attributes, made_for }))
 }
 
@@ -108,13 +121,11 @@ pub(in crate::aws) async fn rule(sdk: &Sdk, name: &str) -> Result<Option<FoundRu
             gone(&about, "events:ListTagsForResource", asked)?
         }
     };
-    let tag =
-        |tags: &[aws_sdk_eventbridge::types::Tag]| tags.iter().find(|t| t.key() == TAG).map(|t| t.value().to_owned());
     Ok(Some(FoundRule {
         pattern: rule.event_pattern().and_then(|p| serde_json::from_str(p).ok()).unwrap_or_default(),
         enabled: rule.state() != Some(&RuleState::Disabled),
         targets: targets.map(|t| t.targets().iter().map(target).collect()).unwrap_or_default(),
-        made_for: tags.and_then(|answer| tag(answer.tags())),
+        made_for: tags.and_then(|answer| Owner::of(answer.tags().iter().map(|tag| (tag.key(), tag.value())))),
     }))
 }
 
@@ -127,8 +138,8 @@ pub(in crate::aws) async fn topic(sdk: &Sdk, arn: &str) -> Result<Option<FoundTo
     let subscriptions = count("SubscriptionsConfirmed") + count("SubscriptionsPending");
     let tags =
         gone(&about, "sns:ListTagsForResource", sdk.sns.list_tags_for_resource().resource_arn(arn).send().await)?;
-    let tag = |tags: &[aws_sdk_sns::types::Tag]| tags.iter().find(|t| t.key() == TAG).map(|t| t.value().to_owned());
-    Ok(Some(FoundTopic { made_for: tags.and_then(|answer| tag(answer.tags())), subscriptions }))
+    let made_for = tags.and_then(|answer| Owner::of(answer.tags().iter().map(|tag| (tag.key(), tag.value()))));
+    Ok(Some(FoundTopic { made_for, subscriptions }))
 }
 
 async fn bus(sdk: &Sdk, wanted: &Wanted) -> Result<bool, SetupError> {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::found::{self, FoundQueue, FoundRule};
+use super::owner::Owner;
 use super::wanted::{PROBE_SOURCE, TARGET};
 use super::{Clients, Sdk, SetupError, gone};
 use crate::cell::Clock;
@@ -158,7 +159,7 @@ fn maker(name: &str) -> Option<&str> {
 /// What is there of a name, unless it was made for something else. Older releases made both without a tag.
 fn leftover(name: &str, queue: Option<FoundQueue>, rule: Option<FoundRule>, now: Timestamp) -> Option<Leftover> {
     let cell = maker(name)?;
-    let is_ours = |made_for: &Option<String>| made_for.as_deref().is_none_or(|made_for| made_for == cell);
+    let is_ours = |made_for: &Option<Owner>| made_for.as_ref().is_none_or(|owner| *owner == Owner::cell(cell));
     let is_its_rule =
         |rule: &FoundRule| rule.pattern["detail"]["startedBy"][0]["prefix"].as_str() == Some(&format!("{cell}/"));
     let queue = queue.filter(|queue| is_ours(&queue.made_for));
@@ -217,13 +218,13 @@ mod tests {
 
     fn queue(made_for: Option<&str>) -> FoundQueue {
         let attributes = [("CreatedTimestamp".to_owned(), "1799996400".to_owned())].into();
-        FoundQueue { url: "u".into(), attributes, made_for: made_for.map(str::to_owned) }
+        FoundQueue { url: "u".into(), attributes, made_for: made_for.map(Owner::cell) }
     }
 
     fn rule(prefix: &str, made_for: Option<&str>) -> FoundRule {
         let pattern = json!({"detail": {"startedBy": [{"prefix": prefix}]}});
         let targets = vec![json!({"Id": TARGET})];
-        FoundRule { pattern, targets, made_for: made_for.map(str::to_owned), ..FoundRule::default() }
+        FoundRule { pattern, targets, made_for: made_for.map(Owner::cell), ..FoundRule::default() }
     }
 
     #[test]

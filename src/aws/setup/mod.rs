@@ -1,11 +1,15 @@
-//! A cell's path in an account: queues with dead-letter queues, rule, target, policies, topic. Made, repaired, shown, removed.
+//! What a cell or a fleet needs in an account: queues with dead-letter queues, rules, targets, policies, topic; of a fleet its table
+//! too. Made, repaired, shown, removed.
 
 mod apply;
 mod ask;
 pub(super) mod diff;
 pub(super) mod found;
 mod leftovers;
+mod members;
+mod owner;
 pub(super) mod policy;
+pub(super) mod table;
 mod tasks;
 mod teardown;
 mod template;
@@ -14,20 +18,21 @@ mod yaml;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
-use super::Clients;
 use super::identity::Identity;
+use super::{Clients, errors};
 
-pub use ask::Ask;
+pub use ask::{Ask, FleetAsk};
 pub use diff::{Action, Step};
 pub use leftovers::{Leftover, Leftovers};
+pub(super) use owner::Owner;
 pub use tasks::ClusterTasks;
 pub use teardown::{Removal, Thing};
 pub use template::template;
+pub(super) use wanted::TARGET;
 pub use wanted::{PROBE_SOURCE, Place};
-pub(super) use wanted::{TAG, TARGET};
 
 use found::Found;
-use wanted::{Role, Wanted};
+use wanted::Wanted;
 
 /// What ends `setup`: one line, with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -57,11 +62,15 @@ impl SetupError {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug + 'static,
     {
-        let (code, cause) = (super::errors::code(error), super::errors::cause(error));
-        let todo = if super::errors::is_denied(&code) {
+        let (code, cause) = (errors::code(error), errors::cause(error));
+        let todo = if errors::is_denied(&code) {
             format!("; the caller needs {action} (docs/iam.md)")
         } else if code.contains("QueueDeletedRecently") {
             "; SQS keeps a deleted queue's name for 60 seconds: wait a minute and run the command again".to_owned()
+        } else if ["ResourceInUse", "LimitExceeded"].iter().any(|part| code.contains(part))
+            && action.starts_with("dynamodb:")
+        {
+            "; another change of a table is under way: run the command again in a minute".to_owned()
         } else if code.contains("KmsDisabled") || code.starts_with("KMS") || code.starts_with("Kms") {
             "; see to the key, or take SSE-SQS".to_owned()
         } else {
@@ -76,6 +85,7 @@ pub(super) struct Sdk {
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) sns: aws_sdk_sns::Client,
     pub(super) events: aws_sdk_eventbridge::Client,
+    pub(super) dynamodb: aws_sdk_dynamodb::Client,
 }
 
 impl Sdk {
@@ -84,6 +94,7 @@ impl Sdk {
             sqs: aws_sdk_sqs::Client::new(&clients.config),
             sns: aws_sdk_sns::Client::new(&clients.config),
             events: aws_sdk_eventbridge::Client::new(&clients.config),
+            dynamodb: aws_sdk_dynamodb::Client::new(&clients.config),
         }
     }
 }
@@ -97,8 +108,9 @@ where
     match sent {
         Ok(answer) => Ok(Some(answer)),
         Err(error) => {
-            let code = super::errors::code(&error);
-            let absent = ["NonExistentQueue", "QueueDoesNotExist", "ResourceNotFoundException", "NotFound"];
+            let code = errors::code(&error);
+            let absent =
+                ["NonExistentQueue", "QueueDoesNotExist", "ResourceNotFoundException", "TableNotFound", "NotFound"];
             if absent.iter().any(|name| code.contains(name)) {
                 return Ok(None);
             }
@@ -107,7 +119,7 @@ where
     }
 }
 
-/// What is to be done for one cell, before it is done.
+/// What is to be done for a cell or a fleet, before it is done.
 pub struct Setup {
     sdk: Sdk,
     wanted: Wanted,
@@ -121,28 +133,38 @@ impl Setup {
     /// Looks at the account.
     ///
     /// # Errors
-    /// A name that AWS does not take, a topic's ARN that is none, or the first call that AWS refused.
+    /// A name that AWS does not take, a topic's ARN that is none, a table that cannot be a fleet's, fewer cells than the fleet has,
+    /// or the first call that AWS refused.
     pub async fn plan(clients: &Clients, identity: &Identity, ask: &Ask) -> Result<Self, SetupError> {
         ask.check()?;
         let place = place(clients, identity)?;
-        let wanted = Wanted::new(ask, &place);
-        // EventBridge quotas: a pattern has at most 2,048 characters.
-        let length = wanted.rule.pattern.to_string().len();
-        if length > 2_048 {
-            return Err(SetupError::usage(format!(
-                "--cluster: the rule's pattern would have {length} characters, and EventBridge takes 2048: name fewer clusters, or none for all"
-            )));
-        }
         let sdk = Sdk::new(clients);
+        let ask = &members::counted(&sdk, ask).await?;
+        let wanted = Wanted::new(ask, &place);
+        check_patterns(&wanted)?;
         let found = Found::read(&sdk, &wanted).await?;
         if wanted.topic.name.is_none() && found.topic.is_none() {
             return Err(SetupError::usage(format!("--topic is {:?}: there is no such topic", wanted.topic.arn)));
+        }
+        if let (Some(table), Some(there)) = (&wanted.table, &found.table)
+            && let Some((found, todo)) = there.unfit(&table.name)
+        {
+            return Err(SetupError::usage(format!("--store is \"dynamodb:{}\": {found}. {todo}", table.name)));
+        }
+        if let (Some(table), Some(other)) =
+            (&wanted.table, found.table.as_ref().and_then(|table| table.made_for.as_ref()))
+            && *other != table.owner
+        {
+            return Err(SetupError::usage(format!(
+                "--store is \"dynamodb:{}\": that table was made for {other}, and each fleet has its own: name another table",
+                table.name
+            )));
         }
         let steps = diff::steps(&wanted, &found);
         Ok(Self { sdk, wanted, found, region: place.region, steps })
     }
 
-    /// Does it, and says how the cell is to be started.
+    /// Does it, and says how the cell or the fleet is to be started.
     ///
     /// # Errors
     /// The first call that AWS refused. Running it again goes on from there.
@@ -151,19 +173,35 @@ impl Setup {
         Ok(self.environment())
     }
 
-    /// The settings of `taskwatch serve` for this path; of what is not there yet, nothing.
+    /// The settings of `taskwatch serve`; of what is not there yet, nothing.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let url = |role: Role| self.found.queues.get(&self.wanted.queue(role).name).map(|queue| queue.url.clone());
+        let wanted = &self.wanted;
+        let url = |queue: &wanted::WantedQueue| self.found.queues.get(&queue.name).map(|there| there.url.clone());
+        let is_fleet = wanted.table.is_some();
+        let events = wanted.pipelines.first().filter(|_| !is_fleet);
+        let store = wanted.table.as_ref().map(|table| format!("dynamodb:{}", table.name));
         let all = [
-            ("TASKWATCH_CELL", Some(self.wanted.cell.clone())),
+            (if is_fleet { "TASKWATCH_FLEET" } else { "TASKWATCH_CELL" }, Some(wanted.name.clone())),
             ("AWS_REGION", Some(self.region.clone())),
-            ("TASKWATCH_EVENTS_QUEUE_URL", url(Role::Events)),
-            ("TASKWATCH_REQUESTS_QUEUE_URL", url(Role::Requests)),
-            ("TASKWATCH_REQUESTS_DLQ_URL", url(Role::RequestsDlq)),
-            ("TASKWATCH_TOPIC_ARN", self.found.topic.as_ref().map(|_| self.wanted.topic.arn.clone())),
-            ("TASKWATCH_EVENT_BUS", self.wanted.bus.clone().filter(|_| self.found.bus)),
+            ("TASKWATCH_STORE", store.filter(|_| self.found.table.is_some())),
+            ("TASKWATCH_EVENTS_QUEUE_URL", events.and_then(|pipeline| url(&pipeline.events))),
+            ("TASKWATCH_REQUESTS_QUEUE_URL", url(&wanted.requests)),
+            ("TASKWATCH_REQUESTS_DLQ_URL", url(&wanted.requests_dlq)),
+            ("TASKWATCH_TOPIC_ARN", self.found.topic.as_ref().map(|_| wanted.topic.arn.clone())),
+            ("TASKWATCH_EVENT_BUS", wanted.bus.clone().filter(|_| self.found.bus)),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
+
+/// EventBridge quotas: a pattern has at most 2,048 characters.
+fn check_patterns(wanted: &Wanted) -> Result<(), SetupError> {
+    let longest = wanted.pipelines.iter().map(|pipeline| pipeline.rule.pattern.to_string().len()).max().unwrap_or(0);
+    match longest {
+        0..=2_048 => Ok(()),
+        _ => Err(SetupError::usage(format!(
+            "--cluster: the rule's pattern would have {longest} characters, and EventBridge takes 2048: name fewer clusters, or none for all"
+        ))),
     }
 }
 

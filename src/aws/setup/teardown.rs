@@ -1,17 +1,19 @@
-//! Takes away what `setup` made for a cell, told by its tag; what was there before, or is another cell's, stays.
+//! Takes away what `setup` made for a cell or a fleet, told by its tags; what was there before, or is another's, stays.
 
 use serde::Serialize;
 
 use super::ask::Ask;
-use super::found::{self, Found};
+use super::found::{self, Found, FoundQueue};
+use super::owner::Owner;
+use super::table::{FoundTable, WantedTable};
 use super::tasks::{self, ClusterTasks};
-use super::wanted::{Role, TARGET, Wanted};
-use super::{Clients, Identity, Sdk, SetupError, gone, place};
+use super::wanted::{Pipeline, Role, TARGET, Wanted, WantedQueue};
+use super::{Clients, Identity, Sdk, SetupError, gone, members, place, table};
 
 /// One thing, and whether it goes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Thing {
-    /// `queue`, `rule`, `target`, `topic` or `event bus`.
+    /// `queue`, `rule`, `target`, `topic`, `table` or `event bus`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -21,6 +23,7 @@ pub struct Thing {
     pub note: String,
     /// Run requests that would be lost with it: about so many wait in this queue.
     pub requests: u64,
+    /// By which it is removed: the queue's URL, the topic's ARN, of a target its rule's name.
     #[serde(skip)]
     id: String,
 }
@@ -29,11 +32,11 @@ pub struct Thing {
 pub struct Removal {
     sdk: Sdk,
     clients: Clients,
-    cell: String,
-    rule: String,
-    /// The clusters that the rule names; none: all.
+    /// The cells that are there.
+    cells: Vec<String>,
+    /// The clusters that their rules name; none: all.
     clusters: Vec<String>,
-    /// Each thing of the cell that is there.
+    /// Each thing that is there.
     pub things: Vec<Thing>,
 }
 
@@ -44,35 +47,29 @@ impl Removal {
     /// A name that AWS does not take, or the first call that AWS refused.
     pub async fn plan(clients: &Clients, identity: &Identity, ask: &Ask) -> Result<Self, SetupError> {
         ask.check()?;
-        let wanted = Wanted::new(ask, &place(clients, identity)?);
         let sdk = Sdk::new(clients);
+        let ask = &members::existing(&sdk, ask).await?;
+        let wanted = Wanted::new(ask, &place(clients, identity)?);
         let found = Found::read(&sdk, &wanted).await?;
-        let mut things = rule(&wanted, &found);
-        things.extend(queues(&wanted, &found));
-        if let Some(topic) = &found.topic {
-            let name = wanted.topic.name.clone().unwrap_or_else(|| wanted.topic.arn.clone());
-            let thing = tagged("topic", name, &wanted.topic.arn, topic.made_for.as_deref(), &wanted.cell, "");
-            things.push(thing.unless(topic.subscriptions, "subscriptions, which would end with it: remove them first"));
-        }
-        if let Some(name) = wanted.bus.as_ref().filter(|name| found.bus && *name != "default") {
-            let note = "a bus is not removed: other rules may be on it".to_owned();
-            let name = name.clone();
-            things.push(Thing { kind: "event bus", name, remove: false, note, requests: 0, id: String::new() });
-        }
-        let clusters = found.rule.as_ref().map(|rule| found::clusters_of(&rule.pattern)).unwrap_or_default();
-        Ok(Self { sdk, clients: clients.clone(), cell: wanted.cell, rule: wanted.rule.name, clusters, things })
+        Ok(Self {
+            sdk,
+            clients: clients.clone(),
+            cells: wanted.pipelines.iter().map(|pipeline| pipeline.cell.clone()).collect(),
+            clusters: clusters(&found),
+            things: things(&wanted, &found),
+        })
     }
 
-    /// The tasks that the cell has now, in the clusters that its rule names.
+    /// The tasks that the cells have now, in the clusters that their rules name.
     ///
     /// # Errors
     /// The first call that AWS refused: whether there are any is not known then.
     pub async fn running_tasks(&self) -> Result<Vec<ClusterTasks>, SetupError> {
-        tasks::running(&self.clients, &self.cell, self.clusters.clone()).await
+        tasks::running(&self.clients, &self.cells, self.clusters.clone()).await
     }
 
-    /// Removes one thing; what is gone already is no error. They stand in the order in which they must go: the rule first, so
-    /// that nothing is sent to a queue that is gone.
+    /// Removes one thing; what is gone already is no error. They stand in the order in which they must go: a rule first, so
+    /// that nothing is sent to a queue that is gone; the last cell of a fleet first, so that those that are left are found again.
     ///
     /// # Errors
     /// AWS refused the call. All of it may be said again.
@@ -80,17 +77,18 @@ impl Removal {
         let (about, sdk) = (format!("{} {}", thing.kind, thing.name), &self.sdk);
         match thing.kind {
             "target" => {
-                let sent = sdk.events.remove_targets().rule(&self.rule).ids(TARGET).send().await;
+                let sent = sdk.events.remove_targets().rule(&thing.id).ids(TARGET).send().await;
                 gone(&about, "events:RemoveTargets", sent).map(drop)
             }
             "rule" => {
-                let sent = sdk.events.delete_rule().name(&self.rule).send().await;
+                let sent = sdk.events.delete_rule().name(&thing.id).send().await;
                 gone(&about, "events:DeleteRule", sent).map(drop)
             }
             "queue" => {
                 let sent = sdk.sqs.delete_queue().queue_url(&thing.id).send().await;
                 gone(&about, "sqs:DeleteQueue", sent).map(drop)
             }
+            "table" => table::remove(sdk, &thing.id).await,
             _ => {
                 let sent = sdk.sns.delete_topic().topic_arn(&thing.id).send().await;
                 gone(&about, "sns:DeleteTopic", sent).map(drop)
@@ -99,45 +97,86 @@ impl Removal {
     }
 }
 
-fn rule(wanted: &Wanted, found: &Found) -> Vec<Thing> {
-    let Some(rule) = &found.rule else { return Vec::new() };
-    let (ours, others): (Vec<_>, Vec<_>) = rule.targets.iter().partition(|t| t["Id"] == TARGET);
-    let made_for = rule.made_for.as_deref();
-    let thing = tagged("rule", wanted.rule.name.clone(), "", made_for, &wanted.cell, "");
-    let thing = thing.unless(others.len() as u64, "targets of others");
-    let target = format!("{TARGET} of {}", wanted.rule.name);
-    let mut things = Vec::new();
-    if !ours.is_empty() {
-        things.push(tagged("target", target, "", made_for, &wanted.cell, ""));
+/// None where one of the rules lets in every cluster.
+fn clusters(found: &Found) -> Vec<String> {
+    let named: Vec<Vec<String>> = found.rules.values().map(|rule| found::clusters_of(&rule.pattern)).collect();
+    if named.iter().any(Vec::is_empty) {
+        return Vec::new();
     }
-    things.push(thing);
+    named.into_iter().flatten().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
+fn things(wanted: &Wanted, found: &Found) -> Vec<Thing> {
+    let mut things = Vec::new();
+    for pipeline in wanted.pipelines.iter().rev() {
+        things.extend(rule(pipeline, found));
+        things.extend([&pipeline.dlq, &pipeline.events].into_iter().filter_map(|wanted| queue(wanted, found)));
+    }
+    things.extend([&wanted.requests_dlq, &wanted.requests].into_iter().filter_map(|wanted| queue(wanted, found)));
+    if let Some(topic) = &found.topic {
+        let name = wanted.topic.name.clone().unwrap_or_else(|| wanted.topic.arn.clone());
+        let thing = tagged("topic", name, &wanted.topic.arn, topic.made_for.as_ref(), &wanted.owner, "");
+        things.push(thing.unless(topic.subscriptions, "subscriptions, which would end with it: remove them first"));
+    }
+    if let Some(name) = wanted.bus.as_ref().filter(|name| found.bus && *name != "default") {
+        let note = "a bus is not removed: other rules may be on it".to_owned();
+        let name = name.clone();
+        things.push(Thing { kind: "event bus", name, remove: false, note, requests: 0, id: String::new() });
+    }
+    if let (Some(wanted), Some(there)) = (&wanted.table, &found.table) {
+        things.push(of_table(wanted, there));
+    }
     things
 }
 
-fn queues(wanted: &Wanted, found: &Found) -> Vec<Thing> {
-    let there = wanted.queues.iter().filter_map(|queue| Some((queue, found.queues.get(&queue.name)?)));
-    let thing = |(queue, there): (&super::wanted::WantedQueue, &found::FoundQueue)| {
-        let count = |kind: &str| {
-            let name = format!("ApproximateNumberOfMessages{kind}");
-            there.attributes.get(&name).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)
-        };
-        let messages = count("") + count("NotVisible") + count("Delayed");
-        let note = if messages > 0 { format!("with about {messages} messages") } else { String::new() };
-        let thing = tagged("queue", queue.name.clone(), &there.url, there.made_for.as_deref(), &wanted.cell, &note);
-        // Events are told again by DescribeTasks; a request is nowhere else.
-        let requests = matches!(queue.role, Role::Requests | Role::RequestsDlq) && thing.remove;
-        Thing { requests: if requests { messages } else { 0 }, ..thing }
-    };
-    there.map(thing).collect()
+fn rule(pipeline: &Pipeline, found: &Found) -> Vec<Thing> {
+    let name = &pipeline.rule.name;
+    let Some(rule) = found.rules.get(name) else { return Vec::new() };
+    let (ours, others): (Vec<_>, Vec<_>) = rule.targets.iter().partition(|t| t["Id"] == TARGET);
+    let thing = |kind, shown: String| tagged(kind, shown, name, rule.made_for.as_ref(), &pipeline.owner, "");
+    let mut things = Vec::new();
+    if !ours.is_empty() {
+        things.push(thing("target", format!("{TARGET} of {name}")));
+    }
+    things.push(thing("rule", name.clone()).unless(others.len() as u64, "targets of others"));
+    things
 }
 
-fn tagged(kind: &'static str, name: String, id: &str, made_for: Option<&str>, cell: &str, note: &str) -> Thing {
+fn queue(wanted: &WantedQueue, found: &Found) -> Option<Thing> {
+    let there: &FoundQueue = found.queues.get(&wanted.name)?;
+    let count = |kind: &str| {
+        let name = format!("ApproximateNumberOfMessages{kind}");
+        there.attributes.get(&name).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let messages = count("") + count("NotVisible") + count("Delayed");
+    let note = if messages > 0 { format!("with about {messages} messages") } else { String::new() };
+    let thing = tagged("queue", wanted.name.clone(), &there.url, there.made_for.as_ref(), &wanted.owner, &note);
+    // Events are told again by DescribeTasks; a request is nowhere else.
+    let requests = matches!(wanted.role, Role::Requests | Role::RequestsDlq) && thing.remove;
+    Some(Thing { requests: if requests { messages } else { 0 }, ..thing })
+}
+
+/// The table, with every run that the fleet had.
+fn of_table(wanted: &WantedTable, there: &FoundTable) -> Thing {
+    let name = &wanted.name;
+    let note = format!("with about {} items, as DynamoDB counted within the last six hours", there.items);
+    let thing = tagged("table", name.clone(), name, there.made_for.as_ref(), &wanted.owner, &note);
+    if !thing.remove || !there.protected {
+        return thing;
+    }
+    let note = format!(
+        "deletion protection is on; to lose every run in it: aws dynamodb update-table --table-name {name} --no-deletion-protection-enabled, then this command again"
+    );
+    Thing { remove: false, note, ..thing }
+}
+
+fn tagged(kind: &'static str, name: String, id: &str, made_for: Option<&Owner>, owner: &Owner, note: &str) -> Thing {
     let note = match made_for {
-        Some(maker) if maker == cell => note.to_owned(),
-        Some(other) => format!("it was made for the cell {other}"),
+        Some(maker) if maker == owner => note.to_owned(),
+        Some(other) => format!("it was made for {other}"),
         None => "setup did not make it".to_owned(),
     };
-    Thing { kind, name, remove: made_for == Some(cell), note, requests: 0, id: id.to_owned() }
+    Thing { kind, name, remove: made_for == Some(owner), note, requests: 0, id: id.to_owned() }
 }
 
 impl Thing {

@@ -1,15 +1,16 @@
-//! The desired state of a cell's path as plain data: SDK calls, difference and CloudFormation are all derived from it.
+//! The desired state of what a cell or a fleet needs, as plain data: SDK calls, difference and CloudFormation are all derived
+//! from it.
 
 use serde_json::{Value, json};
 
-use super::ask::Ask;
+use super::ask::{Ask, Member};
+use super::owner::Owner;
+use super::table::WantedTable;
 
 /// The id of our target in the rule.
 pub(in crate::aws) const TARGET: &str = "taskwatch";
 /// The statement that is ours in a queue's policy.
 pub(super) const SID: &str = "TaskwatchEvents";
-/// The tag that says which cell a thing was made for.
-pub(in crate::aws) const TAG: &str = "taskwatch:cell";
 /// The source of `taskwatch doctor`'s probe. A cell counts what comes from it as foreign, whatever it says.
 pub const PROBE_SOURCE: &str = "taskwatch.doctor";
 /// SQS's longest retention, in seconds: an outage of the cell over a long weekend loses nothing.
@@ -53,6 +54,9 @@ pub(super) enum Role {
 #[derive(Clone, Debug)]
 pub(super) struct WantedQueue {
     pub(super) role: Role,
+    /// The number of its cell, where that is a fleet's.
+    pub(super) number: Option<u32>,
+    pub(super) owner: Owner,
     pub(super) name: String,
     pub(super) arn: String,
     /// By their names in SetQueueAttributes and in AWS::SQS::Queue, which are the same.
@@ -83,48 +87,96 @@ pub(super) struct WantedTopic {
     pub(super) attributes: Vec<(&'static str, Value)>,
 }
 
-/// Everything that a cell needs.
+/// A cell's event pipeline: rule, events queue, dead-letter queue.
+#[derive(Clone, Debug)]
+pub(super) struct Pipeline {
+    /// In a fleet.
+    pub(super) number: Option<u32>,
+    pub(super) cell: String,
+    pub(super) owner: Owner,
+    pub(super) dlq: WantedQueue,
+    pub(super) events: WantedQueue,
+    pub(super) rule: WantedRule,
+}
+
+/// Everything that a cell or a fleet needs.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
-    pub(super) cell: String,
-    /// In the order in which they must be made.
-    pub(super) queues: Vec<WantedQueue>,
-    pub(super) rule: WantedRule,
+    /// The cell's name, or the fleet's.
+    pub(super) name: String,
+    /// For whom what the cells share is made.
+    pub(super) owner: Owner,
+    /// Of a fleet.
+    pub(super) table: Option<WantedTable>,
+    pub(super) pipelines: Vec<Pipeline>,
+    pub(super) requests_dlq: WantedQueue,
+    pub(super) requests: WantedQueue,
     pub(super) topic: WantedTopic,
     pub(super) bus: Option<String>,
 }
 
 impl Wanted {
-    /// The path of a cell at a place.
+    /// What is wanted at a place.
     pub(super) fn new(ask: &Ask, place: &Place) -> Self {
-        let (events, requests) = (ask.events(), ask.requests());
-        let rule_arn = place.arn("events", &format!("rule/{}", ask.rule()));
-        let queue = |role: Role, name: String| {
-            let arn = place.arn("sqs", &name);
-            let dlq = place.arn("sqs", &format!("{name}-dlq"));
-            let statement = matches!(role, Role::Events | Role::EventsDlq).then(|| statement(&arn, &rule_arn));
-            WantedQueue { role, name, attributes: attributes(role, &dlq), usual: usual(role), statement, arn }
-        };
-        let queues = vec![
-            queue(Role::EventsDlq, format!("{events}-dlq")),
-            queue(Role::Events, events),
-            queue(Role::RequestsDlq, format!("{requests}-dlq")),
-            queue(Role::Requests, requests),
-        ];
-        let rule = WantedRule {
-            name: ask.rule(),
-            description: format!("Task events of the taskwatch cell {}", ask.cell),
-            pattern: pattern(ask, place),
-            // A day of tries, EventBridge's most; what cannot be delivered goes to the dead-letter queue, not away.
-            target: json!({"Id": TARGET, "Arn": queues[1].arn, "DeadLetterConfig": {"Arn": queues[0].arn},
-                "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}}),
-        };
-        Self { cell: ask.cell.clone(), queues, rule, topic: topic(ask, place), bus: ask.event_bus.clone() }
+        let (requests, owner) = (ask.requests(), ask.owner());
+        let dlq = format!("{requests}-dlq");
+        let queue = |role: Role, name: String| WantedQueue::new(role, name, owner.clone(), place);
+        let table = |fleet: &super::ask::FleetAsk| WantedTable::new(&fleet.table, owner.clone());
+        Self {
+            name: ask.name.clone(),
+            table: ask.fleet.as_ref().map(table),
+            pipelines: ask.cells().iter().map(|cell| Pipeline::new(cell, ask, place)).collect(),
+            requests_dlq: queue(Role::RequestsDlq, dlq),
+            requests: queue(Role::Requests, requests),
+            topic: topic(ask, place),
+            bus: ask.event_bus.clone(),
+            owner,
+        }
     }
 
-    pub(super) fn queue(&self, role: Role) -> &WantedQueue {
-        // Four roles, four queues, in the order of `Role`.
-        &self.queues[role as usize]
+    /// All queues, in the order in which they must be made.
+    pub(super) fn queues(&self) -> impl Iterator<Item = &WantedQueue> {
+        let events = self.pipelines.iter().flat_map(|pipeline| [&pipeline.dlq, &pipeline.events]);
+        events.chain([&self.requests_dlq, &self.requests])
+    }
+}
+
+impl Pipeline {
+    pub(super) fn new(cell: &Member, ask: &Ask, place: &Place) -> Self {
+        let rule_arn = place.arn("events", &format!("rule/{}", cell.rule()));
+        let queue = |role: Role, name: String| {
+            let queue = WantedQueue::new(role, name, cell.owner.clone(), place);
+            let statement = Some(statement(&queue.arn, &rule_arn));
+            WantedQueue { number: cell.number, statement, ..queue }
+        };
+        let dlq = queue(Role::EventsDlq, format!("{}-dlq", cell.events()));
+        let events = queue(Role::Events, cell.events());
+        let rule = WantedRule {
+            name: cell.rule(),
+            description: format!("Task events of the taskwatch cell {}", cell.name),
+            pattern: pattern(&cell.name, ask, place),
+            // A day of tries, EventBridge's most; what cannot be delivered goes to the dead-letter queue, not away.
+            target: json!({"Id": TARGET, "Arn": events.arn, "DeadLetterConfig": {"Arn": dlq.arn},
+                "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}}),
+        };
+        let (number, owner) = (cell.number, cell.owner.clone());
+        Self { number, cell: cell.name.clone(), owner, dlq, events, rule }
+    }
+}
+
+impl WantedQueue {
+    fn new(role: Role, name: String, owner: Owner, place: &Place) -> Self {
+        let dlq = place.arn("sqs", &format!("{name}-dlq"));
+        Self {
+            role,
+            number: None,
+            owner,
+            arn: place.arn("sqs", &name),
+            attributes: attributes(role, &dlq),
+            usual: usual(role),
+            statement: None,
+            name,
+        }
     }
 }
 
@@ -156,8 +208,8 @@ fn statement(queue: &str, rule: &str) -> Value {
 }
 
 /// The cell's own events by their mark, and doctor's probe by its source: nobody else's.
-fn pattern(ask: &Ask, place: &Place) -> Value {
-    let mut detail = json!({"startedBy": [{"prefix": format!("{}/", ask.cell)}]});
+fn pattern(cell: &str, ask: &Ask, place: &Place) -> Value {
+    let mut detail = json!({"startedBy": [{"prefix": format!("{cell}/")}]});
     if !ask.clusters.is_empty() {
         let arn = |cluster: &String| match cluster.starts_with("arn:") {
             true => cluster.clone(),
@@ -170,7 +222,7 @@ fn pattern(ask: &Ask, place: &Place) -> Value {
 
 fn topic(ask: &Ask, place: &Place) -> WantedTopic {
     let given = ask.topic();
-    // The cell's own topic by its ARN, as `setup` itself prints it, is the cell's own topic.
+    // The topic by its ARN, as `setup` itself prints it, is the one that `setup` makes.
     let own = place.arn("sns", &ask.own_topic());
     let given = if given == own { ask.own_topic() } else { given };
     if given.starts_with("arn:") {

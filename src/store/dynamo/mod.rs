@@ -26,6 +26,6 @@ mod takeover;
 
 pub use directory::{AddError, Beat, CellRow, Directory, FORMAT, FleetRows, NewCell, ProcessRow};
 pub use table::{
-    Attributes, Batch, Condition, Conditional, Delete, ENDED, ENDED_ID, ENDED_ON, Item, Items, Key, Malformed, Name,
-    Put, Query, Table, TableError, Update, Value,
+    Attributes, Batch, Condition, Conditional, Delete, ENDED, ENDED_ID, ENDED_ON, ENDED_SHOWS, Item, Items, Key,
+    Malformed, Name, Put, Query, TTL, Table, TableError, Update, Value,
 };

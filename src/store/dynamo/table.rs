@@ -198,6 +198,10 @@ pub const ENDED: &str = "ended";
 pub const ENDED_ON: &str = "endedOn";
 /// Sort key of the index.
 pub const ENDED_ID: &str = "id";
+/// What the index has of its items beside their keys: by it a list of ended runs is filtered.
+pub const ENDED_SHOWS: [&str; 3] = ["status", "queue", "error"];
+/// When an item may go, in seconds since 1970; only rows of ended runs have it.
+pub const TTL: &str = "ttl";
 
 /// Items of an answer. There may be few or none, and yet more behind them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
