@@ -115,28 +115,41 @@ fn refusal(arguments: &TeardownArgs, things: &[Thing]) -> Option<String> {
 
 /// Why nothing is removed of a cell or fleet that is at work: one that serves, or has tasks; as far as it can be seen.
 async fn in_use(removal: &Removal, ask: &Ask, server: &Server) -> Option<String> {
-    let subject = PathArgs::subject(ask);
+    let (subject, nothing) = (PathArgs::subject(ask), "nothing was removed");
     let summary = server.get(&["summary"], &[]).await.unwrap_or_default();
     if ask.fleet.is_none() && summary["cell"] == ask.name.as_str() {
         let counts = summary["statuses"].as_object().into_iter().flatten();
         let open = counts.filter(|(status, _)| Status::from_str(status).is_ok_and(|status| !status.is_final()));
         let open: u64 = open.filter_map(|(_, count)| count.as_u64()).sum();
         return Some(format!(
-            "nothing was removed: the {subject} serves at {}, with {open} runs that have not ended. Stop it first, or remove it all the same with --force",
+            "{nothing}: the {subject} serves at {}, with {open} runs that have not ended. Stop it first, or remove it all the same with --force",
             server.url()
         ));
+    }
+    match removal.serving().await {
+        Ok(0) => {}
+        Ok(processes) => {
+            return Some(format!(
+                "{nothing}: {processes} processes serve the {subject}. Stop them first, or remove it all the same with --force"
+            ));
+        }
+        Err(error) => {
+            return Some(format!(
+                "{nothing}: whether processes serve the {subject} cannot be seen ({error}). --force removes it all the same"
+            ));
+        }
     }
     match removal.running_tasks().await {
         Ok(tasks) if tasks.is_empty() => None,
         Ok(tasks) => {
             let tasks = tasks.iter().map(|tasks| format!("{} in {}", tasks.running, tasks.cluster)).collect::<Vec<_>>();
             Some(format!(
-                "nothing was removed: tasks of the {subject} run, {}. Wait until they have ended, or remove it all the same with --force",
+                "{nothing}: tasks of the {subject} run, {}. Wait until they have ended, or remove it all the same with --force",
                 tasks.join(", ")
             ))
         }
         Err(error) => Some(format!(
-            "nothing was removed: whether tasks of the {subject} run cannot be seen ({error}). --force removes it all the same"
+            "{nothing}: whether tasks of the {subject} run cannot be seen ({error}). --force removes it all the same"
         )),
     }
 }

@@ -1,14 +1,18 @@
 //! `taskwatch setup`, `doctor` and `teardown` of a fleet as a user runs them, against DynamoDB as MiniStack and moto have it.
 
 use std::process::Output;
+use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, KeySchemaElement,
     KeyType, PointInTimeRecoverySpecification, ScalarAttributeType, TimeToLiveSpecification,
 };
 use serde_json::{Value, json};
+use taskwatch::store::dynamo::{Directory, ProcessRow};
 
 use super::cli::{stderr, stdout};
+use super::emulators::clients;
 use super::setup::{Account, send};
 use super::support::emulator::{Emulator, sdk};
 use super::support::polled::eventually;
@@ -114,6 +118,15 @@ async fn teardown(account: &Account, arguments: &[&str]) -> Output {
     account.run(&[&["teardown"], &STORE[..], arguments].concat()).await
 }
 
+async fn directory(emulator: &Emulator) -> Directory {
+    Directory::new(Arc::new(clients(emulator).await.table("runs")), "blue")
+}
+
+/// A process of the fleet, which has beaten so often.
+fn process(id: &str, version: &str, beat: u64) -> ProcessRow {
+    ProcessRow { id: id.into(), version: version.into(), beat, ..ProcessRow::default() }
+}
+
 /// An event of a cell's task goes into its own queue, and no other.
 async fn assert_each_cell_gets_its_own(account: &Account, cells: u32) {
     for cell in 0..cells {
@@ -135,7 +148,7 @@ async fn a_fleet_is_made_mended_and_grown(emulator: &Emulator) {
         assert!(stdout(&dry).contains(line), "{}{}", stdout(&dry), stderr(&dry));
     }
     let made = set_up(&mut account, &["--cells", "2"]).await;
-    assert_eq!(made.len(), 12, "table, six queues, two rules and targets, topic; the dry run made nothing: {made:?}");
+    assert_eq!(made.len(), 14, "table, six queues, two rules and targets, topic, two cells in the table: {made:?}");
     assert_eq!(tables.shown().await, whole());
     assert_eq!(set_up(&mut account, &["--cells", "2"]).await, [""; 0], "a second time changes nothing");
     assert_eq!(set_up(&mut account, &[]).await, [""; 0], "as many cells as there are");
@@ -156,7 +169,11 @@ async fn a_fleet_is_made_mended_and_grown(emulator: &Emulator) {
 
     let more = set_up(&mut account, &["--cells", "3"]).await;
     let of_the_third = ["create queue blue-2-events-dlq", "create queue blue-2-events", "create rule blue-2-events"];
-    assert_eq!(more, [&of_the_third[..], &["create target taskwatch of blue-2-events"]].concat());
+    assert_eq!(more, [&of_the_third[..], &["create target taskwatch of blue-2-events", "create cell blue-2"]].concat());
+    let rows = directory(emulator).await.read().await.expect("the rows");
+    let cells: Vec<String> = rows.cells.iter().map(|cell| format!("{} {}", cell.name, cell.events)).collect();
+    assert_eq!(cells.len(), 3);
+    assert!(cells[2].starts_with("blue-2 http") && cells[2].ends_with("/blue-2-events"), "{cells:?}");
     let fewer = account.run(&[&["setup"], &STORE[..], &["--cells", "1"]].concat()).await;
     assert_eq!(fewer.status.code(), Some(2), "{}", stderr(&fewer));
     assert!(
@@ -164,6 +181,18 @@ async fn a_fleet_is_made_mended_and_grown(emulator: &Emulator) {
             && stderr(&fewer).contains("Give --cells 3")
     );
     assert_each_cell_gets_its_own(&account, 3).await;
+}
+
+/// A process that beats until it is stopped.
+async fn beat(rows: Directory, mut stop: tokio::sync::oneshot::Receiver<()>) {
+    rows.begin(&process("alive", "0.1.0", 1)).await.expect("a row");
+    for beat in 2.. {
+        tokio::select! {
+            _ = &mut stop => return,
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+        rows.beat(&process("alive", "0.1.0", beat)).await.expect("a beat");
+    }
 }
 
 async fn a_fleet_is_removed_but_for_what_somebody_needs(emulator: &Emulator) {
@@ -186,7 +215,19 @@ async fn a_fleet_is_removed_but_for_what_somebody_needs(emulator: &Emulator) {
     assert!(stderr(&refused).contains("about 1 in blue-requests"), "{}", stderr(&refused));
     assert_eq!(set_up(&mut account, &["--cells", "2"]).await, [""; 0], "nothing was removed");
 
-    let gone = teardown(&account, &["--yes", "--force", "--discard-requests"]).await;
+    // A process that beats serves; the row of one that was killed is only a row.
+    let rows = directory(emulator).await;
+    rows.begin(&process("dead", "0.1.0", 7)).await.expect("a row");
+    let (beating, stop) = tokio::sync::oneshot::channel::<()>();
+    let beats = tokio::spawn(beat(rows.clone(), stop));
+    let arguments = ["--yes", "--discard-requests"];
+    let refused = teardown(&account, &arguments).await;
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("nothing was removed: 1 processes serve the fleet blue"), "{}", stderr(&refused));
+    drop(beating);
+    beats.await.expect("its end");
+
+    let gone = teardown(&account, &arguments).await;
     assert_eq!(gone.status.code(), Some(0), "{}", stderr(&gone));
     let said = stdout(&gone);
     assert!(
@@ -200,8 +241,8 @@ async fn a_fleet_is_removed_but_for_what_somebody_needs(emulator: &Emulator) {
 
     tables.protect(false).await;
     let shown = teardown(&account, &["--dry-run"]).await;
-    assert!(stdout(&shown).contains("would remove table runs: with about 0 items"), "{}", stdout(&shown));
-    let gone = teardown(&account, &["--yes", "--force"]).await;
+    assert!(stdout(&shown).contains("would remove table runs: with about"), "{}", stdout(&shown));
+    let gone = teardown(&account, &["--yes"]).await;
     assert_eq!(stdout(&gone).lines().filter(|line| line.starts_with("removed")).count(), 1, "{}", stdout(&gone));
     assert!(tables.0.describe_table().table_name("runs").send().await.is_err(), "it is gone");
     let again = teardown(&account, &["--yes"]).await;
@@ -268,11 +309,8 @@ async fn the_template_of_a_fleet_makes_what_setup_makes() {
     let dry = account.json(&[&["setup"], &STORE[..], &["--cells", "2", "--dry-run"]].concat(), 0).await;
     let differs: Vec<&Value> =
         dry["steps"].as_array().expect("steps").iter().filter(|step| step["action"] != "leave").collect();
-    assert_eq!(
-        (differs.len(), &differs[0]["kind"]),
-        (1, &"table".into()),
-        "the template and the calls differ: {dry:#}"
-    );
+    let kinds: Vec<&Value> = differs.iter().map(|step| &step["kind"]).collect();
+    assert_eq!(kinds, ["table", "cell", "cell"], "CloudFormation puts no items: {dry:#}");
     // The template has both; MiniStack's CloudFormation leaves them out.
     assert_eq!(differs[0]["changes"], json!(["time to live: by ttl", "point-in-time recovery: on"]));
     assert!(

@@ -9,12 +9,20 @@ use serde_json::Value;
 use super::diff::{Action, Step, Work};
 use super::found::{Found, FoundQueue, FoundTopic};
 use super::owner::Owner;
+use super::rows::Rows;
 use super::table::{self, FoundTable, Repair, WantedTable};
 use super::wanted::{Pipeline, Wanted, WantedQueue, WantedRule};
 use super::{Sdk, SetupError};
+use crate::store::dynamo::NewCell;
 
 /// Does every step that is not `Leave`, and notes what is there then.
-pub(super) async fn apply(sdk: &Sdk, wanted: &Wanted, found: &mut Found, steps: &[Step]) -> Result<(), SetupError> {
+pub(super) async fn apply(
+    sdk: &Sdk,
+    rows: Option<&Rows>,
+    wanted: &Wanted,
+    found: &mut Found,
+    steps: &[Step],
+) -> Result<(), SetupError> {
     for step in steps.iter().filter(|step| step.action != Action::Leave) {
         match &step.work {
             Work::Table(repairs) => of_table(sdk, wanted.table.as_ref(), found, repairs).await?,
@@ -33,6 +41,7 @@ pub(super) async fn apply(sdk: &Sdk, wanted: &Wanted, found: &mut Found, steps: 
                 bus(sdk, &step.name, &wanted.owner).await?;
                 found.bus = true;
             }
+            Work::Cell(place) => cell(rows, &wanted.pipelines[*place], found).await?,
         }
     }
     Ok(())
@@ -130,6 +139,11 @@ async fn topic(sdk: &Sdk, wanted: &Wanted) -> Result<(), SetupError> {
 async fn bus(sdk: &Sdk, name: &str, owner: &Owner) -> Result<(), SetupError> {
     let made = sdk.events.create_event_bus().name(name).set_tags(Some(tags(owner)?)).send().await;
     made.map(drop).map_err(|e| SetupError::of(&format!("event bus {name}"), "events:CreateEventBus", &e))
+}
+
+async fn cell(rows: Option<&Rows>, pipeline: &Pipeline, found: &Found) -> Result<(), SetupError> {
+    let (Some(rows), Some(queue)) = (rows, found.queues.get(&pipeline.events.name)) else { return Ok(()) };
+    rows.add(&[NewCell { name: pipeline.cell.clone(), events: queue.url.clone() }]).await
 }
 
 fn tags(owner: &Owner) -> Result<Vec<Tag>, SetupError> {

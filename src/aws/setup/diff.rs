@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::found::{Found, FoundQueue, FoundRule};
 use super::policy;
 use super::table::{FoundTable, Repair, WantedTable};
-use super::wanted::{LONGEST_VISIBILITY, TARGET, Wanted, WantedQueue, WantedRule};
+use super::wanted::{LONGEST_VISIBILITY, Pipeline, TARGET, Wanted, WantedQueue, WantedRule};
 use crate::core::name::in_arn;
 
 /// What is done to a thing.
@@ -24,7 +24,7 @@ pub enum Action {
 /// One thing, and what is done to it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
-    /// `table`, `queue`, `rule`, `target`, `topic` or `event bus`.
+    /// `table`, `queue`, `rule`, `target`, `topic`, `event bus` or `cell` (of a fleet, in its table).
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -47,6 +47,8 @@ pub(super) enum Work {
     Target(usize),
     Topic,
     Bus,
+    /// By the place of its pipeline.
+    Cell(usize),
 }
 
 impl Step {
@@ -63,6 +65,7 @@ impl Step {
             Work::Target(_) => "target",
             Work::Topic => "topic",
             Work::Bus => "event bus",
+            Work::Cell(_) => "cell",
         };
         Self { kind, name: name.to_owned(), action, changes, work }
     }
@@ -82,7 +85,24 @@ pub(super) fn steps(wanted: &Wanted, found: &Found) -> Vec<Step> {
     if let Some(bus) = &wanted.bus {
         steps.push(Step::new(Work::Bus, bus, found.bus, Vec::new()));
     }
+    // Last: from here on a process may serve it.
+    if wanted.table.is_some() {
+        steps.extend(wanted.pipelines.iter().enumerate().map(|(place, pipeline)| cell(place, pipeline, found)));
+    }
     steps
+}
+
+fn cell(place: usize, pipeline: &Pipeline, found: &Found) -> Step {
+    let queue = found.queues.get(&pipeline.events.name);
+    let there = found.cells.iter().find(|row| *row.name == *pipeline.cell);
+    let changes = match (there, queue) {
+        (None, _) => vec![format!("events: {}", pipeline.events.name)],
+        (Some(row), Some(queue)) if *row.events == *queue.url => Vec::new(),
+        (Some(row), _) => {
+            vec![changed("events", Some(&*row.events).filter(|url| !url.is_empty()), &pipeline.events.name)]
+        }
+    };
+    Step::new(Work::Cell(place), &pipeline.cell, there.is_some(), changes)
 }
 
 fn table(wanted: &WantedTable, found: Option<&FoundTable>) -> Step {
@@ -225,6 +245,7 @@ mod tests {
     use super::super::found::FoundTopic;
     use super::super::table;
     use super::super::wanted::Place;
+    use crate::store::dynamo::CellRow;
     use serde_json::json;
 
     use super::*;
@@ -240,6 +261,11 @@ mod tests {
         Wanted::new(&Ask { name: "blue".into(), fleet, ..Ask::default() }, &place)
     }
 
+    fn row(cell: &str) -> CellRow {
+        let events = format!("https://{cell}-events").into();
+        CellRow { name: cell.into(), events, epoch: 1, owner: None, want: None, format: 1 }
+    }
+
     /// A world that is as it should be.
     fn whole(wanted: &Wanted) -> Found {
         let queues = wanted.queues().map(|q| {
@@ -248,7 +274,7 @@ mod tests {
             if let Some(statement) = &q.statement {
                 attributes.insert("Policy".into(), policy::with(None, statement).unwrap().to_string());
             }
-            (q.name.clone(), FoundQueue { attributes, ..FoundQueue::default() })
+            (q.name.clone(), FoundQueue { attributes, url: format!("https://{}", q.name), ..FoundQueue::default() })
         });
         let rule = |rule: &WantedRule| FoundRule {
             pattern: rule.pattern.clone(),
@@ -261,6 +287,7 @@ mod tests {
             queues: queues.collect(),
             rules: rules.collect(),
             table: wanted.table.as_ref().map(|_| table::tests::whole()),
+            cells: wanted.pipelines.iter().map(|of| row(&of.cell)).collect(),
             topic: Some(FoundTopic::default()),
             bus: true,
         }
@@ -333,7 +360,7 @@ mod tests {
         let shared = ["queue blue-requests-dlq", "queue blue-requests"].map(str::to_owned);
         let mut expected = vec!["table runs".to_owned()];
         expected.extend([cell(0), cell(1), shared, rule(0), rule(1)].concat());
-        expected.push("topic blue-runs".to_owned());
+        expected.extend(["topic blue-runs", "cell blue-0", "cell blue-1"].map(str::to_owned));
         assert_eq!(named, expected);
         assert!(wanted.pipelines[1].rule.pattern.to_string().contains("\"prefix\":\"blue-1/\""));
         assert!(steps(&wanted, &whole(&wanted)).iter().all(|step| step.action == Action::Leave));
@@ -343,10 +370,16 @@ mod tests {
         let made = steps(&more, &whole(&wanted));
         let made: Vec<&str> =
             made.iter().filter(|step| step.action != Action::Leave).map(|step| step.name.as_str()).collect();
-        assert_eq!(made, ["blue-2-events-dlq", "blue-2-events", "blue-2-events", "taskwatch of blue-2-events"]);
+        let pipeline = ["blue-2-events-dlq", "blue-2-events", "blue-2-events", "taskwatch of blue-2-events"];
+        assert_eq!(made, [&pipeline[..], &["blue-2"]].concat());
         let mut found = whole(&wanted);
         found.table.as_mut().unwrap().protected = false;
         found.table.as_mut().unwrap().backups = false;
         assert_eq!(only_changes(&wanted, &found), ["point-in-time recovery: on", "deletion protection: on"]);
+        // A cell that was made at its first taking knows no queue; one of another endpoint knows another.
+        let mut found = whole(&wanted);
+        found.cells[0].events = "".into();
+        found.cells[1].events = "http://old".into();
+        assert_eq!(only_changes(&wanted, &found), ["events: blue-0-events", "events: http://old → blue-1-events"]);
     }
 }

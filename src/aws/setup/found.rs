@@ -10,6 +10,7 @@ use super::owner::Owner;
 use super::table::FoundTable;
 use super::wanted::Wanted;
 use super::{Sdk, SetupError, gone, table};
+use crate::store::dynamo::CellRow;
 
 /// A queue that is there.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +52,8 @@ pub(in crate::aws) struct Found {
     /// By name.
     pub(in crate::aws) rules: BTreeMap<String, FoundRule>,
     pub(in crate::aws) table: Option<FoundTable>,
+    /// Of the fleet, in its table.
+    pub(in crate::aws) cells: Vec<CellRow>,
     pub(in crate::aws) topic: Option<FoundTopic>,
     pub(in crate::aws) bus: bool,
 }

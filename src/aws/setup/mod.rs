@@ -9,6 +9,7 @@ mod leftovers;
 mod members;
 mod owner;
 pub(super) mod policy;
+pub(super) mod rows;
 pub(super) mod table;
 mod tasks;
 mod teardown;
@@ -32,6 +33,8 @@ pub(super) use wanted::TARGET;
 pub use wanted::{PROBE_SOURCE, Place};
 
 use found::Found;
+use members::Members;
+use rows::Rows;
 use wanted::Wanted;
 
 /// What ends `setup`: one line, with what to do.
@@ -122,6 +125,8 @@ where
 /// What is to be done for a cell or a fleet, before it is done.
 pub struct Setup {
     sdk: Sdk,
+    /// Of a fleet.
+    rows: Option<Rows>,
     wanted: Wanted,
     found: Found,
     region: String,
@@ -139,29 +144,18 @@ impl Setup {
         ask.check()?;
         let place = place(clients, identity)?;
         let sdk = Sdk::new(clients);
-        let ask = &members::counted(&sdk, ask).await?;
+        let members = Members::find(clients, &sdk, ask).await?;
+        let ask = &members.wanted(ask)?;
         let wanted = Wanted::new(ask, &place);
         check_patterns(&wanted)?;
-        let found = Found::read(&sdk, &wanted).await?;
+        let found = Found { cells: members.rows, ..Found::read(&sdk, &wanted).await? };
         if wanted.topic.name.is_none() && found.topic.is_none() {
             return Err(SetupError::usage(format!("--topic is {:?}: there is no such topic", wanted.topic.arn)));
         }
-        if let (Some(table), Some(there)) = (&wanted.table, &found.table)
-            && let Some((found, todo)) = there.unfit(&table.name)
-        {
-            return Err(SetupError::usage(format!("--store is \"dynamodb:{}\": {found}. {todo}", table.name)));
-        }
-        if let (Some(table), Some(other)) =
-            (&wanted.table, found.table.as_ref().and_then(|table| table.made_for.as_ref()))
-            && *other != table.owner
-        {
-            return Err(SetupError::usage(format!(
-                "--store is \"dynamodb:{}\": that table was made for {other}, and each fleet has its own: name another table",
-                table.name
-            )));
-        }
+        check_table(&wanted, &found)?;
         let steps = diff::steps(&wanted, &found);
-        Ok(Self { sdk, wanted, found, region: place.region, steps })
+        let rows = wanted.table.as_ref().map(|table| Rows::new(clients, &table.name, &wanted.name));
+        Ok(Self { sdk, rows, wanted, found, region: place.region, steps })
     }
 
     /// Does it, and says how the cell or the fleet is to be started.
@@ -169,7 +163,7 @@ impl Setup {
     /// # Errors
     /// The first call that AWS refused. Running it again goes on from there.
     pub async fn apply(mut self) -> Result<Vec<(&'static str, String)>, SetupError> {
-        apply::apply(&self.sdk, &self.wanted, &mut self.found, &self.steps).await?;
+        apply::apply(&self.sdk, self.rows.as_ref(), &self.wanted, &mut self.found, &self.steps).await?;
         Ok(self.environment())
     }
 
@@ -191,6 +185,21 @@ impl Setup {
             ("TASKWATCH_EVENT_BUS", wanted.bus.clone().filter(|_| self.found.bus)),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
+
+/// A table that is there must be one that a fleet can have, and no other fleet's.
+fn check_table(wanted: &Wanted, found: &Found) -> Result<(), SetupError> {
+    let (Some(table), Some(there)) = (&wanted.table, &found.table) else { return Ok(()) };
+    let wrong = |what: String| Err(SetupError::usage(format!("--store is \"dynamodb:{}\": {what}", table.name)));
+    if let Some((found, todo)) = there.unfit(&table.name) {
+        return wrong(format!("{found}. {todo}"));
+    }
+    match &there.made_for {
+        Some(other) if *other != table.owner => {
+            wrong(format!("that table was made for {other}, and each fleet has its own: name another table"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,11 +4,13 @@ use serde::Serialize;
 
 use super::ask::Ask;
 use super::found::{self, Found, FoundQueue};
+use super::members::Members;
 use super::owner::Owner;
+use super::rows::Rows;
 use super::table::{FoundTable, WantedTable};
 use super::tasks::{self, ClusterTasks};
 use super::wanted::{Pipeline, Role, TARGET, Wanted, WantedQueue};
-use super::{Clients, Identity, Sdk, SetupError, gone, members, place, table};
+use super::{Clients, Identity, Sdk, SetupError, gone, place, table};
 
 /// One thing, and whether it goes.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +34,8 @@ pub struct Thing {
 pub struct Removal {
     sdk: Sdk,
     clients: Clients,
+    /// Of a fleet whose table is there.
+    rows: Option<Rows>,
     /// The cells that are there.
     cells: Vec<String>,
     /// The clusters that their rules name; none: all.
@@ -48,12 +52,15 @@ impl Removal {
     pub async fn plan(clients: &Clients, identity: &Identity, ask: &Ask) -> Result<Self, SetupError> {
         ask.check()?;
         let sdk = Sdk::new(clients);
-        let ask = &members::existing(&sdk, ask).await?;
+        let ask = &Members::find(clients, &sdk, ask).await?.existing(ask);
         let wanted = Wanted::new(ask, &place(clients, identity)?);
         let found = Found::read(&sdk, &wanted).await?;
+        let readable = found.table.as_ref().is_some_and(FoundTable::can_be_read);
+        let table = wanted.table.as_ref().filter(|_| readable);
         Ok(Self {
             sdk,
             clients: clients.clone(),
+            rows: table.map(|table| Rows::new(clients, &table.name, &wanted.name)),
             cells: wanted.pipelines.iter().map(|pipeline| pipeline.cell.clone()).collect(),
             clusters: clusters(&found),
             things: things(&wanted, &found),
@@ -66,6 +73,17 @@ impl Removal {
     /// The first call that AWS refused: whether there are any is not known then.
     pub async fn running_tasks(&self) -> Result<Vec<ClusterTasks>, SetupError> {
         tasks::running(&self.clients, &self.cells, self.clusters.clone()).await
+    }
+
+    /// How many processes serve the fleet: those that beat while they are watched for some seconds.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    pub async fn serving(&self) -> Result<usize, SetupError> {
+        match &self.rows {
+            Some(rows) => Ok(rows.alive().await?.len()),
+            None => Ok(0),
+        }
     }
 
     /// Removes one thing; what is gone already is no error. They stand in the order in which they must go: a rule first, so

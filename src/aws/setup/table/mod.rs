@@ -90,6 +90,11 @@ impl FoundTable {
         Repair::ALL.into_iter().filter(needed).collect()
     }
 
+    /// Whether it has rows that can be read: the key is right, and it is not on its way in or out.
+    pub(in crate::aws) fn can_be_read(&self) -> bool {
+        self.key == written(&KEY) && matches!(self.status.as_str(), "ACTIVE" | "UPDATING")
+    }
+
     /// What cannot be changed here and makes the table of no use: what is wrong, and what to do.
     pub(in crate::aws) fn unfit(&self, name: &str) -> Option<(String, String)> {
         let (key, index_key) = (written(&KEY), written(&INDEX_KEY));
