@@ -12,6 +12,7 @@ pub mod input;
 pub mod machine;
 pub mod name;
 pub mod notification;
+pub mod order;
 pub mod request;
 pub mod retry;
 pub mod run;

@@ -9,24 +9,8 @@ use uuid::Uuid;
 
 use super::Seen;
 use crate::cell::{Hindrance, RunChange, RunCounts};
+use crate::core::order::Order;
 use crate::store::{Page, Query, StoreError};
-
-/// What an operator wants of runs of one cell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// That they stop.
-    Stop {
-        /// Which.
-        runs: Vec<Uuid>,
-        /// The reason that ECS and the notification show.
-        reason: String,
-    },
-    /// That they begin again.
-    Redrive {
-        /// Which.
-        runs: Vec<Uuid>,
-    },
-}
 
 /// An order was not passed on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use changes::{Came, Changes};
-pub use elsewhere::{Elsewhere, Order, Unmoved};
+pub use elsewhere::{Elsewhere, Unmoved};
 pub use figures::Figures;
 pub use runs::Seen;
 

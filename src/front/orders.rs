@@ -6,8 +6,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::runs::seen;
-use super::{Front, Of, Order, Seen, Unmoved};
+use super::{Front, Of, Seen, Unmoved};
 use crate::cell::{Cell, Limits, LimitsChange, LimitsError, RedriveError};
+use crate::core::order::{Order, Target};
 
 impl Front {
     /// Asks runs to stop; answers how they are then. Of runs that another process has, how they were.
@@ -15,10 +16,10 @@ impl Front {
     /// # Errors
     /// The cell of a run that another process has could not be reached.
     pub async fn stop(&self, runs: Vec<Seen>, reason: &str) -> Result<Vec<Seen>, Unmoved> {
-        for (cell, ids) in by_cell(&runs) {
-            match self.own(&cell) {
-                Some(cell) => drop(cell.stop_all(&ids, reason).await),
-                None => self.pass(&cell, Order::Stop { runs: ids, reason: reason.to_owned() }).await?,
+        for (name, runs) in by_cell(&runs) {
+            match self.own(&name) {
+                Some(cell) => drop(cell.stop_all(&ids(&runs), reason).await),
+                None => self.pass(&name, Order::Stop { runs: targets(&runs), reason: reason.to_owned() }).await?,
             }
         }
         Ok(runs.into_iter().map(|one| self.now(one)).collect())
@@ -28,35 +29,27 @@ impl Front {
     /// another process has, how they were.
     pub async fn redrive(&self, runs: Vec<Seen>) -> Vec<Result<Seen, RedriveError>> {
         let mut redriven = Vec::with_capacity(runs.len());
-        let mut by_id: BTreeMap<Uuid, Seen> = runs.iter().map(|one| (one.run.id, one.clone())).collect();
-        for (name, ids) in by_cell(&runs) {
-            match self.own(&name) {
-                Some(cell) => {
-                    let now = |run| seen(&cell, vec![run]).pop().ok_or(RedriveError::Gone);
-                    redriven.extend(cell.redrive_all(&ids).await.into_iter().map(|one| one.and_then(now)));
-                }
-                None => {
-                    let (good, bad): (Vec<Uuid>, Vec<Uuid>) =
-                        ids.into_iter().partition(|id| by_id.get(id).is_some_and(|one| one.run.can_be_redriven()));
-                    redriven.extend(
-                        bad.iter()
-                            .filter_map(|id| by_id.remove(id))
-                            .map(|one| Err(RedriveError::NotRedrivable { status: one.run.status, name: one.run.name })),
-                    );
-                    let order = Order::Redrive { runs: good.clone() };
-                    let passed = match good.is_empty() {
-                        true => Ok(()),
-                        false => self.pass(&name, order).await,
-                    };
-                    let answer = |one: Seen| match &passed {
-                        Ok(()) => Ok(one),
-                        Err(error) => Err(RedriveError::Unreachable(error.to_string())),
-                    };
-                    redriven.extend(good.iter().filter_map(|id| by_id.remove(id)).map(answer));
-                }
-            }
+        for (name, runs) in by_cell(&runs) {
+            redriven.extend(match self.own(&name) {
+                Some(cell) => begin_again(&cell, &ids(&runs)).await,
+                None => self.order_again(&name, runs).await,
+            });
         }
         redriven
+    }
+
+    async fn order_again(&self, cell: &str, runs: Vec<&Seen>) -> Vec<Result<Seen, RedriveError>> {
+        let (good, bad): (Vec<&Seen>, Vec<&Seen>) = runs.into_iter().partition(|one| one.run.can_be_redriven());
+        let mut answers: Vec<_> = bad.iter().map(|one| Err(RedriveError::of(&one.run))).collect();
+        if good.is_empty() {
+            return answers;
+        }
+        let passed = self.pass(cell, Order::Redrive { runs: targets(&good) }).await;
+        answers.extend(good.into_iter().map(|one| match &passed {
+            Ok(()) => Ok(one.clone()),
+            Err(error) => Err(RedriveError::Unreachable(error.to_string())),
+        }));
+        answers
     }
 
     /// The limits and pauses in force.
@@ -93,11 +86,24 @@ impl Front {
     }
 }
 
+async fn begin_again(cell: &Cell, ids: &[Uuid]) -> Vec<Result<Seen, RedriveError>> {
+    let now = |run| seen(cell, vec![run]).pop().ok_or(RedriveError::Gone);
+    cell.redrive_all(ids).await.into_iter().map(|one| one.and_then(now)).collect()
+}
+
 /// Runs by their cell, in order.
-fn by_cell(runs: &[Seen]) -> BTreeMap<Arc<str>, Vec<Uuid>> {
-    let mut cells: BTreeMap<Arc<str>, Vec<Uuid>> = BTreeMap::new();
+fn by_cell(runs: &[Seen]) -> BTreeMap<Arc<str>, Vec<&Seen>> {
+    let mut cells: BTreeMap<Arc<str>, Vec<&Seen>> = BTreeMap::new();
     for one in runs {
-        cells.entry(Arc::clone(&one.cell)).or_default().push(one.run.id);
+        cells.entry(Arc::clone(&one.cell)).or_default().push(one);
     }
     cells
+}
+
+fn ids(runs: &[&Seen]) -> Vec<Uuid> {
+    runs.iter().map(|one| one.run.id).collect()
+}
+
+fn targets(runs: &[&Seen]) -> Vec<Target> {
+    runs.iter().map(|one| Target::from(&one.run)).collect()
 }

@@ -22,7 +22,7 @@ use crate::cell::launch::{
     WaitingRuns,
 };
 use crate::cell::lifecycle::Lifecycle;
-use crate::cell::operate::{LIMITS_NOTE, LimitsControl, Redrive};
+use crate::cell::operate::{LIMITS_NOTE, LimitsControl, Orders, Redrive};
 use crate::cell::readiness::{QueuesHealth, Readiness};
 use crate::cell::receive::{Bounds, Handler, QueueKind, Receiving};
 use crate::cell::runs::RunIndex;
@@ -50,7 +50,7 @@ pub(in crate::cell) struct Parts {
     pub(in crate::cell) limits: Arc<EffectiveLimits>,
     pub(in crate::cell) breakers: Arc<BreakerControl>,
     pub(in crate::cell) admission: Arc<Admission>,
-    pub(in crate::cell) redrive: Redrive,
+    pub(in crate::cell) redrive: Arc<Redrive>,
     pub(in crate::cell) limits_control: Arc<LimitsControl>,
     pub(in crate::cell) reads: Arc<Reads>,
     pub(in crate::cell) delivery: Arc<Delivery>,
@@ -174,21 +174,23 @@ impl Builder {
         let launching = self.launching(&pipeline);
         let following = self.following(&pipeline, &launching);
         let admission = self.admission(&pipeline);
-        let (receiving, queues) = self.receiving(following.events, &admission);
-        let readiness = Readiness {
-            queues,
-            store: self.store_health,
-            run_task: self.run_task_health,
-            lifecycle: Arc::clone(&self.lifecycle),
-        };
-        let redrive = Redrive::new(
+        let redrive = Arc::new(Redrive::new(
             Arc::clone(&self.runs),
             Arc::clone(&pipeline),
             Arc::clone(&self.waiting),
             Arc::clone(&self.retention),
             Arc::clone(&self.ports.store),
             Arc::clone(&self.lifecycle),
-        );
+        ));
+        let orders =
+            Orders { runs: Arc::clone(&self.runs), pipeline: Arc::clone(&pipeline), redrive: Arc::clone(&redrive) };
+        let (receiving, queues) = self.receiving((following.events, Arc::new(orders)), &admission);
+        let readiness = Readiness {
+            queues,
+            store: self.store_health,
+            run_task: self.run_task_health,
+            lifecycle: Arc::clone(&self.lifecycle),
+        };
         let limits_control = LimitsControl::new(
             Arc::clone(&self.limits),
             Arc::clone(&self.breakers),
@@ -427,10 +429,14 @@ impl Builder {
     }
 
     /// The pipelines of the queues that there are, and the health of each.
-    fn receiving(&self, events: Arc<TaskEvents>, admission: &Arc<Admission>) -> (Vec<Arc<Receiving>>, QueuesHealth) {
+    fn receiving(
+        &self,
+        (events, orders): (Arc<TaskEvents>, Arc<Orders>),
+        admission: &Arc<Admission>,
+    ) -> (Vec<Arc<Receiving>>, QueuesHealth) {
         let (watermark, store_health) = (Arc::clone(&self.watermark), Arc::clone(&self.store_health));
         let events: Arc<dyn Handler> =
-            Arc::new(EventsHandler { events, watermark, store_health, counters: Arc::clone(&self.counters) });
+            Arc::new(EventsHandler { events, orders, watermark, store_health, counters: Arc::clone(&self.counters) });
         let (admission, dlq) = (Arc::clone(admission), self.ports.requests_dlq.clone());
         let requests: Arc<dyn Handler> = Arc::new(RequestsHandler { admission, dlq });
         let (mut receiving, mut queues) = (Vec::new(), Vec::new());

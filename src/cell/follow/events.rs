@@ -15,12 +15,24 @@ use crate::cell::runs::RunIndex;
 use crate::cell::view::Counters;
 use crate::core::ids::{TaskArn, Token};
 use crate::core::machine::{Input, Observation};
+use crate::core::order::Order;
 use crate::core::task::{Notice, Task, parse_notice};
 use crate::core::time::Timestamp;
 use crate::core::verdict;
 
 /// ECS's clock and ours may differ, and a killed process's last calls be answered, by so much.
 const OF_ANOTHER_LIFE: Duration = Duration::from_secs(60);
+
+/// What became of a message of the events queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is done with.
+    Done,
+    /// It is no event, but an order.
+    Order,
+    /// The cell ended before.
+    CutOff,
+}
 
 /// What became of a word about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +63,8 @@ pub(in crate::cell) struct TaskEvents {
 }
 
 impl TaskEvents {
-    /// What a message of the events queue causes, durably. Whether it is done with.
-    pub(in crate::cell) async fn take(&self, message: &Message) -> bool {
+    /// What a message of the events queue causes, durably.
+    pub(super) async fn take(&self, message: &Message) -> Taken {
         match parse_notice(&message.body) {
             Ok(Notice::Task(event)) => match self.take_task(&event.task).await {
                 TaskNews::Known { .. } => {
@@ -62,8 +74,9 @@ impl TaskEvents {
                     }
                 }
                 TaskNews::Foreign => self.counters.foreign.add(1),
-                TaskNews::CutOff => return false,
+                TaskNews::CutOff => return Taken::CutOff,
             },
+            Ok(Notice::Foreign(what)) if Order::is_named(&what) => return Taken::Order,
             Ok(Notice::Foreign(_)) => self.counters.foreign.add(1),
             Err(error) => {
                 // It can never become an event, so it must not come again.
@@ -71,7 +84,7 @@ impl TaskEvents {
                 tracing::warn!(message = message.id, %error, "a message of the events queue was dropped");
             }
         }
-        true
+        Taken::Done
     }
 
     async fn take_task(&self, task: &Task<'_>) -> TaskNews {

@@ -13,5 +13,5 @@ pub(super) use deadlines::Timekeeper;
 pub(super) use deciders::Deciders;
 pub(super) use describe::Describer;
 pub(super) use events::TaskEvents;
-pub(super) use handler::EventsHandler;
+pub(super) use handler::{CarriedOut, CarriesOut, EventsHandler};
 pub(super) use reconcile::Reconciler;

@@ -9,6 +9,7 @@ use crate::cell::launch::{Expected, WaitingRuns};
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::RunIndex;
 use crate::core::machine::Input;
+use crate::core::order::Target;
 use crate::core::run::{Run, Status};
 use crate::store::{Key, Store, StoreError};
 
@@ -40,6 +41,13 @@ pub enum RedriveError {
     Closed,
 }
 
+impl RedriveError {
+    /// This run is not one that can be redriven.
+    pub(crate) fn of(run: &Run) -> Self {
+        Self::NotRedrivable { name: run.name.clone(), status: run.status }
+    }
+}
+
 /// Begins runs again.
 pub(in crate::cell) struct Redrive {
     runs: Arc<RunIndex>,
@@ -67,22 +75,34 @@ impl Redrive {
 
     /// Begins runs again, all in as few commits as there must be; durable when this answers, for each.
     pub(in crate::cell) async fn redrive_all(&self, ids: &[Uuid]) -> Vec<Result<Run, RedriveError>> {
-        let mut begun = Vec::with_capacity(ids.len());
-        for id in ids {
-            begun.push(self.begin(*id).await);
+        self.redrive_each(ids.iter().map(|id| (*id, None))).await
+    }
+
+    /// The same of runs in the lives in which they were seen: one that was begun again since is left alone.
+    pub(in crate::cell) async fn redrive_these(&self, runs: &[Target]) -> Vec<Result<Run, RedriveError>> {
+        self.redrive_each(runs.iter().map(|target| (target.run, Some(target.redrives)))).await
+    }
+
+    async fn redrive_each(
+        &self,
+        runs: impl ExactSizeIterator<Item = (Uuid, Option<u32>)> + Clone,
+    ) -> Vec<Result<Run, RedriveError>> {
+        let mut begun = Vec::with_capacity(runs.len());
+        for (id, redrives) in runs.clone() {
+            begun.push(self.begin(id, redrives).await);
         }
-        let mut redriven = Vec::with_capacity(ids.len());
-        for (id, begun) in ids.iter().zip(begun) {
+        let mut redriven = Vec::with_capacity(runs.len());
+        for ((id, _), begun) in runs.zip(begun) {
             redriven.push(match begun {
                 // Its place in the launch queue is its own until it has taken it.
-                Ok((made, _expected)) => self.result(*id, made.durable().await),
+                Ok((made, _expected)) => self.result(id, made.durable().await),
                 Err(error) => Err(error),
             });
         }
         redriven
     }
 
-    async fn begin(&self, id: Uuid) -> Result<(PendingCommit, Expected), RedriveError> {
+    async fn begin(&self, id: Uuid, redrives: Option<u32>) -> Result<(PendingCommit, Expected), RedriveError> {
         if self.lifecycle.is_draining() {
             return Err(RedriveError::Closed);
         }
@@ -90,6 +110,10 @@ impl Redrive {
             return Err(RedriveError::Full);
         }
         self.take_back(id).await?;
+        let another_life = |run: &Run| redrives.is_some_and(|seen| seen != run.redrives).then(|| RedriveError::of(run));
+        if let Some(error) = self.runs.read(id, another_life).flatten() {
+            return Err(error);
+        }
         let expected = self.waiting.expect(1);
         let made = self.pipeline.advance(id, Input::Redriven).await.ok_or(RedriveError::Gone)?;
         Ok((made, expected))
@@ -98,7 +122,7 @@ impl Redrive {
     fn result(&self, id: Uuid, changed: Option<bool>) -> Result<Run, RedriveError> {
         let changed = changed.ok_or(RedriveError::Closed)?;
         let run = self.runs.read(id, Run::clone).ok_or(RedriveError::Gone)?;
-        if changed { Ok(run) } else { Err(RedriveError::NotRedrivable { name: run.name, status: run.status }) }
+        if changed { Ok(run) } else { Err(RedriveError::of(&run)) }
     }
 
     /// Takes a final run that left memory back into it.
@@ -110,7 +134,7 @@ impl Redrive {
         let found = self.store.find(Key::Run(id), 1).await?.items;
         let run = found.into_iter().next().ok_or(RedriveError::Gone)?;
         if !run.can_be_redriven() {
-            return Err(RedriveError::NotRedrivable { name: run.name, status: run.status });
+            return Err(RedriveError::of(&run));
         }
         self.runs.insert(run);
         // Should it not be begun again after all, it leaves memory with the others.

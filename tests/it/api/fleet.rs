@@ -7,10 +7,11 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use taskwatch::cell::{Cell, Clock, Hindrance, Ids, RunChange, RunCounts};
+use taskwatch::core::order::{Order, Target};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
-use taskwatch::front::{Elsewhere, Fleet, Front, Order, OwnCells, Seen, Unmoved};
+use taskwatch::front::{Elsewhere, Fleet, Front, OwnCells, Seen, Unmoved};
 use taskwatch::store::{Page, Query, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
@@ -191,8 +192,8 @@ async fn a_run_of_another_process_is_stopped_and_redriven_by_an_order_to_its_cel
     let (status, refused) = all.served.post("/v1/runs/c/redrive", "application/json", "").await;
     assert_eq!((status, &refused["error"]), (409, &json!("NotRedrivable")));
     let orders = [
-        ("blue-2".to_owned(), Order::Stop { runs: vec![running.id], reason: "late".to_owned() }),
-        ("blue-2".to_owned(), Order::Redrive { runs: vec![failed.id] }),
+        ("blue-2".to_owned(), Order::Stop { runs: vec![Target::from(&running)], reason: "late".to_owned() }),
+        ("blue-2".to_owned(), Order::Redrive { runs: vec![Target::from(&failed)] }),
     ];
     assert_eq!(*all.others.orders.lock().expect("orders"), orders);
 }

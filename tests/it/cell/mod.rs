@@ -7,6 +7,7 @@ mod clock;
 mod doubt;
 mod events;
 mod limits;
+mod orders;
 mod outbox;
 mod pace;
 mod poll;
