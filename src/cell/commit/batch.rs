@@ -29,6 +29,8 @@ pub(super) struct Accepted {
 #[derive(Default)]
 pub(in crate::cell) struct Commit {
     pub(super) changes: Vec<Change>,
+    /// What need not be durable when this is, and is written with what comes.
+    pub(super) later: Option<Change>,
     pub(super) after: Vec<After>,
     pub(super) accepted: Option<Accepted>,
     /// Destinations for which it puts a notification into the outbox.

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::batch::{Accepted, Commit, NotDurable};
+use super::later::Later;
 use super::retention::Retention;
 use crate::cell::backoff::Backoff;
 use crate::cell::health::DependencyHealth;
@@ -63,9 +64,11 @@ impl Committer {
     /// Commits until the cell has ended and what had come before is done.
     pub(in crate::cell) async fn run(self, mut commits: mpsc::Receiver<Commit>) {
         let mut batch = Vec::with_capacity(MOST_A_COMMIT);
+        let mut later = Later::new(self.store.capabilities().outlives_process);
         while self.next(&mut commits, &mut batch).await > 0 {
             // What is not durable was neither answered nor done: it comes again.
-            let Ok(()) = self.store_batch(&mut batch).await else { return };
+            let Ok(()) = self.store_batch(&mut batch, &mut later).await else { return };
+            later.wait(batch.iter_mut().filter_map(|commit| commit.later.take()));
             let forgotten: Vec<Uuid> = batch.drain(..).flat_map(|commit| self.follow(commit)).collect();
             if !self.store.capabilities().outlives_process && !forgotten.is_empty() {
                 let forgotten = forgotten.into_iter().map(Change::Forget).collect();
@@ -73,6 +76,11 @@ impl Committer {
                     tracing::debug!(%error, "finished runs were not forgotten");
                 }
             }
+        }
+        if !later.all().is_empty()
+            && let Err(error) = self.store.commit(later.all().into()).await
+        {
+            tracing::debug!(%error, "what was last seen of tasks whose runs had ended was not kept");
         }
     }
 
@@ -85,13 +93,22 @@ impl Committer {
         commits.recv_many(batch, MOST_A_COMMIT).await
     }
 
-    /// Makes a batch durable, but for commits that the store cannot hold: those are taken out of it and settled.
-    async fn store_batch(&self, batch: &mut Vec<Commit>) -> Result<(), Over> {
+    /// Makes a batch durable, but for commits that the store cannot hold: those are taken out of it and settled. What waits
+    /// for a commit goes with it, in front: it is older.
+    async fn store_batch(&self, batch: &mut Vec<Commit>, later: &mut Later) -> Result<(), Over> {
         loop {
-            let changes: Arc<[Change]> = batch.iter().flat_map(|commit| commit.changes.iter().cloned()).collect();
+            let own = batch.iter().map(|commit| commit.changes.len()).sum();
+            let waited = later.going_with(own);
+            let with = waited.len();
+            let changes: Arc<[Change]> =
+                waited.iter().chain(batch.iter().flat_map(|commit| &commit.changes)).cloned().collect();
             match self.store_changes(changes).await? {
-                None => return Ok(()),
-                Some(too_large) => self.take_out(batch, too_large),
+                None => {
+                    later.written(with);
+                    return Ok(());
+                }
+                Some(TooLarge { change, .. }) if change < with => later.give_up(change),
+                Some(too_large) => self.take_out(batch, TooLarge { change: too_large.change - with, ..too_large }),
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod batch;
 mod committer;
+mod later;
 mod retention;
 
 use std::sync::Arc;
@@ -100,8 +101,12 @@ impl Pipeline {
         let (mut commit, pending) = match applied.change {
             // What made it old may still be on its way to the store, and is waited for as well.
             ChangeKind::Unchanged => Commit::barrier(),
-            // Its end was told: there is nothing more to tell of it.
-            ChangeKind::Transient if run.status.is_final() => Commit::barrier(),
+            // Its end was told: there is nothing more to tell of it. It is written, for nothing else will bring it back.
+            ChangeKind::Transient if run.status.is_final() => {
+                let (mut commit, pending) = Commit::barrier();
+                commit.later = Some(Change::Put(Arc::new(run.clone())));
+                (commit, pending)
+            }
             // Shown in its turn, and not written.
             ChangeKind::Transient => {
                 let (mut commit, pending) = Commit::barrier();

@@ -137,6 +137,8 @@ pub enum Effect {
 /// - with an older `version` an event that comes again is new again. It then is what it was, transient; or it came out of
 ///   order and was passed over, and says something true that is durable, such as RUNNING.
 ///
+/// Of a run that has ended nothing later carries it again: what was last seen of its task is written with the next commit.
+///
 /// A transient change has no effects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {

@@ -84,7 +84,7 @@ impl Decisive {
 }
 
 /// The task of a run that has ended was seen to have stopped: DEPROVISIONING decides, and STOPPED comes later. It decides
-/// nothing any more; only what is shown of the task follows it.
+/// nothing any more; only what is shown of the task follows it: its status, and when it stopped.
 pub(super) fn last_seen(run: &mut Run, seen: &Observation) -> ChangeKind {
     let is_it =
         |attempt: &&mut Attempt| attempt.task_arn.as_ref() == Some(&seen.task_arn) && seen.version > attempt.version;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use taskwatch::core::request::RunRequest;
-use taskwatch::core::run::Status;
-use taskwatch::core::task::{Task, parse_task};
+use taskwatch::core::run::{Run, Status};
+use taskwatch::core::task::{Task, TaskStatus, parse_task};
+use taskwatch::core::time::Timestamp;
 use taskwatch::store::FileStore;
 
 use crate::support::fakes::{Answer, World, eventually, request, settle, status, submit};
@@ -216,4 +217,56 @@ async fn equal_requests_under_other_names_share_no_call_after_a_restart_either()
     let mut counts: Vec<_> = world.journal.of("RunTask ").iter().filter_map(|line| line.chars().last()).collect();
     counts.sort_unstable();
     assert_eq!(counts, ['1', '1', '2', '2']);
+}
+
+/// DEPROVISIONING decides; STOPPED comes later, and tells when the task stopped.
+#[tokio::test(start_paused = true)]
+async fn what_is_last_seen_of_an_ended_runs_task_is_written_with_the_next_commit() {
+    let world = World::new();
+    world.store.keeps_final_runs();
+    let first = world.start().await;
+    let run = &submit(&first, json!({"name": "nightly"})).await[0];
+    let stopped = json!({"startedAt": "2027-01-15T08:00:01Z", "containers": [{"name": "app", "exitCode": 0}]});
+    eventually("a task", || !world.ecs.tasks().is_empty()).await;
+    world.event(&world.ecs.tasks()[0], 8, "DEPROVISIONING", stopped.clone());
+    first.finished(run.id).await;
+    let shown = |run: &Run| {
+        let attempt = run.attempt().expect("an attempt");
+        (attempt.last_status.as_ref().map(ToString::to_string), attempt.stopped_at)
+    };
+    let commits = world.store.commits();
+    let mut at_last = stopped;
+    at_last["stoppedAt"] = "2027-01-15T08:00:40Z".into();
+    world.event(&world.ecs.tasks()[0], 9, "STOPPED", at_last);
+    let seen = (Some("STOPPED".to_owned()), Timestamp::parse("2027-01-15T08:00:40Z"));
+    eventually("it is shown", || first.run(run.id).is_some_and(|run| shown(&run) == seen)).await;
+    settle().await;
+    assert_eq!(world.store.commits(), commits, "nobody waits for it");
+    submit(&first, json!({"name": "another"})).await;
+    first.abandon();
+
+    let second = world.start().await;
+    let kept = second.find("nightly").await.expect("readable").remove(0);
+    assert_eq!(shown(&kept), seen, "what was shown before the restart");
+    assert_eq!((kept.status, world.store.disorders()), (Status::Succeeded, 0));
+}
+
+/// The same where nothing else was to be committed, and the cell ended as it should.
+#[tokio::test(start_paused = true)]
+async fn what_is_last_seen_of_an_ended_runs_task_is_written_at_the_end() {
+    let world = World::new();
+    world.store.keeps_final_runs();
+    let first = world.start().await;
+    let run = &submit(&first, json!({"name": "nightly"})).await[0];
+    let stopped = json!({"containers": [{"name": "app", "exitCode": 3}]});
+    eventually("a task", || !world.ecs.tasks().is_empty()).await;
+    world.event(&world.ecs.tasks()[0], 8, "DEPROVISIONING", stopped.clone());
+    first.finished(run.id).await;
+    world.event(&world.ecs.tasks()[0], 9, "STOPPED", stopped);
+    let status = |run: Run| run.attempt().and_then(|attempt| attempt.last_status.clone());
+    eventually("it is shown", || first.run(run.id).and_then(status) == Some(TaskStatus::Stopped)).await;
+    first.drain(Duration::from_secs(1)).await;
+    let second = world.start().await;
+    let kept = second.find("nightly").await.expect("readable").remove(0);
+    assert_eq!(status(kept), Some(TaskStatus::Stopped));
 }
