@@ -55,8 +55,12 @@ pub(super) async fn runs(
         let advice = "--dry-run is for filters: `taskwatch show RUN` shows what is named";
         return if sure.dry_run { Err(CliError::usage(advice)) } else { Ok(named) };
     }
-    let mut found = chosen(server, filters, sure, action).await?;
-    found.retain(is_for);
+    let fit = matching(server, filters, action).await?;
+    let (mut found, ended): (Vec<Value>, Vec<Value>) = fit.into_iter().partition(is_for);
+    say_left_out(&found, &ended, action);
+    if !sure.yes && !sure.dry_run && !found.is_empty() && !agreed(&found, action)? {
+        found.clear();
+    }
     if sure.dry_run {
         list::print(&found, format, false);
         return Ok(Vec::new());
@@ -65,31 +69,43 @@ pub(super) async fn runs(
     Ok(named.into_iter().chain(ids).collect())
 }
 
-/// The runs that fit, if it is to be done to them: none where nobody agreed.
-async fn chosen(server: &Server, filters: &Filters, sure: &Sure, action: &Action<'_>) -> Result<Vec<Value>, CliError> {
+/// The runs that fit the filters.
+async fn matching(server: &Server, filters: &Filters, action: &Action<'_>) -> Result<Vec<Value>, CliError> {
     let mut query = filters.query()?;
     if filters.status.is_none() {
         query.push(("status", action.statuses.to_owned()));
     }
     let (found, more) = filter::pages(server, &query, MOST).await?;
-    if found.is_empty() {
-        output::problem("no runs match");
-    } else if more {
+    if more {
         output::problem(&format!("there are more than {MOST}: call it again for the others"));
     }
-    if sure.yes || sure.dry_run || found.is_empty() {
-        return Ok(found);
+    Ok(found)
+}
+
+/// Says which of the runs that fit the command is not for, and that none is left.
+fn say_left_out(found: &[Value], ended: &[Value], action: &Action<'_>) {
+    match (found.is_empty(), ended.is_empty()) {
+        (true, true) => output::problem("no runs match"),
+        (true, false) => {
+            output::problem(&format!("nothing was {}: all that match have ended: {}", action.done, counted(ended)));
+        }
+        (false, false) => output::problem(&format!("left out, because they have ended: {}", counted(ended))),
+        (false, true) => {}
     }
-    match output::ask(&format!("{} {}? [y/N] ", action.verb, counted(&found))) {
-        Some(answer) if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") => Ok(found),
+}
+
+/// Whether somebody at the terminal wants it for so many runs.
+fn agreed(found: &[Value], action: &Action<'_>) -> Result<bool, CliError> {
+    match output::ask(&format!("{} {}? [y/N] ", action.verb, counted(found))) {
+        Some(answer) if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") => Ok(true),
         Some(_) => {
             output::problem(&format!("nothing was {}", action.done));
-            Ok(Vec::new())
+            Ok(false)
         }
         None => Err(CliError::usage(format!(
             "nothing was {}: it would be {}; run the same command with --yes, or with --dry-run to see them",
             action.done,
-            counted(&found)
+            counted(found)
         ))),
     }
 }

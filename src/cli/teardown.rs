@@ -30,7 +30,7 @@ pub(super) struct TeardownArgs {
     /// Remove it; without this it is only shown
     #[arg(long)]
     pub(super) yes: bool,
-    /// Show what would be removed, and remove nothing; exit code 0 either way
+    /// Show what would be removed and why --yes would be refused; remove nothing; exit code 0 either way
     #[arg(long, conflicts_with = "yes")]
     pub(super) dry_run: bool,
     /// Remove queues in which run requests wait too: they are lost
@@ -74,11 +74,15 @@ pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings:
         let subject = PathArgs::subject(&ask);
         output::problem(&format!("{subject} in account {}, {}", identity.account, region(&clients)));
     }
-    let refused = match refusal(&arguments, things) {
-        None if arguments.yes && !arguments.force && things.iter().any(|thing| thing.remove) => {
-            in_use(&removal, &ask, &Server::at(arguments.server.server.as_deref(), settings)?).await
+    let is_some = things.iter().any(|thing| thing.remove);
+    let reasons = if is_some { objections(&arguments, &removal, &ask, settings).await? } else { Vec::new() };
+    let refused = match (is_some, arguments.yes) {
+        (true, true) => reasons.first().map(|why| format!("nothing was removed: {why}")),
+        (true, false) => {
+            reasons.iter().for_each(|why| output::problem(&format!("--yes would be refused: {why}")));
+            (!arguments.dry_run).then(|| "nothing was removed: run the same command with --yes".to_owned())
         }
-        refused => refused,
+        (false, _) => None,
     };
     for thing in things {
         if thing.remove && arguments.yes && refused.is_none() {
@@ -91,38 +95,47 @@ pub(super) async fn teardown(arguments: TeardownArgs, global: &Global, settings:
     if !text {
         let removed = arguments.yes && refused.is_none();
         output::json(&json!({"account": identity.account, "removed": removed, "things": things}));
-    } else if !things.iter().any(|thing| thing.remove) {
+    } else if !is_some {
         output::problem(&format!("there is nothing to remove of the {}", PathArgs::subject(&ask)));
     }
     refused.map_or(Ok(0), |why| Err(CliError::usage(why)))
 }
 
-/// Why nothing is removed although something would be.
-fn refusal(arguments: &TeardownArgs, things: &[Thing]) -> Option<String> {
-    let waiting: Vec<&Thing> = things.iter().filter(|thing| thing.requests > 0).collect();
-    match (things.iter().any(|thing| thing.remove), arguments.yes) {
-        (true, false) if !arguments.dry_run => Some("nothing was removed: run the same command with --yes".to_owned()),
-        (true, true) if !waiting.is_empty() && !arguments.discard_requests => {
-            let queues = waiting.iter().map(|thing| format!("about {} in {}", thing.requests, thing.name));
-            let queues = queues.collect::<Vec<_>>().join(", ");
-            Some(format!(
-                "nothing was removed: run requests wait, {queues}. Let a cell take them, move them to another queue, or lose them with --discard-requests"
-            ))
-        }
-        _ => None,
-    }
+/// What speaks against removing it, as far as no option says that it does not matter.
+async fn objections(
+    arguments: &TeardownArgs,
+    removal: &Removal,
+    ask: &Ask,
+    settings: &Settings,
+) -> Result<Vec<String>, CliError> {
+    let server = Server::at(arguments.server.server.as_deref(), settings)?;
+    let waiting = waiting(&removal.things).filter(|_| !arguments.discard_requests);
+    let in_use = if arguments.force { None } else { in_use(removal, ask, &server).await };
+    Ok(waiting.into_iter().chain(in_use).collect())
 }
 
-/// Why nothing is removed of a cell or fleet that is at work: one that serves, or has tasks; as far as it can be seen.
+/// Run requests that would be lost.
+fn waiting(things: &[Thing]) -> Option<String> {
+    let waiting = things.iter().filter(|thing| thing.requests > 0);
+    let queues: Vec<String> = waiting.map(|thing| format!("about {} in {}", thing.requests, thing.name)).collect();
+    (!queues.is_empty()).then(|| {
+        format!(
+            "run requests wait, {}. Let a cell take them, move them to another queue, or lose them with --discard-requests",
+            queues.join(", ")
+        )
+    })
+}
+
+/// What a cell or fleet is at work on: it serves, or has tasks; as far as it can be seen.
 async fn in_use(removal: &Removal, ask: &Ask, server: &Server) -> Option<String> {
-    let (subject, nothing) = (PathArgs::subject(ask), "nothing was removed");
+    let subject = PathArgs::subject(ask);
     let summary = server.get(&["summary"], &[]).await.unwrap_or_default();
     if ask.fleet.is_none() && summary["cell"] == ask.name.as_str() {
         let counts = summary["statuses"].as_object().into_iter().flatten();
         let open = counts.filter(|(status, _)| Status::from_str(status).is_ok_and(|status| !status.is_final()));
         let open: u64 = open.filter_map(|(_, count)| count.as_u64()).sum();
         return Some(format!(
-            "{nothing}: the {subject} serves at {}, with {open} runs that have not ended. Stop it first, or remove it all the same with --force",
+            "the {subject} serves at {}, with {open} runs that have not ended. Stop it first, or remove it all the same with --force",
             server.url()
         ));
     }
@@ -130,12 +143,12 @@ async fn in_use(removal: &Removal, ask: &Ask, server: &Server) -> Option<String>
         Ok(0) => {}
         Ok(processes) => {
             return Some(format!(
-                "{nothing}: {processes} processes serve the {subject}. Stop them first, or remove it all the same with --force"
+                "{processes} processes serve the {subject}. Stop them first, or remove it all the same with --force"
             ));
         }
         Err(error) => {
             return Some(format!(
-                "{nothing}: whether processes serve the {subject} cannot be seen ({error}). --force removes it all the same"
+                "whether processes serve the {subject} cannot be seen ({error}). --force removes it all the same"
             ));
         }
     }
@@ -144,12 +157,12 @@ async fn in_use(removal: &Removal, ask: &Ask, server: &Server) -> Option<String>
         Ok(tasks) => {
             let tasks = tasks.iter().map(|tasks| format!("{} in {}", tasks.running, tasks.cluster)).collect::<Vec<_>>();
             Some(format!(
-                "{nothing}: tasks of the {subject} run, {}. Wait until they have ended, or remove it all the same with --force",
+                "tasks of the {subject} run, {}. Wait until they have ended, or remove it all the same with --force",
                 tasks.join(", ")
             ))
         }
         Err(error) => Some(format!(
-            "{nothing}: whether tasks of the {subject} run cannot be seen ({error}). --force removes it all the same"
+            "whether tasks of the {subject} run cannot be seen ({error}). --force removes it all the same"
         )),
     }
 }

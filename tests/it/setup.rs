@@ -231,6 +231,8 @@ async fn teardown_takes_away_no_request_no_subscription_and_nothing_of_others() 
     assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
     assert!(stdout(&shown).contains("would remove queue blue-requests: with about 1 messages"), "{}", stdout(&shown));
     assert!(stderr(&shown).contains("account 123456789012, us-east-1"), "{}", stderr(&shown));
+    let advice = "--yes would be refused: run requests wait, about 1 in blue-requests. ";
+    assert!(stderr(&shown).contains(advice) && stderr(&shown).contains("--discard-requests"), "{}", stderr(&shown));
     let refused = account.run(&["teardown", "--cell", "blue", "--yes"]).await;
     assert_eq!(refused.status.code(), Some(2));
     assert!(stderr(&refused).contains("about 1 in blue-requests"), "{}", stderr(&refused));
@@ -287,6 +289,8 @@ async fn teardown_removes_nothing_of_a_cell_that_is_at_work() {
     assert_eq!(account.setup().await, [""; 0], "nothing was removed");
     let shown = account.run(&["teardown", "--cell", "blue", "--dry-run"]).await;
     assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+    let advice = said.replace("nothing was removed", "--yes would be refused");
+    assert!(stderr(&shown).contains(&advice) && stderr(&shown).contains("--force"), "{}", stderr(&shown));
 
     ecs.stop_task().cluster("batch").task(arn).send().await.expect("StopTask");
     // It serves, has nothing to do, and would lose what comes.

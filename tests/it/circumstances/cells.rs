@@ -2,6 +2,7 @@
 
 use super::super::cli::taskwatch;
 use super::super::support::answers::{self, Answer};
+use super::super::support::terminal::Terminal;
 use super::{Needs, ends_with, those_that_need};
 
 /// What listens there, and what is said of it.
@@ -67,11 +68,45 @@ fn where_nobody_is_nobody_answers() {
             ends_with(&command.output().expect("taskwatch"), 1, &[&url], &given.shown());
         }
     }
-    for url in ["nonsense", "ftp://127.0.0.1", "127.0.0.1:7717", "http://"] {
+    for url in ["", "nonsense", "ftp://127.0.0.1", "127.0.0.1:7717", "http://"] {
         for given in those_that_need(Needs::Cell) {
             let output = given.command(&file.display().to_string(), url).output().expect("taskwatch");
             ends_with(&output, 2, &["--server is ", "expected a URL such as http://127.0.0.1:7717"], &given.shown());
         }
+    }
+}
+
+/// In a terminal, where it would stay: whoever opens it sees at once that no cell is there, and has the terminal back.
+#[tokio::test]
+async fn the_live_view_is_not_opened_where_no_cell_is() {
+    let refusal = "{\"error\": \"InternalError\", \"message\": \"the store is away\"}";
+    let failing = (Answer::Http("500 Internal Server Error", "application/json", refusal), &["the store is away"][..]);
+    let asking = "{\"error\": \"Unauthorized\", \"message\": \"no token\"}";
+    let asking = (Answer::Http("401 Unauthorized", "application/json", asking), &["set TASKWATCH_API_TOKEN"][..]);
+    let silent = (Answer::Nothing, &["no answer"][..]);
+    let places =
+        OTHERS.into_iter().chain([failing, asking, silent]).map(|(answer, says)| (answers::serve(answer), says));
+    for (url, says) in places.chain([(answers::nobody(), &["cannot connect"][..])]) {
+        let terminal = Terminal::open(24, 200, &["watch", "--server", &url], &[]);
+        let ended = terminal.end().await;
+        let said = String::from_utf8_lossy(&ended.bytes).into_owned();
+        assert_eq!((ended.report.as_str(), ended.usual), ("1 restored", true), "{url}: {said}");
+        assert!(says.iter().all(|part| said.contains(part)), "not with {says:?}: {said}");
+        assert!(said.starts_with("error: ") && said.trim_end().lines().count() == 1, "not one line: {said}");
+    }
+}
+
+#[test]
+fn an_empty_url_in_the_environment_counts_as_not_set() {
+    for given in [&["show", "no-such-run"][..], &["list", "--name", "no-such-run"], &["watch", "--once"], &["limits"]] {
+        let said = |url: Option<&str>| {
+            let mut command = taskwatch();
+            let output = command.args(given).envs(url.map(|url| ("TASKWATCH_URL", url))).output().expect("taskwatch");
+            (output.status.code(), super::stderr(&output))
+        };
+        let (code, empty) = said(Some(""));
+        assert_eq!((code, empty.as_str()), (said(None).0, said(None).1.as_str()), "{given:?}");
+        assert!(!empty.contains("--server is"), "{given:?}: {empty}");
     }
 }
 

@@ -42,24 +42,30 @@ const fn given(arguments: &'static [&'static str], needs: &'static [Needs]) -> G
 const TASK: [&str; 8] =
     ["--cluster", "batch", "--task-definition", "etl", "--launch-type", "FARGATE", "--subnets", "subnet-0a"];
 
-const COMMANDS: [Given; 28] = [
+const COMMANDS: [Given; 34] = [
     given(&["run", TASK[0], TASK[1], TASK[2], TASK[3], TASK[4], TASK[5], TASK[6], TASK[7]], &[Needs::Aws]),
     given(&["run", "--no-wait", TASK[0], TASK[1], TASK[2], TASK[3], TASK[4], TASK[5], TASK[6], TASK[7]], &[Needs::Aws]),
     given(&["run", "FILE"], &[Needs::Requests]),
     given(&["run", "--cli-input-json", "file://FILE", "--dry-run"], &[Needs::Requests]),
     given(&["run", "--server", "URL", "--task-definition", "etl"], &[Needs::Cell]),
     given(&["run", "--server", "URL", "--no-wait", "--count", "3", "--task-definition", "etl"], &[Needs::Cell]),
+    given(&["run", "--server", "URL", "--detach", "--task-definition", "etl"], &[Needs::Cell]),
     given(&["submit", "FILE", "--server", "URL"], &[Needs::Cell, Needs::Requests]),
     given(&["submit", "FILE", "--server", "URL", "--output", "json"], &[Needs::Cell]),
     given(&["list", "--server", "URL"], &[Needs::Cell]),
     given(&["list", "--server", "URL", "--status", "FAILED", "--output", "json"], &[Needs::Cell]),
+    given(&["list", "--server", "URL", "--watch"], &[Needs::Cell]),
     given(&["show", "nightly", "--server", "URL"], &[Needs::Cell]),
     given(&["show", "nightly", "--server", "URL", "--output", "json"], &[Needs::Cell]),
     given(&["stop", "nightly", "--server", "URL"], &[Needs::Cell]),
+    given(&["stop", "--status", "RUNNING", "--yes", "--server", "URL"], &[Needs::Cell]),
     given(&["redrive", "nightly", "--server", "URL"], &[Needs::Cell]),
     given(&["redrive", "--status", "FAILED", "--server", "URL"], &[Needs::Cell]),
+    given(&["redrive", "--status", "FAILED", "--yes", "--server", "URL"], &[Needs::Cell]),
+    given(&["redrive", "--error", "secrets", "--dry-run", "--server", "URL"], &[Needs::Cell]),
     given(&["pause", "--queue", "team-a", "--server", "URL"], &[Needs::Cell]),
     given(&["resume", "--queue", "team-a", "--server", "URL"], &[Needs::Cell]),
+    given(&["pause", "--task-definition", "etl:7", "--server", "URL"], &[Needs::Cell]),
     given(&["limits", "--server", "URL"], &[Needs::Cell]),
     given(&["limits", "--max-in-flight", "10", "--server", "URL"], &[Needs::Cell]),
     given(&["watch", "--once", "--server", "URL"], &[Needs::Cell]),

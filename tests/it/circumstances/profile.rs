@@ -1,8 +1,11 @@
 //! Whose credentials sign: as the AWS CLI has it, lest a call be made in another account.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
+use super::super::cli::{Killed, taskwatch};
 use super::super::support::answers::{self, Answer, nobody};
+use super::super::support::polled::until;
 use super::{Needs, bounded, stderr, those_that_need};
 
 const CONFIG: &str = "[profile team]\nregion = us-east-1\n[profile keyless]\nregion = us-east-1\n";
@@ -55,6 +58,49 @@ fn a_profile_of_the_flag_goes_before_keys_in_the_environment_and_one_of_the_envi
             );
         }
     }
+}
+
+/// It serves on whoever signs: nobody waits for its end.
+#[test]
+fn a_cell_signs_with_the_profile_of_the_flag_and_does_not_start_with_one_that_is_not_there() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = write(dir.path());
+    for (flags, variables, key) in CASES {
+        let (url, signers) =
+            answers::signed(Answer::Aws("UnrecognizedClientException", "InvalidClientTokenId", "nobody is known here"));
+        let mut serve = serving(&url);
+        serve.envs([("AWS_ACCESS_KEY_ID", "ENVIRONMENT"), ("AWS_SECRET_ACCESS_KEY", "x")]);
+        serve.envs(files.iter().cloned()).envs(variables.iter().copied()).args(flags);
+        let serve = Killed(serve.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("taskwatch serve"));
+        let mut signed = Vec::new();
+        until(
+            || format!("{flags:?} {variables:?}: it called nobody"),
+            || {
+                signed.extend(signers.take());
+                !signed.is_empty()
+            },
+        );
+        drop(serve);
+        signed.extend(signers.take());
+        assert!(signed.iter().all(|signer| signer == key), "{flags:?} {variables:?}: {signed:?}, not {key}");
+    }
+    for (flags, variables) in [(&["--profile", "nope"][..], &[][..]), (&[], &[("AWS_PROFILE", "nope")])] {
+        let mut command = bounded(["serve".to_owned()]);
+        command.envs(serving(&nobody()).get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.envs(files.iter().cloned()).envs(variables.iter().copied()).args(flags);
+        let output = command.output().expect("serve");
+        super::ends_with(&output, 2, &["The config profile (nope) could not be found"], "serve");
+    }
+}
+
+/// A cell whose queues are there.
+fn serving(url: &str) -> Command {
+    let mut serve = taskwatch();
+    serve.arg("serve").env("AWS_ENDPOINT_URL", url);
+    serve.envs([("TASKWATCH_CELL", "blue"), ("TASKWATCH_STORE", "memory:"), ("TASKWATCH_LISTEN", "127.0.0.1:0")]);
+    serve.env("TASKWATCH_EVENTS_QUEUE_URL", format!("{url}/1/blue-events"));
+    serve.env("TASKWATCH_REQUESTS_QUEUE_URL", format!("{url}/1/blue-requests"));
+    serve
 }
 
 #[test]

@@ -3,11 +3,15 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::python;
 use super::whole::HANGS;
+
+/// Between two presses of the same keys.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What the terminal got: as bytes, and as a picture.
 struct Seen {
@@ -85,6 +89,19 @@ impl Terminal {
                 panic!("{text:?} never came:\n{}", self.screen());
             }
         }
+    }
+
+    /// Presses keys again and again until this is on the screen: for keys that count only a while after the last ones.
+    pub(crate) async fn presses_until(&mut self, keys: &str, text: &str) {
+        for _ in 0..HANGS.as_millis() / AGAIN.as_millis() {
+            self.press(keys);
+            let drawn = async { while !self.screen().contains(text) && self.more.changed().await.is_ok() {} };
+            let _ = tokio::time::timeout(AGAIN, drawn).await;
+            if self.screen().contains(text) {
+                return;
+            }
+        }
+        panic!("{text:?} never came:\n{}", self.screen());
     }
 
     /// Presses keys.
