@@ -1,39 +1,77 @@
-//! A failure in one line: the exit code first, and the container that had it.
+//! A failure in words, the same in every command, in `watch` and on the page: the exit code first with the container that had it,
+//! then ECS's name of the failure and its text, nothing twice.
 
-use super::output;
+use super::output::plain;
 
-/// What of a cause fits into a line; the whole of it is in the result.
-const CAUSE_CHARS: usize = 160;
+/// What ECS says beside every end of a container, also after a success.
+const NOTHING: &str = "Essential container in task exited";
+/// Its name for that: an exit code says more.
+const ENDED: &str = "EssentialContainerExited";
+/// What of a text fits into a line of progress; the whole of it is in the result.
+const TEXT_CHARS: usize = 160;
 
-/// `exit 3 (etl), EssentialContainerExited`: what decided, in as few words as tell it.
-pub(super) fn brief(error: Option<&str>, cause: Option<&str>, exit_code: Option<i64>) -> String {
-    let error = error.map(|error| output::plain(error).into_owned());
-    let exit = exit(cause, exit_code).filter(|_| error.is_some() || exit_code != Some(0));
-    [exit, error].into_iter().flatten().collect::<Vec<_>>().join(", ")
+/// A failure as it is told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What must be seen of it: `exit 3 (etl)`, or ECS's name of it. Empty where there is no failure.
+    pub(super) head: String,
+    /// ECS's name of it, where the head is another one and this says more.
+    name: String,
+    /// The rest of the text; may be empty.
+    text: String,
 }
 
-/// The same with the beginning of the cause, and no name twice that ECS's text begins with.
-pub(super) fn why(error: &str, cause: Option<&str>, exit_code: Option<i64>) -> String {
-    let (error, short) = (output::plain(error), cut(cause.unwrap_or("no cause given")));
-    let said = match short.starts_with(error.trim_start_matches("ECS.")) {
-        true => short,
-        false => format!("{error}: {short}"),
-    };
-    match exit(cause, exit_code).filter(|_| exit_code != Some(0)) {
-        Some(exit) => format!("{exit}: {said}"),
-        None => said,
+impl Failure {
+    /// Of a failure's most specific name, its cause, and the exit code that decided. An exit code of 0 is no failure.
+    pub(super) fn of(error: Option<&str>, cause: Option<&str>, exit_code: Option<i64>) -> Self {
+        let (error, cause) = (plain(error.unwrap_or_default()), plain(cause.unwrap_or_default()));
+        let name = error.strip_prefix("Taskwatch.").unwrap_or(&error);
+        let Some(code) = exit_code.filter(|code| *code != 0) else {
+            return Self { head: name.to_owned(), name: String::new(), text: without(&cause, name).to_owned() };
+        };
+        let container = container(&cause, code);
+        let head = container.map_or_else(|| format!("exit {code}"), |container| format!("exit {code} ({container})"));
+        let rest = without(&cause, NOTHING);
+        let rest = match container {
+            Some(container) => rest.replacen(&format!("container \"{container}\" exited with {code}"), "", 1),
+            None => rest.to_owned(),
+        };
+        let name = if name == ENDED { "" } else { name };
+        let text = without(rest.trim_matches([' ', ':', ';']), name);
+        Self { head, name: name.to_owned(), text: text.to_owned() }
+    }
+
+    /// In few words: `exit 137 (etl), OutOfMemoryError`.
+    pub(super) fn brief(&self) -> String {
+        joined(&[&self.head, &self.name], ", ")
+    }
+
+    /// What stands behind the head: `OutOfMemoryError: killed`.
+    pub(super) fn rest(&self) -> String {
+        joined(&[&self.name, &self.text], ": ")
+    }
+
+    /// All of it in one line: `exit 137 (etl): OutOfMemoryError: killed`.
+    pub(super) fn line(&self) -> String {
+        joined(&[&self.head, &self.name, &self.text], ": ")
+    }
+
+    /// The same, as much as fits into a line of progress.
+    pub(super) fn short_line(&self) -> String {
+        let mut text: String = self.text.chars().take(TEXT_CHARS).collect();
+        if text.len() < self.text.len() {
+            text.push('…');
+        }
+        joined(&[&self.head, &self.name, &text], ": ")
     }
 }
 
-/// `exit 3 (etl)`. The cause names the container: `container "etl" exited with 3`.
-pub(super) fn exit(cause: Option<&str>, exit_code: Option<i64>) -> Option<String> {
-    let code = exit_code?;
-    let container = cause.and_then(|cause| container(cause, code)).map(output::plain);
-    Some(container.map_or_else(|| format!("exit {code}"), |name| format!("exit {code} ({name})")))
+fn joined(parts: &[&str], with: &str) -> String {
+    parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(with)
 }
 
-/// The container that a cause says to have exited with this code.
-pub(super) fn container(cause: &str, code: i64) -> Option<&str> {
+/// The container that a cause says to have exited with this code: `container "etl" exited with 3`.
+fn container(cause: &str, code: i64) -> Option<&str> {
     let exited = format!("\" exited with {code}");
     cause.split("container \"").skip(1).find_map(|part| {
         let (name, rest) = part.split_once(&exited)?;
@@ -42,9 +80,12 @@ pub(super) fn container(cause: &str, code: i64) -> Option<&str> {
     })
 }
 
-fn cut(cause: &str) -> String {
-    let line: String = output::plain(cause).chars().take(CAUSE_CHARS).collect();
-    if cause.chars().nth(CAUSE_CHARS).is_some() { format!("{line}…") } else { line }
+/// A text without the name that it begins with: ECS's texts mostly do, and leave out `ECS.`.
+fn without<'t>(text: &'t str, name: &str) -> &'t str {
+    match text.strip_prefix(name.trim_start_matches("ECS.")) {
+        Some(rest) if !name.is_empty() => rest.trim_start_matches([' ', ':', ';']),
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -52,44 +93,57 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_has_its_exit_code_first_and_no_name_twice() {
-        let exited = "EssentialContainerExited";
-        for (error, cause, exit_code, said, in_few_words) in [
+    fn the_exit_code_comes_first_and_nothing_twice() {
+        let exited = |rest: &str| format!("Essential container in task exited; container \"etl\" exited with {rest}");
+        let two = "container \"a\" exited with 33; container \"b\" exited with 3";
+        for (error, cause, code, brief, line) in [
+            (ENDED, exited("3"), Some(3), "exit 3 (etl)", "exit 3 (etl)"),
+            (ENDED, exited("33"), Some(3), "exit 3", "exit 3: container \"etl\" exited with 33"),
+            (ENDED, two.into(), Some(3), "exit 3 (b)", "exit 3 (b): container \"a\" exited with 33"),
             (
-                exited,
-                Some("container \"a\" exited with 3"),
-                Some(3),
-                "exit 3 (a): EssentialContainerExited: container \"a\" exited with 3",
-                "exit 3 (a), EssentialContainerExited",
+                "OutOfMemoryError",
+                exited("137: OutOfMemoryError: killed"),
+                Some(137),
+                "exit 137 (etl), OutOfMemoryError",
+                "exit 137 (etl): OutOfMemoryError: killed",
             ),
             (
-                exited,
-                Some("it ended"),
-                Some(3),
-                "exit 3: EssentialContainerExited: it ended",
-                "exit 3, EssentialContainerExited",
+                "SpotInterruption",
+                "Your Spot Task was interrupted.".into(),
+                Some(143),
+                "exit 143, SpotInterruption",
+                "exit 143: SpotInterruption: Your Spot Task was interrupted.",
             ),
             (
                 "CannotPullContainerError",
-                Some("CannotPullContainerError: no such image"),
+                "CannotPullContainerError: no such image".into(),
                 None,
-                "CannotPullContainerError: no such image",
                 "CannotPullContainerError",
+                "CannotPullContainerError: no such image",
             ),
-            ("ECS.ClientException", Some("ClientException: no"), None, "ClientException: no", "ECS.ClientException"),
-            ("Taskwatch.TaskLost", None, None, "Taskwatch.TaskLost: no cause given", "Taskwatch.TaskLost"),
             (
-                exited,
-                Some("container \"a\" exited with 33; container \"b\" exited with 3"),
-                Some(3),
-                "exit 3 (b): EssentialContainerExited: container \"a\" exited with 33; container \"b\" exited with 3",
-                "exit 3 (b), EssentialContainerExited",
+                "ECS.ClientException",
+                "ClientException: no".into(),
+                None,
+                "ECS.ClientException",
+                "ECS.ClientException: no",
             ),
-            ("States.Timeout", Some("late"), Some(0), "States.Timeout: late", "exit 0, States.Timeout"),
+            ("Taskwatch.TaskLost", "it is gone".into(), None, "TaskLost", "TaskLost: it is gone"),
+            ("States.Timeout", "late".into(), Some(0), "States.Timeout", "States.Timeout: late"),
+            ("AGENT", String::new(), None, "AGENT", "AGENT"),
+            ("", String::new(), Some(0), "", ""),
         ] {
-            assert_eq!(why(error, cause, exit_code), said);
-            assert_eq!(brief(Some(error), cause, exit_code), in_few_words);
+            let failure = Failure::of(Some(error), Some(&cause), code);
+            assert_eq!((failure.brief().as_str(), failure.line().as_str()), (brief, line));
+            assert_eq!(failure.short_line(), failure.line());
         }
-        assert_eq!((brief(None, None, Some(0)), brief(None, None, None)), (String::new(), String::new()));
+        assert_eq!(Failure::of(None, None, None), Failure::default());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_in_a_line_of_progress_and_no_escape_sequence_is_in_it() {
+        let long = Failure::of(Some("AGENT"), Some(&"a".repeat(500)), None);
+        assert_eq!(long.short_line(), format!("AGENT: {}…", "a".repeat(TEXT_CHARS)));
+        assert_eq!(Failure::of(Some("A\u{1b}"), Some("\u{7}b"), None).line(), "A :  b");
     }
 }

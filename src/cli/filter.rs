@@ -7,10 +7,11 @@ use clap::Args;
 use super::client::{PAGE, Server};
 use super::duration;
 use super::error::CliError;
+use crate::core::pattern;
 use crate::core::time::Timestamp;
 use serde_json::Value;
 
-/// Filters of `list`, `stop` and `redrive`: a run is meant if it fits all that are given.
+/// Filters of `list`, `stop`, `redrive` and `watch`: a run is meant if it fits all that are given.
 #[derive(Debug, Default, Args)]
 pub(super) struct Filters {
     /// QUEUED, STARTING, RUNNING, PENDING_RETRY, SUCCEEDED, FAILED, TIMED_OUT or ABORTED, or several with commas
@@ -22,6 +23,12 @@ pub(super) struct Filters {
     /// Runs whose newest failure has this name, class or transience, in capitals or not: secrets, CannotPullContainerError
     #[arg(long, help_heading = "Which runs")]
     error: Option<String>,
+    /// Runs whose newest attempt ended with this exit code
+    #[arg(long, help_heading = "Which runs", value_name = "N", allow_negative_numbers = true)]
+    exit_code: Option<i64>,
+    /// Runs whose newest failure has this text in its cause, in capitals or not; with * or ? a pattern for all of the cause
+    #[arg(long, help_heading = "Which runs", value_name = "TEXT")]
+    cause: Option<String>,
     /// Runs of this name; with * or ? a pattern: 'nightly-*'
     #[arg(long, help_heading = "Which runs")]
     name: Option<String>,
@@ -36,23 +43,31 @@ pub(super) struct Filters {
     since: Option<String>,
 }
 
+/// Their arguments.
+pub(super) const NAMES: [&str; 9] =
+    ["status", "queue", "error", "exit_code", "cause", "name", "task_definition", "cluster", "since"];
+
 /// The members of a query.
 pub(super) type Query = Vec<(&'static str, String)>;
 
 impl Filters {
     /// Whether any is given.
     pub(super) fn any(&self) -> bool {
-        let Self { status, queue, error, name, task_definition, cluster, since } = self;
-        [status, queue, error, name, task_definition, cluster, since].into_iter().any(Option::is_some)
+        let Self { status, queue, error, exit_code, cause, name, task_definition, cluster, since } = self;
+        let texts = [status, queue, error, cause, name, task_definition, cluster, since];
+        texts.into_iter().any(Option::is_some) || exit_code.is_some()
     }
 
     /// As the API takes them.
     pub(super) fn query(&self) -> Result<Query, CliError> {
-        let since = self.since.as_deref().map(|text| instant(text, now())).transpose()?;
+        let since = self.since.as_deref().map(|text| instant(text, now())).transpose();
+        let since = since.map_err(|why| CliError::usage(format!("--{why}")))?;
         let members = [
             ("status", self.status.clone()),
             ("queue", self.queue.clone()),
             ("error", self.error.clone()),
+            ("exitCode", self.exit_code.map(|code| code.to_string())),
+            ("cause", self.cause.clone()),
             ("name", self.name.clone()),
             ("taskDefinition", self.task_definition.clone()),
             ("cluster", self.cluster.clone()),
@@ -63,14 +78,25 @@ impl Filters {
 }
 
 /// The instant that `--since` names: so long ago, or itself.
-fn instant(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
+///
+/// # Errors
+/// A line that says what is wrong, behind the name of what was given.
+pub(super) fn instant(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let ago = || duration::parse(text).map(|ago| now.minus(ago));
     let midnight = || Timestamp::parse(&format!("{text}T00:00:00Z"));
     ago().or_else(|| Timestamp::parse(text)).or_else(midnight).ok_or_else(|| {
-        CliError::usage(format!(
-            "--since is {text:?}: expected a duration such as 90s, 10m or 24h, or an instant such as 2026-11-22T02:00:00Z"
-        ))
+        format!(
+            "since is {text:?}: expected a duration such as 90s, 10m or 24h, or an instant such as 2026-11-22T02:00:00Z"
+        )
     })
+}
+
+/// What lists and the stream have of a cause at most.
+const CAUSE_CHARS: usize = 300;
+
+/// Whether this may be found in a cause of which only the beginning may be here.
+pub(super) fn may_be_found(wanted: &str, beginning: &str) -> bool {
+    !beginning.is_empty() && (pattern::finds(wanted, beginning) || beginning.chars().count() >= CAUSE_CHARS)
 }
 
 pub(super) fn now() -> Timestamp {
@@ -116,7 +142,7 @@ mod tests {
         ] {
             assert_eq!(instant(text, now).expect("an instant").to_string(), expected, "{text}");
         }
-        assert!(instant("yesterday", now).is_err_and(|e| e.to_string().contains("--since is \"yesterday\"")));
+        assert!(instant("yesterday", now).is_err_and(|why| why.contains("since is \"yesterday\"")));
     }
 
     #[test]

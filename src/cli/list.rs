@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::client::Server;
 use super::duration::seconds;
 use super::error::CliError;
-use super::failure;
+use super::failure::Failure;
 use super::filter::{self, Filters, Query, now, took};
 use super::follow::{Changes, News};
 use super::options::{Format, Global, ServerArgs};
@@ -16,6 +16,7 @@ use super::output::{self, cell};
 use super::settings::Settings;
 use crate::core::filter::{Filtered, RunFilter, is_named};
 use crate::core::name;
+use crate::core::pattern;
 use crate::core::run::Status;
 use crate::core::time::Timestamp;
 
@@ -26,6 +27,8 @@ Examples:
   taskwatch list --error secrets --task-definition etl --wide
   taskwatch list --queue team-a -w                          # and each change from now on";
 
+/// Runs that are sorted.
+const SORTED: usize = 10_000;
 /// `taskwatch list`.
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
@@ -34,7 +37,7 @@ pub(super) struct ListArgs {
     part: Option<String>,
     #[command(flatten)]
     filters: Filters,
-    /// The order of those that are shown: text from A, times and numbers from the newest and the most
+    /// The order: text from A, times and numbers from the newest and the most. Of more than 10,000 runs the newest are sorted
     #[arg(long, value_enum, default_value_t = Sort::Submitted)]
     sort: Sort,
     /// Most runs to show
@@ -85,18 +88,26 @@ impl Sort {
 pub(super) async fn list(arguments: ListArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
     let mut query = arguments.filters.query()?;
-    query.extend(arguments.part.as_deref().map(|part| ("name", pattern(part))));
+    query.extend(arguments.part.as_deref().map(|part| ("name", part_of_name(part))));
     // From before the list is read, so that nothing falls between.
     let changes = if arguments.watch { Some(Changes::open(&server, streamed(&query)).await?) } else { None };
-    let (mut runs, more) = filter::pages(&server, &query, arguments.max).await?;
+    // What comes first in another order than the cell's may be old.
+    let most = if arguments.sort == Sort::Submitted { arguments.max } else { arguments.max.max(SORTED) };
+    let (mut runs, more) = filter::pages(&server, &query, most).await?;
     arguments.sort.sort(&mut runs, now());
+    let fetched = runs.len();
+    runs.truncate(arguments.max);
     let format = global.output.unwrap_or(Format::Table);
     if runs.is_empty() && (format != Format::Json || arguments.watch) {
         output::problem(if query.is_empty() { "there are no runs yet" } else { "no runs match" });
     } else {
         print(&runs, format, arguments.wide);
     }
-    if more {
+    if more && arguments.sort != Sort::Submitted {
+        output::problem(&format!(
+            "only the newest {fetched} are sorted, and there are more: narrow it by --status, --since, --queue, --error"
+        ));
+    } else if more || runs.len() < fetched {
         output::problem(&format!(
             "there are more than {}: --max N, or narrow it by --status, --since, --queue, --error",
             runs.len()
@@ -152,6 +163,8 @@ fn rest(query: &Query) -> RunFilter {
     let get = |name: &str| query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
     RunFilter {
         error: get("error"),
+        exit_code: get("exitCode").and_then(|code| code.parse().ok()),
+        cause: get("cause"),
         task_definition: get("taskDefinition"),
         cluster: get("cluster"),
         since: get("since").as_deref().and_then(Timestamp::parse),
@@ -185,6 +198,14 @@ impl Filtered for Seen<'_> {
         ["error", "class"].iter().any(|name| is_named(error, self.text(name)))
     }
 
+    fn exit_code(&self) -> Option<i64> {
+        self.0["exitCode"].as_i64()
+    }
+
+    fn cause_has(&self, wanted: &str) -> bool {
+        filter::may_be_found(wanted, self.text("cause"))
+    }
+
     fn task_definition(&self) -> &str {
         self.text("taskDefinition")
     }
@@ -199,8 +220,8 @@ impl Filtered for Seen<'_> {
 }
 
 /// A part of a name as a pattern for all of it.
-fn pattern(part: &str) -> String {
-    if name::is_pattern(part) { part.to_owned() } else { format!("*{part}*") }
+fn part_of_name(part: &str) -> String {
+    if pattern::is_pattern(part) { part.to_owned() } else { format!("*{part}*") }
 }
 
 /// Runs as the format has them.
@@ -239,7 +260,7 @@ fn row(run: &Value, now: Timestamp) -> Vec<String> {
 fn why(run: &Value) -> String {
     let waits = run["waitingFor"]["reason"].as_str().map(|reason| reason.to_ascii_lowercase().replace('_', " "));
     let failed = (run["status"] != "SUCCEEDED" && run["error"].is_string())
-        .then(|| failure::brief(run["error"].as_str(), run["cause"].as_str(), run["exitCode"].as_i64()));
+        .then(|| Failure::of(run["error"].as_str(), run["cause"].as_str(), run["exitCode"].as_i64()).brief());
     let words: Vec<String> = [failed, waits].into_iter().flatten().collect();
     if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }

@@ -27,7 +27,6 @@ mod local;
 mod manual;
 mod masked;
 mod options;
-mod outcome;
 mod output;
 mod pause;
 mod progress;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
 
-use super::failure::why;
+use super::failure::Failure;
 use super::{console, output};
 use crate::cell::RunChange;
 use crate::core::failure::Class;
@@ -84,8 +84,8 @@ impl Progress {
             *advice.entry(&failure.hint).or_default() += 1;
             if self.bar.is_some() && runs.len() == 1 {
                 let exit_code = run.attempt().and_then(|attempt| attempt.exit_code);
-                let why = why(&failure.error, Some(&failure.cause), exit_code);
-                output::problem(&format!("{}: {why}", run.status.as_str()));
+                let failure = Failure::of(Some(&failure.error), Some(&failure.cause), exit_code);
+                output::problem(&format!("{}: {}", run.status.as_str(), failure.short_line()));
             }
         }
         let mut advice: Vec<_> = advice.into_iter().collect();
@@ -124,7 +124,7 @@ fn phase(change: &RunChange) -> String {
         .error
         .as_deref()
         .filter(|_| change.status != Status::Succeeded)
-        .map(|e| format!(": {}", why(e, change.cause.as_deref(), change.exit_code)))
+        .map(|e| format!(": {}", Failure::of(Some(e), change.cause.as_deref(), change.exit_code).short_line()))
         .unwrap_or_default();
     let attempt = if change.attempt > 1 { format!(", attempt {}", change.attempt) } else { String::new() };
     format!("{}{task}{attempt}{why}", change.status.as_str())

@@ -5,7 +5,7 @@ use clap::Args;
 use super::chosen::{self, Action, MOST_ROWS, Sure, counted, send_all};
 use super::client::Server;
 use super::error::CliError;
-use super::filter::Filters;
+use super::filter::{self, Filters};
 use super::list;
 use super::options::{Format, Global, ServerArgs};
 use super::output;
@@ -25,7 +25,7 @@ Exit codes:
   1  some were not";
 
 /// Runs by name, or by what they have in common.
-pub(super) const REDRIVE_USAGE: &str = "taskwatch redrive [OPTIONS] <RUN>...\n       taskwatch redrive [OPTIONS] <--status|--queue|--error|--name|--task-definition|--cluster|--since>...";
+pub(super) const REDRIVE_USAGE: &str = "taskwatch redrive [OPTIONS] <RUN>...\n       taskwatch redrive [OPTIONS] <--status|--queue|--error|--exit-code|--cause|--name|--task-definition|--cluster|--since>...";
 
 /// The statuses that can be redriven.
 const ACTION: Action<'_> = Action { verb: "Redrive", done: "redriven", statuses: "FAILED,TIMED_OUT,ABORTED" };
@@ -34,7 +34,7 @@ const ACTION: Action<'_> = Action { verb: "Redrive", done: "redriven", statuses:
 #[derive(Debug, Args)]
 pub(super) struct RedriveArgs {
     /// Ids or names
-    #[arg(value_name = "RUN", required_unless_present_any = ["status", "queue", "error", "name", "task_definition", "cluster", "since"])]
+    #[arg(value_name = "RUN", required_unless_present_any = filter::NAMES)]
     runs: Vec<String>,
     #[command(flatten)]
     filters: Filters,

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::client::{Server, Shown};
 use super::duration::seconds;
 use super::error::CliError;
+use super::failure::Failure;
 use super::filter::now;
 use super::follow::{Changes, News};
 use super::options::{Format, Global};
@@ -17,7 +18,7 @@ use super::query::Query;
 use super::run_args::RunArgs;
 use super::settings::Settings;
 use super::signals::Signals;
-use super::{console, exit, failure, output};
+use super::{console, exit, output};
 use crate::core::name::request_of;
 use crate::core::request::RunRequest;
 use crate::core::time::Timestamp;
@@ -236,7 +237,8 @@ fn phase(run: &Value, now: Timestamp) -> String {
         line += &format!(": {}", output::cell(&run["waitingFor"]["text"]));
     }
     if let Some(error) = run["error"].as_str().filter(|_| run["status"] != "SUCCEEDED") {
-        line += &format!(": {}", failure::why(error, run["cause"].as_str(), run["exitCode"].as_i64()));
+        let failure = Failure::of(Some(error), run["cause"].as_str(), run["exitCode"].as_i64());
+        line += &format!(": {}", failure.short_line());
     }
     if run["hint"].is_string() && ended(run) {
         line += &format!("\n  do: {}", output::cell(&run["hint"]));
@@ -264,7 +266,7 @@ mod tests {
         assert_eq!(run(image), "PENDING_RETRY, attempt 2, attempt 3 in 20s: CannotPullContainerError: no such image");
         let program = json!({"status": "FAILED", "final": true, "exitCode": 3, "error": "EssentialContainerExited",
             "cause": "it ended", "hint": "see its log"});
-        assert_eq!(run(program), "FAILED: exit 3: EssentialContainerExited: it ended\n  do: see its log");
+        assert_eq!(run(program), "FAILED: exit 3: it ended\n  do: see its log");
         let paused = json!({"status": "QUEUED", "attempts": 1, "waitingFor": {"text": "queue a is paused by x"}});
         assert_eq!(run(paused), "QUEUED: queue a is paused by x");
     }

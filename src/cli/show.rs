@@ -1,11 +1,10 @@
 //! `taskwatch show`, against a serving cell: one run in full, an array request by its counts and what its runs wait for and
 //! fail of.
 
+mod rollup;
 mod run;
-mod summary;
 
 use clap::Args;
-use serde_json::Value;
 
 use super::client::{Server, Shown};
 use super::error::CliError;
@@ -13,7 +12,6 @@ use super::filter::now;
 use super::options::{Format, Global, ServerArgs};
 use super::output;
 use super::settings::Settings;
-use summary::Summary;
 
 pub(super) const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -50,23 +48,19 @@ pub(super) async fn show(arguments: ShowArgs, global: &Global, settings: &Settin
         runs.into_iter().for_each(output::JsonList::end);
         return Ok(0);
     }
-    let mut summary = None;
-    let describe = |run: &Value| output::data(&run::described(run, now()));
-    let each = |shown| match shown {
-        Shown::One(run) => describe(&run),
-        Shown::Page(page) => {
-            let summary: &mut Summary = summary.get_or_insert_default();
-            for run in page {
-                if arguments.all {
-                    describe(&run);
-                }
-                summary.add(&run);
-            }
-        }
-    };
-    server.show(&arguments.run, each).await?;
-    if let Some(summary) = summary {
-        output::data(&summary.text(&arguments.run));
+    let first = server.get(&["runs", &arguments.run], &[("limit", "1".to_owned())]).await?;
+    if !first["runs"].is_array() {
+        output::data(&run::described(&first, now()));
+        return Ok(0);
     }
+    if arguments.all {
+        let each = |shown| match shown {
+            Shown::One(run) => output::data(&run::described(&run, now())),
+            Shown::Page(page) => page.iter().for_each(|run| output::data(&run::described(run, now()))),
+        };
+        server.show(&arguments.run, each).await?;
+    }
+    let counted = server.get(&["rollup"], &[("name", arguments.run.clone())]).await?;
+    output::data(&rollup::told(&arguments.run, &counted));
     Ok(0)
 }

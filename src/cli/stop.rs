@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::chosen::{self, Action, MOST_ROWS, Sure, send_all};
 use super::client::Server;
 use super::error::CliError;
-use super::filter::Filters;
+use super::filter::{self, Filters};
 use super::options::{Format, Global, ServerArgs};
 use super::output::{self, cell};
 use super::settings::Settings;
@@ -25,7 +25,7 @@ Exit codes:
 
 /// Runs by name, or by what they have in common.
 pub(super) const STOP_USAGE: &str = "taskwatch stop [OPTIONS] <RUN>...
-       taskwatch stop [OPTIONS] <--status|--queue|--error|--name|--task-definition|--cluster|--since>...";
+       taskwatch stop [OPTIONS] <--status|--queue|--error|--exit-code|--cause|--name|--task-definition|--cluster|--since>...";
 
 const ACTION: Action<'_> = Action { verb: "Stop", done: "stopped", statuses: "QUEUED,STARTING,RUNNING,PENDING_RETRY" };
 
@@ -33,7 +33,7 @@ const ACTION: Action<'_> = Action { verb: "Stop", done: "stopped", statuses: "QU
 #[derive(Debug, Args)]
 pub(super) struct StopArgs {
     /// Ids or names
-    #[arg(value_name = "RUN", required_unless_present_any = ["status", "queue", "error", "name", "task_definition", "cluster", "since"])]
+    #[arg(value_name = "RUN", required_unless_present_any = filter::NAMES)]
     runs: Vec<String>,
     #[command(flatten)]
     filters: Filters,

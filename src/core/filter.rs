@@ -1,6 +1,7 @@
 //! Which runs are listed, streamed or watched.
 
 use super::name;
+use super::pattern;
 use super::run::Run;
 use super::status::Status;
 use super::time::Timestamp;
@@ -17,6 +18,11 @@ pub struct RunFilter {
     pub queue: Option<String>,
     /// Whose failure has this among its names: error, stop code, class or transience ([`is_named`]).
     pub error: Option<String>,
+    /// Whose newest attempt has this exit code.
+    pub exit_code: Option<i64>,
+    /// Whose failure has this in its cause, in capitals or not; with `*` or `?` a pattern for all of it
+    /// ([`pattern::finds`]).
+    pub cause: Option<String>,
     /// Of this name, or of the request of this name; with `*` or `?` a pattern for either.
     pub name: Option<String>,
     /// Whose request names this task definition: `family:revision` or its ARN, or a `family` for every revision.
@@ -37,6 +43,10 @@ pub trait Filtered {
     fn name(&self) -> &str;
     /// Whether its failure has this among its names.
     fn failed_with(&self, error: &str) -> bool;
+    /// The exit code that decided its newest attempt.
+    fn exit_code(&self) -> Option<i64>;
+    /// Whether this is found in what ECS said of its failure.
+    fn cause_has(&self, wanted: &str) -> bool;
     /// The task definition that its request names.
     fn task_definition(&self) -> &str;
     /// The cluster that its request names.
@@ -52,7 +62,9 @@ impl RunFilter {
         self.statuses.as_ref().is_none_or(wanted)
             && self.queue.as_ref().is_none_or(|queue| queue == run.queue())
             && self.since.is_none_or(|since| run.submitted_at() >= since)
+            && self.exit_code.is_none_or(|code| run.exit_code() == Some(code))
             && self.error.as_ref().is_none_or(|error| run.failed_with(error))
+            && self.cause.as_ref().is_none_or(|cause| run.cause_has(cause))
             && self.fits_request(run.name(), run.task_definition(), run.cluster())
     }
 
@@ -66,7 +78,7 @@ impl RunFilter {
 
     /// The name of one request, or of one of its runs, where it asks for no pattern of names.
     pub fn exact_name(&self) -> Option<&str> {
-        self.name.as_deref().filter(|name| !name::is_pattern(name))
+        self.name.as_deref().filter(|name| !pattern::is_pattern(name))
     }
 }
 
@@ -92,6 +104,14 @@ impl Filtered for Run {
 
     fn failed_with(&self, error: &str) -> bool {
         self.failure().is_some_and(|failure| failure.names.iter().any(|name| is_named(error, name)))
+    }
+
+    fn exit_code(&self) -> Option<i64> {
+        self.attempt().and_then(|attempt| attempt.exit_code)
+    }
+
+    fn cause_has(&self, wanted: &str) -> bool {
+        self.failure().is_some_and(|failure| pattern::finds(wanted, &failure.cause))
     }
 
     fn task_definition(&self) -> &str {

@@ -13,6 +13,7 @@ pub mod machine;
 pub mod name;
 pub mod notification;
 pub mod order;
+pub mod pattern;
 pub mod request;
 pub mod retry;
 pub mod run;

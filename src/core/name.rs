@@ -1,5 +1,7 @@
 //! Names: of runs (a request's name, and behind a slash the index of one of its runs), and those in ARNs.
 
+use super::pattern;
+
 /// The name of the request that a run of this name is of: all of `name`, or `name` of `name/3`.
 pub fn request_of(name: &str) -> &str {
     name.split_once('/').map_or(name, |(request, _)| request)
@@ -23,38 +25,8 @@ pub fn region_in_arn(arn: &str) -> Option<&str> {
 /// Whether `wanted` stands for a run of this name: its own name does, and so does its request's, and so does a pattern that
 /// fits one of them.
 pub fn stands_for(wanted: &str, name: &str) -> bool {
-    let fits =
-        |name: &str| if is_pattern(wanted) { matches(wanted.as_bytes(), name.as_bytes()) } else { wanted == name };
+    let fits = |name: &str| if pattern::is_pattern(wanted) { pattern::fits(wanted, name) } else { wanted == name };
     fits(name) || fits(request_of(name))
-}
-
-/// Whether it is a pattern: `*` for any characters, `?` for one. No name has either.
-pub fn is_pattern(name: &str) -> bool {
-    name.contains(['*', '?'])
-}
-
-/// Whether a pattern fits all of a text. Each `*` takes as little as it can, and more where the rest does not fit: what an
-/// earlier one took needs no second look.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(one) if *one == b'?' || *one == text[t] => (p, t) = (p + 1, t + 1),
-            _ => match &mut star {
-                Some((at, taken)) => {
-                    *taken += 1;
-                    (p, t) = (*at + 1, *taken);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|rest| *rest == b'*')
 }
 
 /// Whether a task definition, by its name or ARN, is the `wanted` one: `family:revision`, or a `family` for every revision.
@@ -77,17 +49,9 @@ mod tests {
             ("nightly-?", "nightly-22", false),
             ("n*y", "nightly/3", true),
             ("*/3", "nightly/3", true),
-            ("*a*b*c", "xaxbxbxc", true),
-            ("*ab", "aab", true),
-            ("*a*b*c", "xaxbxbx", false),
-            ("*", "", true),
-            ("?", "", false),
-            ("**", "x", true),
         ] {
             assert_eq!(stands_for(pattern, name), fits, "{pattern} {name}");
         }
-        let (pattern, text) = ("*a".repeat(50), "a".repeat(5_000) + "b");
-        assert!(!stands_for(&pattern, &text), "and in no more time than their lengths multiplied");
     }
 
     #[test]

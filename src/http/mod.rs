@@ -5,6 +5,7 @@ mod body;
 mod emf;
 mod error;
 mod extract;
+mod filter;
 mod guard;
 mod health;
 mod limits;
@@ -12,6 +13,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod requests;
+mod rollup;
 mod runs;
 mod serve;
 mod stream;
@@ -62,6 +64,7 @@ fn router(front: Front, token: Option<&str>, shutdown: CancellationToken) -> Rou
     let submit = post(submit::submit).layer(from_fn_with_state(api.clone(), guard::bound_submits));
     let guarded = Router::new()
         .route("/v1/runs", get(runs::list).merge(submit))
+        .route("/v1/rollup", get(rollup::rollup))
         .route("/v1/runs/{run}", get(runs::show))
         .route("/v1/runs/{run}/stop", post(runs::stop))
         .route("/v1/runs/{run}/redrive", post(runs::redrive))

@@ -9,13 +9,11 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::error::{ApiError, ErrorBody};
-use super::extract::{Params, RunName};
+use super::extract::{Paged, Paging, Params, RunName};
+use super::filter::Wanted;
 use super::view::{Brief, Full};
 use super::{Api, body, view};
 use crate::cell::RedriveError;
-use crate::core::filter::RunFilter;
-use crate::core::run::Status;
-use crate::core::time::Timestamp;
 use crate::front::Seen;
 use crate::store::Query;
 
@@ -23,44 +21,6 @@ use crate::store::Query;
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1000;
 const REASON_CHARS: usize = 200;
-
-/// Which runs to list, and from where.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Filter {
-    /// In this status, or in one of several, with commas between them.
-    #[param(
-        nullable = false,
-        pattern = "^(QUEUED|STARTING|RUNNING|PENDING_RETRY|SUCCEEDED|FAILED|TIMED_OUT|ABORTED)$"
-    )]
-    status: Option<String>,
-    /// Of this queue.
-    #[param(nullable = false)]
-    queue: Option<String>,
-    /// Whose newest failure has this among its names: error, stop code, class or transience. In capitals or not, and with or
-    /// without `Taskwatch.`, `States.` or `ECS.` before it.
-    #[param(nullable = false)]
-    error: Option<String>,
-    /// Of this name; of an array request's, all its runs. With `*` (any characters) or `?` (one) it is a pattern.
-    #[param(nullable = false)]
-    name: Option<String>,
-    /// Whose request names this task definition: `family:revision`, its ARN, or a `family` for every revision.
-    #[param(nullable = false)]
-    task_definition: Option<String>,
-    /// Whose request names this cluster.
-    #[param(nullable = false)]
-    cluster: Option<String>,
-    /// Submitted at this instant or later.
-    #[param(nullable = false, format = DateTime)]
-    since: Option<String>,
-    /// Most runs in the answer.
-    #[param(nullable = false, minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<usize>,
-    /// Where an earlier answer ended.
-    #[param(nullable = false, format = Uuid)]
-    next_token: Option<String>,
-}
 
 /// A page of runs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -112,21 +72,15 @@ pub(super) struct Part {
 /// Lists runs, newest first: open ones and ended ones, for as long as the cell keeps them.
 ///
 /// The order is that of submission and never changes: pages neither repeat nor leave out a run that fits all the while.
-#[utoipa::path(get, path = "/v1/runs", tag = "runs", operation_id = "list", params(Filter),
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", operation_id = "list", params(Wanted, Paging),
     responses((status = 200, description = "A page of runs", body = RunList)))]
-pub(super) async fn list(State(api): State<Api>, Params(filter): Params<Filter>) -> Result<Json<RunList>, ApiError> {
-    let limit = page_size(filter.limit)?;
-    let wanted = RunFilter {
-        statuses: filter.status.as_deref().map(statuses).transpose()?,
-        queue: filter.queue,
-        error: filter.error,
-        name: filter.name,
-        task_definition: filter.task_definition,
-        cluster: filter.cluster,
-        since: filter.since.as_deref().map(instant).transpose()?,
-    };
-    let before = filter.next_token.as_deref().map(before).transpose()?;
-    let query = Query { filter: wanted, before, limit };
+pub(super) async fn list(
+    State(api): State<Api>,
+    Paged(wanted, paging): Paged<Wanted>,
+) -> Result<Json<RunList>, ApiError> {
+    let limit = page_size(paging.limit)?;
+    let before = paging.next_token.as_deref().map(before).transpose()?;
+    let query = Query { filter: wanted.filter()?, before, limit };
     let page = api.front.list(query).await?;
     let next_token = page.next.map(|id| id.to_string());
     Ok(Json(RunList { runs: view::briefs(&page.items), next_token }))
@@ -138,23 +92,6 @@ fn page_size(limit: Option<usize>) -> Result<usize, ApiError> {
         return Ok(limit);
     }
     Err(ApiError::invalid(format!("limit is {limit}: expected 1 to {LARGEST_PAGE}")))
-}
-
-pub(super) fn statuses(text: &str) -> Result<Vec<Status>, ApiError> {
-    let status = |name: &str| {
-        name.parse().map_err(|_| {
-            ApiError::invalid(format!(
-                "status is {name:?}: expected QUEUED, STARTING, RUNNING, PENDING_RETRY, SUCCEEDED, FAILED, TIMED_OUT \
-                 or ABORTED, or several with commas"
-            ))
-        })
-    };
-    text.split(',').map(|name| status(name.trim())).collect()
-}
-
-fn instant(text: &str) -> Result<Timestamp, ApiError> {
-    let wrong = || ApiError::invalid(format!("since is {text:?}: expected an instant such as 2026-11-22T02:00:00Z"));
-    Timestamp::parse(text).ok_or_else(wrong)
 }
 
 fn before(token: &str) -> Result<Uuid, ApiError> {

@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 
 use super::error::{ApiError, ErrorBody};
 use super::extract::Params;
-use super::runs::statuses;
+use super::filter::statuses;
 use super::view::Brief;
 use super::{Api, guard};
 use crate::cell::RunChange;

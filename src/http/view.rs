@@ -89,7 +89,7 @@ impl From<&RunChange> for Brief {
             last_status: change.last_status.clone(),
             error: change.error.clone(),
             class: change.class,
-            cause: change.cause.as_ref().map(|cause| cause.chars().take(CAUSE_CHARS).collect()),
+            cause: change.cause.as_deref().map(cut),
             hint: change.hint.clone(),
             exit_code: change.exit_code,
             submitted_at: change.submitted_at,
@@ -97,6 +97,11 @@ impl From<&RunChange> for Brief {
             finished_at: change.finished_at,
         }
     }
+}
+
+/// A cause as lists have it.
+pub(super) fn cut(cause: &str) -> String {
+    cause.chars().take(CAUSE_CHARS).collect()
 }
 
 /// Runs in a list, as they are now.

@@ -26,7 +26,9 @@ impl Query {
     pub(super) fn finals(&self) -> Vec<Status> {
         let wanted = |status: &Status| self.filter.statuses.as_ref().is_none_or(|all| all.contains(status));
         // A run that succeeded has no failure.
-        let fails = |status: &Status| self.filter.error.is_none() || *status != Status::Succeeded;
+        let fails = |status: &Status| {
+            (self.filter.error.is_none() && self.filter.cause.is_none()) || *status != Status::Succeeded
+        };
         Status::ALL.into_iter().filter(|s| s.is_final()).filter(wanted).filter(fails).collect()
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::core::failure::Class;
 use crate::core::filter::{Filtered, is_named};
 use crate::core::ids::TaskArn;
+use crate::core::pattern;
 use crate::core::request::RunSpec;
 use crate::core::run::{Run, Status};
 use crate::core::task::TaskStatus;
@@ -98,6 +99,14 @@ impl Filtered for RunChange {
 
     fn failed_with(&self, error: &str) -> bool {
         self.error.as_deref().is_some_and(|known| is_named(error, known))
+    }
+
+    fn exit_code(&self) -> Option<i64> {
+        self.exit_code
+    }
+
+    fn cause_has(&self, wanted: &str) -> bool {
+        self.cause.as_deref().is_some_and(|cause| pattern::finds(wanted, cause))
     }
 
     fn task_definition(&self) -> &str {

@@ -34,6 +34,9 @@ impl Asked {
         let expected = match (method.as_str(), parts) {
             ("GET", ["summary"]) => Expected::Shape(|answer| texts(answer, &["cell", "version", "at"])),
             ("GET", ["runs"]) => Expected::Shape(list),
+            ("GET", ["rollup"]) => Expected::Shape(|answer| {
+                answer["runs"].is_u64() && answer["statuses"].is_object() && answer["causes"].is_array()
+            }),
             ("GET", ["runs", _]) => Expected::Shape(|answer| run(answer) || list(answer)),
             ("POST", ["runs"]) => Expected::Shape(|answer| list(answer) && answer["refused"].is_array()),
             ("POST", ["runs", _, "stop" | "redrive"]) => Expected::Shape(list),
@@ -137,10 +140,11 @@ mod tests {
 
     #[test]
     fn what_another_program_answers_is_no_cells_word() {
-        let requests: [(Method, &[&str]); 8] = [
+        let requests: [(Method, &[&str]); 9] = [
             (Method::GET, &["summary"]),
             (Method::GET, &["runs"]),
             (Method::GET, &["runs", "a"]),
+            (Method::GET, &["rollup"]),
             (Method::POST, &["runs"]),
             (Method::POST, &["runs", "a", "stop"]),
             (Method::PATCH, &["limits"]),

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::super::console;
 use super::super::duration::seconds;
+use super::super::failure::Failure;
 use super::super::filter::took;
 use super::super::output::cell;
-use super::super::{console, failure};
 use crate::core::name::in_arn;
 use crate::core::time::Timestamp;
 
@@ -47,9 +48,9 @@ fn outcome(run: &Value) -> String {
     Some(failed(run)).filter(|words| !words.is_empty()).map(|words| format!("  {words}")).unwrap_or_default()
 }
 
-/// `exit 3 (etl), EssentialContainerExited`.
+/// `exit 137 (etl), OutOfMemoryError`.
 fn failed(of: &Value) -> String {
-    failure::brief(of["error"].as_str(), of["cause"].as_str(), of["exitCode"].as_i64())
+    Failure::of(of["error"].as_str(), of["cause"].as_str(), of["exitCode"].as_i64()).brief()
 }
 
 fn attempts(run: &Value, now: Timestamp, lines: &mut Vec<String>) {
@@ -164,13 +165,13 @@ mod tests {
             }],
         });
         let expected = "\
-nightly  FAILED  exit 3, EssentialContainerExited
+nightly  FAILED  exit 3
   task definition etl:7, cluster batch
   queue           team-a, until stopped
   submitted       2026-11-22T02:00:00Z (10m00s ago)
   finished        2026-11-22T02:01:00Z (9m00s ago), took 1m00s
   run             019a
-  attempt 1  failed  exit 3, EssentialContainerExited
+  attempt 1  failed  exit 3
     took          queue 2.0s, provisioning 10s, pull 3.0s, start 1.0s, ran 43s
     cause         it ended (Taskwatch.Application)
     do            see its log

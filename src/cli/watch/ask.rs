@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
-use super::data::{self, Page, Pause};
+use super::data::{self, Full, Page, Pause};
 use super::list::Question;
 use super::order::{Order, Runs};
 use super::state::{Effect, Message};
 use crate::cli::client::Server;
+use crate::cli::console;
 use crate::cli::error::CliError;
 
 /// No answer takes longer.
@@ -37,7 +38,12 @@ async fn done(server: &Server, effect: Effect) -> Option<Message> {
         Effect::Show(id) => {
             let answer = in_time(server, server.get(&["runs", &id], &[])).await;
             let full = answer.and_then(|run| data::read(run).ok_or_else(|| strange(server)));
-            Message::Shown(id, full.map(Box::new))
+            Message::Shown(id, full.map(|full| Box::new(with_consoles(full))))
+        }
+        Effect::Count(filter) => {
+            let answer = in_time(server, server.get(&["rollup"], &filter.query())).await;
+            let counted = answer.and_then(|counted| data::read(counted).ok_or_else(|| strange(server)));
+            Message::Counted(filter, counted.map(Box::new))
         }
         Effect::Do(order) => {
             let answer = obey(server, &order).await;
@@ -45,6 +51,14 @@ async fn done(server: &Server, effect: Effect) -> Option<Message> {
         }
         Effect::Quit(_) => return None,
     })
+}
+
+/// A run with the addresses of its tasks in the AWS console.
+fn with_consoles(mut full: Full) -> Full {
+    for attempt in &mut full.attempts {
+        attempt.console = attempt.task_arn.as_deref().and_then(console::task);
+    }
+    full
 }
 
 /// The runs that a question is for.

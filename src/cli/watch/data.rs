@@ -199,6 +199,43 @@ pub(super) struct Page {
     pub(super) next_token: Option<String>,
 }
 
+/// `GET /v1/rollup`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Counted {
+    pub(super) runs: u64,
+    pub(super) complete: bool,
+    pub(super) statuses: Counts,
+    pub(super) causes: Vec<CauseGroup>,
+    pub(super) causes_left_out: u64,
+    pub(super) waits: Vec<WaitGroup>,
+    pub(super) waits_left_out: u64,
+}
+
+/// Runs that failed of one thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct CauseGroup {
+    pub(super) runs: u64,
+    pub(super) status: String,
+    pub(super) exit_code: Option<i64>,
+    pub(super) error: Option<String>,
+    pub(super) cause: Option<String>,
+    pub(super) cause_pattern: Option<String>,
+    pub(super) hint: Option<String>,
+    pub(super) examples: Vec<String>,
+}
+
+/// Runs that wait for one thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct WaitGroup {
+    pub(super) runs: u64,
+    pub(super) status: String,
+    pub(super) text: String,
+    pub(super) examples: Vec<String>,
+}
+
 /// `GET /v1/runs/{run}`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -237,6 +274,9 @@ pub(super) struct Attempt {
     pub(super) number: u32,
     pub(super) stage: String,
     pub(super) task_arn: Option<String>,
+    /// Where the AWS console shows the task.
+    #[serde(skip)]
+    pub(super) console: Option<String>,
     pub(super) last_status: Option<String>,
     pub(super) error: Option<String>,
     pub(super) class: Option<String>,

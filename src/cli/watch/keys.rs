@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use super::causes::Causes;
 use super::filter::Filter;
 use super::list::List;
 use super::order::{self, Order};
@@ -13,12 +14,14 @@ const MOST_TYPED: usize = 300;
 const INTERRUPTED: u8 = 130;
 
 /// Every key and what it does, for the help.
-pub(super) const KEYS: [(&str, &str); 14] = [
+pub(super) const KEYS: [(&str, &str); 16] = [
     ("↑ ↓  j k", "move from run to run; scroll a run"),
     ("PgUp PgDn  g G", "move by pages; to the first, to the last"),
     ("Enter", "show the run: attempts, cause, what to do"),
     ("Esc", "back; in the list: no marks, then no filter"),
     ("/", "filter: part of a name, a status, queue= error= …"),
+    ("c", "the listed runs in numbers, failures by cause"),
+    ("a", "the same of this run's array request"),
     ("N S A T D", "sort by name, status, age, tries, duration"),
     ("Space", "mark the run; Ctrl-Space: all from the last mark"),
     ("*", "mark all listed runs, or none"),
@@ -51,7 +54,7 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 }
 
 fn command(state: &mut State, key: KeyCode, control: bool) -> Vec<Effect> {
-    let in_list = state.looked.is_none() && !state.figures;
+    let in_list = state.looked.is_none() && !state.figures && state.causes.is_none();
     let page = isize::try_from(state.drawn.page.max(1)).unwrap_or(isize::MAX);
     match key {
         KeyCode::Char('q') => return vec![Effect::Quit(0)],
@@ -68,18 +71,25 @@ fn command(state: &mut State, key: KeyCode, control: bool) -> Vec<Effect> {
         KeyCode::Home | KeyCode::Char('g') => step(state, -isize::MAX),
         KeyCode::End | KeyCode::Char('G') => step(state, isize::MAX),
         KeyCode::Enter if in_list => state.look(),
+        KeyCode::Enter => list_group(state),
+        KeyCode::Char('c') => state.count(),
+        KeyCode::Char('a') => state.count_array(),
         KeyCode::Tab => {
             (state.figures, state.scroll) = (!state.figures, 0);
-            state.looked = None;
+            (state.looked, state.causes) = (None, None);
         }
         KeyCode::Esc | KeyCode::Backspace | KeyCode::Left => back(state, key == KeyCode::Esc),
         KeyCode::Char('/') => {
-            (state.looked, state.figures) = (None, false);
+            (state.looked, state.causes, state.figures) = (None, None, false);
             let typed = state.list.filter.text();
             state.prompt = Prompt::Filter(if typed.is_empty() { typed } else { typed + " " }, None);
         }
-        KeyCode::Char('s') if !state.figures => ask(state, order::stop(state.subjects().into_iter())),
-        KeyCode::Char('r') if !state.figures => ask(state, order::redrive(state.subjects().into_iter())),
+        KeyCode::Char('s') if !state.figures && state.causes.is_none() => {
+            ask(state, order::stop(state.subjects().into_iter()))
+        }
+        KeyCode::Char('r') if !state.figures && state.causes.is_none() => {
+            ask(state, order::redrive(state.subjects().into_iter()))
+        }
         KeyCode::Char('p') => {
             let near = state.neighbours().filter(|_| !state.figures);
             match order::choices(near, Some(&state.summary)) {
@@ -108,8 +118,18 @@ fn mark(state: &mut State, range: bool) {
     }
 }
 
+/// Lists the runs of the selected group.
+fn list_group(state: &mut State) {
+    if let Some(filter) = state.causes.as_ref().and_then(Causes::selected) {
+        state.causes = None;
+        state.list.narrow(filter);
+    }
+}
+
 fn step(state: &mut State, by: isize) {
-    if state.looked.is_some() || state.figures {
+    if let Some(causes) = state.causes.as_mut().filter(|_| state.looked.is_none() && !state.figures) {
+        causes.step(by);
+    } else if state.looked.is_some() || state.figures {
         state.scroll = state.scroll.saturating_add_signed(by).min(state.drawn.below);
     } else {
         state.list.step(by);
@@ -121,7 +141,7 @@ fn back(state: &mut State, all: bool) {
     if state.looked.take().is_some() {
         return;
     }
-    if std::mem::take(&mut state.figures) || !all {
+    if std::mem::take(&mut state.figures) || state.causes.take().is_some() || !all {
         return;
     }
     if state.list.marks.len() > 0 {
@@ -165,7 +185,7 @@ fn choose(state: &mut State, mut orders: Vec<Order>, at: usize, key: KeyCode) ->
 fn typing(state: &mut State, mut text: String, key: KeyCode, control: bool) {
     match key {
         KeyCode::Esc => return,
-        KeyCode::Enter => match Filter::parse(&text) {
+        KeyCode::Enter => match Filter::parse(&text, state.now()) {
             Ok(filter) => return state.list.narrow(filter),
             Err(why) => return state.prompt = Prompt::Filter(text, Some(why)),
         },

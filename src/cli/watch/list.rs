@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn loaded(filter: &str, runs: &[&str], more: bool) -> List {
-        let mut list = List::new(Filter::parse(filter).expect("a filter"));
+        let mut list = List::new(Filter::parse(filter, Timestamp::default()).expect("a filter"));
         let question = list.question().expect("a question");
         list.answered(question.number, page(runs, more));
         assert_eq!(list.question(), None, "nothing is in doubt");
@@ -240,7 +240,7 @@ mod tests {
     fn an_answer_to_an_earlier_filter_is_none() {
         let mut list = List::new(Filter::default());
         let number = list.question().expect("a question").number;
-        list.narrow(Filter::parse("queue=a").expect("a filter"));
+        list.narrow(Filter::parse("queue=a", Timestamp::default()).expect("a filter"));
         list.answered(number, page(&["1"], false));
         assert!(list.rows.is_empty() && !list.loaded);
         assert!(list.question().is_some_and(|question| question.number > number));

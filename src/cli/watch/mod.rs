@@ -2,6 +2,7 @@
 //! a thin loop ([`live`]) does the rest.
 
 mod ask;
+mod causes;
 mod data;
 mod filter;
 mod keys;
@@ -24,6 +25,7 @@ use ratatui::layout::Rect;
 
 use super::client::Server;
 use super::error::CliError;
+use super::filter::Filters;
 use super::options::{Format, Global, ServerArgs};
 use super::output;
 use super::settings::Settings;
@@ -34,7 +36,7 @@ use view::Look;
 pub(super) const WATCH_EXAMPLES: &str = "\
 Examples:
   taskwatch watch --server http://taskwatch.internal:7717
-  taskwatch watch --status FAILED,TIMED_OUT
+  taskwatch watch --status FAILED,TIMED_OUT --since 24h   # begin with these runs
   taskwatch watch --once --output json
 
 ? in the view lists the keys. NO_COLOR is respected.";
@@ -45,18 +47,8 @@ pub(super) struct WatchArgs {
     /// Print one frame as text and end; with --output json, the summary
     #[arg(long)]
     pub(super) once: bool,
-    /// Begin with runs in this status, or in one of several with commas
-    #[arg(long)]
-    pub(super) status: Option<String>,
-    /// Begin with runs of this queue
-    #[arg(long)]
-    pub(super) queue: Option<String>,
-    /// Begin with runs whose newest failure has this name, class or transience
-    #[arg(long)]
-    pub(super) error: Option<String>,
-    /// Begin with runs of this name
-    #[arg(long)]
-    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) filters: Filters,
     #[command(flatten)]
     pub(super) server: ServerArgs,
 }
@@ -80,7 +72,7 @@ pub(super) async fn watch(arguments: WatchArgs, global: &Global, settings: &Sett
         _ => {}
     }
     let server = Server::at(arguments.server.server.as_deref(), settings)?;
-    let filter = arguments.filter()?;
+    let filter = Filter::of_query(arguments.filters.query()?, live::now()).map_err(CliError::usage)?;
     let answer = server.get(&["summary"], &[]).await?;
     if arguments.once && global.output == Some(Format::Json) {
         output::json(&answer);
@@ -99,14 +91,6 @@ pub(super) async fn watch(arguments: WatchArgs, global: &Global, settings: &Sett
     }
     output::data(&frame(&state, size()));
     Ok(0)
-}
-
-impl WatchArgs {
-    fn filter(&self) -> Result<Filter, CliError> {
-        let members = [("status", &self.status), ("queue", &self.queue), ("error", &self.error), ("name", &self.name)];
-        let given = members.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
-        Filter::parse(&given.collect::<Vec<_>>().join(" ")).map_err(CliError::usage)
-    }
 }
 
 /// The size of a frame on stdout: the terminal's if it is one, unless `COLUMNS` and `LINES` say otherwise.

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::data::{Full, Page, Row, Summary};
+use super::causes::Causes;
+use super::data::{Counted, Full, Page, Row, Summary};
 use super::filter::Filter;
 use super::list::{List, Question};
 use super::order::{Order, Subject};
+use crate::core::name::request_of;
 use crate::core::time::Timestamp;
 
 /// Launch rates that are kept: one a second.
@@ -32,6 +34,8 @@ pub(super) enum Message {
     Listed(u64, Result<Page, String>),
     /// A run, by the id that was asked for.
     Shown(String, Result<Box<Full>, String>),
+    /// The runs of this filter in numbers.
+    Counted(Filter, Result<Box<Counted>, String>),
     /// What became of an order.
     Obeyed(Order, Result<(), String>),
 }
@@ -41,6 +45,7 @@ pub(super) enum Message {
 pub(super) enum Effect {
     List(Question),
     Show(String),
+    Count(Filter),
     Do(Order),
     Quit(u8),
 }
@@ -107,6 +112,8 @@ pub(super) struct State {
     pub(super) rates: VecDeque<f64>,
     pub(super) list: List,
     pub(super) looked: Option<Looked>,
+    /// The runs in numbers, in place of their list.
+    pub(super) causes: Option<Causes>,
     /// The figures have the whole room.
     pub(super) figures: bool,
     pub(super) scroll: usize,
@@ -128,6 +135,7 @@ impl State {
             summary,
             list: List::new(filter),
             looked: None,
+            causes: None,
             figures: false,
             scroll: 0,
             prompt: Prompt::None,
@@ -153,6 +161,7 @@ impl State {
                     looked.stale = true;
                 }
                 self.list.change(*row);
+                self.causes.iter_mut().for_each(Causes::doubt);
             }
             Message::Resync => self.doubt(),
             Message::Listed(number, answer) => {
@@ -160,6 +169,9 @@ impl State {
                 self.list.answered(number, page);
             }
             Message::Shown(id, answer) => self.shown(&id, answer),
+            Message::Counted(filter, answer) => {
+                self.causes.iter_mut().for_each(|causes| causes.answered(&filter, answer.clone()));
+            }
             Message::Obeyed(order, answer) => match answer {
                 Ok(()) => {
                     if matches!(order, Order::Stop(_) | Order::Redrive(_)) {
@@ -190,6 +202,7 @@ impl State {
             (looked.stale, looked.asked) = (false, true);
             effects.push(Effect::Show(looked.id.clone()));
         }
+        effects.extend(self.causes.as_mut().and_then(|causes| causes.question(self.now)).map(Effect::Count));
         effects
     }
 
@@ -205,6 +218,7 @@ impl State {
         let since = if let Line::Lost(since, _) = &self.line { *since } else { self.now };
         self.line = Line::Lost(since, why);
         self.list.forget_question();
+        self.causes.iter_mut().for_each(Causes::forget_question);
         if let Some(looked) = &mut self.looked {
             (looked.stale, looked.asked) = (true, false);
         }
@@ -225,6 +239,7 @@ impl State {
 
     fn doubt(&mut self) {
         self.list.doubt();
+        self.causes.iter_mut().for_each(Causes::doubt);
         if let Some(looked) = &mut self.looked {
             looked.stale = true;
         }
@@ -245,6 +260,28 @@ impl State {
         let (id, name) = (row.run.clone(), row.name.clone());
         self.looked = Some(Looked { id, name, full: None, problem: None, stale: true, asked: false });
         self.scroll = 0;
+    }
+
+    /// Counts the runs that are listed.
+    pub(super) fn count(&mut self) {
+        (self.looked, self.figures) = (None, false);
+        self.causes = Some(Causes::new(self.list.filter.clone()));
+    }
+
+    /// Lists the runs of the array request at hand, and counts them.
+    pub(super) fn count_array(&mut self) {
+        let name = match (&self.looked, self.list.selected()) {
+            (Some(looked), _) => Some(looked.name.clone()),
+            (None, row) => row.map(|row| row.name.clone()),
+        };
+        match name.as_deref().map(|name| (name, request_of(name))) {
+            Some((name, request)) if name != request => {
+                self.list.narrow(Filter::of_request(request));
+                self.count();
+            }
+            Some((name, _)) => self.say(&format!("{name} is no run of an array request"), false),
+            None => {}
+        }
     }
 
     /// The runs that a key is about: the one that is looked at, else the marked ones, else the selected one.

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::{Value, json};
 
-use super::data::{Full, Page, Row, Summary, read};
+use super::data::{Counted, Full, Page, Row, Summary, read};
 use super::filter::Filter;
 use super::keys;
 use super::order::{self, Order, Subject};
@@ -246,4 +246,83 @@ fn ages_are_told_by_the_cells_clock() {
     assert_eq!(state.now(), at(0));
     state.apply(Message::Tick(at(-3590)));
     assert_eq!(state.now(), at(10));
+}
+
+fn counted() -> Counted {
+    read(json!({
+        "runs": 12, "complete": true, "statuses": {"FAILED": 9, "QUEUED": 2, "SUCCEEDED": 1},
+        "causes": [
+            {"runs": 6, "status": "FAILED", "exitCode": 3, "error": "EssentialContainerExited", "hint": "see its log",
+                "cause": "container \"etl\" exited with 3", "causePattern": "container \"etl\" exited with *",
+                "examples": ["fleet/0", "fleet/1", "fleet/2"]},
+            {"runs": 3, "status": "FAILED", "error": "AGENT", "cause": "no agent", "causePattern": "no agent",
+                "examples": ["fleet/9"]},
+        ],
+        "waits": [{"runs": 2, "status": "QUEUED", "text": "queue a is paused by ann", "examples": ["fleet/10", "fleet/11"]}],
+    }))
+    .expect("numbers")
+}
+
+/// A state whose listed runs are counted.
+pub(super) fn counting() -> State {
+    let mut state = showing(vec![row("1", "FAILED")], json!({}));
+    let effects = typed(&mut state, "c");
+    let [Effect::Count(filter)] = effects.as_slice() else { panic!("{effects:?}") };
+    state.apply(Message::Counted(filter.clone(), Ok(Box::new(counted()))));
+    state
+}
+
+#[test]
+fn runs_are_counted_and_a_group_leads_to_its_runs() {
+    let mut state = counting();
+    let causes = state.causes.as_ref().expect("numbers");
+    assert_eq!((causes.groups().count(), causes.at()), (3, 0));
+    typed(&mut state, "sr");
+    assert_eq!(state.prompt, Prompt::None, "no run is selected here");
+    let list = |state: &mut State| {
+        press(state, KeyCode::Enter);
+        assert!(state.causes.is_none());
+        state.list.filter.text()
+    };
+    let text = list(&mut state);
+    assert_eq!(text, r#"status=FAILED error=EssentialContainerExited exit=3 cause="container \"etl\" exited with *""#);
+    let mut state = counting();
+    typed(&mut state, "jjjj");
+    assert_eq!(list(&mut state), "status=QUEUED");
+    let mut state = counting();
+    press(&mut state, KeyCode::Esc);
+    assert!(state.causes.is_none() && state.list.filter == Filter::default());
+}
+
+#[test]
+fn numbers_are_asked_for_again_at_most_every_other_second_and_only_where_they_are_seen() {
+    let mut state = counting();
+    let changed = |state: &mut State| state.apply(Message::Change(Box::new(row("1", "QUEUED"))));
+    let counts = |effects: &[Effect]| effects.iter().filter(|effect| matches!(effect, Effect::Count(_))).count();
+    assert_eq!(counts(&changed(&mut state)), 0, "they were asked for just now");
+    assert_eq!(counts(&state.apply(Message::Tick(at(1)))), 0);
+    assert_eq!(counts(&state.apply(Message::Tick(at(2)))), 1);
+    assert_eq!(counts(&state.apply(Message::Tick(at(9)))), 0, "one question at a time");
+    state.apply(Message::Counted(Filter::default(), Err("no answer".into())));
+    let causes = state.causes.as_ref().expect("numbers");
+    assert_eq!((causes.problem.as_deref(), causes.counted.is_some()), (Some("no answer"), true));
+    state.apply(Message::Counted(Filter::of_request("other"), Err("of other runs".into())));
+    assert_eq!(state.causes.as_ref().and_then(|causes| causes.problem.as_deref()), Some("no answer"));
+    state.apply(Message::Lost("gone".into()));
+    assert_eq!(counts(&state.apply(Message::Tick(at(20)))), 0, "nobody is there to be asked");
+    assert_eq!(counts(&state.apply(Message::Open)), 1);
+    press(&mut state, KeyCode::Esc);
+    changed(&mut state);
+    assert_eq!(counts(&state.apply(Message::Tick(at(90)))), 0);
+}
+
+#[test]
+fn a_run_of_an_array_request_leads_to_all_of_it() {
+    let of_array = Row { name: "fleet/3".into(), ..row("1", "FAILED") };
+    let mut state = showing(vec![of_array, row("2", "FAILED")], json!({}));
+    typed(&mut state, "ja");
+    assert_eq!((said(&state), state.causes.is_some()), ("nightly-2 is no run of an array request", false));
+    let effects = typed(&mut state, "ka");
+    assert!(effects.contains(&Effect::Count(Filter::of_request("fleet"))), "{effects:?}");
+    assert_eq!(state.list.filter.text(), "name=fleet");
 }

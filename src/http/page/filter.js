@@ -3,6 +3,7 @@
 import { short } from "./columns.js";
 import { el, reconcile } from "./dom.js";
 import { plain } from "./format.js";
+import { now } from "./time.js";
 import { NAMES, STATUSES } from "./words.js";
 
 /** The fields: name in a query, title, what may be typed, and the list of suggestions. */
@@ -11,7 +12,12 @@ const FIELDS = [
   ["queue", "Queue", null, "queues"],
   ["taskDefinition", "Task definition", "family or family:revision", null],
   ["error", "Failure", "error or class", "failures"],
+  ["exitCode", "Exit code", null, null],
+  ["cause", "Cause", "part of its text", null],
+  ["since", "Submitted since", "24h, or 2026-11-22", null],
 ];
+/** What the cell gives of a cause in a list at most. */
+const CAUSE = 300;
 /** Typing is over after so long. */
 const TYPED = 300;
 
@@ -32,31 +38,61 @@ export function query(filter) {
   return params;
 }
 
+/** As it is asked of the cell: how long ago is an instant there. */
+export function asked(filter) {
+  const params = query(filter);
+  const since = instant(filter.since);
+  if (since !== null) params.set("since", new Date(since).toISOString());
+  return params;
+}
+
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400, "": 1 };
+
+/** The instant of `90s`, `24h`, `1h30m`, `7d`, of a day or of an instant, as the command line has them; null for what is none of these. */
+function instant(text) {
+  const parts = [...text.matchAll(/(\d+)\s*([smhd]?)\s*/g)];
+  if (text && parts.map(([part]) => part).join("") === text) {
+    return now() - 1000 * parts.reduce((sum, [, number, unit]) => sum + number * SECONDS[unit], 0);
+  }
+  const at = Date.parse(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
+  return Number.isNaN(at) ? null : at;
+}
+
 /** Whether a run belongs into the list: true, false, or null where only the cell can tell. */
 export function fits(filter, run) {
   if (filter.status.length && !filter.status.includes(run.status)) return false;
   if (filter.queue && run.queue !== filter.queue) return false;
   if (filter.name && !isNamed(filter.name, run.name) && !isNamed(filter.name, run.name.split("/")[0])) return false;
   if (filter.taskDefinition && !isOf(filter.taskDefinition, run.taskDefinition)) return false;
-  if (!filter.error) return true;
+  if (filter.exitCode && String(run.exitCode) !== filter.exitCode) return false;
+  if (Date.parse(run.submittedAt) < instant(filter.since)) return false;
+  const caused = !filter.cause || finds(filter.cause, run.cause ?? "");
+  if (!caused && (run.cause ?? "").length < CAUSE) return false;
+  if (!filter.error) return caused || null;
   const wanted = plain(filter.error).toLowerCase();
-  if ([run.error, run.class].some((name) => plain(name).toLowerCase() === wanted)) return true;
+  if ([run.error, run.class].some((name) => plain(name).toLowerCase() === wanted)) return caused || null;
   // Of a failure's names a list knows only two.
   return run.class === null ? false : null;
 }
 
 const WILD = /[*?]/;
-let pattern = ["", /(?:)/];
+const patterns = new Map();
 
-/** As the cell does it: `*` stands for any characters, `?` for one. */
-function isNamed(wanted, name) {
-  if (!WILD.test(wanted)) return wanted === name;
-  if (pattern[0] !== wanted) {
+/** A pattern as the cell reads it: `*` stands for any characters, `?` for one. */
+function pattern(wanted, flags) {
+  const key = `${flags} ${wanted}`;
+  if (!patterns.has(key)) {
     const text = wanted.replace(/[^*?]+/g, RegExp.escape ?? escape).replaceAll("*", ".*").replaceAll("?", ".");
-    pattern = [wanted, new RegExp(`^${text}$`, "s")];
+    patterns.clear();
+    patterns.set(key, new RegExp(`^${text}$`, flags));
   }
-  return pattern[1].test(name);
+  return patterns.get(key);
 }
+
+const isNamed = (wanted, name) => (WILD.test(wanted) ? pattern(wanted, "s").test(name) : wanted === name);
+
+/** In capitals or not: a part of a cause, or a pattern for all of it. */
+const finds = (wanted, cause) => (WILD.test(wanted) ? pattern(wanted, "si").test(cause) : cause.toLowerCase().includes(wanted.toLowerCase()));
 
 const escape = (text) => text.replace(/[\\^$.|+()[\]{}/]/g, "\\$&");
 

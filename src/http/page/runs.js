@@ -1,7 +1,7 @@
 // Asks the cell for runs.
 
 import { get } from "./api.js";
-import { query } from "./filter.js";
+import { asked as queryOf } from "./filter.js";
 
 /** Runs in one answer at most. */
 export const LARGEST = 1000;
@@ -16,7 +16,7 @@ export async function page(filter, limit, token, signal) {
   const runs = [];
   let next = token;
   for (let asked = 0; asked < MOST_ASKED; asked += 1) {
-    const params = query(filter);
+    const params = queryOf(filter);
     params.set("limit", limit - runs.length);
     if (next) params.set("nextToken", next);
     const answer = await get(`/v1/runs?${params}`, signal);

@@ -41,6 +41,9 @@ pub(super) async fn ended_runs_are_paged_newest_first_through_every_filter(subje
     let store = subject.store();
     let mut all = forty();
     all.extend(of_request("m", 3).iter().map(|run| ended(run, NOW)));
+    for attempt in all.iter_mut().step_by(3).filter_map(|run| run.attempts.last_mut()) {
+        attempt.exit_code = Some(137);
+    }
     commit(store, puts(&all)).await.unwrap();
     let text = |text: &str| Some(text.to_owned());
     let statuses = [None, Some(vec![Status::Failed]), Some(vec![Status::Queued, Status::Aborted]), Some(vec![])];
@@ -76,6 +79,17 @@ pub(super) async fn ended_runs_are_paged_newest_first_through_every_filter(subje
             let filter = RunFilter { error, name, task_definition, cluster, since, ..RunFilter::default() };
             queries.push(Query { filter, ..Query::default() });
         }
+    }
+    for (exit_code, cause) in [
+        (Some(1), None),
+        (Some(137), None),
+        (None, text("cpu")),
+        (Some(137), text("*X*")),
+        (None, text("*")),
+        (None, text("?")),
+    ] {
+        let filter = RunFilter { exit_code, cause, ..RunFilter::default() };
+        queries.push(Query { filter, ..Query::default() });
     }
     for query in queries {
         let mut seen: Vec<Uuid> = Vec::new();

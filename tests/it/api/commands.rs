@@ -61,7 +61,7 @@ async fn list_finds_runs_in_many_ways_and_says_when_none_match() {
     assert_eq!((out(&output).as_str(), err(&output).as_str()), ("", "no runs match\n"), "no header above nothing");
     let table = out(&served.command(&["list", "--wide"], "").await);
     let row = table.lines().find(|line| line.contains("nightly-1")).expect("a row");
-    for part in ["FAILED", "exit 3 (app), EssentialContainerExited", "etl:7", "batch"] {
+    for part in ["FAILED", "exit 3 (app)", "etl:7", "batch"] {
         assert!(row.contains(part), "{part}: {table}");
     }
     let output = served.command(&["list", "--since", "yesterday"], "").await;
@@ -101,6 +101,25 @@ async fn what_filters_choose_is_counted_and_asked_about() {
     eventually("StopTask", || served.world.journal.of("StopTask").len() == 1).await;
     let output = served.command(&["stop", "--queue", "none", "--yes"], "").await;
     assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), "no runs match\n"));
+}
+
+#[tokio::test]
+async fn runs_that_have_ended_are_left_out_before_the_question() {
+    let served = lived_in().await;
+    let output = served.command(&["stop", "--status", "FAILED"], "").await;
+    let (code, said) = (output.status.code(), err(&output));
+    assert_eq!((code, said.as_str()), (Some(0), "nothing was stopped: all that match have ended: 2 runs (2 FAILED)\n"));
+    let output =
+        served.command(&["stop", "--name", "*", "--status", "failed,starting", "--dry-run", "-o", "text"], "").await;
+    assert_eq!(out(&output), "nightly-2\tSTARTING\n");
+    assert_eq!(err(&output), "left out, because they have ended: 2 runs (2 FAILED)\n");
+    let url = served.url("");
+    let stop = ["stop", "--status", "FAILED,STARTING", "--server", &url];
+    let mut terminal = Terminal::open(24, 100, &stop, &[]);
+    terminal.shows("Stop 1 run (1 STARTING)? [y/N]").await;
+    terminal.press("y\r");
+    assert_eq!(terminal.end().await.report, "0 restored");
+    eventually("StopTask", || served.world.journal.of("StopTask").len() == 1).await;
 }
 
 #[tokio::test]
@@ -155,4 +174,30 @@ async fn a_run_at_a_server_goes_on_when_its_follower_leaves() {
     let output = served.command(&[&run[..], &["--detach", "-o", "text"]].concat(), "").await;
     assert_eq!((output.status.code(), out(&output).as_str()), (Some(0), "r\tSTARTING\n"), "{output:?}");
     assert!(served.world.journal.of("StopTask").is_empty(), "nobody asked for that");
+}
+
+/// The first Ctrl-C asks, one that comes at once is the same wish, the next one stops the run, and one more leaves.
+#[tokio::test]
+async fn a_second_ctrl_c_stops_the_run_at_a_server_and_a_third_leaves() {
+    let served = serve(World::new(), None).await;
+    let url = served.url("");
+    for (name, tasks, waits) in [("stops", 1, true), ("leaves", 2, false)] {
+        let run = ["run", "--task-definition", "app:1", "--until", "stopped", "--name", name, "--server", &url];
+        let mut terminal = Terminal::open(24, 160, &run, &[]);
+        eventually("a task", || served.world.ecs.tasks().len() == tasks).await;
+        terminal.shows("STARTING").await;
+        terminal.press("\u{3}");
+        terminal.press("\u{3}");
+        terminal.shows("Ctrl-C again within 3 s stops it").await;
+        terminal.presses_until("\u{3}", "stopping what was launched; once more to leave at once").await;
+        eventually("StopTask", || served.world.journal.of("StopTask").len() == tasks).await;
+        if waits {
+            served.world.ended(&served.world.ecs.tasks()[tasks - 1], 137);
+            terminal.shows("ABORTED").await;
+            assert_eq!(terminal.end().await.report, "130 restored");
+        } else {
+            terminal.presses_until("\u{3}", "interrupted again: tasks may still be stopping").await;
+            assert_eq!(terminal.end().await.report, "1 restored");
+        }
+    }
 }

@@ -95,6 +95,8 @@ async fn before(served: &Served, block: &str) {
         end(served, "report", 143).await;
         // So that it still waits for its launch when it is asked how it is.
         served.world.ecs.then([Answer::Silent]);
+    } else if block.contains("/v1/rollup") {
+        end(served, "fleet/0", 3).await;
     } else if block.contains("/v1/summary") {
         // It is ready once each of its queues has answered; a fake one has nothing to say until something comes.
         served.world.requests.put(&request(json!({"name": "by-queue"})).to_string());

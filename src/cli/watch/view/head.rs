@@ -110,7 +110,7 @@ pub(super) fn statuses(summary: &Summary, look: &Look, cells: usize, all: bool) 
     }
 }
 
-fn tally(look: &Look, status: &str, n: u64) -> Vec<Span<'static>> {
+pub(super) fn tally(look: &Look, status: &str, n: u64) -> Vec<Span<'static>> {
     let style = look.status(status);
     let number = if n > 0 { look.strong() } else { look.quiet() };
     vec![

@@ -10,7 +10,7 @@ use super::super::state::State;
 use super::figures::heading;
 use super::look::Look;
 use super::words::{age, between, cut, fit, instants, whole, width};
-use crate::cli::outcome::Outcome;
+use crate::cli::failure::Failure;
 use crate::core::name::in_arn;
 
 const STATUS: usize = 13;
@@ -160,13 +160,14 @@ fn line(row: &Row, columns: &Columns, state: &State, look: &Look) -> Line<'stati
 
 /// What happened to it, or what it waits for. An exit code comes first: it must be seen.
 fn what(row: &Row, state: &State) -> String {
-    let failure = Outcome::of(&row.error, &row.cause, row.exit_code);
+    let failure = Failure::of(Some(&row.error), Some(&row.cause), row.exit_code);
     let task = if row.last_status.is_empty() || row.last_status == row.status { "" } else { &row.last_status };
     match row.status.as_str() {
         "PENDING_RETRY" => {
             let at = row.retry_at.filter(|at| *at > state.now());
             let next = at.map_or("now".to_owned(), |at| format!("in {}", whole(at.since(state.now()))));
-            let rest = if failure.rest.is_empty() { String::new() } else { format!(": {}", failure.rest) };
+            let rest = failure.rest();
+            let rest = if rest.is_empty() { rest } else { format!(": {rest}") };
             format!("{}, again {next}{rest}", failure.head)
         }
         "SUCCEEDED" => row.finished_at.map_or(String::new(), |at| format!("after {}", between(row.began_at(), at))),

@@ -1,5 +1,6 @@
 //! The state as a picture: pure, from plain values to the cells of a terminal.
 
+mod causes;
 mod figures;
 mod head;
 mod list;
@@ -44,6 +45,7 @@ pub(super) fn draw(state: &State, look: &Look, area: Rect, buffer: &mut Buffer) 
     let lines = match &state.looked {
         Some(looked) => scrolled(run::lines(looked, state, look, cells), state, &mut drawn),
         None if state.figures => scrolled(figures::all(state, look, cells), state, &mut drawn),
+        None if state.causes.is_some() => group_lines(state, look, cells, drawn.page),
         None => {
             top.extend(overview(state, look, area));
             let (lines, page) = list::lines(state, look, cells, body(&top));
@@ -57,6 +59,13 @@ pub(super) fn draw(state: &State, look: &Look, area: Rect, buffer: &mut Buffer) 
     put([&foot].into_iter(), Rect { y: area.bottom() - 1, height: 1, ..area }, buffer);
     prompt::draw(state, look, area, buffer);
     drawn
+}
+
+/// The runs in numbers, so far down that the selected group is seen.
+fn group_lines(state: &State, look: &Look, cells: usize, page: usize) -> Vec<Line<'static>> {
+    let Some(causes) = &state.causes else { return Vec::new() };
+    let (lines, end) = causes::lines(causes, state, look, cells);
+    lines.into_iter().skip(end.saturating_sub(page)).collect()
 }
 
 /// What is above the list: as much as leaves room for it.

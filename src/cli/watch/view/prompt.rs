@@ -27,7 +27,7 @@ pub(super) fn foot(state: &State, look: &Look, cells: usize) -> Line<'static> {
 }
 
 fn typed(text: &str, problem: Option<&str>, look: &Look, cells: usize) -> Line<'static> {
-    let hint = problem.unwrap_or("part of a name, a status, queue= error= name= task= cluster=   Enter, Esc");
+    let hint = problem.unwrap_or("part of a name, a status, queue= error= exit= cause= task= since= …   Enter, Esc");
     // The end is where one types.
     let room = cells.saturating_sub(2);
     let skipped = text.chars().count().saturating_sub(room);
@@ -45,6 +45,9 @@ fn typed(text: &str, problem: Option<&str>, look: &Look, cells: usize) -> Line<'
 
 fn keys(state: &State, look: &Look, cells: usize) -> Line<'static> {
     let keys: &[(&str, &str)] = match (&state.looked, state.figures) {
+        (None, false) if state.causes.is_some() => {
+            &[("?", "help"), ("Enter", "list these runs"), ("Esc", "back"), ("j/k", "move"), ("q", "quit")]
+        }
         (Some(_), _) => &[
             ("?", "help"),
             ("Esc", "back"),
@@ -59,11 +62,12 @@ fn keys(state: &State, look: &Look, cells: usize) -> Line<'static> {
             ("?", "help"),
             ("Enter", "show"),
             ("/", "filter"),
-            ("Space", "mark"),
+            ("c", "causes"),
             ("s", "stop"),
             ("r", "redrive"),
             ("p", "pause"),
             ("q", "quit"),
+            ("Space", "mark"),
             ("Tab", "figures"),
         ],
     };

@@ -8,7 +8,7 @@ use super::super::state::{Looked, State};
 use super::figures::heading;
 use super::look::Look;
 use super::words::{age, between, fit, flow, instants, second, whole, wrap};
-use crate::cli::outcome::Outcome;
+use crate::cli::failure::Failure;
 use crate::core::time::Timestamp;
 
 pub(super) fn lines(looked: &Looked, state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
@@ -70,11 +70,11 @@ fn about(full: &Full, state: &State, look: &Look, cells: usize) -> Vec<Line<'sta
 
 fn tried(attempt: &Attempt, now: Timestamp, look: &Look, cells: usize) -> Vec<Line<'static>> {
     let mut head = format!("attempt {}  {}", attempt.number, stage(attempt));
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
     match attempt.exit_code {
         Some(0) => head += "  exit 0",
         Some(_) => {
-            head += &format!(": {}", Outcome::of(&text(&attempt.error), &text(&attempt.cause), attempt.exit_code).head)
+            let failure = Failure::of(attempt.error.as_deref(), attempt.cause.as_deref(), attempt.exit_code);
+            head += &format!(": {}", failure.head);
         }
         None => {}
     }
@@ -88,6 +88,7 @@ fn tried(attempt: &Attempt, now: Timestamp, look: &Look, cells: usize) -> Vec<Li
     }
     if let Some(task) = &attempt.task_arn {
         lines.extend(wrap("  task   ", task, cells, look.quiet()));
+        lines.extend(attempt.console.iter().flat_map(|page| wrap("         ", page, cells, look.quiet())));
     }
     if let Some(error) = &attempt.error {
         let mut kind: Vec<&str> =

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::data::{Full, Row, read};
 use super::super::state::{Message, State};
-use super::super::tests::{at, press, row, showing, typed};
+use super::super::tests::{at, counting, press, row, showing, typed};
 use super::{Look, draw, text};
 
 /// The screen at this size, as text.
@@ -255,4 +255,23 @@ fn there_is_no_colour_where_none_is_wanted() {
 fn wide_characters_are_not_torn() {
     let wide = Row { name: "夜間処理".into(), ..row("1", "RUNNING") };
     has(&screen(&mut showing(vec![wide], json!({})), 80, 24), &["RUNNING       夜間処理"]);
+}
+
+#[test]
+fn runs_in_numbers_have_a_line_for_each_cause_and_the_selected_one_is_told_in_full() {
+    let mut state = counting();
+    let shown = screen(&mut state, 80, 24);
+    has(&shown, &["12 runs", "QUEUED 2  SUCCEEDED 1  FAILED 9", "RUNS STATUS        WHAT", "Enter list these runs"]);
+    has(
+        &shown,
+        &["     6 FAILED        exit 3 (etl)", "do     see its log", "runs   fleet/0, fleet/1, fleet/2 and 3 more"],
+    );
+    has(&shown, &["     3 FAILED        AGENT: no agent", "     2 QUEUED        queue a is paused by ann"]);
+    typed(&mut state, "j");
+    let shown = screen(&mut state, 80, 24);
+    assert!(shown.contains("cause  no agent") && !shown.contains("see its log"), "{shown}");
+    typed(&mut state, "G");
+    let low = screen(&mut state, 40, 9);
+    has(&low, &["     2 QUEUED        queue a is paused", "runs   fleet/10, fleet/11"]);
+    assert!(low.lines().all(|line| line.chars().count() <= 40), "{low}");
 }
