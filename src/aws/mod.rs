@@ -21,7 +21,9 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use profile::Profile;
 
 pub use destinations::Publisher;
-pub use doctor::{Finding, Probe, ProbeError, Seen, Status, Subject, examine};
+pub use doctor::{
+    Finding, FleetReport, FleetSubject, Probe, ProbeError, Seen, Status, Subject, examine, examine_fleet,
+};
 pub use dynamodb::DynamoTable;
 pub use ecs::EcsClient;
 pub use identity::{Identity, IdentityError};

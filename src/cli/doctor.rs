@@ -1,4 +1,4 @@
-//! `taskwatch doctor`: proves a cell's path, and says for each finding what to do.
+//! `taskwatch doctor`: proves the path of a cell or a fleet, and says for each finding what to do.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,8 +11,11 @@ use super::client::Server;
 use super::error::CliError;
 use super::options::{Format, Global, ServerArgs};
 use super::settings::{Settings, StoreSetting};
+use super::setup::FleetArgs;
 use super::{aws, output};
-use crate::aws::{Clients, Finding, Probe, Seen, Status, Subject, examine};
+use crate::aws::{
+    Clients, Finding, FleetReport, FleetSubject, Identity, Probe, Seen, Status, Subject, examine, examine_fleet,
+};
 
 /// How long the probe may take; EventBridge delivers within a second or two.
 const PROBE: Duration = Duration::from_secs(20);
@@ -22,8 +25,10 @@ const BETWEEN: Duration = Duration::from_millis(500);
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
     /// Name of the cell [default: TASKWATCH_CELL]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "fleet")]
     cell: Option<String>,
+    #[command(flatten)]
+    fleet: FleetArgs,
     /// Clusters that the cell launches into
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     cluster: Vec<String>,
@@ -43,6 +48,7 @@ pub(super) struct DoctorArgs {
 pub(super) const DOCTOR_EXAMPLES: &str = "\
 Examples:
   taskwatch doctor --cluster batch --task-definition etl
+  taskwatch doctor --fleet blue --store dynamodb:blue
   taskwatch doctor --output json | jq '.findings[] | select(.status == \"fail\")'
 
 Takes the settings of `taskwatch serve`. It changes nothing, launches nothing and takes no message away from a cell; its probe is one \
@@ -54,46 +60,118 @@ Exit codes:
   2  usage";
 
 pub(super) async fn doctor(arguments: DoctorArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
-    let mut subject = subject(&arguments, settings)?;
+    let whose = Whose::of(&arguments, settings)?;
     let clients = aws::clients(global).await?;
-    let server = Server::at(arguments.server.server.as_deref(), settings)?;
-    if matches!(Serving::ask(&server, &subject).await, Serving::Here(_)) {
-        subject.launched = launched(&server).await;
-    }
-    let mut findings = match clients.identity().await {
-        Ok(identity) => examine(&clients, &identity, &subject).await,
-        // Nothing else can be asked without knowing who asks.
-        Err(error) => vec![Finding::fail("identity", error.cause, error.todo)],
+    let doctor = Doctor {
+        clients,
+        server: Server::at(arguments.server.server.as_deref(), settings)?,
+        probes: !arguments.no_probe,
     };
-    findings.push(store(&settings.store()?));
-    let cell = Serving::ask(&server, &subject).await;
-    findings.push(cell.finding(&server));
-    let broken = |findings: &[Finding]| findings.iter().any(|finding| finding.status == Status::Fail);
-    findings.push(match (arguments.no_probe, broken(&findings)) {
-        (true, _) => Finding::skip("probe", "--no-probe"),
-        (false, true) => Finding::skip("probe", "not sent: the path is broken above"),
-        (false, false) => probe(&clients, &subject, &server, cell).await,
-    });
+    let findings = match (doctor.clients.identity().await, whose) {
+        (Ok(identity), Whose::Cell(subject)) => doctor.cell(&identity, subject, settings).await?,
+        (Ok(identity), Whose::Fleet(fleet)) => doctor.fleet(&identity, &fleet).await,
+        // Nothing else can be asked without knowing who asks.
+        (Err(error), _) => vec![Finding::fail("identity", error.cause, error.todo)],
+    };
     print(&findings, global.output.unwrap_or(Format::Text));
-    Ok(u8::from(broken(&findings)))
+    Ok(u8::from(is_broken(&findings)))
 }
 
-fn subject(arguments: &DoctorArgs, settings: &Settings) -> Result<Subject, CliError> {
-    let missing = |what: &str| CliError::usage(format!("{what}; `taskwatch setup` prints every setting"));
-    let cell = arguments.cell.clone().or_else(|| settings.cell.clone());
-    let events = settings.events_queue_url.clone();
-    Ok(Subject {
-        cell: cell.ok_or_else(|| missing("no cell is named: give --cell, or set TASKWATCH_CELL"))?,
-        events_queue: events.ok_or_else(|| missing("TASKWATCH_EVENTS_QUEUE_URL is not set"))?,
-        requests_queue: settings.requests_queue_url.clone(),
-        requests_dlq: settings.requests_dlq_url.clone(),
-        topic: settings.topic_arn.clone(),
-        bus: settings.event_bus.clone(),
-        clusters: arguments.cluster.clone(),
-        launched: Vec::new(),
-        task_definition: arguments.task_definition.clone(),
-        rule: arguments.rule.clone(),
-    })
+/// Whose path is proved.
+enum Whose {
+    Cell(Subject),
+    Fleet(FleetSubject),
+}
+
+impl Whose {
+    fn of(arguments: &DoctorArgs, settings: &Settings) -> Result<Self, CliError> {
+        let fleet = match &arguments.cell {
+            Some(_) => None,
+            None => arguments.fleet.ask(settings)?,
+        };
+        let shared = Subject {
+            requests_queue: settings.requests_queue_url.clone(),
+            requests_dlq: settings.requests_dlq_url.clone(),
+            topic: settings.topic_arn.clone(),
+            bus: settings.event_bus.clone(),
+            clusters: arguments.cluster.clone(),
+            task_definition: arguments.task_definition.clone(),
+            ..Subject::default()
+        };
+        if let Some((name, fleet)) = fleet {
+            let setup = format!("taskwatch setup --fleet {name} --store dynamodb:{}", fleet.table);
+            let shared = Subject { fleet: Some(name.clone()), setup, ..shared };
+            return Ok(Self::Fleet(FleetSubject { name, table: fleet.table, shared }));
+        }
+        let missing = |what: &str| CliError::usage(format!("{what}; `taskwatch setup` prints every setting"));
+        let cell = arguments.cell.clone().or_else(|| settings.cell.clone());
+        let cell = cell.ok_or_else(|| missing("no cell is named: give --cell (or --fleet), or set TASKWATCH_CELL"))?;
+        let events = settings.events_queue_url.clone();
+        Ok(Self::Cell(Subject {
+            setup: format!("taskwatch setup --cell {cell}"),
+            cell,
+            events_queue: events.ok_or_else(|| missing("TASKWATCH_EVENTS_QUEUE_URL is not set"))?,
+            rule: arguments.rule.clone(),
+            ..shared
+        }))
+    }
+}
+
+/// What it asks.
+struct Doctor {
+    clients: Clients,
+    server: Server,
+    probes: bool,
+}
+
+impl Doctor {
+    async fn cell(
+        &self,
+        identity: &Identity,
+        mut subject: Subject,
+        settings: &Settings,
+    ) -> Result<Vec<Finding>, CliError> {
+        if matches!(Serving::ask(&self.server, &subject).await, Serving::Here(_)) {
+            subject.launched = launched(&self.server).await;
+        }
+        let mut findings = examine(&self.clients, identity, &subject).await;
+        findings.push(store(&settings.store()?));
+        let serving = Serving::ask(&self.server, &subject).await;
+        findings.push(serving.finding("serving cell", &self.server));
+        let probe = self.probe(&findings, &subject, serving).await;
+        findings.push(probe);
+        Ok(findings)
+    }
+
+    /// A probe goes through each cell's path, one after another, so that each is seen to arrive.
+    async fn fleet(&self, identity: &Identity, fleet: &FleetSubject) -> Vec<Finding> {
+        let FleetReport { mut findings, cells } = examine_fleet(&self.clients, identity, fleet).await;
+        let serving = Serving::ask(&self.server, &fleet.shared).await;
+        findings.push(serving.finding("serving process", &self.server));
+        let mut probed = Vec::new();
+        for (cell, is_served) in &cells {
+            let serving = Serving::ask(&self.server, cell).await;
+            let finding = match (&serving, is_served) {
+                (Serving::Here(_), _) | (_, false) => self.probe(&findings, cell, serving).await,
+                _ => Finding::skip("probe", "a process takes it there before doctor sees it: give --server URL"),
+            };
+            probed.push(Finding { check: format!("{}: probe", cell.cell), ..finding });
+        }
+        findings.extend(probed);
+        findings
+    }
+
+    async fn probe(&self, findings: &[Finding], subject: &Subject, serving: Serving) -> Finding {
+        match (self.probes, is_broken(findings)) {
+            (false, _) => Finding::skip("probe", "--no-probe"),
+            (true, true) => Finding::skip("probe", "not sent: the path is broken above"),
+            (true, false) => probe(&self.clients, subject, &self.server, serving).await,
+        }
+    }
+}
+
+fn is_broken(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.status == Status::Fail)
 }
 
 /// The clusters of the newest open runs' tasks, by ARN.
@@ -150,23 +228,30 @@ enum Serving {
 }
 
 impl Serving {
+    /// What serves there: of a fleet, one of its processes, which answers for all cells.
     async fn ask(server: &Server, subject: &Subject) -> Self {
-        match server.get(&["summary"], &[]).await {
-            Ok(summary) if summary["cell"].as_str().is_some_and(|cell| cell != subject.cell) => {
-                Self::Other(summary["cell"].as_str().unwrap_or_default().to_owned())
+        let summary = match server.get(&["summary"], &[]).await {
+            Ok(summary) => summary,
+            Err(error) => return Self::None(error.to_string()),
+        };
+        let there = match &subject.fleet {
+            None => summary["cell"].as_str().map(str::to_owned),
+            Some(_) => {
+                let fleet = server.get(&["fleet"], &[]).await.unwrap_or_default();
+                fleet["fleet"].as_str().or(summary["cell"].as_str()).map(str::to_owned)
             }
-            Ok(summary) => Self::Here(summary["counters"]["foreignEvents"].as_u64().unwrap_or(0)),
-            Err(error) => Self::None(error.to_string()),
+        };
+        match there.filter(|there| there != subject.fleet.as_ref().unwrap_or(&subject.cell)) {
+            Some(other) => Self::Other(other),
+            None => Self::Here(summary["counters"]["foreignEvents"].as_u64().unwrap_or(0)),
         }
     }
 
-    fn finding(&self, server: &Server) -> Finding {
+    fn finding(&self, check: &str, server: &Server) -> Finding {
         match self {
-            Self::Here(_) => Finding::ok("serving cell", format!("answers at {}", server.url())),
-            Self::Other(name) => {
-                Finding::skip("serving cell", format!("the one at {} is the cell {name}", server.url()))
-            }
-            Self::None(why) => Finding::skip("serving cell", why),
+            Self::Here(_) => Finding::ok(check, format!("answers at {}", server.url())),
+            Self::Other(name) => Finding::skip(check, format!("the one at {} is of {name}", server.url())),
+            Self::None(why) => Finding::skip(check, why),
         }
     }
 }
@@ -212,7 +297,7 @@ async fn probe(clients: &Clients, subject: &Subject, server: &Server, cell: Serv
         Ok(Err(error)) => {
             Finding::warn("probe", format!("sent, but not looked for: {error}"), "give the caller sqs:ReceiveMessage")
         }
-        Err(_) if matches!(cell, Serving::Here(_)) => lost(),
+        Err(_) if matches!(cell, Serving::Here(_)) && subject.fleet.is_none() => lost(),
         Err(_) => {
             let finding = lost();
             let todo = format!(
@@ -262,8 +347,10 @@ fn print(findings: &[Finding], format: Format) {
 /// All of it in one line. That the path works is said only where the probe has shown it.
 fn verdict(findings: &[Finding]) -> String {
     let count = |status: Status| findings.iter().filter(|finding| finding.status == status).count();
+    let is_ok = |finding: &Finding| finding.status == Status::Ok;
     let checks = findings.len();
-    let proved = findings.iter().any(|finding| finding.check == "probe" && finding.status == Status::Ok);
+    let mut probes = findings.iter().filter(|finding| finding.check == "probe" || finding.check.ends_with(": probe"));
+    let proved = probes.next().is_some_and(is_ok) && probes.all(is_ok);
     match (count(Status::Fail), count(Status::Warn)) {
         (0, 0) if proved => format!("The path works: {checks} checks."),
         (0, warnings) if proved => format!("The path works; of {checks} checks {warnings} warn."),
@@ -287,6 +374,10 @@ mod tests {
         assert!(told(&[ok.clone(), Finding::warn("store", "", "")]).starts_with("The path works; of 2 checks 1 warn"));
         assert!(told(&[warn]).starts_with("Nothing was found broken, but no event has proved the path"));
         assert!(told(&[Finding::ok("rule", "")]).starts_with("Nothing was found broken"), "asked for no probe");
+        let of = |cell: &str, finding: &Finding| Finding { check: format!("{cell}: probe"), ..finding.clone() };
+        assert!(told(&[of("blue-0", &ok), of("blue-1", &ok)]).starts_with("The path works"));
+        let skipped = Finding::skip("probe", "");
+        assert!(told(&[of("blue-0", &ok), of("blue-1", &skipped)]).starts_with("Nothing was found broken"));
         assert!(told(&[ok, fail]).starts_with("The path is broken"));
     }
 

@@ -16,15 +16,11 @@ pub(super) struct PathArgs {
     /// Name of the cell [default: TASKWATCH_CELL]
     #[arg(long, conflicts_with = "fleet")]
     cell: Option<String>,
-    /// Instead of one cell: name of a fleet, whose cells are NAME-0, NAME-1, …
-    #[arg(long, value_name = "NAME", requires = "store")]
-    fleet: Option<String>,
+    #[command(flatten)]
+    fleet: FleetArgs,
     /// Of the fleet: how many cells, as many as there are or more [default: as many as there are, else 4]
-    #[arg(long, value_name = "N", requires = "fleet")]
+    #[arg(long, value_name = "N")]
     cells: Option<u32>,
-    /// Of the fleet: its table
-    #[arg(long, value_name = "dynamodb:TABLE", requires = "fleet")]
-    store: Option<String>,
     /// Clusters, by name or ARN, to whose tasks the rule is limited [default: every cluster]
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     cluster: Vec<String>,
@@ -37,6 +33,31 @@ pub(super) struct PathArgs {
     /// A bus that gets the notifications too [default: TASKWATCH_EVENT_BUS]
     #[arg(long, value_name = "NAME")]
     event_bus: Option<String>,
+}
+
+/// Which fleet.
+#[derive(Debug, Default, Args)]
+pub(super) struct FleetArgs {
+    /// Instead of one cell: name of a fleet, whose cells are NAME-0, NAME-1, …
+    #[arg(long, value_name = "NAME")]
+    fleet: Option<String>,
+    /// Of the fleet: its table
+    #[arg(long, value_name = "dynamodb:TABLE", requires = "fleet")]
+    store: Option<String>,
+}
+
+impl FleetArgs {
+    /// The fleet's name and table, if a fleet is named.
+    pub(super) fn ask(&self, _: &Settings) -> Result<Option<(String, FleetAsk)>, CliError> {
+        let Some(fleet) = &self.fleet else { return Ok(None) };
+        let store = self.store.as_deref();
+        let table = store.and_then(|store| store.strip_prefix("dynamodb:")).filter(|table| !table.is_empty());
+        let table = table.ok_or_else(|| {
+            let is = store.map_or_else(|| "missing".to_owned(), |store| format!("{store:?}"));
+            CliError::usage(format!("--store is {is}: a fleet keeps its runs in a table, dynamodb:TABLE"))
+        })?;
+        Ok(Some((fleet.clone(), FleetAsk { cells: None, table: table.to_owned() })))
+    }
 }
 
 /// `taskwatch setup`.
@@ -64,25 +85,26 @@ A fleet gets more cells by the same command with a higher number.";
 
 impl PathArgs {
     pub(super) fn ask(&self, settings: &Settings) -> Result<Ask, CliError> {
-        let name = self.fleet.clone().or_else(|| self.cell.clone()).or_else(|| settings.cell.clone());
+        let fleet = match &self.cell {
+            Some(_) => None,
+            None => self.fleet.ask(settings)?,
+        };
+        if let (Some(cells), None) = (self.cells, &fleet) {
+            return Err(CliError::usage(format!("--cells is {cells}: only a fleet has several; give --fleet")));
+        }
+        let (name, fleet) = match fleet {
+            Some((name, fleet)) => (Some(name), Some(FleetAsk { cells: self.cells, ..fleet })),
+            None => (self.cell.clone().or_else(|| settings.cell.clone()), None),
+        };
         Ok(Ask {
             name: name
                 .ok_or_else(|| CliError::usage("no cell is named: give --cell (or --fleet), or set TASKWATCH_CELL"))?,
-            fleet: self.fleet.as_ref().map(|_| self.fleet_ask()).transpose()?,
+            fleet,
             clusters: self.cluster.clone(),
             requests_queue: self.requests_queue.clone(),
             topic: self.topic.clone().or_else(|| settings.topic_arn.clone()),
             event_bus: self.event_bus.clone().or_else(|| settings.event_bus.clone()),
         })
-    }
-
-    fn fleet_ask(&self) -> Result<FleetAsk, CliError> {
-        let store = self.store.as_deref().unwrap_or_default();
-        let table = store.strip_prefix("dynamodb:").filter(|table| !table.is_empty());
-        let table = table.ok_or_else(|| {
-            CliError::usage(format!("--store is {store:?}: a fleet keeps its runs in a table: dynamodb:TABLE"))
-        })?;
-        Ok(FleetAsk { cells: self.cells, table: table.to_owned() })
     }
 
     /// What is set up, in words.

@@ -13,10 +13,10 @@ use taskwatch::store::dynamo::{Directory, ProcessRow};
 
 use super::cli::{stderr, stdout};
 use super::emulators::clients;
-use super::setup::{Account, send};
+use super::setup::{Account, has, send};
 use super::support::emulator::{Emulator, sdk};
 use super::support::polled::eventually;
-use super::support::python;
+use super::support::{python, slow_table};
 
 const STORE: [&str; 4] = ["--fleet", "blue", "--store", "dynamodb:runs"];
 
@@ -183,15 +183,25 @@ async fn a_fleet_is_made_mended_and_grown(emulator: &Emulator) {
     assert_each_cell_gets_its_own(&account, 3).await;
 }
 
-/// A process that beats until it is stopped.
-async fn beat(rows: Directory, mut stop: tokio::sync::oneshot::Receiver<()>) {
-    rows.begin(&process("alive", "0.1.0", 1)).await.expect("a row");
-    for beat in 2.. {
-        tokio::select! {
-            _ = &mut stop => return,
-            () = tokio::time::sleep(Duration::from_millis(500)) => {}
-        }
-        rows.beat(&process("alive", "0.1.0", beat)).await.expect("a beat");
+/// A process that beats until this is dropped.
+struct Beating(tokio::task::JoinHandle<()>);
+
+impl Beating {
+    async fn begin(rows: &Directory, id: &'static str, version: &'static str) -> Self {
+        rows.begin(&process(id, version, 1)).await.expect("a row");
+        let rows = rows.clone();
+        Self(tokio::spawn(async move {
+            for beat in 2.. {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                rows.beat(&process(id, version, beat)).await.expect("a beat");
+            }
+        }))
+    }
+}
+
+impl Drop for Beating {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -218,14 +228,12 @@ async fn a_fleet_is_removed_but_for_what_somebody_needs(emulator: &Emulator) {
     // A process that beats serves; the row of one that was killed is only a row.
     let rows = directory(emulator).await;
     rows.begin(&process("dead", "0.1.0", 7)).await.expect("a row");
-    let (beating, stop) = tokio::sync::oneshot::channel::<()>();
-    let beats = tokio::spawn(beat(rows.clone(), stop));
+    let beating = Beating::begin(&rows, "alive", "0.1.0").await;
     let arguments = ["--yes", "--discard-requests"];
     let refused = teardown(&account, &arguments).await;
     assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
     assert!(stderr(&refused).contains("nothing was removed: 1 processes serve the fleet blue"), "{}", stderr(&refused));
     drop(beating);
-    beats.await.expect("its end");
 
     let gone = teardown(&account, &arguments).await;
     assert_eq!(gone.status.code(), Some(0), "{}", stderr(&gone));
@@ -284,6 +292,69 @@ async fn a_table_that_cannot_be_a_fleets_is_refused_with_what_to_do() {
     assert!(said.contains("that table was made for the fleet blue") && said.contains("name another table"), "{said}");
     let said = refused(&account, "blue", "").await;
     assert!(said.contains("dynamodb:TABLE"), "{said}");
+}
+
+/// A table takes its time on AWS, which no emulator plays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_takes_its_time_is_waited_for() {
+    let emulator = Emulator::ministack();
+    let mut account = Account::at(&emulator.endpoint());
+    account.dynamodb = Some(slow_table::before(&emulator.endpoint()).await);
+    let made = set_up(&mut account, &["--cells", "1"]).await;
+    assert_eq!(made.len(), 9, "{made:?}");
+    assert_eq!(Tables::of(&emulator).shown().await, whole());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_proves_each_cell_of_a_fleet_and_finds_what_is_wrong_with_its_table() {
+    let emulator = Emulator::ministack();
+    let (mut account, tables) = (Account::at(&emulator.endpoint()), Tables::of(&emulator));
+    set_up(&mut account, &["--cells", "2"]).await;
+    let doctor = async |account: &Account, arguments: &[&str], code: i32, status: &str| {
+        account.doctor(&[&STORE[..], arguments].concat(), code, status).await
+    };
+    let ok = doctor(&account, &[], 0, "ok").await;
+    let checks: Vec<&str> = ok.iter().filter_map(|finding| finding["check"].as_str()).collect();
+    for check in
+        ["table", "table's capacity", "cells", "dynamodb:PutItem", "blue-1: pattern", "blue-0: probe", "blue-1: probe"]
+    {
+        assert!(checks.contains(&check), "{check} is not in {checks:?}");
+    }
+    assert_eq!(doctor(&account, &[], 0, "warn").await, [Value::Null; 0]);
+
+    tables.spoil().await;
+    has(&doctor(&account, &[], 1, "fail").await, "table's index", "taskwatch setup --fleet blue --store dynamodb:runs");
+    let warnings = doctor(&account, &[], 1, "warn").await;
+    for check in ["table's time to live", "table's deletion protection", "table's backups"] {
+        has(&warnings, check, "taskwatch setup --fleet blue");
+    }
+    set_up(&mut account, &[]).await;
+    let provisioned = aws_sdk_dynamodb::types::ProvisionedThroughput::builder().read_capacity_units(5);
+    let provisioned = provisioned.write_capacity_units(5).build().expect("units");
+    let update = tables.0.update_table().table_name("runs").billing_mode(BillingMode::Provisioned);
+    update.provisioned_throughput(provisioned).send().await.expect("UpdateTable");
+    account.aws.events.disable_rule().name("blue-1-events").send().await.expect("DisableRule");
+    has(&doctor(&account, &[], 1, "fail").await, "blue-1: rule", "enable-rule --name blue-1-events");
+    let rows = directory(&emulator).await;
+    let _beating = [Beating::begin(&rows, "a", "0.1.0").await, Beating::begin(&rows, "b", "0.2.0").await];
+    rows.take("blue-0", 0, "a").await.expect("a call").expect("it is free");
+    let warnings = doctor(&account, &[], 1, "warn").await;
+    has(&warnings, "table's capacity", "--billing-mode PAY_PER_REQUEST");
+    has(&warnings, "processes' versions", "one version");
+    has(&warnings, "cells without owner", "15 s");
+    let found = |check: &str| warnings.iter().find(|finding| finding["check"] == check).expect("it")["found"].clone();
+    assert_eq!(
+        (found("cells without owner"), found("processes' versions")),
+        ("blue-1".into(), "1 of 0.1.0, 1 of 0.2.0".into())
+    );
+
+    account.aws.events.enable_rule().name("blue-1-events").send().await.expect("EnableRule");
+    let skipped = doctor(&account, &[], 0, "skip").await;
+    has(&skipped, "blue-0: probe", "");
+    let why = skipped.iter().find(|finding| finding["check"] == "blue-0: probe").expect("it");
+    assert!(why["found"].as_str().is_some_and(|found| found.contains("give --server URL")), "{why}");
+    let none = account.doctor(&["--fleet", "blue", "--store", "dynamodb:none"], 1, "fail").await;
+    has(&none, "table", "taskwatch setup --fleet blue --store dynamodb:none");
 }
 
 /// `--print` needs no account, and says the same as the calls.

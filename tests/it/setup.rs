@@ -19,16 +19,19 @@ pub(crate) struct Account {
     pub(crate) aws: Aws,
     /// What `setup` printed for `serve`.
     pub(crate) settings: Vec<(String, String)>,
+    /// Another endpoint for DynamoDB.
+    pub(crate) dynamodb: Option<String>,
 }
 
 impl Account {
     pub(crate) fn at(endpoint: &str) -> Self {
-        Self { endpoint: endpoint.to_owned(), aws: Aws::new(&sdk(endpoint)), settings: Vec::new() }
+        Self { endpoint: endpoint.to_owned(), aws: Aws::new(&sdk(endpoint)), settings: Vec::new(), dynamodb: None }
     }
 
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         let mut command = taskwatch();
         command.env("AWS_ENDPOINT_URL", &self.endpoint).envs(self.settings.iter().cloned()).args(arguments);
+        command.envs(self.dynamodb.as_ref().map(|url| ("AWS_ENDPOINT_URL_DYNAMODB", url)));
         // Nobody listens there, whatever else runs on this machine.
         command.env("TASKWATCH_URL", "http://127.0.0.1:9").env("TASKWATCH_STORE", "memory:");
         tokio::task::spawn_blocking(move || command.output().expect("taskwatch")).await.expect("its end")

@@ -1,19 +1,22 @@
-//! Proves a cell's path: who calls, what is there, what it lets through, what the caller may, and an event from end to end.
+//! Proves the path of a cell, or of a fleet's cells: who calls, what is there, what it lets through, what the caller may, and an event from end to end.
 //!
 //! Nothing in here changes anything, takes a message away from a cell, or launches a task.
 
 mod finding;
+mod fleet;
 mod permissions;
 mod probe;
 mod queues;
 mod rule;
+mod table;
 
 use super::Clients;
 use super::identity::Identity;
-use super::setup::found::{clusters_of, queue_attributes};
+use super::setup::found::queue_attributes;
 use super::setup::{Sdk, SetupError};
 
 pub use finding::{Finding, Status};
+pub use fleet::{FleetReport, FleetSubject, examine_fleet};
 pub use probe::{Probe, ProbeError, Seen};
 
 /// What is to be proved: a cell's settings, and what its tasks need.
@@ -39,6 +42,17 @@ pub struct Subject {
     pub task_definition: Option<String>,
     /// The rule; else the one that `setup` makes, or one that sends to the queue.
     pub rule: Option<String>,
+    /// The fleet that the cell is of.
+    pub fleet: Option<String>,
+    /// The command that makes or repairs what is wrong.
+    pub setup: String,
+}
+
+impl Subject {
+    /// The cell; of what cells share, the fleet.
+    fn whose(&self) -> &str {
+        self.fleet.as_deref().unwrap_or(&self.cell)
+    }
 }
 
 /// Most of the difference between two clocks that nobody notices, and that AWS's signatures take, in seconds.
@@ -65,18 +79,23 @@ fn clock(identity: &Identity, now: jiff::Timestamp) -> Finding {
 pub async fn examine(clients: &Clients, identity: &Identity, subject: &Subject) -> Vec<Finding> {
     let sdk = Sdk::new(clients);
     let region = clients.region().unwrap_or_default();
-    let mut findings = vec![Finding::ok("identity", format!("{} in {region}", identity.arn))];
-    findings.push(clock(identity, jiff::Timestamp::now()));
+    let mut findings = begin(identity, &region);
     let queues = queues::Queues::read(&sdk, subject).await;
     findings.extend(queues.findings(subject, identity, &region));
     findings.extend(rule::findings(&sdk, identity, subject, &queues).await);
     findings.extend(queues.others(&sdk, subject).await);
     let mut subject = subject.clone();
     if subject.clusters.is_empty() {
-        subject.clusters = rule::pattern_of(&sdk, &subject).await.map(|p| clusters_of(&p)).unwrap_or_default();
+        subject.clusters = rule::clusters_of(&sdk, &subject).await;
     }
     findings.extend(permissions::findings(clients, identity, &subject).await);
     findings
+}
+
+/// Who asks, and when.
+fn begin(identity: &Identity, region: &str) -> Vec<Finding> {
+    let caller = Finding::ok("identity", format!("{} in {region}", identity.arn));
+    vec![caller, clock(identity, jiff::Timestamp::now())]
 }
 
 /// What a call that was to look at something was refused for.

@@ -18,6 +18,30 @@ const NO_REVISION: u32 = i32::MAX as u32;
 /// What the calls said.
 pub(super) async fn findings(clients: &Clients, identity: &Identity, subject: &Subject) -> Vec<Finding> {
     let sdk = Sdk::new(clients);
+    let mut findings = launching(clients, identity, subject).await;
+    findings.extend(queue(&sdk, "events queue", &subject.events_queue).await);
+    findings.extend(shared(&sdk, subject).await);
+    findings
+}
+
+/// What they said for a fleet: its cells' own queues too.
+pub(super) async fn of_fleet<'c>(
+    clients: &Clients,
+    identity: &Identity,
+    fleet: &Subject,
+    cells: impl Iterator<Item = &'c Subject>,
+) -> Vec<Finding> {
+    let sdk = Sdk::new(clients);
+    let mut findings = launching(clients, identity, fleet).await;
+    for cell in cells.filter(|cell| !cell.events_queue.is_empty()) {
+        findings.extend(queue(&sdk, &format!("events queue of {}", cell.cell), &cell.events_queue).await);
+    }
+    findings.extend(shared(&sdk, fleet).await);
+    findings
+}
+
+/// ECS.
+async fn launching(clients: &Clients, identity: &Identity, subject: &Subject) -> Vec<Finding> {
     let ecs = aws_sdk_ecs::Client::new(&clients.config);
     let mut findings = Vec::new();
     let usual = ["default".to_owned()];
@@ -27,9 +51,14 @@ pub(super) async fn findings(clients: &Clients, identity: &Identity, subject: &S
         findings.extend(tasks(&ecs, cluster, clients, identity).await);
     }
     findings.extend(definition(&ecs, subject).await);
-    findings.extend(queue(&sdk, "events queue", &subject.events_queue).await);
+    findings
+}
+
+/// The requests queue, its dead-letter queue, and where notifications go.
+async fn shared(sdk: &Sdk, subject: &Subject) -> Vec<Finding> {
+    let mut findings = Vec::new();
     if let Some(url) = &subject.requests_queue {
-        findings.extend(queue(&sdk, "requests queue", url).await);
+        findings.extend(queue(sdk, "requests queue", url).await);
     }
     if let Some(url) = &subject.requests_dlq {
         // Neither without a body nor with such a delay is anything sent.
@@ -51,7 +80,7 @@ pub(super) async fn findings(clients: &Clients, identity: &Identity, subject: &S
 }
 
 /// Whether the call was let through. What AWS checks first is not the same everywhere, so that nothing more is claimed.
-fn judged<T, E, R>(action: &str, sent: &Result<T, SdkError<E, R>>) -> Finding
+pub(super) fn judged<T, E, R>(action: &str, sent: &Result<T, SdkError<E, R>>) -> Finding
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug + 'static,

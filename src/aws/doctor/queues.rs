@@ -28,6 +28,11 @@ pub(super) struct Queues {
 impl Queues {
     pub(super) async fn read(sdk: &Sdk, subject: &Subject) -> Self {
         let events = queue_attributes(sdk, &subject.events_queue).await;
+        Self { events, ..Self::read_shared(sdk, subject).await }
+    }
+
+    /// Those that cells share.
+    pub(super) async fn read_shared(sdk: &Sdk, subject: &Subject) -> Self {
         let requests = match &subject.requests_queue {
             Some(url) => Some(queue_attributes(sdk, url).await),
             None => None,
@@ -36,7 +41,12 @@ impl Queues {
             Some(url) => Some(queue_attributes(sdk, url).await),
             None => None,
         };
-        Self { events, requests, requests_dlq }
+        Self { events: Ok(None), requests, requests_dlq }
+    }
+
+    /// Those that are a cell's own.
+    pub(super) async fn read_events(sdk: &Sdk, subject: &Subject) -> Self {
+        Self { events: queue_attributes(sdk, &subject.events_queue).await, requests: None, requests_dlq: None }
     }
 
     /// The events queue's ARN.
@@ -46,6 +56,12 @@ impl Queues {
 
     /// The events and requests queues.
     pub(super) fn findings(&self, subject: &Subject, identity: &Identity, region: &str) -> Vec<Finding> {
+        let mut findings = self.events_findings(subject, identity, region);
+        findings.extend(self.requests(subject));
+        findings
+    }
+
+    pub(super) fn events_findings(&self, subject: &Subject, identity: &Identity, region: &str) -> Vec<Finding> {
         let usual = format!("{}-events", subject.cell);
         let by = Mend { url: &subject.events_queue, setup: setup(subject, &subject.events_queue, &usual, None) };
         let mut findings = queue("events queue", &by, &self.events, true);
@@ -58,34 +74,47 @@ impl Queues {
                 findings.push(Finding::fail("events queue's place", arn, todo));
             }
         }
+        findings
+    }
+
+    pub(super) fn requests(&self, subject: &Subject) -> Vec<Finding> {
         match (&self.requests, &subject.requests_queue) {
             (Some(seen), Some(url)) => {
-                let usual = format!("{}-requests", subject.cell);
+                let usual = format!("{}-requests", subject.whose());
                 let by = Mend { url, setup: setup(subject, url, &usual, Some("--requests-queue")) };
-                findings.extend(queue("requests queue", &by, seen, false));
+                queue("requests queue", &by, seen, false)
             }
-            _ => findings.push(Finding::warn(
+            _ => vec![Finding::warn(
                 "requests queue",
                 "TASKWATCH_REQUESTS_QUEUE_URL is not set",
                 "set it: serve needs it",
-            )),
+            )],
         }
-        findings
     }
 
     /// Dead-letter queues, topic and bus.
     pub(super) async fn others(&self, sdk: &Sdk, subject: &Subject) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        if let Ok(Some(events)) = &self.events {
-            findings.push(redrive(sdk, "events dead-letter queue", events).await);
+        let mut findings = self.events_dlq(sdk).await;
+        findings.extend(self.requests_dlq(sdk, subject).await);
+        findings.extend(destinations(sdk, subject).await);
+        findings
+    }
+
+    pub(super) async fn events_dlq(&self, sdk: &Sdk) -> Vec<Finding> {
+        match &self.events {
+            Ok(Some(events)) => vec![redrive(sdk, "events dead-letter queue", events).await],
+            _ => Vec::new(),
         }
+    }
+
+    pub(super) async fn requests_dlq(&self, sdk: &Sdk, subject: &Subject) -> Vec<Finding> {
         let redriven = match &self.requests {
             Some(Ok(Some(requests))) => Some(redrive(sdk, "requests dead-letter queue", requests).await),
             _ => None,
         };
         match (&self.requests_dlq, &subject.requests_dlq) {
-            (Some(seen), Some(url)) => findings.push(depth("requests dead-letter queue", url, seen)),
-            _ => findings.extend(redriven.map(|finding| match finding.status {
+            (Some(seen), Some(url)) => vec![depth("requests dead-letter queue", url, seen)],
+            _ => Vec::from_iter(redriven.map(|finding| match finding.status {
                 super::Status::Ok => Finding::warn(
                     "requests dead-letter queue",
                     "TASKWATCH_REQUESTS_DLQ_URL is not set: a refused request comes back until its queue's redrive policy takes it",
@@ -94,10 +123,14 @@ impl Queues {
                 _ => finding,
             })),
         }
-        findings.push(topic(sdk, subject).await);
-        findings.extend(bus(sdk, subject).await);
-        findings
     }
+}
+
+/// The topic and the bus.
+pub(super) async fn destinations(sdk: &Sdk, subject: &Subject) -> Vec<Finding> {
+    let mut findings = vec![topic(sdk, subject).await];
+    findings.extend(bus(sdk, subject).await);
+    findings
 }
 
 /// How an attribute of a queue is mended.
@@ -119,8 +152,8 @@ impl Mend<'_> {
 /// The command by which `setup` mends this queue: one with the name that it gives itself, or can be given.
 fn setup(subject: &Subject, url: &str, usual: &str, flag: Option<&str>) -> Option<String> {
     let name = url.rsplit('/').next().unwrap_or_default();
-    let setup = format!("taskwatch setup --cell {}", subject.cell);
-    if name == usual { Some(setup) } else { flag.map(|flag| format!("{setup} {flag} {name}")) }
+    let setup = &subject.setup;
+    if name == usual { Some(setup.clone()) } else { flag.map(|flag| format!("{setup} {flag} {name}")) }
 }
 
 fn queue(check: &str, by: &Mend<'_>, seen: &Seen, from_eventbridge: bool) -> Vec<Finding> {
@@ -282,7 +315,8 @@ mod tests {
 
     #[test]
     fn each_queue_is_mended_by_what_knows_it() {
-        let subject = Subject { cell: "blue".into(), ..Subject::default() };
+        let subject =
+            Subject { cell: "blue".into(), setup: "taskwatch setup --cell blue".into(), ..Subject::default() };
         let by = |url: &str, usual: &str, flag: Option<&str>| {
             let mend = Mend { url, setup: setup(&subject, url, usual, flag) };
             mend.so("DelaySeconds", 0)

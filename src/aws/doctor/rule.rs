@@ -146,7 +146,7 @@ async fn unheard(sdk: &Sdk, identity: &Identity, subject: &Subject, pattern: &Va
     let all = known.iter().chain(&unheard).cloned().collect::<Vec<_>>().join(",");
     let found =
         format!("the cell has tasks in {}, whose events the rule does not let in: {alone} alone", unheard.join(", "));
-    Some(Finding::fail(check, found, format!("taskwatch setup --cell {} --cluster {all}", subject.cell)))
+    Some(Finding::fail(check, found, format!("{} --cluster {all}", subject.setup)))
 }
 
 /// The clusters to ask about: those that are named, else the pattern's own, else any.
@@ -170,6 +170,11 @@ fn clusters(identity: &Identity, subject: &Subject, pattern: &Value) -> Vec<Stri
         all.push(arn(&"default".to_owned()));
     }
     all
+}
+
+/// The clusters that the rule's pattern names; none where it names none, or cannot be seen.
+pub(super) async fn clusters_of(sdk: &Sdk, subject: &Subject) -> Vec<String> {
+    pattern_of(sdk, subject).await.map(|pattern| found::clusters_of(&pattern)).unwrap_or_default()
 }
 
 async fn matches(sdk: &Sdk, pattern: &str, event: &Value) -> Result<bool, SetupError> {

@@ -286,7 +286,7 @@ mod tests {
         Found {
             queues: queues.collect(),
             rules: rules.collect(),
-            table: wanted.table.as_ref().map(|_| table::tests::whole()),
+            table: wanted.table.as_ref().map(|_| table::whole()),
             cells: wanted.pipelines.iter().map(|of| row(&of.cell)).collect(),
             topic: Some(FoundTopic::default()),
             bus: true,

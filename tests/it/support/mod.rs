@@ -11,5 +11,6 @@ pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod said;
 pub(crate) mod site;
+pub(crate) mod slow_table;
 pub(crate) mod terminal;
 pub(crate) mod whole;

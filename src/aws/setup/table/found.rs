@@ -55,6 +55,8 @@ pub(in crate::aws) struct FoundTable {
     pub(in crate::aws) protected: bool,
     /// Read and write units a second; none: on demand.
     pub(in crate::aws) throughput: Option<(i64, i64)>,
+    /// The most write units a second that an on-demand table may take; none: as many as DynamoDB gives.
+    pub(in crate::aws) most_written: Option<i64>,
     /// The class for tables that are seldom read, in which requests cost more.
     pub(in crate::aws) infrequent: bool,
     /// About how many items; DynamoDB counts every six hours.
@@ -99,7 +101,10 @@ fn table(described: &TableDescription) -> FoundTable {
     let throughput =
         throughput.map(|of| (of.read_capacity_units().unwrap_or(0), of.write_capacity_units().unwrap_or(0)));
     let class = described.table_class_summary().and_then(|summary| summary.table_class());
+    // -1 takes a maximum away (API reference, OnDemandThroughput).
+    let most_written = described.on_demand_throughput().and_then(|of| of.max_write_request_units());
     FoundTable {
+        most_written: most_written.filter(|most| *most >= 0),
         status: described.table_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
         key: key(described.key_schema(), kinds),
         index: index.map(|index| FoundIndex {

@@ -140,27 +140,25 @@ fn written(key: &[(&str, &str)]) -> String {
     key.iter().map(|(name, kind)| format!("{name} ({kind})")).collect::<Vec<_>>().join(", ")
 }
 
+/// A table that is as it should be.
 #[cfg(test)]
-pub(super) mod tests {
-    use super::found::FoundIndex;
-    use super::*;
-
-    /// A table that is as it should be.
-    pub(in crate::aws::setup) fn whole() -> FoundTable {
-        FoundTable {
-            status: "ACTIVE".into(),
-            key: written(&KEY),
-            index: Some(FoundIndex {
-                key: written(&INDEX_KEY),
-                shows: "status, queue, error".into(),
-                status: "ACTIVE".into(),
-            }),
-            expiry: Expiry::On(TTL.into()),
-            backups: true,
-            protected: true,
-            ..FoundTable::default()
-        }
+pub(in crate::aws) fn whole() -> FoundTable {
+    let index =
+        found::FoundIndex { key: written(&INDEX_KEY), shows: "status, queue, error".into(), status: "ACTIVE".into() };
+    FoundTable {
+        status: "ACTIVE".into(),
+        key: written(&KEY),
+        index: Some(index),
+        expiry: Expiry::On(TTL.into()),
+        backups: true,
+        protected: true,
+        ..FoundTable::default()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn each_thing_that_a_table_lacks_is_repaired_alone() {
