@@ -88,6 +88,13 @@ impl Cell {
     }
 }
 
+/// The cell as it is, if it is there.
+pub(super) async fn seen(link: &Link, name: &str) -> Result<Option<Cell>, JournalError> {
+    let key = keys::cell(name);
+    let item = link.again(|| link.table.get(key.clone())).await?;
+    item.map(|item| Cell::read(name, &item)).transpose()
+}
+
 /// The cell as it is; made if it is not there.
 pub(super) async fn look(link: &Link, name: &str, layout: Layout) -> Result<Cell, JournalError> {
     let key = keys::cell(name);

@@ -10,6 +10,7 @@
 mod cell;
 mod claims;
 mod directory;
+mod follow;
 mod journal;
 mod keys;
 mod link;

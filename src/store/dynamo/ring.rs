@@ -32,6 +32,11 @@ impl Ring {
         Self { endless: true, ..self }
     }
 
+    /// How many places there are.
+    pub(super) const fn places(&self) -> u64 {
+        self.places
+    }
+
     const fn partitions_len(&self) -> u64 {
         self.partitions.len() as u64
     }

@@ -32,6 +32,10 @@ pub(super) enum Rule {
     ClaimBeforeAcknowledged,
     /// What was logged long ago and never claimed is dropped at a start: another cell may have run it, and the name be free again.
     OldUnclaimedDropped,
+    /// Whoever reads along uses what it read only if the pointer to the snapshot has not moved meanwhile.
+    PointerStood,
+    /// Whoever reads along and finds a later record in a place begins again with the snapshot.
+    LappedReadsAgain,
     /// The row of an ended run is written over one of a lower revision only.
     EndedRevision,
 }

@@ -60,7 +60,7 @@ pub(super) async fn take_over<S: State>(
 }
 
 /// All records behind a snapshot, in no order.
-async fn read_log(link: &Link, ring: &Ring, snapshot: Position) -> Result<Vec<Record>, JournalError> {
+pub(super) async fn read_log(link: &Link, ring: &Ring, snapshot: Position) -> Result<Vec<Record>, JournalError> {
     let partitions = ring.partitions_from(snapshot).map(|(pk, from)| read_partition(link, snapshot, pk, from));
     Ok(try_join_all(partitions).await?.into_iter().flatten().collect())
 }

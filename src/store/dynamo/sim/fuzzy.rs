@@ -10,6 +10,7 @@ use rand::Rng as _;
 use super::net::Wire;
 use super::ring::{fenced, settled, taker};
 use super::world::{Clients, Lived};
+use crate::store::dynamo::follow::Follower;
 use crate::store::dynamo::journal::Journal;
 use crate::store::dynamo::link::JournalError;
 use crate::store::dynamo::record::Record;
@@ -153,12 +154,31 @@ fn compare(wire: &Wire, journal: &Journal<Keyed>, when: &'static str) {
     }
 }
 
+/// Reads along, and compares what it knows with the log each time.
+async fn follow(wire: Wire, rules: Rules) {
+    let mut follower = Follower::new(wire.link(rules), "blue".into(), Keyed::default);
+    loop {
+        let looked = follower.catch_up().await;
+        let position = follower.position();
+        let mut world = wire.world();
+        if let (Ok(_), Some(known)) = (&looked, follower.state()) {
+            let said = truth(&world.log, position);
+            if *known != said {
+                world.violate("reading along", || format!("up to {position} it knows {:?}, not {:?}", known.0, said.0));
+            }
+            world.lived.read += u64::from(position > 0);
+        }
+    }
+}
+
 pub(super) fn live(seed: u64, rules: Rules) -> Lived {
     let (mut clients, told) = (Clients::new(seed), Told::default());
     for _ in 0..STEPS {
         if clients.running() < 3 && clients.world().dice.random_bool(0.06) {
             let told = Arc::clone(&told);
             clients.start(|wire| own(wire, rules, told));
+        } else if clients.world().dice.random_bool(0.02) {
+            clients.start_slowest(|wire| follow(wire, rules));
         } else {
             clients.step();
         }

@@ -134,6 +134,8 @@ mod without {
         the_chunk_condition: ChunkCondition in ring, "cannot be read";
         the_pointers_epoch: PointerEpoch in ring, "cannot be read";
         the_pointers_order: PointerForward in ring, "cannot be read";
+        the_pointer_that_stood: PointerStood in fuzzy, "reading along";
+        reading_again_when_lapped: LappedReadsAgain in fuzzy, "reading along";
         the_claim: NamesClaimed in names, "a name was launched twice";
         the_log_before_the_claim: LogBeforeClaim in names, "a name was lost";
         the_claim_before_the_acknowledgement: ClaimBeforeAcknowledged in names, "a name was lost";

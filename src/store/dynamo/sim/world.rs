@@ -22,6 +22,8 @@ pub(super) struct Lived {
     pub(super) commits: u64,
     pub(super) fenced: u64,
     pub(super) snapshots: u64,
+    /// Looks at the log by those who read along.
+    pub(super) read: u64,
     pub(super) hash: u64,
     /// What must not be.
     pub(super) violation: Option<String>,
@@ -34,6 +36,7 @@ impl Lived {
         self.commits += other.commits;
         self.fenced += other.fenced;
         self.snapshots += other.snapshots;
+        self.read += other.read;
         self.hash ^= other.hash;
     }
 }
@@ -141,6 +144,12 @@ impl World {
         }
         if self.is_well {
             return Some(0);
+        }
+        let slowest = self.net.iter().position(|flight| flight.client == 0 && flight.reply.is_some());
+        if let Some(at) = slowest
+            && self.chance(20.0)
+        {
+            return Some(at);
         }
         let at = if self.chance(30.0) {
             self.dice.random_range(0..self.net.len())
@@ -278,15 +287,25 @@ impl Clients {
         self.world.lock().unwrap()
     }
 
+    /// Without the slowest.
     pub(super) fn running(&self) -> usize {
-        self.running.len()
+        self.running.keys().filter(|client| **client > 0).count()
     }
 
     pub(super) fn start<F: Future<Output = ()> + 'static>(&mut self, script: impl FnOnce(Wire) -> F) {
         self.started += 1;
-        let wire = Wire { client: self.started, world: Arc::clone(&self.world) };
-        self.running.insert(self.started, Box::pin(script(wire)));
-        self.poll(self.started);
+        self.start_as(self.started, script);
+    }
+
+    /// Starts the one that is slower than all others, in place of the one that was.
+    pub(super) fn start_slowest<F: Future<Output = ()> + 'static>(&mut self, script: impl FnOnce(Wire) -> F) {
+        self.start_as(0, script);
+    }
+
+    fn start_as<F: Future<Output = ()> + 'static>(&mut self, client: u32, script: impl FnOnce(Wire) -> F) {
+        let wire = Wire { client, world: Arc::clone(&self.world) };
+        self.running.insert(client, Box::pin(script(wire)));
+        self.poll(client);
     }
 
     fn poll(&mut self, client: u32) {
