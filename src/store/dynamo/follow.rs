@@ -1,7 +1,7 @@
 //! Reads along the log of a cell that another process owns, or nobody. A reader writes nothing, and owns nothing: what it
 //! knows was true a moment ago.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cell::{self, Cell};
 use super::link::{JournalError, Link};
@@ -29,12 +29,12 @@ pub(super) enum Followed {
     Anew,
 }
 
-/// A reader of a cell's log.
+/// A reader of a cell's log. One at a time looks what is new; the state can be read meanwhile.
 pub(super) struct Follower<S: State> {
     link: Link,
     cell: Arc<str>,
     empty: fn() -> S,
-    reading: Option<Reading<S>>,
+    reading: Mutex<Option<Reading<S>>>,
 }
 
 struct Reading<S> {
@@ -45,57 +45,83 @@ struct Reading<S> {
 impl<S: State> Follower<S> {
     /// It knows nothing as yet. `empty` is the state of a cell without a log.
     pub(super) fn new(link: Link, cell: Arc<str>, empty: fn() -> S) -> Self {
-        Self { link, cell, empty, reading: None }
+        Self { link, cell, empty, reading: Mutex::new(None) }
     }
 
-    /// The state, up to where it was read.
-    pub(super) fn state(&self) -> Option<&S> {
-        self.reading.as_ref().map(|reading| &reading.replay.state)
+    fn reading(&self) -> MutexGuard<'_, Option<Reading<S>>> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the state says, once it was read. It may change what is no part of the log.
+    pub(super) fn with<T>(&self, read: impl FnOnce(&mut S) -> T) -> Option<T> {
+        self.reading().as_mut().map(|reading| read(&mut reading.replay.state))
     }
 
     /// Up to where of the log the state is.
+    #[cfg(test)]
     pub(super) fn position(&self) -> Position {
-        self.reading.as_ref().map_or(0, |reading| reading.replay.whole())
+        self.reading().as_ref().map_or(0, |reading| reading.replay.whole())
     }
 
-    /// Reads what is new. After an error the state is what it was, or is read anew the next time.
-    pub(super) async fn catch_up(&mut self) -> Result<Followed, JournalError> {
-        let Some(reading) = &mut self.reading else { return self.begin().await };
-        let (before, mut places) = (reading.replay.next(), FIRST);
+    /// Reads what is new. After an error the state is what it was.
+    pub(super) async fn catch_up(&self) -> Result<Followed, JournalError> {
+        let Some(before) = self.next() else { return self.begin().await };
+        let mut places = FIRST;
         loop {
-            let next = reading.replay.next();
-            let keys: Vec<Key> = (next..next + places).map(|position| reading.ring.key(position)).collect();
+            let Some(keys) = self.keys(places) else { return self.begin().await };
             let items = read(&self.link, &keys).await?;
-            for key in &keys {
-                let record = items.iter().find(|item| item.key == *key).map(Record::read).transpose()?;
-                let next = reading.replay.next();
-                match record {
-                    // A later lap: what was there is gone, and is in a snapshot.
-                    Some(later) if later.position > next && self.link.rules.keep(Rule::LappedReadsAgain) => {
-                        self.reading = None;
-                        return self.begin().await;
-                    }
-                    Some(record) if record.position >= next => reading.replay.play(record)?,
-                    // Not written yet: the place has a record of an earlier lap, or none.
-                    _ => return Ok(if next == before { Followed::Nothing } else { Followed::On }),
-                }
+            match self.play(&keys, &items)? {
+                Played::All => {}
+                Played::Lapped => return self.begin().await,
+                Played::Some if self.next() == Some(before) => return Ok(Followed::Nothing),
+                Played::Some => return Ok(Followed::On),
             }
-            // Of the ring each place once: the call takes no key twice.
-            places = (places * 4).min(MOST).min(reading.ring.places());
+            places = (places * 4).min(MOST);
         }
+    }
+
+    fn next(&self) -> Option<Position> {
+        self.reading().as_ref().map(|reading| reading.replay.next())
+    }
+
+    /// The places of the next positions, of the ring each once: the call takes no key twice.
+    fn keys(&self, places: u64) -> Option<Vec<Key>> {
+        let reading = self.reading();
+        let Reading { ring, replay } = reading.as_ref()?;
+        let next = replay.next();
+        Some((next..next + places.min(ring.places())).map(|position| ring.key(position)).collect())
+    }
+
+    fn play(&self, keys: &[Key], items: &[Item]) -> Result<Played, JournalError> {
+        let mut reading = self.reading();
+        let Some(Reading { replay, .. }) = reading.as_mut() else { return Ok(Played::Lapped) };
+        for key in keys {
+            let record = items.iter().find(|item| item.key == *key).map(Record::read).transpose()?;
+            let next = replay.next();
+            match record {
+                // A later lap: what was there is gone, and is in a snapshot.
+                Some(later) if later.position > next && self.link.rules.keep(Rule::LappedReadsAgain) => {
+                    return Ok(Played::Lapped);
+                }
+                Some(record) if record.position >= next => replay.play(record)?,
+                // Not written yet: the place has a record of an earlier lap, or none.
+                _ => return Ok(Played::Some),
+            }
+        }
+        Ok(Played::All)
     }
 
     /// Reads the snapshot, and the log behind it.
     ///
     /// A snapshot has more than its position says, for it was taken while commits went on: the log must be read up to where
     /// it was when the snapshot was complete. As long as the pointer has not moved nothing of that was overwritten.
-    async fn begin(&mut self) -> Result<Followed, JournalError> {
+    async fn begin(&self) -> Result<Followed, JournalError> {
         let Some(mut cell) = cell::seen(&self.link, &self.cell).await? else { return Ok(Followed::Nothing) };
         loop {
             let read = self.read(&cell).await;
             let Some(now) = cell::seen(&self.link, &self.cell).await? else { return Ok(Followed::Nothing) };
             if now.pointer == cell.pointer || !self.link.rules.keep(Rule::PointerStood) {
-                self.reading = Some(read?);
+                *self.reading() = Some(read?);
                 return Ok(Followed::Anew);
             }
             cell = now;
@@ -118,6 +144,16 @@ impl<S: State> Follower<S> {
         }
         Ok(Reading { ring, replay })
     }
+}
+
+/// What became of records that were read.
+enum Played {
+    /// Each place had the next one.
+    All,
+    /// There are no more for now.
+    Some,
+    /// The next one was overwritten.
+    Lapped,
 }
 
 async fn read(link: &Link, keys: &[Key]) -> Result<Vec<Item>, JournalError> {

@@ -156,14 +156,14 @@ fn compare(wire: &Wire, journal: &Journal<Keyed>, when: &'static str) {
 
 /// Reads along, and compares what it knows with the log each time.
 async fn follow(wire: Wire, rules: Rules) {
-    let mut follower = Follower::new(wire.link(rules), "blue".into(), Keyed::default);
+    let follower = Follower::new(wire.link(rules), "blue".into(), Keyed::default);
     loop {
         let looked = follower.catch_up().await;
         let position = follower.position();
         let mut world = wire.world();
-        if let (Ok(_), Some(known)) = (&looked, follower.state()) {
+        if let (Ok(_), Some(known)) = (&looked, follower.with(|known| known.clone())) {
             let said = truth(&world.log, position);
-            if *known != said {
+            if known != said {
                 world.violate("reading along", || format!("up to {position} it knows {:?}, not {:?}", known.0, said.0));
             }
             world.lived.read += u64::from(position > 0);
