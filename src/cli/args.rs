@@ -25,27 +25,27 @@ pub(super) enum Command {
     /// Launch a task (or many) and wait for its goal
     #[command(after_help = run_args::RUN_EXAMPLES)]
     Run(Box<run_args::RunArgs>),
-    /// The cell: take requests and events from their queues until SIGTERM
+    /// Serve a cell: receive run requests and events from their queues, until SIGTERM
     #[command(after_help = serve::SERVE_EXAMPLES)]
     Serve,
-    /// Exit code 0 while the cell that serves on this machine is alive: for a container's health check
+    /// Ask whether the cell on this machine is alive; the exit code answers. For a container's health check
     Healthcheck(healthcheck::HealthcheckArgs),
-    /// A local AWS endpoint: ECS, SQS, SNS and EventBridge, with scripted faults
+    /// Serve a local AWS endpoint: ECS, SQS, SNS and EventBridge, with scripted faults
     #[command(after_help = local::LOCAL_EXAMPLES)]
     Local(local::LocalArgs),
-    /// Local endpoint, cell and a fleet of runs with failures, in one process
+    /// Show a local endpoint, a cell and many runs with failures, in one process
     #[command(after_help = demo::DEMO_EXAMPLES)]
     Demo(demo::DemoArgs),
     /// Hand run requests to a serving cell
     #[command(after_help = submit::SUBMIT_EXAMPLES)]
     Submit(submit::SubmitArgs),
-    /// The runs of a serving cell, newest first
+    /// List the runs of a serving cell, newest first
     #[command(after_help = list::LIST_EXAMPLES)]
     List(list::ListArgs),
-    /// One run with every attempt, or an array request by its counts and failures
+    /// Show one run with every attempt, or an array request by its counts and failures
     #[command(after_help = show::SHOW_EXAMPLES)]
     Show(show::ShowArgs),
-    /// The cell, live in this terminal: figures, runs, causes
+    /// Show a serving cell live in this terminal: figures, runs, causes
     #[command(after_help = watch::WATCH_EXAMPLES)]
     Watch(watch::WatchArgs),
     /// Stop runs, or all runs of array requests
@@ -54,10 +54,10 @@ pub(super) enum Command {
     /// Begin runs again that failed, timed out or were aborted
     #[command(after_help = redrive::REDRIVE_EXAMPLES, override_usage = redrive::REDRIVE_USAGE)]
     Redrive(redrive::RedriveArgs),
-    /// Launch nothing more of a queue or a task definition
+    /// Pause the launches of a queue or a task definition
     #[command(after_help = pause::PAUSE_EXAMPLES, override_usage = pause::PAUSE_USAGE)]
     Pause(pause::PauseArgs),
-    /// Launch again what was paused
+    /// Resume the launches of what was paused
     #[command(after_help = pause::RESUME_EXAMPLES, override_usage = pause::RESUME_USAGE)]
     Resume(pause::PauseArgs),
     /// Show or change how much a cell may do at once
@@ -66,13 +66,13 @@ pub(super) enum Command {
     /// Make or repair a cell's queues, rule, policies and topic
     #[command(after_help = setup::SETUP_EXAMPLES)]
     Setup(setup::SetupArgs),
-    /// Prove a cell's path: identity, permissions, rule, queues, policies, and an event from end to end
+    /// Check a cell's event pipeline: identity, permissions, rule, queues, policies, and an event from end to end
     #[command(after_help = doctor::DOCTOR_EXAMPLES)]
     Doctor(doctor::DoctorArgs),
     /// Remove what setup made for a cell
     #[command(after_help = teardown::TEARDOWN_EXAMPLES)]
     Teardown(teardown::TeardownArgs),
-    /// What happened to a task and what to do
+    /// Explain what happened to a task, and what to do
     #[command(after_help = explain::EXPLAIN_EXAMPLES)]
     Explain(explain::ExplainArgs),
     /// Write a completion script for a shell to stdout

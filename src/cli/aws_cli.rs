@@ -10,7 +10,7 @@ use super::query::Query;
 /// Options of the AWS CLI that are about the CLI itself.
 #[derive(Debug, Default, Args)]
 pub(super) struct AwsCliArgs {
-    /// JMESPath expression for what of the result is printed; tasks[] and failures[] are there as in RunTask's answer
+    /// JMESPath expression that selects what is printed. The result has tasks[] and failures[] as in RunTask's answer
     #[arg(long, value_name = "JMESPATH")]
     pub(super) query: Option<String>,
     /// Log every step and call to stderr, as TASKWATCH_LOG=debug does

@@ -26,7 +26,7 @@ pub(super) struct Sure {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
-    /// Only say which runs are meant
+    /// Only show which runs it would be
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
 }

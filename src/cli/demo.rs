@@ -38,10 +38,10 @@ pub(super) struct DemoArgs {
     /// How many times faster than AWS's time runs
     #[arg(long, default_value_t = 20.0, value_name = "N")]
     time_scale: f64,
-    /// Decides all chances
+    /// Decides all random choices
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// Leave the page up at the end, until Ctrl-C
+    /// Keep serving the page at the end, until Ctrl-C
     #[arg(long)]
     stay: bool,
 }

@@ -35,10 +35,10 @@ pub(super) struct DoctorArgs {
     /// A task definition that it launches: to ask for RunTask and show the roles that are passed
     #[arg(long)]
     task_definition: Option<String>,
-    /// The rule, where setup did not name it [default: CELL-events, or one that sends to the events queue]
+    /// The rule, if setup did not name it [default: CELL-events, or one that sends to the events queue]
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
-    /// Send no event through the path
+    /// Send no event through the event pipeline
     #[arg(long)]
     no_probe: bool,
     #[command(flatten)]
@@ -56,7 +56,7 @@ event that a serving cell counts and deletes. Permissions are the caller's: run 
 
 Exit codes:
   0  nothing is broken, maybe with warnings
-  1  the path is broken
+  1  something is broken
   2  usage";
 
 pub(super) async fn doctor(arguments: DoctorArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {

@@ -10,10 +10,10 @@ use crate::core::request::with_input;
 /// The flags for Step Functions documents.
 #[derive(Debug, Default, Args)]
 pub(super) struct DocumentArgs {
-    /// Of a Step Functions document: run this ecs:runTask state by itself, whatever stands around it
+    /// In a Step Functions document: run this ecs:runTask state alone; the other states are not looked at
     #[arg(long, value_name = "NAME")]
     state: Option<String>,
-    /// Of a Step Functions document: the execution's input (with --state: the state's), JSON or file://PATH
+    /// For a Step Functions document: the input of the execution (with --state: of the state), as JSON or file://PATH
     #[arg(long, value_name = "JSON")]
     input: Option<String>,
 }

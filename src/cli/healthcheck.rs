@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// `taskwatch healthcheck`.
 #[derive(Debug, Args)]
 pub(super) struct HealthcheckArgs {
-    /// Ask whether it receives from its queues and its store takes changes, not only whether it is alive
+    /// Ask also whether the cell receives from its queues and its store takes changes
     #[arg(long)]
     ready: bool,
 }

@@ -20,19 +20,19 @@ Pauses have commands of their own: pause and resume.";
 /// `taskwatch limits`.
 #[derive(Debug, Args)]
 pub(super) struct LimitsArgs {
-    /// Tasks launched a second, on Fargate and on Fargate Spot each
+    /// Tasks launched a second: on Fargate, and as many on Fargate Spot
     #[arg(long, value_name = "N")]
     run_task_rate: Option<f64>,
-    /// Tasks launched at once after a rest
+    /// Tasks launched at once after a pause in launches
     #[arg(long, value_name = "N")]
     run_task_burst: Option<u32>,
-    /// Most runs that may have a task
+    /// How many runs may have a task
     #[arg(long, value_name = "N")]
     max_in_flight: Option<u64>,
-    /// Most tasks in PROVISIONING in a cluster with Auto Scaling groups
+    /// How many tasks may be in PROVISIONING in a cluster with Auto Scaling groups
     #[arg(long, value_name = "N")]
     max_provisioning: Option<u64>,
-    /// First, everything that was ever changed goes back to the cell's settings; pauses stay
+    /// First set all limits back to the cell's settings; pauses stay
     #[arg(long)]
     reset: bool,
     #[command(flatten)]

@@ -37,16 +37,16 @@ pub(super) struct ListArgs {
     part: Option<String>,
     #[command(flatten)]
     filters: Filters,
-    /// The order: text from A, times and numbers from the newest and the most. Of more than 10,000 runs the newest are sorted
+    /// The order: texts from A to Z, times from the newest, numbers from the largest. Of more than 10,000 runs only the newest are sorted
     #[arg(long, value_enum, default_value_t = Sort::Submitted)]
     sort: Sort,
-    /// Most runs to show
+    /// How many runs to show at most
     #[arg(long, default_value_t = 100, value_name = "N")]
     max: usize,
-    /// And then each change of these runs, a line each, until interrupted
+    /// Then show each change of these runs in a line, until interrupted
     #[arg(long, short)]
     watch: bool,
-    /// Also queue, task definition, cluster, task, when it was submitted, and the text of a failure or of what it waits for
+    /// Show also queue, task definition, cluster, task, time of submission, and the text of the failure or of what the run waits for
     #[arg(long)]
     wide: bool,
     #[command(flatten)]

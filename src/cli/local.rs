@@ -19,13 +19,13 @@ pub(super) struct LocalArgs {
     /// Address and port; port 0 takes any
     #[arg(long, default_value = "127.0.0.1:4566")]
     listen: std::net::SocketAddr,
-    /// A name by which clients call it, besides loopback's and the address it listens on (host.docker.internal)
+    /// A host name that clients may use, besides localhost and the address that it listens on: host.docker.internal
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
     /// How many times faster than AWS's time runs
     #[arg(long, default_value_t = 1.0, value_name = "N")]
     time_scale: f64,
-    /// Decides all chances, so that a run can be repeated [default: the script's `seed`, or 0]
+    /// Decides all random choices, so that a run can be repeated [default: the script's `seed`, or 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// TOML file of faults (docs/local.md)
@@ -34,13 +34,13 @@ pub(super) struct LocalArgs {
     /// Never throttle
     #[arg(long)]
     no_quotas: bool,
-    /// Refuse task definitions that nobody registered, as AWS does, instead of making them up
+    /// Refuse task definitions that were not registered, as AWS does, instead of making them up
     #[arg(long)]
     strict: bool,
-    /// Most tasks in PROVISIONING in a cluster
+    /// How many tasks may be in PROVISIONING in a cluster
     #[arg(long, value_name = "N")]
     max_provisioning: Option<usize>,
-    /// Most Fargate vCPUs at once
+    /// How many Fargate vCPUs may be in use at once
     #[arg(long, value_name = "N")]
     max_vcpus: Option<f64>,
     /// Clusters that are there from the start, besides `default`
@@ -85,7 +85,7 @@ pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
         definitions = if arguments.strict {
             "task definitions have to be registered"
         } else {
-            "a task definition that nobody registered is made up"
+            "a task definition that was not registered is made up"
         },
     ));
     signals.next().await;

@@ -36,10 +36,11 @@ pub(super) struct Global {
 /// The cell that is to do the work. Only when it is named: TASKWATCH_URL alone does not change what `run` does.
 #[derive(Debug, Default, Args)]
 pub(super) struct RemoteArgs {
-    /// Hand the request to the serving cell at this URL and follow it there
+    /// Hand the request to the serving cell at this URL, and follow its runs there. Ctrl-C at a terminal leaves them running;
+    /// a second one within 3 s stops them
     #[arg(long, value_name = "URL", conflicts_with_all = ["events_queue", "events"])]
     pub(super) server: Option<String>,
-    /// Only hand it over: the run goes on at the cell, and this command ends
+    /// Only hand the request over: its runs go on at the cell, and this command ends
     #[arg(long, requires = "server")]
     pub(super) detach: bool,
 }

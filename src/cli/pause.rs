@@ -15,8 +15,8 @@ Examples:
   taskwatch pause --queue team-a --reason \"database migration\"
   taskwatch pause --task-definition etl:7 --task-definition report
 
-What is paused waits as QUEUED and uses up no attempt; tasks that run go on. `show` and `list --wide` say of each run who paused \
-it, since when and why; `taskwatch limits` shows all that is paused.";
+Runs of what is paused wait as QUEUED and use up no attempt; tasks that run go on. `show` and `list --wide` say for each waiting \
+run who paused it, since when and why; `taskwatch limits` shows all that is paused.";
 
 pub(super) const RESUME_EXAMPLES: &str = "\
 Examples:

@@ -18,10 +18,10 @@ Examples:
   taskwatch redrive --name 'fleet-*' --since 24h                            # says how many there are, and asks
   taskwatch redrive --queue team-a --yes --output json
 
-Retries and timeoutSeconds count anew, attempts are numbered on.
+Retries and timeoutSeconds start from zero; the numbers of attempts go on.
 
 Exit codes:
-  0  all that were named were begun again
+  0  all of these runs were begun again
   1  some were not";
 
 /// Runs by name, or by what they have in common.

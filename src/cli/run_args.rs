@@ -15,8 +15,8 @@ Examples:
   taskwatch run --task-definition etl --count 20 --env DAY=2026-11-22 --dry-run
   taskwatch run --cluster batch --task-definition etl -- sh -c 'exit 3'
 
-It waits for the task's end unless --until or the request says otherwise, and follows it by DescribeTasks calls that all its tasks
-share: nothing is made in the account. Without --retry and --retries a program that ended by itself is not run again.
+run waits for the end of its tasks, unless --until or the request says otherwise. It follows them by DescribeTasks calls that all its \
+tasks share, and makes nothing in the account. A program that ended by itself is run again only with --retry or --retries.
 
 Exit codes:
   0         it reached its goal
@@ -33,7 +33,7 @@ pub(super) struct RunArgs {
     /// A run request in any form: taskwatch's own, RunTask JSON, or a Step Functions state machine (JSON or YAML); - for stdin
     #[arg(value_name = "FILE", conflicts_with = "cli_input_json")]
     pub(super) file: Option<String>,
-    /// The same, as the AWS CLI takes it: JSON, or file://PATH
+    /// A run request as the AWS CLI takes it: JSON, or file://PATH
     #[arg(long, value_name = "JSON")]
     pub(super) cli_input_json: Option<String>,
     #[command(flatten)]
@@ -99,55 +99,56 @@ pub(super) struct RunArgs {
     /// Security groups of the task's network interface
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     pub(super) security_groups: Vec<String>,
-    /// Command of the container (the one named by --decided-by, else by the task definition's family); it takes all words that follow, so
-    /// that it stands last. Behind -- any word is its own
+    /// Command of a container: of the one in --decided-by, else of the one with the family's name. All words behind it belong to
+    /// it: give it last. Or put the command behind --
     #[arg(long, num_args = 1.., allow_hyphen_values = true, value_name = "WORD")]
     pub(super) command: Vec<String>,
-    /// The same: command of the container
+    /// Command of the container, as with --command
     #[arg(last = true, value_name = "COMMAND", conflicts_with = "command")]
     pub(super) words: Vec<String>,
-    /// Environment variable of that container
+    /// Environment variable of the same container
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) env: Vec<String>,
     /// Idempotency key
     #[arg(long)]
     pub(super) name: Option<String>,
-    /// What is waited for: running, stopped or healthy [default: stopped]
+    /// The goal that is waited for: running, stopped or healthy [default: stopped]
     #[arg(long)]
     pub(super) until: Option<String>,
     /// Amazon States Language Retry array: JSON, or a file
     #[arg(long, value_name = "JSON|FILE", conflicts_with = "retries")]
     pub(super) retry: Option<String>,
-    /// Retry N times, after 10, 20, 40 … s, also a program that failed; permanent errors (a missing image, say) never
+    /// Retry N times, after 10, 20, 40 … s. A program that failed is run again too; permanent errors, such as a missing image,
+    /// are not retried
     #[arg(long, value_name = "N")]
     pub(super) retries: Option<u32>,
-    /// The whole run may take so long: 90s, 1h
+    /// How long the whole run may take: 90s, 1h
     #[arg(long, value_name = "DURATION")]
     pub(super) timeout: Option<String>,
-    /// An attempt may take so long to reach RUNNING
+    /// How long an attempt may take to reach RUNNING
     #[arg(long, value_name = "DURATION")]
     pub(super) start_timeout: Option<String>,
     /// The containers whose exit codes decide
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     pub(super) decided_by: Vec<String>,
-    /// Follow by events from this queue: one of its own, whose rule lets in startedBy with the prefix run- (never one that a
-    /// serving cell reads) [default: by shared DescribeTasks calls, which need no queue]
+    /// Follow the tasks by the events of this queue. Its rule must match startedBy with the prefix run-, and no serving cell may
+    /// read it [default: follow by shared DescribeTasks calls, which need no queue]
     #[arg(long, value_name = "URL")]
     pub(super) events_queue: Option<String>,
-    /// Follow by events: make a queue and a rule for this run, and remove them at its end
+    /// Follow the tasks by events: make a queue and a rule for this run, and remove them at its end
     #[arg(long, conflicts_with_all = ["events_queue", "no_wait"])]
     pub(super) events: bool,
     #[command(flatten)]
     pub(super) aws_cli: AwsCliArgs,
     #[command(flatten)]
     pub(super) server: RemoteArgs,
-    /// Launch and leave: do not wait for the goal
+    /// Launch, and do not wait for the goal
     #[arg(long)]
     pub(super) no_wait: bool,
-    /// Show the request with all its defaults, every value of the environment as ***, and launch nothing
+    /// Show the request with all its defaults, with *** for each value of the environment, and launch nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Show the values of the environment too: what is shown can be submitted
+    /// Show the values of the environment as well: then the output can be submitted
     #[arg(long, requires = "dry_run")]
     pub(super) show_values: bool,
 }

@@ -27,10 +27,10 @@ pub(super) struct PathArgs {
     /// Name of the requests queue, which cells may share [default: CELL-requests]
     #[arg(long, value_name = "NAME")]
     requests_queue: Option<String>,
-    /// Topic of notifications: a name, or the ARN of one that is there [default: TASKWATCH_TOPIC_ARN, or CELL-runs]
+    /// Topic of notifications: a name, or the ARN of an existing topic [default: TASKWATCH_TOPIC_ARN, or CELL-runs]
     #[arg(long, value_name = "NAME|ARN")]
     topic: Option<String>,
-    /// A bus that gets the notifications too [default: TASKWATCH_EVENT_BUS]
+    /// A bus that gets the notifications as well [default: TASKWATCH_EVENT_BUS]
     #[arg(long, value_name = "NAME")]
     event_bus: Option<String>,
 }

@@ -26,7 +26,7 @@ pub(super) struct ShowArgs {
     /// Its id or name
     #[arg(value_name = "RUN")]
     run: String,
-    /// Of an array request: every run with every attempt (in JSON always)
+    /// For an array request: show every run with every attempt (JSON always does)
     #[arg(long)]
     all: bool,
     #[command(flatten)]

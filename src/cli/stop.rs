@@ -17,11 +17,11 @@ Examples:
   taskwatch stop fleet                          # an array request: all its runs
   taskwatch stop --status QUEUED --queue team-a # says how many there are, and asks
 
-A run with a task ends, as ABORTED, once the task has stopped; one without a task ends at once.
+A run with a task ends as ABORTED when the task has stopped; a run without a task ends at once.
 
 Exit codes:
-  0  all that were named were asked to stop
-  1  some were not: they had ended before";
+  0  all of these runs were asked to stop
+  1  some were not, because they had ended before";
 
 /// Runs by name, or by what they have in common.
 pub(super) const STOP_USAGE: &str = "taskwatch stop [OPTIONS] <RUN>...

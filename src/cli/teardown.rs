@@ -20,23 +20,23 @@ use crate::core::run::Status;
 pub(super) struct TeardownArgs {
     #[command(flatten)]
     path: PathArgs,
-    /// Instead of a cell's: what `taskwatch run --events` (and `run` of older releases) left in the account when it was killed.
-    /// What is in use stays
+    /// Instead of a cell: remove what `taskwatch run --events` (and `run` of older releases) left in the account when it was
+    /// killed. What is in use stays
     #[arg(long, conflicts_with_all = ["cell", "fleet", "cells", "store", "cluster", "requests_queue", "topic", "event_bus", "discard_requests", "force"])]
     stale: bool,
-    /// With --stale: younger queues stay
+    /// With --stale: queues that are younger than this stay
     #[arg(long, value_name = "DURATION", default_value = "1h", requires = "stale")]
     pub(super) older_than: String,
-    /// Remove it; without this it is only shown
+    /// Remove it; without this option it is only shown
     #[arg(long)]
     pub(super) yes: bool,
     /// Show what would be removed and why --yes would be refused; remove nothing; exit code 0 either way
     #[arg(long, conflicts_with = "yes")]
     pub(super) dry_run: bool,
-    /// Remove queues in which run requests wait too: they are lost
+    /// Remove queues even if run requests wait in them: these requests are lost
     #[arg(long, requires = "yes")]
     discard_requests: bool,
-    /// Remove it also while the cell serves or has tasks: how they end is learnt by DescribeTasks alone, and late
+    /// Remove it even while the cell serves or has tasks: then only DescribeTasks tells the cell how they end, and late
     #[arg(long, requires = "yes")]
     force: bool,
     #[command(flatten)]

@@ -86,34 +86,38 @@ fn state(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
     to.build()?;
     to.gauge(
         "taskwatch_ready",
-        "1 when the cell receives, its store takes changes and ECS answers: as /readyz",
+        "1 when the cell receives from its queues, its store takes changes and ECS answers, else 0; as /readyz",
         |one| usize::from(one.vitals.not_ready.is_empty()) as f64,
     )?;
     to.gauges(
         ("taskwatch_runs", "status"),
-        "Runs by status: open ones, and ended ones for as long as they are kept",
+        "Runs by status: all that have not ended, and ended ones for as long as they are kept",
         |one| {
             let count = |status| one.counts.statuses.get(&status).copied().unwrap_or(0) as f64;
             Status::ALL.map(|status| (status.as_str().to_owned(), count(status))).into()
         },
     )?;
-    to.gauge("taskwatch_waiting_runs_in_other_queues", "Runs waiting in queues beyond the 100 longest", |one| {
-        let all: usize = one.vitals.waiting.values().sum();
-        (all - longest(one.vitals.waiting.clone()).values().sum::<usize>()) as f64
-    })?;
-    to.gauges(("taskwatch_waiting_runs", "queue"), "Runs waiting for a launch slot, by queue", |one| {
+    to.gauge(
+        "taskwatch_waiting_runs_in_other_queues",
+        "Runs that wait in queues beyond the 100 longest ones",
+        |one| {
+            let all: usize = one.vitals.waiting.values().sum();
+            (all - longest(one.vitals.waiting.clone()).values().sum::<usize>()) as f64
+        },
+    )?;
+    to.gauges(("taskwatch_waiting_runs", "queue"), "Runs that wait for a launch slot, by queue", |one| {
         longest(one.vitals.waiting.clone()).into_iter().map(|(queue, n)| (queue, n as f64)).collect()
     })?;
     to.gauge("taskwatch_in_flight_runs", "Runs that may have a task", |one| one.vitals.in_flight as f64)?;
-    let help = "Most runs that may have a task";
+    let help = "How many runs may have a task at the same time";
     to.gauge("taskwatch_in_flight_runs_limit", help, |one| one.limits.max_in_flight as f64)?;
-    let help = "Tasks that may be placed a second";
+    let help = "How many tasks may be placed a second";
     to.gauge("taskwatch_launch_rate_limit", help, |one| one.limits.run_task_rate)?;
-    let help = "Queues and task definitions that are paused";
+    let help = "Queues and task definitions that operators have paused";
     to.gauge("taskwatch_pauses", help, |one| one.limits.pauses.len() as f64)?;
     to.gauges(
         ("taskwatch_circuit_breakers_open", "class"),
-        "Open circuit breakers: reasons for which launches of task definitions are paused",
+        "Open circuit breakers: task definitions that are paused automatically, by the class of their failures",
         |one| {
             // Every class, so that an open breaker is a rise from 0 and not the first sight of a series.
             let open = |class| one.breakers.iter().filter(|breaker| breaker.class == class).count() as f64;
@@ -122,11 +126,11 @@ fn state(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
     )?;
     let help = "Topics and buses to which notifications cannot be delivered";
     to.gauge("taskwatch_failing_destinations", help, |one| one.cell.delivery_failures().len() as f64)?;
-    let help = "Notifications that nobody has taken yet";
+    let help = "Notifications that wait for their delivery";
     to.gauge("taskwatch_outbox_notifications", help, |one| one.vitals.outbox as f64)?;
-    let help = "How long ago the oldest of these notifications happened, or 0";
+    let help = "Age of the oldest notification that waits for its delivery, or 0";
     to.seconds("taskwatch_outbox_oldest_age", help, |one| one.vitals.outbox_age.as_secs_f64())?;
-    let help = "When the cell began, since the epoch";
+    let help = "When the cell began to serve, in seconds since 1970";
     to.seconds("taskwatch_start_time", help, |one| one.cell.began_at().millis() as f64 / 1000.0)
 }
 
@@ -140,28 +144,30 @@ type PhaseOf = fn(&Phases) -> &Times;
 /// What only rises.
 fn counters(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
     const COUNTERS: [(&str, &str, CountOf); 14] = [
-        ("taskwatch_requests_accepted", "Runs accepted", |c| &c.accepted),
-        ("taskwatch_requests_refused", "Requests of the requests queue refused", |c| &c.refused),
+        ("taskwatch_requests_accepted", "Runs that were accepted, from all sources", |c| &c.accepted),
+        ("taskwatch_requests_refused", "Requests of the requests queue that were refused", |c| &c.refused),
         ("taskwatch_run_task_calls", "RunTask calls", |c| &c.launches),
-        ("taskwatch_run_task_throttles", "RunTask calls throttled", |c| &c.throttles),
-        ("taskwatch_events", "Task events of this cell", |c| &c.events),
-        ("taskwatch_events_foreign", "Events that are not this cell's", |c| &c.foreign),
+        ("taskwatch_run_task_throttles", "RunTask calls that AWS throttled", |c| &c.throttles),
+        ("taskwatch_events", "Events of this cell's tasks", |c| &c.events),
+        ("taskwatch_events_foreign", "Events of tasks that this cell did not launch, and of other things", |c| {
+            &c.foreign
+        }),
         (
             "taskwatch_duplicate_cell_name_events",
             "Events of foreign tasks with this cell's name: another cell has the same name",
             |c| &c.duplicate_cell_name,
         ),
-        ("taskwatch_events_malformed", "Messages of the events queue that are no events", |c| &c.malformed),
+        ("taskwatch_events_malformed", "Messages of the events queue that are not events", |c| &c.malformed),
         (
             "taskwatch_messages_undeleted",
-            "Messages of either queue that could not be deleted; they come again and change nothing",
+            "Messages of both queues that could not be deleted; they come again, and change nothing",
             |c| &c.undeleted,
         ),
-        ("taskwatch_stray_tasks", "Tasks of this cell that no run had; they are stopped", |c| &c.strays),
-        ("taskwatch_corrections", "Events that were lost: DescribeTasks told what they should have", |c| {
+        ("taskwatch_stray_tasks", "Tasks of this cell that belong to no run; they are stopped", |c| &c.strays),
+        ("taskwatch_corrections", "Changes of tasks that DescribeTasks found, because their events were lost", |c| {
             &c.corrections
         }),
-        ("taskwatch_notifications", "Notifications delivered", |c| &c.notified),
+        ("taskwatch_notifications", "Notifications that were delivered", |c| &c.notified),
         (
             "taskwatch_notifications_rejected",
             "Notifications that a topic or bus rejected; they are kept and tried again",
@@ -177,12 +183,12 @@ fn counters(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
         to.counter(name, help, |one| of(one.cell.counters()).get())?;
     }
     // From 0 all of them: the first of a series that begins at 1 is no increase, and would alarm nobody.
-    to.counters(("taskwatch_runs_ended", "status"), "Runs ended, by status", |one| {
+    to.counters(("taskwatch_runs_ended", "status"), "Runs that ended, by status", |one| {
         let ended = |status| one.vitals.totals.ended.get(&status).copied().unwrap_or(0);
         let finals = Status::ALL.into_iter().filter(|status| status.is_final());
         finals.map(|status| (status.as_str(), ended(status))).collect()
     })?;
-    to.counters(("taskwatch_attempts_failed", "class"), "Attempts failed, by class", |one| {
+    to.counters(("taskwatch_attempts_failed", "class"), "Attempts that failed, by class", |one| {
         let failed = |class| one.vitals.totals.failures.get(&class).copied().unwrap_or(0);
         Class::ALL.map(|class| (class.as_str(), failed(class))).into()
     })
@@ -191,9 +197,15 @@ fn counters(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
 /// How long things took.
 fn times(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
     const TIMES: [(&str, &str, TimesOf); 3] = [
-        ("taskwatch_event_lag", "From an event's arrival in its queue to its decision being durable", |c| &c.event_lag),
-        ("taskwatch_first_launch_wait", "From a run's acceptance to RunTask", |c| &c.first_wait),
-        ("taskwatch_retry_launch_wait", "From the instant a retry was due to RunTask", |c| &c.retry_wait),
+        (
+            "taskwatch_event_lag",
+            "Time from the arrival of an event in its queue until what follows from it is stored",
+            |c| &c.event_lag,
+        ),
+        ("taskwatch_first_launch_wait", "Time from the acceptance of a run to its first RunTask call", |c| {
+            &c.first_wait
+        }),
+        ("taskwatch_retry_launch_wait", "Time from when a retry was due to its RunTask call", |c| &c.retry_wait),
     ];
     const PHASES: [(&str, PhaseOf); 5] = [
         ("queue", |phases| &phases.queue),
@@ -205,7 +217,7 @@ fn times(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
     for (name, help, of) in TIMES {
         to.histograms(name, help, |one| vec![(None, of(one.cell.counters()))])?;
     }
-    let help = "From the launch queue to RUNNING, by phase, by ECS's own times";
+    let help = "Times of the phases from the launch queue to RUNNING, by ECS's own times";
     to.histograms("taskwatch_start_phase", help, |one| {
         let phases = one.cell.phases();
         PHASES.map(|(phase, of)| (Some(("phase", phase)), of(phases))).into()

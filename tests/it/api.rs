@@ -249,7 +249,7 @@ async fn an_array_request_is_shown_page_by_page() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.starts_with("fleet: 2300 runs: 1 ABORTED, "), "{text}");
     let groups: Vec<&str> = text.lines().filter(|line| line.contains(" × ")).collect();
-    assert!(matches!(groups[..], [_, waiting] if waiting.ends_with("are launched")), "{text}");
+    assert!(matches!(groups[..], [_, waiting] if waiting.ends_with("are launched on Fargate")), "{text}");
     let stopped = "1 × ABORTED, Stopped: stopped on request: stopped by an operator\n  do: somebody asked for it";
     assert!(text.contains(stopped) && text.contains("  runs: fleet/1700\n"), "{text}");
     let output = served.command(&["show", "fleet", "--all"], "").await;

@@ -91,12 +91,12 @@ fn errors() -> String {
 const INTRODUCTION: &str = "\
 # Errors by name
 
-Made from the table of reasons; do not edit it (`UPDATE_DOCS=1 cargo test docs::` writes it). To look one up: `taskwatch explain FILE`.
+This page is made from the table of reasons (`UPDATE_DOCS=1 cargo test docs::` writes it): do not edit it. `taskwatch explain` looks a text up.
 
-A failed attempt has one `error`, the most specific name, and a list of names that `ErrorEquals` in `retry` can match: ECS's own prefix, the stop code, the class
-(`Taskwatch.Network`), and whether another try can help: `Taskwatch.Transient` (yes), `Taskwatch.Elsewhere` (yes, better at the next of `placements`; `Taskwatch.Transient`
-matches it too), `Taskwatch.Permanent` (never), `Taskwatch.Application` (the program's own end: only its owner knows whether a retry helps). `States.TaskFailed` matches all but timeouts,
-`States.Timeout` the timeouts, `States.ALL` everything. A text that is not in here is judged by its prefix, its stop code and its words.
+A failed attempt has one `error`, the most specific name, and a list of names that `ErrorEquals` in `retry` can match. The names are ECS's own prefix, the stop code, the class
+(`Taskwatch.Network`), and one that says whether another try can help: `Taskwatch.Transient` (yes), `Taskwatch.Elsewhere` (yes, and better with the next entry of `placements`; `Taskwatch.Transient`
+matches it too), `Taskwatch.Permanent` (no), `Taskwatch.Application` (the program ended by itself: only who knows the program can tell). `States.TaskFailed` matches all failures but timeouts,
+`States.Timeout` matches timeouts, `States.ALL` matches everything. A text that is not on this page is judged by its prefix, its stop code and its words.
 ";
 
 #[test]

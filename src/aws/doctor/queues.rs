@@ -277,7 +277,7 @@ fn depth(check: &str, name: &str, seen: &Seen) -> Finding {
 
 async fn topic(sdk: &Sdk, subject: &Subject) -> Finding {
     let Some(arn) = &subject.topic else {
-        let todo = "set it, or give notify.topicArn in every request: without either nobody is told";
+        let todo = "set it, or give notify.topicArn in every request: without both no notification is sent";
         return Finding::warn("topic", "TASKWATCH_TOPIC_ARN is not set", todo);
     };
     match super::super::setup::found::topic(sdk, arn).await {

@@ -88,6 +88,12 @@ impl WaitReasons {
     }
 }
 
+/// `1 failure`, `2 failures`.
+fn many(count: impl TryInto<u64>, one: &str, more: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 fn waits(run: &Run) -> bool {
     matches!(run.status, Status::Queued | Status::PendingRetry)
 }
@@ -142,8 +148,10 @@ impl Now<'_> {
             None => "one run is let through as a probe".to_owned(),
         };
         let text = format!(
-            "task definition {} is paused automatically after {} failures ({}); {next}",
-            open.task_definition, open.failures, open.error
+            "paused automatically after {} of task definition {} ({}); {next}",
+            many(open.failures, "failure", "failures"),
+            open.task_definition,
+            open.error
         );
         let waiting = WaitingFor::new(WaitReason::CircuitBreaker, text);
         Some(WaitingFor { since: Some(open.paused_at), until: open.next_probe_at, ..waiting })
@@ -151,7 +159,8 @@ impl Now<'_> {
 
     fn too_many_in_flight(&self) -> Option<WaitingFor> {
         let most = self.limits.max_in_flight;
-        let text = || format!("{} runs have tasks, and {most} may (maxInFlight)", self.live);
+        let tasks = || many(self.live, "run has a task", "runs have a task");
+        let text = || format!("maxInFlight ({most}) is reached: {}", tasks());
         (self.live >= most).then(|| WaitingFor::new(WaitReason::MaxInFlight, text()))
     }
 
@@ -163,22 +172,22 @@ impl Now<'_> {
             return Some(WaitingFor { until: Some(self.reasons.clock.now().plus(wait)), ..waiting(text) });
         }
         let tasks = if target.kind == Kind::Provider { self.reasons.runs.provisioning(cluster) } else { 0 };
-        let text =
-            || format!("{tasks} tasks are in PROVISIONING in cluster {cluster}, and {most} may be (maxProvisioning)");
+        let waiting_tasks = || many(tasks, "task is in PROVISIONING", "tasks are in PROVISIONING");
+        let text = || format!("maxProvisioning ({most}) is reached: {} in cluster {cluster}", waiting_tasks());
         (target.kind == Kind::Provider && tasks >= most).then(|| waiting(text()))
     }
 
     fn turn(&self, run: &Run, target: &LaunchTarget) -> WaitingFor {
         let (pace, what) = match target.kind {
-            Kind::Fargate => ("fargate-tasks", "tasks a second on Fargate"),
-            Kind::FargateSpot => ("fargate-spot-tasks", "tasks a second on Fargate Spot"),
-            Kind::Provider | Kind::Instances => ("run-task-calls", "RunTask calls a second"),
+            Kind::Fargate => ("fargate-tasks", "tasks a second are launched on Fargate"),
+            Kind::FargateSpot => ("fargate-spot-tasks", "tasks a second are launched on Fargate Spot"),
+            Kind::Provider | Kind::Instances => ("run-task-calls", "RunTask calls a second are made"),
         };
         let pace = self.paces.iter().find(|known| known.what == pace);
         let rate = pace.map(|pace| (pace.rate * 100.0).round() / 100.0).unwrap_or_default();
         let throttled = pace.is_some_and(|pace| pace.share < 1.0);
         let slower = if throttled { ", fewer than usual because AWS throttled RunTask" } else { "" };
-        let text = format!("its turn in queue {}: at most {rate} {what} are launched{slower}", run.spec.queue);
+        let text = format!("its turn in queue {}: at most {rate} {what}{slower}", run.spec.queue);
         let since = run.attempt().and_then(|attempt| attempt.queued_at);
         WaitingFor { since, ..WaitingFor::new(WaitReason::LaunchRate, text) }
     }

@@ -279,7 +279,7 @@ impl State {
                 self.list.narrow(Filter::of_request(request));
                 self.count();
             }
-            Some((name, _)) => self.say(&format!("{name} is no run of an array request"), false),
+            Some((name, _)) => self.say(&format!("{name} does not belong to an array request"), false),
             None => {}
         }
     }

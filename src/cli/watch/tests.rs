@@ -321,7 +321,7 @@ fn a_run_of_an_array_request_leads_to_all_of_it() {
     let of_array = Row { name: "fleet/3".into(), ..row("1", "FAILED") };
     let mut state = showing(vec![of_array, row("2", "FAILED")], json!({}));
     typed(&mut state, "ja");
-    assert_eq!((said(&state), state.causes.is_some()), ("nightly-2 is no run of an array request", false));
+    assert_eq!((said(&state), state.causes.is_some()), ("nightly-2 does not belong to an array request", false));
     let effects = typed(&mut state, "ka");
     assert!(effects.contains(&Effect::Count(Filter::of_request("fleet"))), "{effects:?}");
     assert_eq!(state.list.filter.text(), "name=fleet");

@@ -104,7 +104,7 @@ impl<'s> Sheet<'s, '_> {
     /// The program, and what it serves.
     pub(super) fn build(&mut self) -> Result<(), Error> {
         let labels = [("version", env!("CARGO_PKG_VERSION")), ("cell", self.cells.name.as_str())];
-        let help = "The program and the cell";
+        let help = "Always 1; the labels name the version of the program and the cell";
         let mut info = self.to.encode_descriptor("taskwatch_build", help, None, MetricType::Info)?;
         info.encode_info(&labels.to_vec())
     }

@@ -8,9 +8,9 @@ import { NAMES, STATUSES } from "./words.js";
 
 /** The fields: name in a query, title, what may be typed, and the list of suggestions. */
 const FIELDS = [
-  ["name", "Name", "part of it, or \"all of it\"", null],
+  ["name", "Name", "part, or \"all of it\"", null],
   ["queue", "Queue", null, "queues"],
-  ["taskDefinition", "Task definition", "family or family:revision", null],
+  ["taskDefinition", "Task definition", "family:revision", null],
   ["error", "Failure", "error or class", "failures"],
   ["exitCode", "Exit code", null, null],
   ["cause", "Cause", "part of its text", null],

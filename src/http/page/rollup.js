@@ -7,6 +7,7 @@ import { many, plain, whole } from "./format.js";
 import { NOTHING, asked, fits, query } from "./filter.js";
 import { failure } from "./outcome.js";
 import { badge } from "./statuses.js";
+import { readable } from "./wait.js";
 import { STATUSES } from "./words.js";
 
 /** So often the cell is asked anew, in milliseconds: it reads each of the runs. */
@@ -93,7 +94,7 @@ export class Rollup {
   }
 
   #waits({ runs, status, text }) {
-    return { runs, link: this.#address({ status: [status] }), status, head: "waits", rest: text, hint: null };
+    return { runs, link: this.#address({ status: [status] }), status, head: "waits", rest: readable(text), hint: null };
   }
 }
 

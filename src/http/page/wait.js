@@ -14,7 +14,7 @@ export function due(at) {
 }
 
 /** A text of the cell's with its instants as this page writes them, and how far ahead they are. */
-const readable = (text) => text.replace(INSTANT, (at) => (Date.parse(at) > now() ? `${instant(at)} (${due(at)})` : instant(at)));
+export const readable = (text) => text.replace(INSTANT, (at) => (Date.parse(at) > now() ? `${instant(at)} (${due(at)})` : instant(at)));
 
 /** The same for a line that has little room: for how long, and in how long. */
 const brief = (text) => text.replace(SINCE, (_, at) => `for ${duration(Math.max(0, Math.round(between(at))))}`)

@@ -58,7 +58,7 @@ async fn limits_and_quotas_are_named() {
     eventually("a task", || world.ecs.tasks().len() == 1).await;
     let waiting = runs.iter().find_map(|run| why(&cell, run)).expect("one waits");
     assert_eq!(waiting.reason, WaitReason::MaxInFlight);
-    assert_eq!(waiting.text, "1 runs have tasks, and 1 may (maxInFlight)");
+    assert_eq!(waiting.text, "maxInFlight (1) is reached: 1 run has a task");
 
     let mut world = World::new();
     (world.config.run_task_rate, world.config.run_task_burst) = (0.5, 1);
@@ -67,7 +67,7 @@ async fn limits_and_quotas_are_named() {
     eventually("a task", || world.ecs.tasks().len() == 1).await;
     let waiting = runs.iter().find_map(|run| why(&cell, run)).expect("one waits");
     assert_eq!(waiting.reason, WaitReason::LaunchRate);
-    assert_eq!(waiting.text, "its turn in queue b: at most 0.5 tasks a second on Fargate are launched");
+    assert_eq!(waiting.text, "its turn in queue b: at most 0.5 tasks a second are launched on Fargate");
     assert!(waiting.since.is_some());
 
     let mut world = World::new();
@@ -79,7 +79,7 @@ async fn limits_and_quotas_are_named() {
     eventually("a task", || world.ecs.tasks().len() == 1).await;
     let waiting = runs.iter().find_map(|run| why(&cell, run)).expect("one waits");
     assert_eq!(waiting.reason, WaitReason::MaxProvisioning);
-    assert_eq!(waiting.text, "1 tasks are in PROVISIONING in cluster c1, and 1 may be (maxProvisioning)");
+    assert_eq!(waiting.text, "maxProvisioning (1) is reached: 1 task is in PROVISIONING in cluster c1");
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,7 +121,7 @@ async fn an_open_circuit_breaker_is_named_with_its_next_probe() {
     assert_eq!((waiting.since, waiting.until), (Some(open.paused_at), open.next_probe_at));
     let next = open.next_probe_at.expect("a probe");
     let expected = format!(
-        "task definition etl:7 is paused automatically after 1 failures (ECS.ClientException); the next probe is at {next}"
+        "paused automatically after 1 failure of task definition etl:7 (ECS.ClientException); the next probe is at {next}"
     );
     assert_eq!(waiting.text, expected);
 }

@@ -166,9 +166,13 @@ fn what(row: &Row, state: &State) -> String {
         "PENDING_RETRY" => {
             let at = row.retry_at.filter(|at| *at > state.now());
             let next = at.map_or("now".to_owned(), |at| format!("in {}", whole(at.since(state.now()))));
-            let rest = failure.rest();
+            // What may be cut off is the end of a text: neither an exit code nor the time.
+            let (head, rest) = match row.exit_code {
+                Some(1..) => (format!("{}, ", failure.head), failure.rest()),
+                _ => (String::new(), failure.line()),
+            };
             let rest = if rest.is_empty() { rest } else { format!(": {rest}") };
-            format!("{}, again {next}{rest}", failure.head)
+            format!("{head}again {next}{rest}")
         }
         "SUCCEEDED" => row.finished_at.map_or(String::new(), |at| format!("after {}", between(row.began_at(), at))),
         _ if row.is_final => failure.line(),

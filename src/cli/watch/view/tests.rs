@@ -67,7 +67,7 @@ fn everything_that_matters_fits_into_80_by_24() {
         ],
     );
     has(&shown, &["failed attempts, last hour", "Spot             8", "Image            5"]);
-    has(&shown, &["RUNNING       nightly-9", "FAILED        nightly-8", "exit 137 (etl): ", "AGENT, again in 9s"]);
+    has(&shown, &["RUNNING       nightly-9", "FAILED        nightly-8", "exit 137 (etl): ", "again in 9s: AGENT"]);
     has(&shown, &["1/33", "? help", "q quit"]);
 }
 
