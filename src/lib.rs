@@ -54,6 +54,7 @@
 //! - [`store`]: where runs and undelivered notifications are kept.
 //! - [`cell`]: the runtime that owns live runs and carries out what the core decides.
 //! - [`fleet`]: what the processes of a fleet know of each other, and how they share quotas.
+//! - [`host`]: a process of a fleet, with the cells that it has at the moment.
 //! - [`aws`]: the only module that knows the AWS SDK.
 //! - [`library`]: a cell inside your own program.
 //! - [`front`]: what is asked of a process, answered for every run that it can know of.
@@ -69,6 +70,7 @@ pub mod cli;
 pub mod core;
 pub mod fleet;
 pub mod front;
+pub mod host;
 pub mod http;
 pub mod library;
 pub mod local;

@@ -1,4 +1,4 @@
-//! The phases of a cell's life (it works, it drains, it has ended), and the tasks that work in it.
+//! The phases of a cell's life (it works, it is suspended, it drains, it has ended), and the tasks that work in it.
 
 use std::future::Future;
 use std::sync::OnceLock;
@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, Span};
+
+use super::lease::Lease;
 
 /// For what is on its way to the store when everything else has ended.
 const LAST_COMMITS: Duration = Duration::from_secs(2);
@@ -14,8 +17,10 @@ const LAST_COMMITS: Duration = Duration::from_secs(2);
 const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(1);
 
 /// Which phase a cell is in. Every part that works on its own has one of these and the tasks it starts go through it.
-#[derive(Default)]
 pub(super) struct Lifecycle {
+    lease: Lease,
+    /// Of a process with several cells: which one its log lines are of.
+    span: Span,
     draining: CancellationToken,
     ended: CancellationToken,
     receivers: TaskTracker,
@@ -25,6 +30,22 @@ pub(super) struct Lifecycle {
 }
 
 impl Lifecycle {
+    /// Of a cell that works for as long as its process has the lease. Its log lines are in the span.
+    pub(super) fn new(lease: Lease, span: Span) -> Self {
+        let (draining, ended, receivers, launches, tasks, abandoned) = Default::default();
+        Self { lease, span, draining, ended, receivers, launches, tasks, abandoned }
+    }
+
+    /// Whether the cell is to do nothing that another process could do: its fleet does not hear from it.
+    pub(super) fn is_suspended(&self) -> bool {
+        !self.lease.is_held()
+    }
+
+    /// Waits while the cell is suspended; false if it ended before.
+    pub(super) async fn may_act(&self) -> bool {
+        !self.is_suspended() || self.unless_ended(self.lease.held()).await.is_some()
+    }
+
     /// Whether the cell takes nothing more.
     pub(super) fn is_draining(&self) -> bool {
         self.draining.is_cancelled()
@@ -74,17 +95,17 @@ impl Lifecycle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.tasks.spawn(work)
+        self.tasks.spawn(work.instrument(self.span.clone()))
     }
 
     /// Starts a launch: the drain waits for it.
     pub(super) fn spawn_launch(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.launches.spawn(work);
+        self.launches.spawn(work.instrument(self.span.clone()));
     }
 
     /// Starts a receiver: the drain waits for it first.
     pub(super) fn spawn_receiver(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.receivers.spawn(work);
+        self.receivers.spawn(work.instrument(self.span.clone()));
     }
 
     /// Takes nothing more, and waits until receivers and launches are done, at most until an instant.
@@ -112,6 +133,13 @@ impl Lifecycle {
         for tracker in [&self.receivers, &self.launches, &self.tasks] {
             tracker.close();
         }
+    }
+
+    /// Takes nothing more and ends, within a time: what it has in hand is given back, the calls that are out and the commits on
+    /// their way are waited for.
+    pub(super) async fn hand_over(&self, until: Instant) {
+        self.drain(until).await;
+        self.end().await;
     }
 
     /// Ends at once because the cell is another process's now.

@@ -17,6 +17,7 @@ mod follow;
 mod health;
 mod ids;
 mod launch;
+mod lease;
 mod lifecycle;
 mod operate;
 pub mod ports;
@@ -37,11 +38,12 @@ use uuid::Uuid;
 
 pub use admit::{SubmitError, Submitted};
 pub use clock::Clock;
-pub use config::{CellConfig, CellError, POLL, Ports, Sizes};
+pub use config::{CellConfig, CellError, POLL, Ports, Shared, Sizes};
 pub use control::{Limits, LimitsChange, LimitsError, Pause, Paused};
 pub use deliver::DeliveryFailure;
 pub use ids::Ids;
 pub use launch::{Pace, WaitReason, WaitingFor};
+pub use lease::Lease;
 pub use operate::RedriveError;
 pub use readiness::Hindrance;
 pub use view::{
@@ -68,7 +70,15 @@ impl Cell {
     /// # Errors
     /// A store that cannot be read, or has the runs of another cell; a name that `startedBy` cannot carry.
     pub async fn start(config: CellConfig, ports: Ports) -> Result<Self, CellError> {
-        Ok(Self { parts: Arc::new(build::start(config, ports).await?) })
+        Self::start_among(config, ports, Shared::of_one()).await
+    }
+
+    /// The same of a cell that shares its process with others.
+    ///
+    /// # Errors
+    /// As [`Cell::start`].
+    pub async fn start_among(config: CellConfig, ports: Ports, shared: Shared) -> Result<Self, CellError> {
+        Ok(Self { parts: Arc::new(build::start(config, ports, shared).await?) })
     }
 
     /// Its name.
@@ -82,6 +92,9 @@ impl Cell {
     /// [`SubmitError::NameConflict`] for a name that another request has; [`SubmitError::Full`] while too many wait;
     /// [`SubmitError::Closed`] while draining.
     pub async fn submit(&self, request: RunRequest) -> Result<Submitted, SubmitError> {
+        if self.parts.lifecycle.is_suspended() {
+            return Err(SubmitError::Suspended);
+        }
         if self.parts.waiting.is_full() {
             return Err(SubmitError::Full);
         }
@@ -283,6 +296,16 @@ impl Cell {
         self.parts.reach.unreachable()
     }
 
+    /// Whether it does nothing that another process could do, because its process is not heard from in the fleet.
+    pub fn is_suspended(&self) -> bool {
+        self.parts.lifecycle.is_suspended()
+    }
+
+    /// Runs that have not ended.
+    pub fn open(&self) -> usize {
+        self.parts.runs.open()
+    }
+
     /// Why the cell was abandoned: another process has it now. Its process is to say so and end, or begin anew.
     pub fn lost(&self) -> Option<String> {
         self.parts.lifecycle.lost().map(str::to_owned)
@@ -347,6 +370,12 @@ impl Cell {
         self.parts.lifecycle.drain(until).await;
         self.flush(until.duration_since(Instant::now())).await;
         self.parts.lifecycle.end().await;
+    }
+
+    /// Ends for another process to go on, in `longest` at most and two seconds for the last commits: takes nothing more, gives
+    /// back what it has in hand, waits for the calls that are out. What the outbox has is the next owner's to deliver.
+    pub async fn hand_over(&self, longest: Duration) {
+        self.parts.lifecycle.hand_over(Instant::now() + longest).await;
     }
 
     /// Ends at once and waits for nothing, as a process does that is killed: tasks go on, and a durable store has what the

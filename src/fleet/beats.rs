@@ -45,6 +45,11 @@ impl Beats {
         self.seen.get(process).is_some_and(|seen| !seen.is_dead(now))
     }
 
+    /// For how long a process's beat has been as it is.
+    pub fn unchanged_for(&self, process: &str, now: Duration) -> Option<Duration> {
+        self.seen.get(process).map(|seen| now.saturating_sub(seen.since))
+    }
+
     /// Those that have a row, and are dead: each with the beat at which it stood still.
     pub fn dead(&self, now: Duration) -> impl Iterator<Item = (&str, u64)> {
         self.seen.iter().filter(move |(_, seen)| seen.is_dead(now)).map(|(process, seen)| (process.as_str(), seen.beat))

@@ -2,9 +2,15 @@
 //! itself, from what it has read, on its own clock.
 
 mod beats;
+mod member;
+#[cfg(test)]
+mod ownership;
 mod shares;
 #[cfg(test)]
 mod simulation;
+mod view;
 
 pub use beats::{BEAT, Beats, DEAD, SUSPENDED};
+pub use member::{Act, Hold, Holds, Member, Seen, SeenCell, SeenProcess};
 pub use shares::{HOLD, Share, split};
+pub use view::{CellView, FleetView, ProcessView};

@@ -127,6 +127,7 @@ impl From<SubmitError> for ApiError {
             SubmitError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge"),
             SubmitError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown"),
             SubmitError::NoCell => (StatusCode::SERVICE_UNAVAILABLE, "NoCell"),
+            SubmitError::Suspended => (StatusCode::SERVICE_UNAVAILABLE, "Suspended"),
         };
         Self::new(status, name, error.to_string())
     }

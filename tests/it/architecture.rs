@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["core"]),
     ("cell", &["core", "store"]),
     ("fleet", &[]),
+    ("host", &["core", "store", "cell", "fleet"]),
     ("aws", &["core", "store", "cell"]),
     ("library", &["core", "store", "cell", "aws"]),
     ("front", &["core", "store", "cell"]),

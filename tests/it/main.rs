@@ -23,6 +23,7 @@ mod explaining;
 mod faults;
 mod fleet_setup;
 mod fuzz;
+mod host;
 mod infra;
 mod library;
 mod local_docs;

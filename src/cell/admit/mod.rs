@@ -50,6 +50,11 @@ pub enum SubmitError {
     /// The process has no cell that could take it.
     #[error("this process of the fleet serves no cell at the moment; send the request again, or to the requests queue")]
     NoCell,
+    /// The process may not act for its cells at the moment.
+    #[error(
+        "this process does not hear from its fleet's table, and takes nothing until it does; send the request again, or to another process"
+    )]
+    Suspended,
 }
 
 /// Accepts requests.

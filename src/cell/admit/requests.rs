@@ -26,7 +26,13 @@ impl RequestsHandler {
             // Without a name, the message's id is one: a message that comes again is the same run.
             Ok(request) => match self.admission.submit(request, Some(message.id.clone())).await {
                 Ok(_) => return Fate::Done,
-                Err(SubmitError::Closed | SubmitError::NoCell | SubmitError::Full | SubmitError::Store(_)) => {
+                Err(
+                    SubmitError::Closed
+                    | SubmitError::NoCell
+                    | SubmitError::Suspended
+                    | SubmitError::Full
+                    | SubmitError::Store(_),
+                ) => {
                     return self.not_now();
                 }
                 Err(conflict @ SubmitError::NameConflict(_)) => format!("NameConflict: {conflict}"),

@@ -5,7 +5,7 @@ mod left;
 mod wiring;
 
 use super::clock::Clock;
-use super::config::{CellConfig, CellError, Ports};
+use super::config::{CellConfig, CellError, Ports, Shared};
 use super::runs::{CheckSchedule, RunIndex};
 use crate::core::time::Timestamp;
 use crate::store::{Change, Contents};
@@ -17,7 +17,7 @@ use wiring::{Builder, Built};
 const NOTE: &str = "cell";
 
 /// Begins a cell on what its store holds.
-pub(super) async fn start(config: CellConfig, ports: Ports) -> Result<Parts, CellError> {
+pub(super) async fn start(config: CellConfig, ports: Ports, shared: Shared) -> Result<Parts, CellError> {
     check_name(&config.name)?;
     let contents = ports.store.load().await?;
     let is_noted = is_noted(&config.name, &contents)?;
@@ -25,7 +25,7 @@ pub(super) async fn start(config: CellConfig, ports: Ports) -> Result<Parts, Cel
     let Contents { notes, undelivered, runs, .. } = contents;
     let (left, noted_at) = Left::read(runs, &index, ports.clock.now()).await?;
     let ports = Ports { clock: set_forward(ports.clock.clone(), noted_at), ..ports };
-    let built: Built = Builder::new(config, ports, &notes, index).build();
+    let built: Built = Builder::new(config, ports, shared, &notes, index).build();
     built.parts.delivery.take_up(&undelivered);
     if !is_noted {
         built.parts.pipeline.commit_first(vec![Change::Note { name: NOTE, text: built.parts.name.clone() }]);

@@ -9,7 +9,7 @@ use super::effects::Effects;
 use crate::cell::admit::{Admission, RequestsHandler};
 use crate::cell::clock::Clock;
 use crate::cell::commit::{Commit, Committer, Pipeline, PipelineParts, Retention, expire_all};
-use crate::cell::config::{CellConfig, Ports};
+use crate::cell::config::{CellConfig, Ports, Shared};
 use crate::cell::control::{BreakerControl, EffectiveLimits, LimitOverrides, time_probes};
 use crate::cell::definitions::Definitions;
 use crate::cell::deliver::{Delivery, DeliveryParts};
@@ -123,7 +123,17 @@ struct Following {
 }
 
 impl Builder {
-    pub(super) fn new(config: CellConfig, ports: Ports, notes: &BTreeMap<String, String>, index: RunIndex) -> Self {
+    pub(super) fn new(
+        config: CellConfig,
+        ports: Ports,
+        shared: Shared,
+        notes: &BTreeMap<String, String>,
+        index: RunIndex,
+    ) -> Self {
+        let span = match shared.is_one_of_several {
+            true => tracing::info_span!("cell", name = config.name),
+            false => tracing::Span::none(),
+        };
         let clock = ports.clock.clone();
         let (name, account, region) = (config.name.clone(), config.account.clone(), config.region.clone());
         let origin = Origin { cell: name, account, region };
@@ -147,7 +157,7 @@ impl Builder {
             watermark: Arc::new(EventWatermark::new(clock.clone(), ports.events.is_some(), Arc::clone(&store_health))),
             retention: Arc::new(Retention::new(Arc::clone(&runs), config.keep_finished, config.keep)),
             lookup: Arc::new(Lookup::new(Arc::clone(&runs), Arc::clone(&ports.store))),
-            lifecycle: Arc::default(),
+            lifecycle: Arc::new(Lifecycle::new(shared.lease, span)),
             feed: Arc::default(),
             stats: Arc::default(),
             stops: Arc::default(),

@@ -66,6 +66,9 @@ impl Committer {
         let mut batch = Vec::with_capacity(MOST_A_COMMIT);
         let mut later = Later::new(self.store.capabilities().outlives_process);
         while self.next(&mut commits, &mut batch).await > 0 {
+            if !self.lifecycle.may_act().await {
+                return;
+            }
             // What is not durable was neither answered nor done: it comes again.
             let Ok(()) = self.store_batch(&mut batch, &mut later).await else { return };
             later.wait(batch.iter_mut().filter_map(|commit| commit.later.take()));
@@ -128,7 +131,6 @@ impl Committer {
             };
             let wait = match error {
                 StoreError::Fenced { .. } => {
-                    tracing::error!(%error, "the cell is abandoned");
                     self.lifecycle.lose(error.to_string());
                     return Err(Over);
                 }

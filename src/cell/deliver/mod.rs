@@ -245,6 +245,9 @@ impl Delivery {
             }
             singly
         };
+        if !self.parts.lifecycle.may_act().await {
+            return None;
+        }
         self.parts.lifecycle.unless_ended(send).await
     }
 

@@ -122,6 +122,10 @@ impl Caller {
             if !self.token_is_sure(members) {
                 return Answered::TokenUnsure;
             }
+            // The last moment: a process that stood still may have been replaced, by one that makes the same call.
+            if !self.lifecycle.may_act().await || self.lifecycle.is_ended() {
+                return Answered::Settled;
+            }
             self.counters.launches.add(1);
             slot.grant.sent(ids.len());
             let answer = self.ecs.run_task(call).await;

@@ -64,6 +64,11 @@ impl Launcher {
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
+            tokio::select! {
+                biased;
+                () = self.lifecycle.draining() => {}
+                _ = self.lifecycle.may_act() => {}
+            }
         }
     }
 

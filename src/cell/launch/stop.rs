@@ -145,6 +145,9 @@ impl Stopper {
     async fn stop(&self, asked: &Asked, mut backoff_generation: u64) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, asked);
         for tried in 1..=TRIES {
+            if !self.lifecycle.may_act().await {
+                return;
+            }
             let Some(Stop { cluster, task_arn, reason }) = self.to_stop(asked) else { return };
             match self.ecs.stop_task(&cluster, &task_arn.to_string(), &reason).await {
                 Ok(()) => return self.governor.stopped(backoff_generation, false),

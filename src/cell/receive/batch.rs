@@ -74,7 +74,7 @@ impl Receiving {
         self.release(released).await;
     }
 
-    async fn release(&self, receipts: Vec<String>) {
+    pub(super) async fn release(&self, receipts: Vec<String>) {
         if receipts.is_empty() {
             return;
         }

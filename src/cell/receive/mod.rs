@@ -116,6 +116,8 @@ impl Receiving {
     /// Resolves when one more receive is wanted; whether it is the only one.
     async fn next(&self) -> bool {
         loop {
+            // What comes while nothing may become durable is left to others.
+            self.lifecycle.may_act().await;
             let rest = self.flow.rest(Instant::now());
             if !rest.is_zero() {
                 tokio::time::sleep(rest).await;
@@ -151,6 +153,10 @@ impl Receiving {
                 if let Some(broken) = self.health.succeeded_since(began) {
                     tracing::info!("receiving from {} again", self.kind.queue());
                     self.handler.resumed(broken);
+                }
+                if self.lifecycle.is_suspended() {
+                    // Another process may do now what this one may not.
+                    return self.release(messages.into_iter().map(|message| message.receipt).collect()).await;
                 }
                 self.handler.received(&messages);
                 if !messages.is_empty() {

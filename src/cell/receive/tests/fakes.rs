@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 
 use super::super::super::ports::{CallError, Message, Queue};
 use super::super::{Bounds, Fate, Handler, QueueKind, Receiving};
+use crate::cell::lease::Lease;
 use crate::cell::lifecycle::Lifecycle;
 
 #[derive(Default)]
@@ -191,7 +192,7 @@ impl World {
         Self {
             queue: Arc::new(queue),
             handler: Arc::new(handler),
-            lifecycle: Arc::default(),
+            lifecycle: Arc::new(Lifecycle::new(Lease::forever(), tracing::Span::none())),
             bounds: Bounds { polls: 64, messages: 500 },
             receiving: None,
         }

@@ -4,6 +4,7 @@
 mod ecs;
 mod queue;
 mod store;
+pub(crate) mod table;
 mod topic;
 
 use std::sync::{Arc, Mutex, PoisonError};

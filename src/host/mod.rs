@@ -1,0 +1,114 @@
+//! A process of a fleet: it beats, reads who else does, takes cells, serves them, and gives them back.
+//!
+//! What it decides is `fleet`'s, pure and simulated; this carries it out. One task owns the process's state; opening a cell and
+//! handing it over are tasks beside it, so that beats go on.
+
+mod cells;
+mod incarnation;
+mod ports;
+mod process;
+mod rows;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use ports::{Opened, Supply};
+
+use crate::cell::{Cell, Clock, Hindrance, Lease};
+use crate::fleet::FleetView;
+use crate::store::dynamo::Directory;
+use process::{News, Process};
+
+/// How a process is to take part in its fleet.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Its name: the first part of each of its incarnations' names. A host name, say.
+    pub name: String,
+    /// Where the others reach its API; empty: nowhere.
+    pub url: String,
+}
+
+/// What it works with.
+#[derive(Clone)]
+pub struct HostPorts {
+    /// The rows of its fleet. Its calls are bounded in time.
+    pub directory: Directory,
+    /// What cells work with.
+    pub supply: Arc<dyn Supply>,
+    /// The time, of a clock that goes on while the machine sleeps.
+    pub clock: Clock,
+}
+
+/// A running process of a fleet. Clones are the same.
+#[derive(Clone)]
+pub struct Host {
+    own: watch::Receiver<Arc<[Cell]>>,
+    said: Arc<Mutex<Said>>,
+    lease: Lease,
+    clock: Clock,
+    news: mpsc::UnboundedSender<News>,
+}
+
+/// What it says of itself and its fleet.
+#[derive(Default)]
+struct Said {
+    view: FleetView,
+    /// When it read that.
+    read_at: Duration,
+    /// What the table said instead of answering, the last time.
+    table: Option<String>,
+}
+
+impl Host {
+    /// Begins to take part.
+    pub fn start(config: HostConfig, ports: HostPorts) -> Self {
+        let (sender, own) = watch::channel(Arc::from([]));
+        let (news, came) = mpsc::unbounded_channel();
+        let said = Arc::<Mutex<Said>>::default();
+        let (clock, lease) = (ports.clock.clone(), Lease::new(ports.clock.clone()));
+        let process = Process::new(config, ports, sender, news.clone(), (Arc::clone(&said), lease.clone()));
+        tokio::spawn(process.run(came));
+        Self { own, said, lease, clock, news }
+    }
+
+    /// The cells that it serves, as they come and go.
+    pub fn own(&self) -> watch::Receiver<Arc<[Cell]>> {
+        self.own.clone()
+    }
+
+    /// The fleet, as it last saw it.
+    pub fn view(&self) -> FleetView {
+        let said = self.said();
+        let now = Duration::from_millis(u64::try_from(self.clock.now().millis()).unwrap_or_default());
+        let since = rows::seconds(now.saturating_sub(said.read_at));
+        let mut view = said.view.clone();
+        view.processes.iter_mut().for_each(|process| process.last_beat_seconds_ago += since);
+        view
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What keeps it from its part in the fleet.
+    pub fn hindrances(&self) -> Vec<Hindrance> {
+        let what = "its fleet's table does not answer, so it takes, launches and decides nothing".to_owned();
+        let why = self.said().table.clone();
+        (!self.lease.is_held()).then_some(Hindrance { what, why }).into_iter().collect()
+    }
+
+    /// Ends well, in `longest` at most: hands its cells over and leaves the fleet.
+    pub async fn drain(&self, longest: Duration) {
+        let (done, ended) = oneshot::channel();
+        if self.news.send(News::Leave(done)).is_ok() {
+            let _ = tokio::time::timeout(longest, ended).await;
+        }
+    }
+
+    /// Ends at once and waits for nothing, as a process does that is killed.
+    pub fn abandon(&self) {
+        let _ = self.news.send(News::Abandon);
+    }
+}

@@ -1,0 +1,260 @@
+//! One process among others: its beats, what it reads of them, and what it does about it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::cells::{AboutCell, Cells};
+use super::rows::{self, Open};
+use super::{HostConfig, HostPorts, Said, incarnation};
+use crate::cell::{Cell, Clock, Lease, Shared};
+use crate::core::time::Timestamp;
+use crate::fleet::{Act, BEAT, Member};
+use crate::store::dynamo::{Beat, Directory, FORMAT, FleetRows, ProcessRow, TableError};
+
+/// After a call that failed.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What comes to the process from outside its turns.
+pub(super) enum News {
+    /// Of one of its cells.
+    Cell(AboutCell),
+    /// It is to end well.
+    Leave(oneshot::Sender<()>),
+    /// It is to end at once.
+    Abandon,
+}
+
+/// The process.
+pub(super) struct Process {
+    config: HostConfig,
+    directory: Directory,
+    clock: Clock,
+    lease: Lease,
+    member: Member,
+    row: ProcessRow,
+    has_row: bool,
+    cells: Cells,
+    rows: FleetRows,
+    leaving: Option<oneshot::Sender<()>>,
+    said: Arc<Mutex<Said>>,
+    is_failing: bool,
+}
+
+impl Process {
+    pub(super) fn new(
+        config: HostConfig,
+        ports: HostPorts,
+        own: watch::Sender<Arc<[Cell]>>,
+        news: mpsc::UnboundedSender<News>,
+        (said, lease): (Arc<Mutex<Said>>, Lease),
+    ) -> Self {
+        let HostPorts { directory, supply, clock } = ports;
+        let shared = Shared { lease: lease.clone(), is_one_of_several: true };
+        let (told, mut came) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(about) = came.recv().await {
+                if news.send(News::Cell(about)).is_err() {
+                    return;
+                }
+            }
+        });
+        let cells = Cells::new(directory.clone(), supply, shared, own, told);
+        let mut process = Self {
+            config,
+            directory,
+            clock,
+            lease,
+            member: Member::new(""),
+            row: ProcessRow::default(),
+            has_row: false,
+            cells,
+            rows: FleetRows::default(),
+            leaving: None,
+            said,
+            is_failing: false,
+        };
+        process.begin();
+        process
+    }
+
+    /// A new incarnation: without cells, and with a row that is not there yet.
+    fn begin(&mut self) {
+        let id = incarnation::name(&self.config.name);
+        self.lease.set(None);
+        self.cells.begin(&id);
+        self.row = ProcessRow {
+            id: id.as_str().into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            url: self.config.url.as_str().into(),
+            since: u64::try_from(self.clock.now().millis()).unwrap_or_default(),
+            format: FORMAT,
+            ..ProcessRow::default()
+        };
+        self.has_row = false;
+        self.member = Member::new(id);
+    }
+
+    /// Instants of this process, for `fleet`: durations since 1970, by a clock that nobody sets.
+    fn now(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.clock.now().millis()).unwrap_or_default())
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes part until it has left.
+    pub(super) async fn run(mut self, mut news: mpsc::UnboundedReceiver<News>) {
+        let mut next = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                came = news.recv() => match came {
+                    Some(News::Cell(about)) => {
+                        let now = self.now();
+                        self.cells.hear(about, now, self.leaving.is_some());
+                    }
+                    Some(News::Leave(done)) => {
+                        self.leave(done);
+                        next = Instant::now();
+                    }
+                    Some(News::Abandon) | None => {
+                        self.lease.set(None);
+                        return self.cells.abandon_all();
+                    }
+                },
+                () = tokio::time::sleep_until(next) => {
+                    next = Instant::now() + BEAT;
+                    if let Err(error) = self.turn().await {
+                        self.failed(&error);
+                        next = Instant::now() + AGAIN;
+                    }
+                }
+            }
+            if self.leaving.is_some() && self.cells.is_empty() {
+                return self.end().await;
+            }
+        }
+    }
+
+    fn leave(&mut self, done: oneshot::Sender<()>) {
+        self.leaving = Some(done);
+        self.member.leave();
+        self.cells.hand_all_over();
+    }
+
+    async fn end(&mut self) {
+        if let Err(error) = self.directory.leave(&self.row.id).await {
+            tracing::debug!(%error, "the row of this process stays until the others take it for dead");
+        }
+        if let Some(done) = self.leaving.take() {
+            let _ = done.send(());
+        }
+    }
+
+    /// A beat, and what the others say.
+    async fn turn(&mut self) -> Result<(), TableError> {
+        self.say();
+        if !self.has_row {
+            self.row.beat = 1;
+            self.directory.begin(&self.row).await?;
+            self.has_row = true;
+        }
+        self.row.beat += 1;
+        let sent_at = self.now();
+        match self.directory.beat(&self.row).await? {
+            Beat::Confirmed => self.confirmed(sent_at),
+            Beat::DeclaredDead => {
+                self.begin_anew();
+                return Ok(());
+            }
+        }
+        while self.read().await? {}
+        Ok(())
+    }
+
+    /// What its next beat says of it.
+    fn say(&mut self) {
+        let open: Open = self.cells.served().map(|cell| (cell.name().to_owned(), cell.open() as u64)).collect();
+        self.row.cells = serde_json::to_string(&open).unwrap_or_default().into();
+        self.row.is_leaving = self.leaving.is_some();
+    }
+
+    fn confirmed(&mut self, sent_at: Duration) {
+        let was_suspended = !self.lease.is_held();
+        let is_first = self.member.may_act_until().is_none();
+        self.member.confirmed(sent_at);
+        let until = self.member.may_act_until().map(|until| Timestamp::from_millis(until.as_millis() as i64));
+        self.lease.set(until);
+        self.said().table = None;
+        if is_first {
+            tracing::info!(fleet = self.directory.fleet(), process = %self.row.id, "this process is in the fleet");
+        } else if was_suspended || self.is_failing {
+            tracing::info!(process = %self.row.id, "the fleet hears from this process again: its cells go on");
+        }
+        self.is_failing = false;
+    }
+
+    fn failed(&mut self, error: &TableError) {
+        self.said().table = Some(error.to_string());
+        if self.is_failing {
+            tracing::debug!(%error, "the fleet's table does not answer");
+            return;
+        }
+        self.is_failing = true;
+        tracing::warn!(%error, "the fleet's table does not answer; after 5.5 s without a beat this process takes, launches and decides nothing until it does");
+    }
+
+    fn begin_anew(&mut self) {
+        let before = Arc::clone(&self.row.id);
+        let cells: Vec<&str> = self.cells.served().map(Cell::name).collect();
+        tracing::warn!(process = %before, cells = cells.join(" "), "the fleet did not hear from this process for too long, and took its cells; it begins anew, without them");
+        self.begin();
+    }
+
+    /// Reads the fleet and does what follows; whether to read again at once.
+    async fn read(&mut self) -> Result<bool, TableError> {
+        let read_at = self.now();
+        self.rows = self.directory.read().await?;
+        let seen = rows::seen(&self.rows);
+        let acts = self.member.read(read_at, &seen, self.cells.holds(read_at));
+        let view = rows::view(self.directory.fleet(), &self.rows, &self.member, read_at);
+        *self.said() = Said { view, read_at, table: None };
+        let mut again = false;
+        for act in acts {
+            again |= self.act(act).await?;
+        }
+        Ok(again)
+    }
+
+    async fn act(&mut self, act: Act) -> Result<bool, TableError> {
+        match act {
+            Act::BeginAnew => self.begin_anew(),
+            Act::Remove { process, beat } => {
+                let removed = self.directory.remove(&process, beat).await?;
+                if removed {
+                    tracing::warn!(process, "a process of the fleet is dead: its cells are taken over");
+                }
+                return Ok(removed);
+            }
+            Act::Abandon { cell, by } => {
+                let by = by.unwrap_or_else(|| "another process".to_owned());
+                self.cells.lose(&cell, &format!("{by} has taken it"));
+            }
+            Act::HandOver { cell } => self.cells.hand_over(&cell),
+            Act::GiveBack { cell, epoch } => self.cells.give_back(cell, epoch),
+            Act::Take { cell, epoch } => {
+                let row = self.rows.cells.iter().find(|row| *row.name == *cell && row.epoch == epoch).cloned();
+                row.into_iter().for_each(|row| self.cells.take(row));
+            }
+            Act::Want { cell, epoch } => {
+                tracing::info!(cell, "this process has fewer cells than another, and asks for this one");
+                self.directory.want(&cell, epoch, &self.row.id).await?;
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,57 @@
+//! The fleet's rows, as `fleet` and as people take them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::core::time::Timestamp;
+use crate::fleet::{CellView, FleetView, Member, ProcessView, Seen, SeenCell, SeenProcess};
+use crate::store::dynamo::{CellRow, FORMAT, FleetRows, ProcessRow};
+
+/// What a process decides by.
+pub(super) fn seen(rows: &FleetRows) -> Seen {
+    let process = |row: &ProcessRow| SeenProcess { id: row.id.to_string(), beat: row.beat, is_leaving: row.is_leaving };
+    let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().map(str::to_owned);
+    let cell = |row: &CellRow| SeenCell {
+        name: row.name.to_string(),
+        epoch: row.epoch,
+        owner: text(&row.owner),
+        want: text(&row.want),
+        is_known: row.format <= FORMAT,
+    };
+    Seen { processes: rows.processes.iter().map(process).collect(), cells: rows.cells.iter().map(cell).collect() }
+}
+
+/// What a process says of the cells that it serves: how many runs of each have not ended.
+pub(super) type Open = BTreeMap<String, u64>;
+
+/// What is shown of the fleet.
+pub(super) fn view(fleet: &str, rows: &FleetRows, member: &Member, now: Duration) -> FleetView {
+    let is_alive = |id: &str| rows.processes.iter().any(|row| &*row.id == id);
+    let owned = |id: &str| {
+        let own = rows.cells.iter().filter(|cell| cell.owner.as_deref() == Some(id));
+        own.map(|cell| cell.name.to_string()).collect()
+    };
+    let process = |row: &ProcessRow| ProcessView {
+        id: row.id.to_string(),
+        version: row.version.to_string(),
+        since: Timestamp::from_millis(i64::try_from(row.since).unwrap_or(i64::MAX)).to_string(),
+        last_beat_seconds_ago: seconds(member.last_beat(&row.id, now).unwrap_or_default()),
+        cells: owned(&row.id),
+    };
+    let open = |owner: &str, cell: &str| {
+        let row = rows.processes.iter().find(|row| &*row.id == owner)?;
+        serde_json::from_str::<Open>(&row.cells).ok()?.get(cell).copied()
+    };
+    let cell = |row: &CellRow| {
+        let owner = row.owner.as_deref().filter(|owner| is_alive(owner));
+        let open = owner.and_then(|owner| open(owner, &row.name));
+        CellView { name: row.name.to_string(), owner: owner.map(str::to_owned), epoch: row.epoch, open }
+    };
+    let processes = rows.processes.iter().map(process).collect();
+    FleetView { fleet: fleet.to_owned(), processes, cells: rows.cells.iter().map(cell).collect() }
+}
+
+/// To a tenth.
+pub(super) fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10.0).round() / 10.0
+}
