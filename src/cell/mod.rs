@@ -28,7 +28,6 @@ mod target;
 mod view;
 mod watermark;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ use uuid::Uuid;
 pub use admit::{SubmitError, Submitted};
 pub use clock::Clock;
 pub use config::{CellConfig, CellError, POLL, Ports, Shared, Sizes};
-pub use control::{Limits, LimitsChange, LimitsError, Pause, Paused};
+pub use control::{FleetLimits, Limits, LimitsChange, LimitsError, Pause, Paused};
 pub use deliver::DeliveryFailure;
 pub use ids::Ids;
 pub use launch::{Pace, WaitReason, WaitingFor};
@@ -53,7 +52,7 @@ pub use view::{
 
 use crate::core::breaker::OpenBreaker;
 use crate::core::request::{Acceptance, RunRequest};
-use crate::core::run::{Run, Status};
+use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::store::{Page, Query, StoreError};
 use build::Parts;
@@ -145,6 +144,14 @@ impl Cell {
         let changing = self.parts.lifecycle.spawn(async move { control.change(change).await });
         let limits = changing.await.map_err(|_| LimitsError::Closed)??;
         Ok(Limits::clone(&limits))
+    }
+
+    /// Follows the limits and pauses of its fleet, in place of its own: in force when this answers.
+    ///
+    /// # Errors
+    /// [`LimitsError::Closed`] once the cell has ended.
+    pub async fn follow_limits(&self, fleet: &FleetLimits) -> Result<(), LimitsError> {
+        self.parts.limits_control.follow(fleet).await
     }
 
     /// One run as it is now, if it is in memory.
@@ -336,11 +343,6 @@ impl Cell {
     /// How many runs there are, by status and by class of failure.
     pub async fn counts(&self) -> RunCounts {
         self.parts.counting.now().await
-    }
-
-    /// How many open runs there are, by status.
-    pub fn open_counts(&self) -> BTreeMap<Status, u64> {
-        self.parts.counting.open()
     }
 
     /// How much it holds in memory.

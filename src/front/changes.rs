@@ -91,8 +91,8 @@ fn of_cell(changes: Receiver<Numbered>, is_only: bool) -> BoxStream<'static, Cam
     received(changes, move |numbered| Came::Change(is_only.then_some(numbered.number), numbered.change))
 }
 
-fn of_others(changes: Receiver<Arc<RunChange>>) -> BoxStream<'static, Came> {
-    received(changes, |change| Came::Change(None, change))
+fn of_others(changes: Receiver<Came>) -> BoxStream<'static, Came> {
+    received(changes, |came| came)
 }
 
 fn received<T: Clone + Send + 'static>(

@@ -1,14 +1,13 @@
 //! What a process of a fleet knows beside the runs that its own cells have in memory.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use super::Seen;
-use crate::cell::{Hindrance, RunChange, RunCounts};
+use super::{Came, Seen};
+use crate::cell::{Hindrance, Limits, LimitsChange, LimitsError, RunCounts};
 use crate::core::order::Order;
 use crate::store::{Page, Query, StoreError};
 
@@ -37,7 +36,7 @@ pub trait Elsewhere: Send + Sync + 'static {
     fn find<'a>(&'a self, name: &'a str, from: u32, limit: usize)
     -> BoxFuture<'a, Result<Page<Seen, u32>, StoreError>>;
 
-    /// How many there are: open ones of the other cells, ended ones of all.
+    /// How many the other cells have.
     fn counts(&self) -> BoxFuture<'_, RunCounts>;
 
     /// Of the open runs of the other cells those that wait for their launch, by queue.
@@ -46,8 +45,15 @@ pub trait Elsewhere: Send + Sync + 'static {
     /// How many runs of the other cells may have a task.
     fn in_flight(&self) -> usize;
 
-    /// Every change of a run of another cell from here on.
-    fn changes(&self) -> broadcast::Receiver<Arc<RunChange>>;
+    /// Every change of a run of another cell from here on, and when some were missed.
+    fn changes(&self) -> broadcast::Receiver<Came>;
+
+    /// The limits and pauses in force in the fleet.
+    fn limits(&self) -> Limits;
+
+    /// Changes the limits and pauses of the fleet: durable when this answers, in force in the process's own cells, and soon in
+    /// the others.
+    fn change_limits(&self, change: LimitsChange) -> BoxFuture<'_, Result<Limits, LimitsError>>;
 
     /// Passes an order to the cell that has the runs, whoever serves it, or will.
     fn order<'a>(&'a self, cell: &'a str, order: Order) -> BoxFuture<'a, Result<(), Unmoved>>;

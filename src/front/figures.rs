@@ -28,7 +28,9 @@ impl Front {
         };
         let mut counts = elsewhere.counts().await;
         for cell in cells.iter() {
-            add(&mut counts.statuses, cell.open_counts());
+            let RunCounts { statuses, failed } = cell.counts().await;
+            add(&mut counts.statuses, statuses);
+            add(&mut counts.failed, failed);
         }
         counts
     }

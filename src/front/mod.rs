@@ -18,7 +18,7 @@ pub use elsewhere::{Elsewhere, Unmoved};
 pub use figures::Figures;
 pub use runs::Seen;
 
-use crate::cell::{Cell, Clock, Hindrance, Ids, Limits, SubmitError, Submitted};
+use crate::cell::{Cell, Clock, Hindrance, Ids, SubmitError, Submitted};
 use crate::core::request::{Acceptance, RunRequest};
 use crate::core::time::Timestamp;
 
@@ -50,8 +50,6 @@ pub struct Fleet {
     pub name: String,
     /// The runs that the process's own cells do not have in memory.
     pub elsewhere: Arc<dyn Elsewhere>,
-    /// The limits of the settings: those in force while the process serves no cell.
-    pub limits: Limits,
     /// The time.
     pub clock: Clock,
     /// Ids for requests.

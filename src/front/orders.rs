@@ -56,20 +56,19 @@ impl Front {
     pub fn limits(&self) -> Limits {
         match &self.parts.of {
             Of::Cell(cell) => cell.limits(),
-            Of::Fleet(fleet) => self.cells().first().map_or_else(|| fleet.limits.clone(), Cell::limits),
+            Of::Fleet(fleet) => fleet.elsewhere.limits(),
         }
     }
 
-    /// Changes limits and pauses of every cell that the process serves; durable, and in force, when this answers.
+    /// Changes limits and pauses, of a fleet those of all its cells; durable, and in force here, when this answers.
     ///
     /// # Errors
-    /// As [`Cell::change_limits`].
+    /// As [`Cell::change_limits`]; of a fleet [`LimitsError::Table`].
     pub async fn change_limits(&self, change: LimitsChange) -> Result<Limits, LimitsError> {
-        let mut limits = None;
-        for cell in self.cells().iter() {
-            limits = Some(cell.change_limits(change.clone()).await?);
+        match &self.parts.of {
+            Of::Cell(cell) => cell.change_limits(change).await,
+            Of::Fleet(fleet) => fleet.elsewhere.change_limits(change).await,
         }
-        limits.ok_or(LimitsError::Closed)
     }
 
     fn own(&self, name: &str) -> Option<Cell> {

@@ -151,6 +151,7 @@ impl From<LimitsError> for ApiError {
     fn from(error: LimitsError) -> Self {
         match &error {
             LimitsError::Wrong(_) => Self::invalid(error.to_string()),
+            LimitsError::Table(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable", error.to_string()),
             LimitsError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown", error.to_string()),
         }
     }

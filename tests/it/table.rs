@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::types::{
 use futures::future::join_all;
 use taskwatch::aws::DynamoTable;
 use taskwatch::store::dynamo::{
-    AddError, Attributes, Beat, Condition, Conditional, Directory, ENDED, ENDED_ID, ENDED_ON, FORMAT, Item, Key,
-    NewCell, ProcessRow, Put, Query, Table, TableError, Update, Value,
+    AddError, Attributes, Beat, Condition, Conditional, Directory, ENDED, ENDED_ID, ENDED_ON, FORMAT, FleetNote, Item,
+    Key, NewCell, ProcessRow, Put, Query, Table, TableError, Update, Value,
 };
 
 use super::emulators::clients;
@@ -254,6 +254,18 @@ async fn who_was_declared_dead_learns_it_from_the_next_beat(table: &DynamoTable)
     assert_eq!(beats().await, []);
 }
 
+async fn of_two_changes_of_a_fleets_note_one_is_made_again(table: &DynamoTable) {
+    let fleet = Directory::new(Arc::new(table.clone()), "blue");
+    assert_eq!((fleet.note().await.expect("none").revision, fleet.read().await.expect("rows").note), (0, None));
+    assert_eq!(fleet.change_note(0, "one").await, Ok(true));
+    assert_eq!(fleet.change_note(0, "one").await, Ok(true), "its own earlier try");
+    assert_eq!(fleet.change_note(0, "two").await, Ok(false), "somebody was first");
+    assert_eq!(fleet.change_note(1, "two").await, Ok(true));
+    let note = FleetNote { revision: 2, text: "two".into() };
+    assert_eq!((fleet.note().await, fleet.read().await.expect("rows").note), (Ok(note.clone()), Some(note)));
+    assert_eq!(Directory::new(Arc::new(table.clone()), "green").note().await, Ok(FleetNote::default()));
+}
+
 async fn the_calls_of_a_fleet(emulator: Emulator) {
     let table = make_table(&emulator).await;
     appends_are_fenced(&table).await;
@@ -265,6 +277,7 @@ async fn the_calls_of_a_fleet(emulator: Emulator) {
     a_fleet_gets_more_cells_and_takes_none_of_another(&table).await;
     a_cell_is_wanted_given_back_and_taken_by_its_epoch(&table).await;
     who_was_declared_dead_learns_it_from_the_next_beat(&table).await;
+    of_two_changes_of_a_fleets_note_one_is_made_again(&table).await;
     let missing = clients(&emulator).await.table("another").get(key("FLEET", 0)).await;
     assert!(matches!(&missing, Err(TableError::Refused(text)) if text.contains("ResourceNotFound")), "{missing:?}");
     drop(emulator);

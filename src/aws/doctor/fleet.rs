@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn cells_that_nobody_serves_and_versions_that_differ_are_told() {
         let cells = vec![cell("blue-0", Some("a")), cell("blue-1", Some("gone")), cell("blue-2", None)];
-        let rows = FleetRows { cells, processes: Vec::new() };
+        let rows = FleetRows { cells, processes: Vec::new(), note: None };
         let one = [process("a", "0.1.0")];
         assert_eq!(wrong(&rows, &one), [("cells without owner".into(), Status::Warn, "blue-1, blue-2".into())]);
         let two = [process("a", "0.1.0"), process("gone", "0.2.0"), process("b", "0.1.0")];
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(wrong(&rows, &[])[0].1, Status::Skip, "nobody serves yet");
         assert_eq!(wrong(&FleetRows::default(), &one)[0].1, Status::Fail, "no cells");
         let later = CellRow { format: FORMAT + 1, ..cell("blue-0", Some("a")) };
-        let rows = FleetRows { cells: vec![later], processes: Vec::new() };
+        let rows = FleetRows { cells: vec![later], processes: Vec::new(), note: None };
         assert_eq!(wrong(&rows, &one)[0].0, "cells' format");
     }
 }

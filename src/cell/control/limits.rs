@@ -119,6 +119,9 @@ pub enum LimitsError {
     /// The cell takes nothing more.
     #[error("the cell is shutting down; change the limits of the next one")]
     Closed,
+    /// The fleet's table does not take it.
+    #[error("the limits of the fleet were not changed: {0}; send the change again")]
+    Table(String),
 }
 
 /// What was changed while a cell ran. Kept as a note of the store.
@@ -151,7 +154,12 @@ impl LimitOverrides {
         overrides
     }
 
-    /// The limits that are in force: these, and otherwise the cell's settings.
+    /// The limits that are in force: these, and otherwise the settings of a cell.
+    pub(in crate::cell) fn over(&self, config: &CellConfig) -> Limits {
+        self.effective(&Settings::of(config))
+    }
+
+    /// The same.
     fn effective(&self, settings: &Settings) -> Limits {
         Limits {
             run_task_rate: self.run_task_rate.unwrap_or(settings.run_task_rate),

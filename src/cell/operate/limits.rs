@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::cell::clock::Clock;
 use crate::cell::commit::{Commit, Pipeline};
-use crate::cell::control::{BreakerControl, EffectiveLimits, Limits, LimitsChange, LimitsError, Pause};
+use crate::cell::control::{BreakerControl, EffectiveLimits, FleetLimits, Limits, LimitsChange, LimitsError, Pause};
 use crate::store::Change;
 
 /// The note in the store.
@@ -52,6 +52,26 @@ impl LimitsControl {
         self.wake_launcher.notify_one();
         Ok(limits)
     }
+    /// Follows the limits of the fleet, which its table keeps.
+    pub(in crate::cell) async fn follow(&self, fleet: &FleetLimits) -> Result<(), LimitsError> {
+        let _one_at_a_time = self.one_at_a_time.lock().await;
+        let closed = fleet.closes(&self.breakers.open());
+        if !closed.is_empty() {
+            let (commit, pending) = Commit::of(Vec::new());
+            let permit = self.pipeline.reserve().await.ok_or(LimitsError::Closed)?;
+            if self.send(commit, &closed, false, |commit| permit.send(commit)) {
+                pending.durable().await.ok_or(LimitsError::Closed)?;
+            }
+        }
+        if self.limits.overrides() != *fleet.overrides() {
+            let limits = self.limits.set(fleet.overrides().clone());
+            let shown = serde_json::to_string(&*limits).unwrap_or_default();
+            tracing::info!(limits = shown, "limits of the fleet were changed");
+            self.wake_launcher.notify_one();
+        }
+        Ok(())
+    }
+
     /// Has the change sent with what it means for circuit breakers; false if it changes nothing.
     fn send(&self, mut commit: Commit, resumed: &[Pause], changes: bool, send: impl FnOnce(Commit)) -> bool {
         let recorded = self.breakers.resume(resumed, self.clock.now());

@@ -76,6 +76,17 @@ pub struct FleetRows {
     pub cells: Vec<CellRow>,
     /// Its processes, by incarnation.
     pub processes: Vec<ProcessRow>,
+    /// What operators changed, if they did.
+    pub note: Option<FleetNote>,
+}
+
+/// What operators changed for the whole fleet: JSON of those who write and read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FleetNote {
+    /// How often it was changed.
+    pub revision: u64,
+    /// It.
+    pub text: Arc<str>,
 }
 
 /// What became of a beat.
@@ -167,6 +178,7 @@ impl Directory {
                 match item.text("kind").map(|kind| &**kind) {
                     Ok("C") => rows.cells.extend(cell_row(item)),
                     Ok("P") => rows.processes.extend(process_row(item)),
+                    Ok("N") => rows.note = note(item),
                     _ => {}
                 }
             }
@@ -176,6 +188,38 @@ impl Directory {
                 return Ok(rows);
             }
         }
+    }
+
+    /// What operators changed for the fleet.
+    ///
+    /// # Errors
+    /// The call failed; it may be made again.
+    pub async fn note(&self) -> Result<FleetNote, TableError> {
+        let item = self.table.get(keys::note(&self.fleet)).await?;
+        Ok(item.as_ref().and_then(note).unwrap_or_default())
+    }
+
+    /// Changes that, if it is still of this revision; false if somebody else has changed it since.
+    ///
+    /// # Errors
+    /// The call failed; it may be made again.
+    pub async fn change_note(&self, seen: u64, text: &str) -> Result<bool, TableError> {
+        let key = keys::note(&self.fleet);
+        let attributes = Attributes::from([
+            ("kind".into(), Value::text("N")),
+            ("fleet".into(), Value::S(Arc::clone(&self.fleet))),
+            ("revision".into(), Value::number(seen + 1)),
+            ("text".into(), Value::text(text)),
+        ]);
+        let condition = match seen {
+            0 => Condition::Absent("revision"),
+            _ => Condition::Equals("revision", Value::number(seen)),
+        };
+        let put = Put { item: Item { key: key.clone(), attributes }, condition };
+        let Conditional::Refused(old) = self.table.put_if(put).await? else { return Ok(true) };
+        // An earlier try of the same.
+        let there = self.refused_by(old, &key).await?.as_ref().and_then(note);
+        Ok(there.is_some_and(|there| there.revision == seen + 1 && *there.text == *text))
     }
 
     /// Puts the row of a process that begins. That is no beat: an earlier try may have put it long ago, and the others count from
@@ -311,6 +355,10 @@ fn cell_row(item: &Item) -> Option<CellRow> {
         want: text("want"),
         format: item.number("format").unwrap_or(u64::MAX),
     })
+}
+
+fn note(item: &Item) -> Option<FleetNote> {
+    Some(FleetNote { revision: item.number("revision").ok()?, text: item.text("text").ok().cloned()? })
 }
 
 fn process_row(item: &Item) -> Option<ProcessRow> {

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | a cell | `FLEET` | by its name |
 //! | a process | `FLEET` | by the name of its incarnation |
+//! | what operators changed for a fleet | `FLEET` | by the fleet's name |
 //! | a place of its log | `L#cell#partition` | the place in the partition |
 //! | a chunk of its snapshot | `S#cell#A` or `S#cell#B` and `#chunk` | 0 |
 //! | a request's name | `N#name` | 0; 1 + n for the n-th run of an array |
@@ -25,6 +26,11 @@ pub(super) fn cell(name: &str) -> Key {
 /// The row of a process, by the name of its incarnation.
 pub(super) fn process(id: &str) -> Key {
     of_fleet(&format!("process {id}"))
+}
+
+/// What operators changed for the whole fleet.
+pub(super) fn note(fleet: &str) -> Key {
+    of_fleet(&format!("note {fleet}"))
 }
 
 fn of_fleet(what: &str) -> Key {

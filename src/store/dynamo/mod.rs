@@ -25,7 +25,7 @@ mod snapshot;
 mod table;
 mod takeover;
 
-pub use directory::{AddError, Beat, CellRow, Directory, FORMAT, FleetRows, NewCell, ProcessRow};
+pub use directory::{AddError, Beat, CellRow, Directory, FORMAT, FleetNote, FleetRows, NewCell, ProcessRow};
 pub use table::{
     Attributes, Batch, Condition, Conditional, Delete, ENDED, ENDED_ID, ENDED_ON, ENDED_SHOWS, Item, Items, Key,
     Malformed, Name, Put, Query, TTL, Table, TableError, Update, Value,

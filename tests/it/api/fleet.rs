@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use taskwatch::cell::{Cell, Clock, Hindrance, Ids, RunChange, RunCounts};
+use taskwatch::cell::{
+    Cell, CellConfig, Clock, FleetLimits, Hindrance, Ids, Limits, LimitsChange, LimitsError, RunChange, RunCounts,
+};
 use taskwatch::core::order::{Order, Target};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
-use taskwatch::front::{Elsewhere, Fleet, Front, OwnCells, Seen, Unmoved};
+use taskwatch::front::{Came, Elsewhere, Fleet, Front, OwnCells, Seen, Unmoved};
 use taskwatch::store::{Page, Query, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
@@ -26,12 +28,19 @@ struct Others {
     runs: Vec<Run>,
     orders: Mutex<Vec<(String, Order)>>,
     is_shut: bool,
-    changes: broadcast::Sender<Arc<RunChange>>,
+    limits: Mutex<FleetLimits>,
+    changes: broadcast::Sender<Came>,
 }
 
 impl Others {
     fn with(runs: Vec<Run>) -> Self {
-        Self { runs, orders: Mutex::default(), is_shut: false, changes: broadcast::channel(16).0 }
+        Self {
+            runs,
+            orders: Mutex::default(),
+            is_shut: false,
+            limits: Mutex::default(),
+            changes: broadcast::channel(16).0,
+        }
     }
 
     fn seen(&self, fits: impl Fn(&Run) -> bool) -> Vec<Seen> {
@@ -73,8 +82,22 @@ impl Elsewhere for Others {
         3
     }
 
-    fn changes(&self) -> broadcast::Receiver<Arc<RunChange>> {
+    fn changes(&self) -> broadcast::Receiver<Came> {
         self.changes.subscribe()
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits.lock().expect("limits").in_force(&CellConfig::new("any"))
+    }
+
+    fn change_limits(&self, change: LimitsChange) -> BoxFuture<'_, Result<Limits, LimitsError>> {
+        let mut limits = self.limits.lock().expect("limits");
+        let changed = limits.changed(change, Timestamp::from_millis(1_800_000_000_000));
+        let answer = changed.map(|changed| {
+            *limits = changed;
+            limits.in_force(&CellConfig::new("any"))
+        });
+        async move { answer }.boxed()
     }
 
     fn order<'a>(&'a self, cell: &'a str, order: Order) -> BoxFuture<'a, Result<(), Unmoved>> {
@@ -110,7 +133,6 @@ async fn fixture(others: Others) -> Fixture {
     let fleet = Fleet {
         name: "blue".to_owned(),
         elsewhere: Arc::clone(&others) as _,
-        limits: cells[0].limits(),
         clock: Clock::system(),
         ids: Ids::default(),
     };
@@ -226,8 +248,12 @@ async fn a_name_goes_to_one_cell_and_without_a_cell_nothing_is_taken() {
     all.own.send(OwnCells::from([])).expect("the front");
     let (status, refused) = all.served.post("/v1/runs", "application/json", request(json!({})).to_string()).await;
     assert_eq!((status, &refused["error"]), (503, &json!("NoCell")), "{refused}");
+    let change = json!({"maxInFlight": 7, "pause": [{"queue": "q"}]}).to_string();
+    let changed =
+        all.served.client.patch(all.served.url("/v1/limits")).header("content-type", "application/json").body(change);
+    assert_eq!(changed.send().await.expect("an answer").status(), 200);
     let (status, limits) = all.served.get("/v1/limits").await;
-    assert_eq!((status, &limits["maxInFlight"]), (200, &json!(1_000_000)));
+    assert_eq!((status, &limits["maxInFlight"], &limits["pauses"][0]["queue"]), (200, &json!(7), &json!("q")));
 }
 
 #[tokio::test]
@@ -245,6 +271,6 @@ async fn a_stream_follows_cells_that_come_and_go_and_says_when_to_list_again() {
     submit(&all.cells[2], json!({"name": "new"})).await;
     while events.named("run").await.data["name"] != "new" {}
     let other = RunChange::of(&run_of_another("c", Status::Running));
-    all.others.changes.send(Arc::new(other)).expect("a listener");
+    all.others.changes.send(Came::Change(None, Arc::new(other))).expect("a listener");
     while events.named("run").await.data["name"] != "c" {}
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskwatch::cell::{Cell, LimitsChange, Pause};
+use taskwatch::cell::{Cell, FleetLimits, LimitsChange, Pause};
 use taskwatch::core::run::{Run, Status};
 use taskwatch::store::{Change, Store as _};
 
@@ -225,4 +225,34 @@ async fn a_breaker_that_an_older_release_noted_stays_open() {
     after.store.commit([Change::Note { name: "storms", text }].into()).await.expect("a note");
     let open = after.start().await.open_breakers();
     assert_eq!((open.len(), open[0].task_definition.as_str()), (1, "etl:7"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cell_of_a_fleet_follows_its_limits_and_closes_what_was_resumed_after_it_opened() {
+    let world = world();
+    let cell = world.start().await;
+    let resume = LimitsChange {
+        max_in_flight: Some(7),
+        pause: vec![Pause::Queue("q".into())],
+        resume: vec![Pause::TaskDefinition("etl".into())],
+        ..LimitsChange::default()
+    };
+    let before = FleetLimits::default().changed(resume.clone(), world.clock.now()).expect("limits");
+    minutes(1).await;
+    breaker(&world, &cell).await;
+    let before = FleetLimits::read(&before.text()).expect("as they were written");
+    cell.follow_limits(&before).await.expect("followed");
+    let limits = cell.limits();
+    assert_eq!((limits.max_in_flight, limits.pauses.len()), (7, 1));
+    assert_eq!(cell.open_breakers().len(), 1, "it opened after somebody had resumed the task definition");
+    minutes(1).await;
+    let after = before.changed(resume, world.clock.now()).expect("limits");
+    cell.follow_limits(&after).await.expect("followed");
+    assert_eq!(cell.open_breakers().len(), 0);
+    breaker(&world, &cell).await;
+    cell.follow_limits(&after).await.expect("followed");
+    assert_eq!(cell.open_breakers().len(), 1, "it opened again since");
+    cell.follow_limits(&FleetLimits::default()).await.expect("followed");
+    assert_eq!(cell.limits().max_in_flight, world.config.max_in_flight);
+    assert!(FleetLimits::read("{\"limits\": 3}").is_err());
 }
