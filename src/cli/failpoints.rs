@@ -24,6 +24,7 @@ use crate::cell::ports::{
 use crate::core::notification::{Destination, Notification};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
+use crate::store::dynamo::{self, Batch, Conditional, Delete, Item, Items, Key as TableKey, Put, Table, TableError, Update};
 use crate::store::{
     Capabilities, Change, Contents, EndedCounts, FileStore, Key, Page, Posted, Query, Store, StoreError,
 };
@@ -60,6 +61,11 @@ impl Failpoints {
     pub(super) fn around_store(&self, store: FileStore) -> impl Store + use<> {
         let sick = std::env::var_os("TASKWATCH_SICK_DISK").map(PathBuf::from);
         Disk { points: self.clone(), store, sick, applied: Mutex::new(WELL.to_owned()) }
+    }
+
+    /// Around each write of this table.
+    pub(super) fn around_table(&self, table: Arc<dyn Table>) -> Arc<dyn Table> {
+        Arc::new(Around(self.clone(), table, "table"))
     }
 
     async fn pass<T>(&self, point: String, call: impl Future<Output = T>) -> T {
@@ -157,6 +163,44 @@ impl Ecs for Around<dyn Ecs> {
 impl Notifier for Around<dyn Notifier> {
     fn publish<'a>(&'a self, notifications: &'a [Notification]) -> BoxFuture<'a, Vec<Result<(), CallError>>> {
         Box::pin(self.0.pass("publish".into(), self.1.publish(notifications)))
+    }
+}
+
+impl Table for Around<dyn Table> {
+    fn put_if(&self, put: Put) -> BoxFuture<'_, Result<Conditional<()>, TableError>> {
+        let point = match put.item.key.pk.split('#').next() {
+            Some("L") => "append",
+            Some("S") => "chunk",
+            Some("N") if put.item.attributes.contains_key("b") => "row",
+            Some("N") => "claim",
+            _ => "make",
+        };
+        Box::pin(self.0.pass(point.to_owned(), self.1.put_if(put)))
+    }
+
+    fn update_if(&self, update: Update) -> BoxFuture<'_, Result<Conditional<Item>, TableError>> {
+        let point = match () {
+            () if update.set.contains_key("epoch") => "take",
+            () if update.set.contains_key("slot") => "point",
+            () => "update",
+        };
+        Box::pin(self.0.pass(point.to_owned(), self.1.update_if(update)))
+    }
+
+    fn delete_if(&self, delete: Delete) -> BoxFuture<'_, Result<Conditional<()>, TableError>> {
+        Box::pin(self.0.pass("delete-row".to_owned(), self.1.delete_if(delete)))
+    }
+
+    fn get(&self, key: TableKey) -> BoxFuture<'_, Result<Option<Item>, TableError>> {
+        self.1.get(key)
+    }
+
+    fn query(&self, query: dynamo::Query) -> BoxFuture<'_, Result<Items, TableError>> {
+        self.1.query(query)
+    }
+
+    fn batch_get(&self, keys: Vec<TableKey>) -> BoxFuture<'_, Result<Batch, TableError>> {
+        self.1.batch_get(keys)
     }
 }
 

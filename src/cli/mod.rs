@@ -47,6 +47,7 @@ mod sse;
 mod stale;
 mod statuses;
 mod stop;
+mod store;
 mod submit;
 mod teardown;
 #[cfg(feature = "otlp")]

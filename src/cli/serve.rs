@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
 use super::options::Global;
-use super::settings::{Settings, StoreSetting};
+use super::settings::Settings;
 use super::signals::Signals;
+use super::store::Opened;
 use super::{aws, output};
 use crate::cell::ports::Queue;
 use crate::cell::{Cell, Clock, Ids, Ports};
 use crate::http;
-use crate::store::{FileStore, MemoryStore, Store};
 
 pub(super) const SERVE_EXAMPLES: &str = "\
 Example:
@@ -36,18 +36,21 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     let address = settings.listen()?;
     #[cfg(debug_assertions)]
     let failpoints = super::failpoints::Failpoints::from_env()?;
-    let store = match settings.store()? {
-        StoreSetting::Memory => Arc::new(MemoryStore::default()) as Arc<dyn Store>,
-        StoreSetting::File(dir) => {
-            let store = FileStore::open(&dir).map_err(|e| CliError::other(e.to_string()))?;
-            #[cfg(debug_assertions)]
-            let store = failpoints.around_store(store);
-            Arc::new(store)
-        }
-    };
+    let setting = settings.store()?;
     let mut signals = Signals::listen()?;
     let clients = aws::clients(global).await?;
     let mut config = settings.cell_config(&name);
+    let clock = Clock::system();
+    let opened = Opened::open(
+        setting,
+        &config,
+        &clients,
+        &clock,
+        #[cfg(debug_assertions)]
+        &failpoints,
+    )
+    .await?;
+    let store = Arc::clone(&opened.store);
     config.region = aws::region(&clients);
     if store.capabilities().ended_runs {
         config.keep_finished = FINISHED_IN_MEMORY;
@@ -62,7 +65,7 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
         requests_dlq: settings.requests_dlq_url.clone().map(queue),
         notifier: Arc::new(clients.publisher()),
         store,
-        clock: Clock::system(),
+        clock,
         ids: Ids::default(),
     };
     #[cfg(debug_assertions)]
@@ -98,6 +101,9 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
         })
     };
     let _ = answers.await;
+    if cell.lost().is_none() {
+        opened.release().await;
+    }
     if let Some(why) = cell.lost() {
         return Err(CliError::other(format!("the cell is not served any more: {why}")));
     }

@@ -69,6 +69,8 @@ pub(super) enum StoreSetting {
     Memory,
     /// `file:DIR`
     File(std::path::PathBuf),
+    /// `dynamodb:TABLE`
+    Table(String),
 }
 
 /// What a variable is, by its name without the prefix.
@@ -150,10 +152,9 @@ impl Settings {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(StoreSetting::Memory),
             Some(("file", dir)) if !dir.trim().is_empty() => Ok(StoreSetting::File(dir.into())),
-            Some(("dynamodb", _)) => {
-                wrong("a store in DynamoDB is not there yet; use file:DIR on a disk that outlives the process")
-            }
-            _ => wrong("expected file:DIR or memory: (which forgets its runs when the process ends)"),
+            Some(("dynamodb", table)) if check::is_table(table) => Ok(StoreSetting::Table(table.to_owned())),
+            Some(("dynamodb", _)) => wrong("expected dynamodb: and the name of a table, 3 to 255 of A-Z a-z 0-9 _ . -"),
+            _ => wrong("expected file:DIR, dynamodb:TABLE or memory: (which forgets its runs when the process ends)"),
         }
     }
 

@@ -122,6 +122,7 @@ impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         let (status, name) = match &error {
             SubmitError::NameConflict(_) => (StatusCode::CONFLICT, "NameConflict"),
+            SubmitError::Elsewhere { .. } => (StatusCode::CONFLICT, "AcceptedElsewhere"),
             SubmitError::Full => (StatusCode::TOO_MANY_REQUESTS, "TooManyRuns"),
             SubmitError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable"),
             SubmitError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge"),

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::failure::Class;
 use crate::core::run::{Run, Status};
 
 /// The ended runs that a store has, counted: those that [`super::Store::finished`] lists.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EndedCounts {
     /// By status. A status of which there is none is left out.
     pub statuses: BTreeMap<Status, u64>,
@@ -18,17 +21,38 @@ impl EndedCounts {
     /// Counts one more run, if it has ended.
     pub fn add(&mut self, run: &Run) {
         if run.status.is_final() {
-            *self.statuses.entry(run.status).or_default() += 1;
-            run.failure().into_iter().for_each(|failure| *self.classes.entry(failure.class).or_default() += 1);
+            self.add_end(run.status, run.failure().map(|failure| failure.class));
         }
     }
 
     /// Counts one run less, if it had ended.
     pub fn remove(&mut self, run: &Run) {
         if run.status.is_final() {
-            one_less(&mut self.statuses, run.status);
-            run.failure().into_iter().for_each(|failure| one_less(&mut self.classes, failure.class));
+            self.remove_end(run.status, run.failure().map(|failure| failure.class));
         }
+    }
+
+    /// Counts one more run that ended so.
+    pub(super) fn add_end(&mut self, status: Status, class: Option<Class>) {
+        *self.statuses.entry(status).or_default() += 1;
+        class.into_iter().for_each(|class| *self.classes.entry(class).or_default() += 1);
+    }
+
+    /// Counts one less.
+    pub(super) fn remove_end(&mut self, status: Status, class: Option<Class>) {
+        one_less(&mut self.statuses, status);
+        class.into_iter().for_each(|class| one_less(&mut self.classes, class));
+    }
+
+    /// Counts these as well.
+    pub(super) fn add_all(&mut self, others: &Self) {
+        others.statuses.iter().for_each(|(status, count)| *self.statuses.entry(*status).or_default() += count);
+        others.classes.iter().for_each(|(class, count)| *self.classes.entry(*class).or_default() += count);
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.statuses.is_empty()
     }
 }
 

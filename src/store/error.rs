@@ -33,6 +33,19 @@ pub enum StoreError {
         /// The largest size that the store takes.
         most: usize,
     },
+    /// A name of the commit is that of another run, which no cell but its own knows. What was written of the request is taken
+    /// back with the next commit; the commit is accepted without the request.
+    #[error("{name:?} is the name of another run, which cell {cell} accepted")]
+    NameTaken {
+        /// The position in the commit of the first run of that name.
+        change: usize,
+        /// The name.
+        name: String,
+        /// The cell that has it.
+        cell: String,
+        /// The request is the same one, accepted there before.
+        same: bool,
+    },
     /// What was stored cannot be read back. Trying again does not help.
     #[error("{0}")]
     Corrupt(String),

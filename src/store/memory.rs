@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use uuid::Uuid;
@@ -103,7 +104,7 @@ fn cloned(runs: Vec<&Arc<Run>>) -> Vec<Run> {
 
 impl Store for MemoryStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { ended_runs: false, ended_names: false, outlives_process: false }
+        Capabilities { ended_runs: false, ended_names: false, outlives_process: false, soft_wait: Duration::ZERO }
     }
 
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {

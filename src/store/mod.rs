@@ -5,7 +5,6 @@ mod codec;
 mod conformance;
 mod contents;
 mod counts;
-#[cfg_attr(not(test), expect(dead_code, reason = "only its tests use it until the store is there that is made of it"))]
 pub mod dynamo;
 mod error;
 mod file;
@@ -14,12 +13,14 @@ mod query;
 
 pub use contents::{Contents, Runs};
 pub use counts::EndedCounts;
+pub use dynamo::DynamoStore;
 pub use error::StoreError;
 pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use query::Query;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use uuid::Uuid;
@@ -111,10 +112,13 @@ impl Key {
 pub struct Capabilities {
     /// `find` and `finished` answer ended runs until they expire: the cell may drop them from memory.
     pub ended_runs: bool,
-    /// `find` by a request's name knows the names of ended runs: the cell asks it before it takes a name as new.
+    /// `find` by a request's name knows the names of ended runs: the cell asks it before it takes a name as new. Otherwise
+    /// a commit says that a name is taken ([`StoreError::NameTaken`]), where names outlive the process.
     pub ended_names: bool,
     /// What was committed outlives the process. Otherwise the cell says [`Change::Forget`] when it drops an ended run.
     pub outlives_process: bool,
+    /// Each commit costs money: what need not be durable at once waits so long for what must. Zero: nothing waits.
+    pub soft_wait: Duration,
 }
 
 /// A place that keeps runs.

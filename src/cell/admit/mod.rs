@@ -35,6 +35,14 @@ pub enum SubmitError {
     /// Its name stands for another request.
     #[error("{0:?} is the name of another request; use another name, or send the same request")]
     NameConflict(String),
+    /// Another cell accepted the same request before: it runs there, and not here.
+    #[error("cell {cell} accepted the same request {name:?} before: ask that cell for it")]
+    Elsewhere {
+        /// The request's name.
+        name: String,
+        /// The cell that has it.
+        cell: String,
+    },
     /// As many runs wait for their launch as may.
     #[error("the cell has as many waiting runs as it may: send the request again later")]
     Full,
@@ -112,10 +120,16 @@ impl Admission {
         let runs = self.runs_of(request, &name, digest, &ids);
         let expected = self.waiting.expect(ids.len());
         let pending = self.pipeline.admit(runs, Box::new((claim, expected))).await.ok_or(SubmitError::Closed)?;
-        pending.outcome().await.map_err(|why| match why {
-            NotDurable::Ended => SubmitError::Closed,
-            NotDurable::TooLarge(why) => SubmitError::TooLarge(why),
-        })?;
+        match pending.outcome().await {
+            Ok(_) => {}
+            Err(NotDurable::Ended) => return Err(SubmitError::Closed),
+            Err(NotDurable::TooLarge(why)) => return Err(SubmitError::TooLarge(why)),
+            Err(NotDurable::NameTaken { name, same: false, .. }) => return Err(SubmitError::NameConflict(name)),
+            // It ended long ago, and only the store knows of it; or it is another cell's.
+            Err(NotDurable::NameTaken { name, cell, .. }) => {
+                return self.stored(&name, digest).await?.ok_or(SubmitError::Elsewhere { name, cell });
+            }
+        }
         self.counters.accepted.add(ids.len());
         let runs = ids.iter().filter_map(|id| self.runs.read(*id, Run::clone)).collect();
         Ok(Submitted { runs, existing: false })
@@ -149,9 +163,11 @@ impl Admission {
 
     /// The runs of a name that ended long ago, or before a restart: those in the store.
     async fn earlier(&self, name: &str, digest: [u8; 32]) -> Result<Option<Submitted>, SubmitError> {
-        if !self.store.capabilities().ended_names {
-            return Ok(None);
-        }
+        if self.store.capabilities().ended_names { self.stored(name, digest).await } else { Ok(None) }
+    }
+
+    /// The runs of a name that the store has.
+    async fn stored(&self, name: &str, digest: [u8; 32]) -> Result<Option<Submitted>, SubmitError> {
         let found = find_all(&*self.store, Key::request(name)).await;
         match found.map_err(|e| SubmitError::Store(e.to_string()))? {
             runs if runs.is_empty() => Ok(None),

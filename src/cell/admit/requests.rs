@@ -25,7 +25,8 @@ impl RequestsHandler {
         let reason = match accepted {
             // Without a name, the message's id is one: a message that comes again is the same run.
             Ok(request) => match self.admission.submit(request, Some(message.id.clone())).await {
-                Ok(_) => return Fate::Done,
+                // Another cell that reads this queue, or its own, has taken it in: it runs there.
+                Ok(_) | Err(SubmitError::Elsewhere { .. }) => return Fate::Done,
                 Err(
                     SubmitError::Closed
                     | SubmitError::NoCell

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::cell::view::RunChange;
 use crate::core::machine::Effect;
 use crate::core::notification::{Destination, Notification};
-use crate::core::run::Run;
+use crate::core::run::{Run, Stage};
 use crate::store::Change;
 
 /// A run's effects, and how it looks now.
@@ -47,6 +47,16 @@ pub(in crate::cell) enum NotDurable {
     /// The store cannot hold it.
     #[error("{0}")]
     TooLarge(String),
+    /// Its name is another run's, as only the store could know.
+    #[error("{name:?} is the name of another run, which cell {cell} accepted")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The cell that has it.
+        cell: String,
+        /// The request is the same one.
+        same: bool,
+    },
 }
 
 impl Commit {
@@ -66,6 +76,21 @@ impl Commit {
     pub(in crate::cell) fn post(&mut self, notifications: Vec<Notification>) {
         self.destinations.extend(notifications.iter().map(|notification| notification.destination.clone()));
         self.changes.extend(notifications.into_iter().map(|notification| Change::Post(Arc::new(notification))));
+    }
+
+    /// Whether nothing that must survive a crash waits for it. A task that was placed or is RUNNING is found again by its
+    /// token or by DescribeTasks, and a notification goes out again under its id.
+    pub(super) fn is_soft(&self) -> bool {
+        let is_on_its_way =
+            |run: &Run| !run.status.is_final() && run.attempt().is_some_and(|attempt| attempt.stage == Stage::Placed);
+        let is_soft = |change: &Change| match change {
+            Change::Delivered(_) => true,
+            Change::Put(run) => is_on_its_way(run),
+            Change::Forget(_) | Change::Post(_) | Change::Note { .. } => false,
+        };
+        self.accepted.is_none()
+            && self.changes.iter().all(is_soft)
+            && self.after.iter().all(|after| after.effects.is_empty())
     }
 
     /// Adds a change that belongs to it.

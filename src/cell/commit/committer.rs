@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::batch::{Accepted, Commit, NotDurable};
@@ -53,11 +54,11 @@ pub(in crate::cell) struct Committer {
 /// The cell has ended, or is another process's.
 struct Over;
 
-/// A change that the store cannot hold, by its position in the batch.
-struct TooLarge {
+/// A change that the store does not take, by its position in the batch.
+struct Refused {
     change: usize,
     run: Option<Uuid>,
-    why: String,
+    why: NotDurable,
 }
 
 impl Committer {
@@ -90,13 +91,35 @@ impl Committer {
     /// The next commits; none once the cell has ended and what had come before is done.
     async fn next(&self, commits: &mut mpsc::Receiver<Commit>, batch: &mut Vec<Commit>) -> usize {
         if let Some(count) = self.lifecycle.unless_ended(commits.recv_many(batch, MOST_A_COMMIT)).await {
+            self.wait_for_company(commits, batch).await;
             return count;
         }
         commits.close();
         commits.recv_many(batch, MOST_A_COMMIT).await
     }
 
-    /// Makes a batch durable, but for commits that the store cannot hold: those are taken out of it and settled. What waits
+    /// Where a commit costs money: what need not be durable at once waits a while for what must, and goes with it.
+    async fn wait_for_company(&self, commits: &mut mpsc::Receiver<Commit>, batch: &mut Vec<Commit>) {
+        let until = Instant::now() + self.store.capabilities().soft_wait;
+        let writes = |batch: &[Commit]| batch.iter().any(|commit| !commit.changes.is_empty());
+        while Instant::now() < until && writes(batch) && batch.iter().all(Commit::is_soft) {
+            let room = MOST_A_COMMIT.saturating_sub(batch.len());
+            if room == 0 {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = self.lifecycle.draining() => return,
+                more = tokio::time::timeout_at(until, commits.recv_many(batch, room)) => {
+                    if !matches!(more, Ok(1..)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes a batch durable, but for commits that the store does not take: those are taken out of it and settled. What waits
     /// for a commit goes with it, in front: it is older.
     async fn store_batch(&self, batch: &mut Vec<Commit>, later: &mut Later) -> Result<(), Over> {
         loop {
@@ -110,15 +133,15 @@ impl Committer {
                     later.written(with);
                     return Ok(());
                 }
-                Some(TooLarge { change, .. }) if change < with => later.give_up(change),
-                Some(too_large) => self.take_out(batch, TooLarge { change: too_large.change - with, ..too_large }),
+                Some(Refused { change, .. }) if change < with => later.give_up(change),
+                Some(refused) => self.take_out(batch, Refused { change: refused.change - with, ..refused }),
             }
         }
     }
 
     /// Gives the store the same changes until it takes them. Nothing is acknowledged and nothing is done before: a store
     /// that fails stops the cell's work, not its memory of it.
-    async fn store_changes(&self, changes: Arc<[Change]>) -> Result<Option<TooLarge>, Over> {
+    async fn store_changes(&self, changes: Arc<[Change]>) -> Result<Option<Refused>, Over> {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, "store");
         let mut throttled = Backoff::new(FIRST_WAIT, LONGEST_THROTTLED_WAIT, "throttled store");
         loop {
@@ -135,7 +158,11 @@ impl Committer {
                     return Err(Over);
                 }
                 StoreError::TooLarge { change, run, .. } => {
-                    return Ok(Some(TooLarge { change, run, why: error.to_string() }));
+                    return Ok(Some(Refused { change, run, why: NotDurable::TooLarge(error.to_string()) }));
+                }
+                StoreError::NameTaken { change, name, cell, same } => {
+                    self.note_success();
+                    return Ok(Some(Refused { change, run: None, why: NotDurable::NameTaken { name, cell, same } }));
                 }
                 StoreError::Throttled(_) => throttled.next(),
                 StoreError::Unavailable(_) | StoreError::Corrupt(_) => backoff.next(),
@@ -168,8 +195,8 @@ impl Committer {
     }
 
     /// Takes the commit with this change out of the batch. A request is refused; a run is to end.
-    fn take_out(&self, batch: &mut Vec<Commit>, too_large: TooLarge) {
-        let TooLarge { change, run, why } = too_large;
+    fn take_out(&self, batch: &mut Vec<Commit>, refused: Refused) {
+        let Refused { change, run, why } = refused;
         let mut before = 0;
         let holds = |commit: &Commit| {
             before += commit.changes.len();
@@ -178,11 +205,13 @@ impl Committer {
         // A position beyond the batch would be the store's fault: the last commit is as good as any to go on.
         let position = batch.iter().position(holds).unwrap_or(batch.len().saturating_sub(1));
         let commit = batch.remove(position);
-        tracing::error!(error = why, "the store cannot hold this");
-        if let Some(run) = run.filter(|_| commit.accepted.is_none()) {
-            self.followers.too_large(run, why.clone());
+        if let NotDurable::TooLarge(why) = &why {
+            tracing::error!(error = why, "the store cannot hold this");
+            if let Some(run) = run.filter(|_| commit.accepted.is_none()) {
+                self.followers.too_large(run, why.clone());
+            }
         }
-        commit.settle(Err(NotDurable::TooLarge(why)));
+        commit.settle(Err(why));
     }
 
     /// Does what follows from a durable commit; the finished runs that left memory for it.

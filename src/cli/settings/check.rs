@@ -29,6 +29,12 @@ pub(super) fn allowed(name: &str) -> String {
     number.map_or_else(String::new, |Number(_, what, least, most)| format!("expected {what} from {least} to {most}"))
 }
 
+/// A table's name (DynamoDB developer guide, "Naming rules").
+pub(super) fn is_table(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    (3..=255).contains(&name.len()) && name.chars().all(fits)
+}
+
 impl Settings {
     /// Whether every setting is one that can be.
     pub(super) fn check(&self) -> Result<(), CliError> {

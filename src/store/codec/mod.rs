@@ -10,6 +10,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -56,6 +57,54 @@ struct SharedRecord<S> {
     spec: S,
 }
 
+/// A run with what it shares.
+#[derive(Serialize, Deserialize)]
+struct WholeRecord<'a, S> {
+    shared: SharedRecord<S>,
+    #[serde(borrow)]
+    run: RunRecord<'a>,
+}
+
+impl SharedRecord<RunSpec> {
+    fn into_shared(self) -> Result<Shared, CodecError> {
+        let mut digest = [0; 32];
+        for (n, byte) in digest.iter_mut().enumerate() {
+            let hex = self.digest.get(2 * n..2 * n + 2).ok_or(CodecError::Digest)?;
+            *byte = u8::from_str_radix(hex, 16).map_err(|_| CodecError::Digest)?;
+        }
+        Ok(Shared { spec: Arc::new(self.spec), digest })
+    }
+}
+
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Any record as packed JSON.
+pub(crate) fn pack(record: &impl Serialize) -> Result<Vec<u8>, CodecError> {
+    pack::packed(|json| Ok(serde_json::to_writer(json, record)?))
+}
+
+/// Any record from its packed JSON.
+pub(crate) fn unpack<T: DeserializeOwned>(record: &[u8]) -> Result<T, CodecError> {
+    pack::unpacked(record, |json| Ok(serde_json::from_slice(json)?))
+}
+
+/// A run with what it shares, without its keys: a record that needs no other.
+pub(crate) fn encode_whole(run: &Run) -> Result<Vec<u8>, CodecError> {
+    let shared = SharedRecord { digest: hex(&run.digest), spec: &*run.spec };
+    pack(&WholeRecord { shared, run: RunRecord::of(run) })
+}
+
+/// A run from such a record and its keys.
+pub(crate) fn decode_whole(keys: Keys, record: &[u8]) -> Result<Run, CodecError> {
+    pack::unpacked(record, |json| {
+        let WholeRecord { shared, run } = serde_json::from_slice::<WholeRecord<'_, RunSpec>>(json)?;
+        Ok(run.into_run(keys, &shared.into_shared()?))
+    })
+}
+
 /// A run, without its keys and what it shares.
 pub(crate) fn encode_run(run: &Run) -> Result<Vec<u8>, CodecError> {
     pack::packed(|json| Ok(serde_json::to_writer(json, &RunRecord::of(run))?))
@@ -68,7 +117,7 @@ pub(crate) fn decode_run(keys: Keys, shared: &Shared, record: &[u8]) -> Result<R
 
 /// What the runs of a request share, and an id of it: of equal ones the same.
 pub(crate) fn encode_shared(spec: &RunSpec, digest: &[u8; 32]) -> Result<(Vec<u8>, [u8; 16]), CodecError> {
-    let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(digest);
     let mut id = [0; 16];
     let packed = pack::packed(|json| {
         serde_json::to_writer(&mut *json, &SharedRecord { digest, spec })?;
@@ -80,15 +129,7 @@ pub(crate) fn encode_shared(spec: &RunSpec, digest: &[u8; 32]) -> Result<(Vec<u8
 
 /// What the runs of a request share, from its record.
 pub(crate) fn decode_shared(record: &[u8]) -> Result<Shared, CodecError> {
-    pack::unpacked(record, |json| {
-        let record: SharedRecord<RunSpec> = serde_json::from_slice(json)?;
-        let mut digest = [0; 32];
-        for (n, byte) in digest.iter_mut().enumerate() {
-            let hex = record.digest.get(2 * n..2 * n + 2).ok_or(CodecError::Digest)?;
-            *byte = u8::from_str_radix(hex, 16).map_err(|_| CodecError::Digest)?;
-        }
-        Ok(Shared { spec: Arc::new(record.spec), digest })
-    })
+    pack::unpacked(record, |json| serde_json::from_slice::<SharedRecord<RunSpec>>(json)?.into_shared())
 }
 
 /// A run's record before it is packed.
@@ -100,6 +141,5 @@ fn run_text(run: &Run) -> Vec<u8> {
 /// The record of what runs share, before it is packed.
 #[cfg(test)]
 fn shared_text(spec: &RunSpec, digest: &[u8; 32]) -> Vec<u8> {
-    let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    serde_json::to_vec(&SharedRecord { digest, spec }).unwrap()
+    serde_json::to_vec(&SharedRecord { digest: hex(digest), spec }).unwrap()
 }

@@ -28,6 +28,7 @@ fn a_run_comes_back_as_it_was() {
     all[2].revision = u64::MAX;
     for run in &all {
         same(&there_and_back(run), run);
+        same(&decode_whole(keys(run), &encode_whole(run).unwrap()).unwrap(), run);
     }
 }
 

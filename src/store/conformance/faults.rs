@@ -8,20 +8,26 @@ use crate::core::notification::{self, Origin};
 use crate::store::{Change, Key, StoreError, find_all};
 
 pub(super) async fn a_full_store_loses_nothing_and_goes_on_when_there_is_room(subject: impl Subject) {
-    fails_and_goes_on(subject, Fault::Full, "the disk is full").await;
+    fails_and_goes_on(subject, Fault::Full).await;
 }
 
 pub(super) async fn a_store_that_may_not_write_says_so_and_goes_on_when_it_may(subject: impl Subject) {
-    fails_and_goes_on(subject, Fault::ReadOnly, "cannot be written").await;
+    fails_and_goes_on(subject, Fault::ReadOnly).await;
 }
 
-async fn fails_and_goes_on<S: Subject>(subject: S, fault: Fault, said: &str) {
+pub(super) async fn a_store_that_is_away_loses_nothing_and_goes_on_when_it_is_back(subject: impl Subject) {
+    fails_and_goes_on(subject, Fault::Away).await;
+}
+
+pub(super) async fn a_commit_without_an_answer_takes_effect_once(subject: impl Subject) {
+    fails_and_goes_on(subject, Fault::Silent).await;
+}
+
+async fn fails_and_goes_on<S: Subject>(subject: S, fault: Fault) {
     let store = subject.store();
     let all = runs(2_000);
     commit(store, puts(&all[..10])).await.unwrap();
-    if !subject.fault(fault).await {
-        return;
-    }
+    let Some(said) = subject.fault(fault).await else { return };
     let rest: Arc<[Change]> = puts(&all[10..]).into();
     for _ in 0..3 {
         let error = store.commit(Arc::clone(&rest)).await.unwrap_err();
@@ -43,7 +49,7 @@ pub(super) async fn a_change_that_is_too_large_is_named_and_the_others_go_on_wit
     large.stop_asked = Some(noise.concat());
     let mut told = notification::build(&ended(&good[0], NOW), &Origin::default(), &destinations()).remove(0);
     told.message = noise.concat();
-    if !subject.fault(Fault::Small(20_000)).await {
+    if subject.fault(Fault::Small(20_000)).await.is_none() {
         return;
     }
     let poison = [

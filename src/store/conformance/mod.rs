@@ -1,5 +1,6 @@
 //! What every store must do, run on each. A further store writes its [`Subject`] and a line of `conformance!`.
 
+mod dynamo;
 mod faults;
 mod make;
 mod pages;
@@ -9,11 +10,12 @@ mod subjects;
 use futures::future::BoxFuture;
 
 use super::{Change, Contents, Store, StoreError};
+use crate::core::time::Timestamp;
 
 pub(super) use make::{NOW, bus, destinations, ended, puts, runs, same, topic};
 
 /// A store under test.
-pub(super) trait Subject: Sized + Send {
+pub(super) trait Subject: Sized + Send + Sync {
     /// An empty one.
     fn new() -> Self;
 
@@ -22,8 +24,19 @@ pub(super) trait Subject: Sized + Send {
     /// Closed and opened again. A store that ends with its process stays as it is.
     fn reopen(self) -> Self;
 
-    /// Has the store fail in one way from now on; false if it cannot.
-    fn fault(&self, fault: Fault) -> BoxFuture<'_, bool>;
+    /// Has the store fail in one way from now on; what it says then, or `None` if it cannot fail so.
+    fn fault(&self, fault: Fault) -> BoxFuture<'_, Option<&'static str>>;
+
+    /// It is time to forget runs that ended before an instant: how many are forgotten, `limit` at most unless they are
+    /// forgotten by themselves.
+    fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, usize> {
+        Box::pin(async move { self.store().expire(ended_before, limit).await.unwrap() })
+    }
+
+    /// Whether all runs whose time is over are forgotten at once, by themselves.
+    fn forgets_by_itself(&self) -> bool {
+        false
+    }
 }
 
 /// How a store can fail.
@@ -35,6 +48,10 @@ pub(super) enum Fault {
     Full,
     /// It may not write.
     ReadOnly,
+    /// It does not answer, and what it is given does not arrive.
+    Away,
+    /// It does not answer, and does what it is told.
+    Silent,
     /// It takes no change larger than so many bytes.
     Small(usize),
 }
@@ -64,13 +81,16 @@ macro_rules! conformance {
             conformance!(@ $subject: pages::each_destination_has_its_own_pages);
             conformance!(@ $subject: faults::a_full_store_loses_nothing_and_goes_on_when_there_is_room);
             conformance!(@ $subject: faults::a_store_that_may_not_write_says_so_and_goes_on_when_it_may);
+            conformance!(@ $subject: faults::a_store_that_is_away_loses_nothing_and_goes_on_when_it_is_back);
+            conformance!(@ $subject: faults::a_commit_without_an_answer_takes_effect_once);
             conformance!(@ $subject: faults::a_change_that_is_too_large_is_named_and_the_others_go_on_without_it);
         }
     };
     (@ $subject:ty: $part:ident :: $test:ident) => {
         #[tokio::test]
         async fn $test() {
-            use super::super::{Subject as _, $part, subjects};
+            #[allow(unused_imports, reason = "each store is in one of them")]
+            use super::super::{Subject as _, $part, dynamo, subjects};
             $part::$test(<$subject>::new()).await;
         }
     };
@@ -79,4 +99,6 @@ macro_rules! conformance {
 mod of {
     conformance!(memory, subjects::Memory);
     conformance!(file, subjects::File);
+    conformance!(dynamo, dynamo::Dynamo);
+    conformance!(dynamo_rows, dynamo::DynamoRows);
 }

@@ -113,14 +113,14 @@ pub(super) async fn a_redriven_run_is_open_again(subject: impl Subject) {
     commit(store, puts(&[again.clone(), done])).await.unwrap();
     let all = Query { limit: 9, ..Query::default() };
     assert!(store.finished(all.clone()).await.unwrap().items.is_empty());
-    assert_eq!(store.expire(NOW.plus(Duration::from_secs(9)), 9).await.unwrap(), 0);
+    assert_eq!(subject.expire(NOW.plus(Duration::from_secs(9)), 9).await, 0);
     let subject = subject.reopen();
     let store = subject.store();
     let (contents, loaded) = load(store).await;
     assert_eq!((contents.open, loaded.len()), (1, 1));
     same(&loaded[0], &again);
     same(&find_all(store, Key::request("n")).await.unwrap()[0], &again);
-    commit(store, puts(&[ended(&again, NOW)])).await.unwrap();
+    commit(store, puts(&[ended(&again, NOW.plus(Duration::from_secs(86_400)))])).await.unwrap();
     assert_eq!(store.finished(all).await.unwrap().items.len(), 1);
     assert_eq!(load(store).await.0.open, 0);
 }
@@ -155,15 +155,17 @@ pub(super) async fn only_old_runs_that_were_notified_are_forgotten(subject: impl
     let day = Duration::from_secs(86_400);
     let (old, undelivered, new) = (ended(&all[0], NOW), ended(&all[1], NOW), ended(&all[2], NOW.plus(day)));
     let told = notification::build(&undelivered, &Origin::default(), &destinations());
-    commit(store, puts(&[old.clone(), undelivered.clone(), new.clone(), all[3].clone()])).await.unwrap();
-    commit(store, vec![Change::Post(Arc::new(told[0].clone()))]).await.unwrap();
-    assert_eq!(store.expire(NOW.plus(day / 2), 10).await.unwrap(), 1);
+    let mut ends = puts(&[old.clone(), undelivered.clone(), new.clone(), all[3].clone()]);
+    ends.push(Change::Post(Arc::new(told[0].clone())));
+    commit(store, ends).await.unwrap();
+    assert_eq!(subject.expire(NOW.plus(day / 2), 10).await, 1);
     assert!(find_all(store, Key::Run(old.id)).await.unwrap().is_empty());
     assert_eq!(find_all(store, Key::request("n")).await.unwrap().len(), 3);
     let posted = store.outbox(&topic(), 0, 1).await.unwrap().items;
     commit(store, vec![Change::Delivered(posted[0].seq)]).await.unwrap();
-    assert_eq!(store.expire(NOW.plus(day * 2), 1).await.unwrap(), 1);
-    assert_eq!(store.expire(NOW.plus(day * 2), 10).await.unwrap(), 1);
+    let first = subject.expire(NOW.plus(day * 2), 1).await;
+    assert!(first == 1 || subject.forgets_by_itself(), "{first}");
+    while subject.expire(NOW.plus(day * 2), 1).await > 0 {}
     let (contents, loaded) = load(store).await;
     assert_eq!((contents.open, loaded.len()), (1, 1));
     assert!(store.finished(Query { limit: 9, ..Query::default() }).await.unwrap().items.is_empty());
@@ -203,8 +205,9 @@ pub(super) async fn counts_are_of_the_ended_runs_that_are_there(subject: impl Su
     let subject = subject.reopen();
     let store = subject.store();
     assert_eq!(check(store).await.statuses.len(), 2);
-    assert_eq!(store.expire(NOW.plus(day), 20).await.unwrap(), 20);
-    assert_eq!(check(store).await.statuses.values().sum::<u64>(), 9);
-    while store.expire(NOW.plus(day), 20).await.unwrap() > 0 {}
+    let first = if subject.forgets_by_itself() { 29 } else { 20 };
+    assert_eq!(subject.expire(NOW.plus(day), 20).await, first);
+    assert_eq!(check(store).await.statuses.values().sum::<u64>(), 29 - first as u64);
+    while subject.expire(NOW.plus(day), 20).await > 0 {}
     assert_eq!(check(store).await, EndedCounts::default());
 }

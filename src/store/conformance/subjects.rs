@@ -22,8 +22,8 @@ impl Subject for Memory {
         self
     }
 
-    fn fault(&self, _: Fault) -> BoxFuture<'_, bool> {
-        async { false }.boxed()
+    fn fault(&self, _: Fault) -> BoxFuture<'_, Option<&'static str>> {
+        async { None }.boxed()
     }
 }
 
@@ -48,19 +48,27 @@ impl Subject for File {
         Self { store: FileStore::open(dir.path()).unwrap(), dir }
     }
 
-    fn fault(&self, fault: Fault) -> BoxFuture<'_, bool> {
+    fn fault(&self, fault: Fault) -> BoxFuture<'_, Option<&'static str>> {
         async move {
+            let mut said = "";
             let pragmas = match fault {
+                Fault::Away | Fault::Silent => return None,
                 Fault::Gone => vec!["query_only=0".into(), "max_page_count=1000000".into(), "length=1000000000".into()],
                 // SQLite takes it for the size that the database has: it fails as a full disk does, by SQLITE_FULL.
-                Fault::Full => vec!["max_page_count=1".into()],
-                Fault::ReadOnly => vec!["query_only=1".into()],
+                Fault::Full => {
+                    said = "the disk is full";
+                    vec!["max_page_count=1".into()]
+                }
+                Fault::ReadOnly => {
+                    said = "cannot be written";
+                    vec!["query_only=1".into()]
+                }
                 Fault::Small(most) => vec![format!("length={most}")],
             };
             for pragma in pragmas {
                 self.store.pragma(&pragma).await;
             }
-            true
+            Some(said)
         }
         .boxed()
     }

@@ -180,3 +180,25 @@ pub(super) async fn point(link: &Link, name: &str, author: &Author, to: Pointer)
     let is_ours = old.epoch == author.epoch && old.pointer == to;
     if is_ours { Ok(()) } else { Err(JournalError::Fenced { epoch: old.epoch }) }
 }
+
+/// Whether the cell is of this epoch still; who has it, if not.
+pub(super) async fn owner(link: &Link, name: &str, epoch: u64) -> Result<Option<String>, JournalError> {
+    let Some(item) = link.table.get(keys::cell(name)).await? else { return Ok(None) };
+    if Cell::read(name, &item)?.epoch == epoch {
+        return Ok(None);
+    }
+    let nobody = || "another process, which has ended since,".to_owned();
+    Ok(Some(item.text("owner").map_or_else(|_| nobody(), |owner| (**owner).to_owned())))
+}
+
+/// Gives a cell up, if it is of this epoch: nobody has to wait for its owner any more. Whether it was.
+pub(super) async fn release(link: &Link, name: &str, epoch: u64) -> Result<bool, TableError> {
+    let update = Update {
+        key: keys::cell(name),
+        set: Attributes::new(),
+        remove: vec!["owner".into()],
+        condition: Condition::Equals("epoch", Value::number(epoch)),
+    };
+    let released = link.again(|| link.table.update_if(update.clone())).await?;
+    Ok(matches!(released, Conditional::Written(_)))
+}

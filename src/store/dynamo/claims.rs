@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use futures::future::try_join_all;
+use serde::{Deserialize, Serialize};
 
 use super::journal::Journal;
 use super::keys;
@@ -15,11 +16,13 @@ use super::replay::State;
 use super::rules::Rule;
 use super::table::{Attributes, Condition, Conditional, Item, Key, Malformed, Put, Value};
 
+/// Names that are claimed at once.
+const AT_ONCE: usize = 30;
 /// What was not claimed for so many seconds is not claimed any more: another cell may have run it meanwhile.
 const OLD: u64 = 3_600;
 
 /// What a cell accepted under a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claim {
     pub(super) name: Arc<str>,
     /// The id of its run, of an array that of the first.
@@ -59,8 +62,12 @@ impl Holder {
     }
 }
 
+/// A claim, whose its name is, and the row that was there already.
+pub(super) type Answer = (Claim, Verdict, Option<Item>);
+
 /// Takes requests in: their group becomes durable, and their names are claimed. `claims` are those of the group, by the state
-/// that has it. One try, as a commit: what is durable already and what is claimed already stays so.
+/// that has it. One try, as a commit: what is durable already and what is claimed already stays so. With each verdict comes
+/// the row that was there already, if one was.
 pub(super) async fn accept<S: State>(
     link: &Link,
     cell: &Arc<str>,
@@ -68,7 +75,7 @@ pub(super) async fn accept<S: State>(
     group: impl FnOnce(&S) -> S::Group,
     claims: impl Fn(&S) -> Vec<Claim>,
     now: u64,
-) -> Result<Vec<(Claim, Verdict)>, JournalError> {
+) -> Result<Vec<Answer>, JournalError> {
     if !link.rules.keep(Rule::LogBeforeClaim) {
         let early = journal.read(&claims);
         let verdicts = claim_all(link, cell, early, now).await?;
@@ -83,30 +90,47 @@ pub(super) async fn accept<S: State>(
     claim_all(link, cell, claims, now).await
 }
 
-async fn claim_all(
+pub(super) async fn claim_all(
     link: &Link,
     cell: &Arc<str>,
     claims: Vec<Claim>,
     now: u64,
-) -> Result<Vec<(Claim, Verdict)>, JournalError> {
+) -> Result<Vec<Answer>, JournalError> {
     let verdict = |one: Claim| async move {
-        let verdict = claim(link, cell, &one, now).await?;
-        Ok((one, verdict))
+        let (verdict, row) = claim_or_find(link, cell, &one, now).await?;
+        Ok::<_, JournalError>((one, verdict, row))
     };
-    try_join_all(claims.into_iter().map(verdict)).await
+    let (mut answers, mut claims) = (Vec::with_capacity(claims.len()), claims.into_iter());
+    loop {
+        let some: Vec<_> = claims.by_ref().take(AT_ONCE).map(verdict).collect();
+        if some.is_empty() {
+            return Ok(answers);
+        }
+        answers.extend(try_join_all(some).await?);
+    }
 }
 
 /// Claims a name: one try.
 pub(super) async fn claim(link: &Link, cell: &Arc<str>, claim: &Claim, now: u64) -> Result<Verdict, JournalError> {
+    claim_or_find(link, cell, claim, now).await.map(|(verdict, _)| verdict)
+}
+
+/// The same; and the row that was there already, if one was.
+pub(super) async fn claim_or_find(
+    link: &Link,
+    cell: &Arc<str>,
+    claim: &Claim,
+    now: u64,
+) -> Result<(Verdict, Option<Item>), JournalError> {
     if !link.rules.keep(Rule::NamesClaimed) {
-        return Ok(Verdict::Ours);
+        return Ok((Verdict::Ours, None));
     }
     let key = keys::row(&claim.name, None);
     let is_free = Condition::Any(vec![Condition::Absent("name"), Condition::Less("ttl", Value::number(now))]);
     let put = Put { item: item(key.clone(), cell, claim), condition: is_free };
-    let Conditional::Refused(old) = link.table.put_if(put).await? else { return Ok(Verdict::Ours) };
+    let Conditional::Refused(old) = link.table.put_if(put).await? else { return Ok((Verdict::Ours, None)) };
     let old = link.refused_by(&old, &key).await?;
-    Ok(verdict(cell, claim, Holder::read(&old)?))
+    Ok((verdict(cell, claim, Holder::read(&old)?), Some(old)))
 }
 
 /// Claims a name that an earlier owner accepted and may not have claimed.

@@ -6,10 +6,15 @@ use super::cell::{self, Pointer};
 use super::link::{JournalError, Link};
 use super::record::{Author, Record};
 use super::replay::{self, Replay, State};
-use super::ring::{Position, Ring};
+#[cfg(test)]
+use super::ring::Position;
+use super::ring::Ring;
 use super::rules::Rule;
 use super::snapshot::Snapshot;
 use super::table::{Condition, Conditional, Item, Put, TableError, Value};
+
+/// Less than so much of the log, in bytes, is read faster than a snapshot is worth.
+const MOST_BEHIND: usize = 8 << 20;
 
 /// A cell's log, and the state that it has.
 pub(super) struct Journal<S: State> {
@@ -28,6 +33,8 @@ struct Open<S: State> {
     pending: Option<Pending<S::Group>>,
     /// Bytes of the log since the snapshot.
     behind: usize,
+    /// Bytes of the snapshot.
+    snapshot: usize,
 }
 
 /// A group on its way. It stays the same, at the same positions, until all of it is written.
@@ -53,13 +60,21 @@ pub(super) struct Opened<S> {
     pub(super) most: usize,
     pub(super) replay: Replay<S>,
     pub(super) pointer: Pointer,
+    /// Bytes of the log since the snapshot, and of the snapshot.
+    pub(super) sizes: (usize, usize),
 }
 
 impl<S: State> Journal<S> {
     /// The log of a cell that was taken and read. Nothing may be done before [`Self::fence`].
     pub(super) fn new(opened: Opened<S>) -> Self {
-        let Opened { link, cell, ring, author, most, replay, pointer } = opened;
-        Self { link, cell, ring, author, most, open: Mutex::new(Open { replay, pointer, pending: None, behind: 0 }) }
+        let Opened { link, cell, ring, author, most, replay, pointer, sizes: (behind, snapshot) } = opened;
+        let open = Open { replay, pointer, pending: None, behind, snapshot };
+        Self { link, cell, ring, author, most, open: Mutex::new(open) }
+    }
+
+    /// The same, calling the table in another way.
+    pub(super) fn with_link(self, link: Link) -> Self {
+        Self { link, ..self }
     }
 
     fn open(&self) -> MutexGuard<'_, Open<S>> {
@@ -69,6 +84,16 @@ impl<S: State> Journal<S> {
     /// What is durable, as it is now.
     pub(super) fn read<T>(&self, look: impl FnOnce(&S) -> T) -> T {
         look(&self.open().replay.state)
+    }
+
+    /// Changes the state as nothing durable does: the log has been read to its end, say.
+    pub(super) fn alter(&self, change: impl FnOnce(&mut S)) {
+        change(&mut self.open().replay.state);
+    }
+
+    /// Whether a group is on its way.
+    pub(super) fn is_pending(&self) -> bool {
+        self.open().pending.is_some()
     }
 
     pub(super) const fn epoch(&self) -> u64 {
@@ -182,18 +207,18 @@ impl<S: State> Journal<S> {
 
     /// Writes a snapshot of what is durable. Commits may go on meanwhile; another snapshot may not.
     pub(super) async fn snapshot(&self) -> Result<(), JournalError> {
-        let (pointer, position) = {
-            let mut open = self.open();
-            open.behind = 0;
-            (open.pointer, open.replay.whole())
+        let (pointer, position, behind) = {
+            let open = self.open();
+            (open.pointer, open.replay.whole(), open.behind)
         };
         if position <= pointer.position {
             return Err(JournalError::Full(pointer.position + 1));
         }
         let mut snapshot = Snapshot::new(&self.link, &self.cell, &self.author, pointer.slot.other(), position);
-        let mut after = None;
+        let (mut after, mut bytes) = (None, 0);
         loop {
             let (chunk, end) = self.open().replay.state.chunk(after);
+            bytes += chunk.len();
             snapshot.put(chunk).await?;
             after = end;
             if after.is_none() {
@@ -201,16 +226,28 @@ impl<S: State> Journal<S> {
             }
         }
         cell::point(&self.link, &self.cell, &self.author, snapshot.pointer()).await?;
-        self.open().pointer = snapshot.pointer();
+        let mut open = self.open();
+        open.pointer = snapshot.pointer();
+        open.snapshot = bytes;
+        open.behind = open.behind.saturating_sub(behind);
         Ok(())
     }
 
+    /// Whether it is time for a snapshot: more is behind the last one than it has, or than three quarters of the ring take.
+    pub(super) fn is_snapshot_due(&self) -> bool {
+        let open = self.open();
+        let records = open.replay.next() - 1 - open.pointer.position;
+        open.behind > open.snapshot.max(MOST_BEHIND) || records > self.ring.places() / 4 * 3
+    }
+
     /// Up to where the state has the log.
+    #[cfg(test)]
     pub(super) fn position(&self) -> Position {
         self.open().replay.whole()
     }
 
     /// Records, and their bytes, that only the log has.
+    #[cfg(test)]
     pub(super) fn behind_snapshot(&self) -> (Position, usize) {
         let open = self.open();
         (open.replay.next() - 1 - open.pointer.position, open.behind)

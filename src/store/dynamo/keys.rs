@@ -8,10 +8,13 @@
 //! | a place of its log | `L#cell#partition` | the place in the partition |
 //! | a chunk of its snapshot | `S#cell#A` or `S#cell#B` and `#chunk` | 0 |
 //! | a request's name | `N#name` | 0; 1 + n for the n-th run of an array |
+//!
+//! In the index of ended runs: `E#day#shard`, by the day on which the run was submitted, since 1970.
 
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::table::Key;
 
@@ -57,4 +60,28 @@ pub(super) fn name(name: &str) -> Arc<str> {
 /// The row of a request, or of one of the runs of an array.
 pub(super) fn row(request: &str, index: Option<u32>) -> Key {
     Key { pk: name(request), sk: index.map_or(0, |index| 1 + u64::from(index)) }
+}
+
+/// Partitions of the index for one day.
+pub(super) const SHARDS: u64 = 8;
+const DAY_MILLIS: u128 = 86_400_000;
+
+/// The day on which a run was submitted, since 1970: a UUIDv7 begins with its milliseconds (RFC 9562).
+pub(super) fn day_of(id: Uuid) -> u64 {
+    u64::try_from((id.as_u128() >> 80) / DAY_MILLIS).unwrap_or_default()
+}
+
+/// The lowest id of a day.
+pub(super) const fn first_of(day: u64) -> Uuid {
+    Uuid::from_u128((day as u128 * DAY_MILLIS) << 80)
+}
+
+/// A partition of the index of ended runs.
+pub(super) fn ended(day: u64, shard: u64) -> Arc<str> {
+    format!("E#{day}#{shard}").into()
+}
+
+/// The partition of the index that a run is in.
+pub(super) fn ended_of(id: Uuid) -> Arc<str> {
+    ended(day_of(id), u64::from(id.as_bytes()[15]) % SHARDS)
 }

@@ -71,18 +71,96 @@ pub(super) async fn write(link: &Link, row: &Row, mut attributes: Attributes) ->
     }
 }
 
+fn is_kept(now: u64) -> Condition {
+    Condition::Any(vec![Condition::Absent("ttl"), Condition::Greater("ttl", Value::number(now))])
+}
+
 /// Before the log says that an ended run is begun again: its row is open again, and TTL does not take it. One try.
 /// [`Stands::Another`]: the run is forgotten already, or was begun again by somebody else.
 pub(super) async fn reopen(link: &Link, row: &Row, cleared: &[&'static str], now: u64) -> Result<Stands, TableError> {
-    let is_kept = Condition::Any(vec![Condition::Absent("ttl"), Condition::Greater("ttl", Value::number(now))]);
     let update = Update {
         key: keys::row(&row.request, row.index),
         set: Attributes::from([("r".into(), Value::number(row.revision))]),
         remove: cleared.iter().copied().map(Name::from).chain(["ttl".into()]).collect(),
-        condition: Condition::All(vec![row.is_lower(link), is_kept]),
+        condition: Condition::All(vec![row.is_lower(link), is_kept(now)]),
     };
     match link.table.update_if(update).await? {
         Conditional::Written(_) => Ok(Stands::Ours),
         Conditional::Refused(old) => row.stands(link, old).await,
+    }
+}
+
+/// Before an ended run of an array that has no row yet is begun again: a row that bears its revision, so that no late one of a
+/// lower revision is written. One try.
+pub(super) async fn hold(link: &Link, row: &Row) -> Result<Stands, TableError> {
+    let attributes =
+        Attributes::from([("id".into(), Value::S(Arc::clone(&row.id))), ("r".into(), Value::number(row.revision))]);
+    let item = Item { key: keys::row(&row.request, row.index), attributes };
+    match link.table.put_if(Put { item, condition: Condition::Absent("id") }).await? {
+        Conditional::Written(()) => Ok(Stands::Ours),
+        Conditional::Refused(old) => row.stands(link, old).await,
+    }
+}
+
+/// A run is to be forgotten at once, and its name is free: one try.
+pub(super) async fn give_up(link: &Link, row: &Row) -> Result<(), TableError> {
+    let update = Update {
+        key: keys::row(&row.request, row.index),
+        set: Attributes::from([("ttl".into(), Value::number(1))]),
+        remove: Vec::new(),
+        condition: Condition::Equals("id", Value::S(Arc::clone(&row.id))),
+    };
+    link.table.update_if(update).await.map(drop)
+}
+
+/// The name of an array, and the number of this write of it: a later one has a higher one, whoever its owner is.
+#[derive(Clone, Debug)]
+pub(super) struct NameRow {
+    pub(super) request: Arc<str>,
+    pub(super) cell: Arc<str>,
+    pub(super) number: u64,
+}
+
+/// All runs of an array have ended: its name is free from `ttl` on. One try.
+pub(super) async fn close_name(link: &Link, row: &NameRow, ttl: u64) -> Result<Stands, TableError> {
+    let set = Attributes::from([("r".into(), Value::number(row.number)), ("ttl".into(), Value::number(ttl))]);
+    row.update(link, set, Vec::new(), Condition::ALWAYS).await
+}
+
+/// Before a run of an array is begun again: its name is kept. One try. [`Stands::Another`]: it is free already.
+pub(super) async fn keep_name(link: &Link, row: &NameRow, now: u64) -> Result<Stands, TableError> {
+    let set = Attributes::from([("r".into(), Value::number(row.number))]);
+    row.update(link, set, vec!["ttl".into()], is_kept(now)).await
+}
+
+impl NameRow {
+    /// Changes it, if it is this cell's and no later change was made.
+    async fn update(
+        &self,
+        link: &Link,
+        set: Attributes,
+        remove: Vec<Name>,
+        condition: Condition,
+    ) -> Result<Stands, TableError> {
+        let key = keys::row(&self.request, None);
+        let Some(item) = link.table.get(key.clone()).await? else { return Ok(Stands::Another) };
+        let (Ok(id), Ok(cell)) = (item.text("id"), item.text("cell")) else { return Ok(Stands::Another) };
+        if *cell != self.cell {
+            return Ok(Stands::Another);
+        }
+        let number = Value::number(self.number);
+        let condition = Condition::All(vec![
+            // The name may be another request's meanwhile.
+            Condition::Equals("id", Value::S(Arc::clone(id))),
+            Condition::Any(vec![Condition::Absent("r"), Condition::Less("r", number.clone())]),
+            condition,
+        ]);
+        match link.table.update_if(Update { key, set, remove, condition }).await? {
+            Conditional::Written(_) => Ok(Stands::Ours),
+            Conditional::Refused(old) => {
+                let is_ours = |old: Item| old.attributes.get("r") == Some(&number);
+                Ok(if old.is_some_and(is_ours) { Stands::Ours } else { Stands::Another })
+            }
+        }
     }
 }

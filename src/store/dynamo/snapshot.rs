@@ -75,13 +75,14 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// Takes all chunks of a snapshot into a state.
+/// Takes all chunks of a snapshot into a state; how many bytes they were.
 pub(super) async fn read<S: State>(
     link: &Link,
     cell: &str,
     pointer: Pointer,
     state: &mut S,
-) -> Result<(), JournalError> {
+) -> Result<usize, JournalError> {
+    let mut bytes = 0;
     let mut unread: Vec<Key> = (0..pointer.chunks).map(|chunk| keys::chunk(cell, pointer.slot.name(), chunk)).collect();
     while !unread.is_empty() {
         let keys = unread.split_off(unread.len().saturating_sub(AT_ONCE));
@@ -92,11 +93,12 @@ pub(super) async fn read<S: State>(
         }
         for item in items {
             let body = body(&item, pointer)?;
+            bytes += body.len();
             state.restore(&body).map_err(|e| JournalError::Damaged(format!("the snapshot of cell {cell}: {e}")))?;
         }
         unread.extend(unprocessed);
     }
-    Ok(())
+    Ok(bytes)
 }
 
 fn body(item: &Item, pointer: Pointer) -> Result<Arc<[u8]>, JournalError> {

@@ -40,9 +40,10 @@ pub(super) async fn take_over<S: State>(
     let ring = if link.rules.keep(Rule::OverwritesOnly) { ring } else { ring.endless() };
     let from = cell.pointer.position;
     let chunks = snapshot::read(&link, name, cell.pointer, &mut state);
-    let ((), mut records) = try_join(chunks, read_log(&link, &ring, from)).await?;
+    let (chunks, mut records) = try_join(chunks, read_log(&link, &ring, from)).await?;
     records.sort_unstable_by_key(|record| record.position);
     let mut replay = Replay::new(state, from, link.rules);
+    let behind = records.iter().map(|record| record.body.len()).sum();
     for record in records {
         // The partitions were not read at one instant: behind a gap there may be later records, and the fence will tell.
         if record.position != replay.next() {
@@ -54,7 +55,8 @@ pub(super) async fn take_over<S: State>(
         replay.play(record)?;
     }
     let (cell, pointer) = (name.into(), cell.pointer);
-    let journal = Journal::new(Opened { link, cell, ring, author, most: taker.most, replay, pointer });
+    let journal =
+        Journal::new(Opened { link, cell, ring, author, most: taker.most, replay, pointer, sizes: (behind, chunks) });
     journal.fence().await?;
     Ok(journal)
 }

@@ -20,6 +20,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -111,7 +112,7 @@ impl FileStore {
 
 impl Store for FileStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { ended_runs: true, ended_names: true, outlives_process: true }
+        Capabilities { ended_runs: true, ended_names: true, outlives_process: true, soft_wait: Duration::ZERO }
     }
 
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {

@@ -47,6 +47,46 @@ async fn a_run_that_the_store_cannot_hold_any_more_ends_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_whose_name_another_cell_has_runs_there_alone_and_its_message_is_done() {
+    let world = World::new();
+    let cell = world.start().await;
+    let named = |name: &str| RunRequest::parse(&request(json!({"name": name})).to_string()).expect("a request");
+    let taken = |same| *world.store.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(("theirs", same));
+    taken(true);
+    let (theirs, ours) = tokio::join!(cell.submit(named("theirs")), submit(&cell, json!({"name": "ours"})));
+    assert!(matches!(theirs, Err(SubmitError::Elsewhere { cell, .. }) if cell == "green"));
+    eventually("ours has its task", || status(&cell, &ours[0]) == Status::Starting).await;
+    world.requests.put(&request(json!({"name": "theirs"})).to_string());
+    eventually("its message is done", || world.requests.deleted() == 1).await;
+    taken(false);
+    assert!(matches!(cell.submit(named("theirs")).await, Err(SubmitError::NameConflict(name)) if name == "theirs"));
+    assert_eq!(world.ecs.tasks().len(), 1);
+    assert!(cell.find("theirs").await.expect("readable").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_need_not_be_durable_at_once_goes_with_what_must() {
+    let world = World::new();
+    world.store.soft_wait.store(1_000, Ordering::Relaxed);
+    let cell = world.start().await;
+    let first = submit(&cell, json!({"name": "first"})).await.remove(0);
+    eventually("a task", || !world.ecs.tasks().is_empty()).await;
+    // Accepted and about to be launched; that it was placed waits.
+    eventually("it is shown", || status(&cell, &first) == Status::Starting).await;
+    assert!(world.journal.of("Commit first STARTING Placed").is_empty());
+    let began = tokio::time::Instant::now();
+    submit(&cell, json!({"name": "second"})).await;
+    assert!(began.elapsed() < std::time::Duration::from_millis(900), "a request waits for nothing");
+    let lines = world.journal.of("Commit");
+    let placed = lines.iter().position(|line| line == "Commit first STARTING Placed").expect("placed");
+    let accepted = lines.iter().position(|line| line.starts_with("Commit second QUEUED")).expect("accepted");
+    assert_eq!(placed + 1, accepted, "{lines:#?}");
+    world.ended(&world.ecs.tasks()[0], 0);
+    cell.finished(first.id).await;
+    eventually("told", || world.journal.of("Commit delivered").len() == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cell_that_another_process_has_is_abandoned_and_acknowledges_nothing() {
     let world = World::new();
     let cell = world.start().await;

@@ -142,7 +142,62 @@ impl Disk {
     }
 }
 
+impl Disk {
+    /// The sequence number here of a notification that was not delivered.
+    fn posted(&self, id: &str, destination: &Destination) -> Option<u64> {
+        let is_it = |(_, told): &(&u64, &Arc<Notification>)| told.id == id && told.destination == *destination;
+        self.outbox.iter().find(is_it).map(|(seq, _)| *seq)
+    }
+}
+
 impl State {
+    /// What has become durable elsewhere, as far as it is not known. Runs that are new only with `fresh`: before their commit
+    /// is answered, their names may be another's.
+    pub(super) fn mirror(&mut self, changes: &[Change], fresh: bool, outbox: &BTreeMap<u64, (String, Destination)>) {
+        for change in changes {
+            let change = match change {
+                Change::Put(run) => match self.disk.runs.get(&run.id) {
+                    None if !fresh => continue,
+                    Some(known) if known.revision >= run.revision => continue,
+                    _ => change.clone(),
+                },
+                Change::Post(told) if self.disk.posted(&told.id, &told.destination).is_some() => continue,
+                Change::Delivered(seq) => {
+                    let known = outbox.get(seq).and_then(|(id, destination)| self.disk.posted(id, destination));
+                    let Some(seq) = known else { continue };
+                    Change::Delivered(seq)
+                }
+                other => other.clone(),
+            };
+            self.commit(&[change]);
+        }
+    }
+
+    /// What a process read when it began is what is durable.
+    pub(super) fn check_loaded(&mut self, open: &[Run], undelivered: usize) {
+        let loaded: BTreeSet<Uuid> = open.iter().map(|run| run.id).collect();
+        let lost: Vec<String> =
+            self.disk.open.difference(&loaded).filter_map(|id| Some(self.disk.runs.get(id)?.name.clone())).collect();
+        if !lost.is_empty() {
+            self.violate(None, format!("open runs were lost: {lost:?}"));
+        }
+        for run in open {
+            match self.disk.runs.get(&run.id).map(|known| known.revision) {
+                // Accepted by a process that was killed before it heard of it.
+                None => self.commit(&[Change::Put(Arc::new(run.clone()))]),
+                Some(known) if known == run.revision => {}
+                Some(known) => {
+                    let request = self.fleet.of_name(run.request_name());
+                    self.violate(request, format!("{} was read as revision {}, not {known}", run.name, run.revision));
+                }
+            }
+        }
+        if undelivered != self.disk.outbox.len() {
+            let what = format!("{undelivered} notifications were read, and {} are durable", self.disk.outbox.len());
+            self.violate(None, what);
+        }
+    }
+
     pub(super) fn commit(&mut self, changes: &[Change]) {
         for change in changes {
             match change {

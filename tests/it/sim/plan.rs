@@ -70,6 +70,8 @@ pub(super) struct Plan {
     /// So many failures of a task definition open its circuit breaker.
     pub(super) breaker: u32,
     pub(super) faults: Faults,
+    /// The store is a table of DynamoDB.
+    pub(super) on_table: bool,
 }
 
 impl Plan {
@@ -147,7 +149,13 @@ impl Plan {
             visibility: *pick(dice, &[30 * SECOND, 120 * SECOND]),
             breaker: *pick(dice, &[0, 2, 5, 20]),
             faults: Faults::default(),
+            on_table: false,
         }
+    }
+
+    /// The same with a table of DynamoDB in the place of a disk.
+    pub(super) fn on_table(self) -> Self {
+        Self { on_table: true, ..self }
     }
 
     /// Whether the cell or ECS may be away for so long that ECS forgets tasks meanwhile: an hour.

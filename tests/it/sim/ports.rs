@@ -45,7 +45,7 @@ impl Life {
     }
 
     /// Never resolves for a process that is no more.
-    async fn alive(&self) {
+    pub(super) async fn alive(&self) {
         if self.dead.is_cancelled() {
             std::future::pending().await
         }
@@ -263,6 +263,6 @@ impl Store for Life {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { ended_runs: true, ended_names: true, outlives_process: true }
+        Capabilities { ended_runs: true, ended_names: true, outlives_process: true, soft_wait: Duration::ZERO }
     }
 }

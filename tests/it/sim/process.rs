@@ -8,6 +8,7 @@ use taskwatch::core::breaker::BreakerRules;
 use taskwatch::core::notification::Destinations;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::time::Timestamp;
+use taskwatch::store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +16,8 @@ use super::agenda::Act;
 use super::plan::{HOUR, Plan};
 use super::ports::{Dlq, Life, Line};
 use super::queue::Which;
-use super::watch;
 use super::world::World;
+use super::{table, watch};
 
 /// How long a world may take to settle once nothing goes wrong any more.
 const LONGEST_REST: u64 = 72 * HOUR;
@@ -164,13 +165,23 @@ impl Process {
         };
         let clock = Clock::starting_at(Timestamp::from_millis(wall));
         self.world.state().clock = Some(clock.clone());
+        let on_table = self.world.state().plan.on_table;
+        let store: Arc<dyn Store> = if on_table {
+            tokio::select! {
+                biased;
+                () = life.dead.cancelled() => return None,
+                opened = table::open(life, &clock) => Arc::new(opened),
+            }
+        } else {
+            Arc::new(life.clone())
+        };
         let ports = Ports {
             ecs: Arc::new(life.clone()),
             events: Some(Arc::new(Line(life.clone(), Which::Events))),
             requests: Some(Arc::new(Line(life.clone(), Which::Requests))),
             requests_dlq: Some(Arc::new(Dlq(life.clone()))),
             notifier: Arc::new(life.clone()),
-            store: Arc::new(life.clone()),
+            store,
             clock: clock.clone(),
             ids: self.ids.clone(),
         };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use taskwatch::cell::Clock;
+use taskwatch::store::dynamo::fake::FakeTable;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -54,6 +55,8 @@ pub(super) struct State {
 /// The world, shared by all that act in it.
 pub(super) struct World {
     state: Mutex<State>,
+    /// Where the plan has a table in the place of a disk.
+    pub(super) table: Arc<FakeTable>,
     /// The agenda has an earlier entry.
     pub(super) moved: Notify,
     came: [Notify; 2],
@@ -83,7 +86,12 @@ impl World {
             plan,
         };
         state.schedule();
-        Arc::new(Self { state: Mutex::new(state), moved: Notify::new(), came: [Notify::new(), Notify::new()] })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            table: Arc::default(),
+            moved: Notify::new(),
+            came: [Notify::new(), Notify::new()],
+        })
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

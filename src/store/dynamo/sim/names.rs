@@ -195,7 +195,7 @@ impl Owner {
             claims::accept(&self.link, &self.cell, &self.journal, group, claims, now).await
         };
         let verdicts = settled(&self.wire, accept).await?;
-        for (_, verdict) in &verdicts {
+        for (_, verdict, _) in &verdicts {
             self.follow(name, run, verdict).await?;
         }
         // Acknowledged, as it seems; claimed later.

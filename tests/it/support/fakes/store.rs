@@ -1,8 +1,9 @@
 //! A memory store behind a gate: while it is shut, nothing becomes durable. It sees in which order revisions are put.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use taskwatch::core::notification::Destination;
@@ -29,6 +30,10 @@ pub(crate) struct FakeStore {
     pub(crate) fenced: AtomicBool,
     /// The next put of a run of this name and status is too large.
     pub(crate) too_large: Mutex<Option<(&'static str, Status)>>,
+    /// The name of another cell's run: who has it, and whether by the same request.
+    pub(crate) taken: Mutex<Option<(&'static str, bool)>>,
+    /// What need not be durable at once waits so long, in milliseconds.
+    pub(crate) soft_wait: AtomicU64,
     /// Items in a page at most.
     page: AtomicUsize,
 }
@@ -45,6 +50,8 @@ impl FakeStore {
             disorders: AtomicUsize::new(0),
             fenced: AtomicBool::new(false),
             too_large: Mutex::default(),
+            taken: Mutex::default(),
+            soft_wait: AtomicU64::new(0),
             page: AtomicUsize::new(usize::MAX),
         }
     }
@@ -95,6 +102,12 @@ impl FakeStore {
     fn refusal(&self, changes: &[Change]) -> Option<StoreError> {
         if self.fenced.load(Ordering::Relaxed) {
             return Some(StoreError::Fenced { by: "process 7 on elsewhere".into() });
+        }
+        if let Some((name, same)) = *self.taken.lock().unwrap_or_else(PoisonError::into_inner) {
+            let is_its = |change: &Change| matches!(change, Change::Put(run) if run.request_name() == name);
+            if let Some(change) = changes.iter().position(is_its) {
+                return Some(StoreError::NameTaken { change, name: name.into(), cell: "green".into(), same });
+            }
         }
         let mut too_large = self.too_large.lock().unwrap_or_else(PoisonError::into_inner);
         let (name, status) = (*too_large)?;
@@ -174,6 +187,11 @@ impl Store for FakeStore {
 
     fn capabilities(&self) -> Capabilities {
         let durable = self.durable.load(Ordering::Relaxed);
-        Capabilities { ended_runs: durable, ended_names: durable, outlives_process: durable }
+        Capabilities {
+            ended_runs: durable,
+            ended_names: durable,
+            outlives_process: durable,
+            soft_wait: Duration::from_millis(self.soft_wait.load(Ordering::Relaxed)),
+        }
     }
 }
