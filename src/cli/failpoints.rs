@@ -24,7 +24,9 @@ use crate::cell::ports::{
 use crate::core::notification::{Destination, Notification};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
-use crate::store::dynamo::{self, Batch, Conditional, Delete, Item, Items, Key as TableKey, Put, Table, TableError, Update};
+use crate::store::dynamo::{
+    self, Batch, Conditional, Delete, Item, Items, Key as TableKey, Put, Table, TableError, Update,
+};
 use crate::store::{
     Capabilities, Change, Contents, EndedCounts, FileStore, Key, Page, Posted, Query, Store, StoreError,
 };

@@ -10,7 +10,8 @@ use super::cell::Layout;
 use super::owned::DynamoOptions;
 use super::store::DynamoStore;
 use super::table::{
-    Attributes, Batch, Conditional, Delete, ENDED_ID, ENDED_ON, Item, Items, Key, Put, Query, Table, TableError, Update, Value,
+    Attributes, Batch, Conditional, Delete, ENDED_ID, ENDED_ON, Item, Items, Key, Put, Query, Table, TableError,
+    Update, Value,
 };
 use super::takeover::Taker;
 use crate::store::StoreError;

@@ -15,6 +15,7 @@ mod ended;
 #[cfg(any(test, debug_assertions))]
 #[doc(hidden)]
 pub mod fake;
+#[cfg_attr(not(test), allow(dead_code, reason = "only its tests use it until a process answers for cells of others"))]
 mod follow;
 mod history;
 mod journal;

@@ -13,8 +13,8 @@ use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::dynamo::fake::open_small;
 use taskwatch::store::dynamo::{
-    Batch, Conditional, Delete, DynamoOptions, Item, Items, Key as TableKey, Put, Query as TableQuery, Table, TableError,
-    Update,
+    Batch, Conditional, Delete, DynamoOptions, Item, Items, Key as TableKey, Put, Query as TableQuery, Table,
+    TableError, Update,
 };
 use taskwatch::store::{
     Capabilities, Change, Contents, DynamoStore, EndedCounts, Key, Page, Posted, Query, Runs, Store, StoreError,
