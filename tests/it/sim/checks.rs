@@ -46,7 +46,11 @@ impl State {
         let request = self.fleet.of_name(run.request_name());
         if let Some(known) = self.disk.runs.get(&run.id) {
             let what = match () {
-                () if known.status.is_final() && run.redrives <= known.redrives => {
+                // What is shown of its task may change behind its end, and nothing else.
+                () if known.status.is_final()
+                    && run.redrives <= known.redrives
+                    && (run.status, run.finished_at) != (known.status, known.finished_at) =>
+                {
                     format!("{} was final and is written again", run.name)
                 }
                 () if known.revision >= run.revision => format!("{} goes back to revision {}", run.name, run.revision),
