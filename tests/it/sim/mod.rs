@@ -158,19 +158,19 @@ fn killed_at_any_commit_it_goes_on() {
 fn whatever_goes_wrong_with_a_table_every_run_ends_once_and_is_notified() {
     let seeds = match number("TASKWATCH_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("TASKWATCH_SIM_SEEDS").unwrap_or(SEEDS / 2),
+        None => 0..number("TASKWATCH_SIM_SEEDS").unwrap_or(SEEDS / 4),
     };
     judge(&live_all(seeds.clone(), |seed| Plan::small(seed).on_table()));
     judge(&live_all(seeds, |seed| Plan::small(seed).with(Fault::Redrives).on_table()));
 }
 
-/// The same fleet as above, killed around its appends. Every tenth such instant, or as `TASKWATCH_SIM_COMMIT_STRIDE` says.
+/// The same fleet as above, killed around its appends. Every twentieth such instant, or as `TASKWATCH_SIM_COMMIT_STRIDE` says.
 #[test]
 fn killed_at_any_append_it_goes_on() {
     let still = live(Plan::still(5).on_table());
     assert_eq!(still.violated, None);
     assert!(still.commits > 40, "{} appends", still.commits);
-    let stride = number("TASKWATCH_SIM_COMMIT_STRIDE").unwrap_or(10).max(1);
+    let stride = number("TASKWATCH_SIM_COMMIT_STRIDE").unwrap_or(20).max(1);
     judge(&live_all(0..2 * still.commits / stride, |n| {
         let (commit, durable) = (n * stride / 2, (n * stride).is_multiple_of(2));
         Plan { crash_at_commits: vec![(commit + 1, durable)], ..Plan::still(5) }.on_table()

@@ -107,6 +107,10 @@ impl State {
         let (Some((Some(arn), version)), before) = (news(run), self.disk.runs.get(&run.id).and_then(news)) else {
             return;
         };
+        // What is shown of a run that has ended is written with the next commit, whenever there is one.
+        if self.disk.runs.get(&run.id).is_some_and(|known| known.status.is_final()) && run.status.is_final() {
+            return;
+        }
         // What only follows the task on its way is committed with what comes after it.
         let known = self.disk.runs.get(&run.id).and_then(Run::attempt).is_some_and(|a| a.started_at.is_some());
         let decides = |a: &Attempt| a.stage == Stage::Over || a.started_at.is_some() && !known;
