@@ -29,7 +29,7 @@ pub(in crate::store) fn runs(count: u32) -> Vec<Run> {
     of_request("n", count)
 }
 
-pub(super) fn of_request(name: &str, count: u32) -> Vec<Run> {
+pub(in crate::store) fn of_request(name: &str, count: u32) -> Vec<Run> {
     let request = json!({"runTask": {"taskDefinition": "etl:7", "overrides": {"cpu": "256"}}, "name": name});
     let spec = Arc::new(RunRequest::parse(&request.to_string()).unwrap().spec);
     let run = |index| {

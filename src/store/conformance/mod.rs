@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use super::{Change, Contents, Store, StoreError};
 use crate::core::time::Timestamp;
 
-pub(super) use make::{NOW, bus, destinations, ended, puts, runs, same, topic};
+pub(super) use make::{NOW, bus, destinations, ended, of_request, puts, runs, same, topic};
 
 /// A store under test.
 pub(super) trait Subject: Sized + Send + Sync {

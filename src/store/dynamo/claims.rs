@@ -62,6 +62,14 @@ impl Holder {
     }
 }
 
+/// Whether a name is known to be its claimant's: what the log of the cell may not say yet. False as long as it is not claimed.
+pub(super) async fn is_claimed(link: &Link, cell: &str, claim: &Claim) -> Result<bool, JournalError> {
+    let key = keys::row(&claim.name, None);
+    let Some(item) = link.again(|| link.table.get(key.clone())).await? else { return Ok(false) };
+    let Holder { cell: holder, id, .. } = Holder::read(&item)?;
+    Ok(*holder == *cell && id == claim.id)
+}
+
 /// A claim, whose its name is, and the row that was there already.
 pub(super) type Answer = (Claim, Verdict, Option<Item>);
 

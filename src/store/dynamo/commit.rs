@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::claims::{self, Answer, Claim, Verdict};
-use super::ended::{self, Read, row_of};
-use super::history::History;
+use super::ended::{self, Of, Read, row_of};
+use super::history::{History, Placed};
 use super::kept::{Facts, Group, Kept, RowFact, make};
 use super::keys;
 use super::link::JournalError;
@@ -162,8 +162,8 @@ impl Owned {
     async fn stale(&self, name: &Arc<str>) -> Result<Vec<Uuid>, Failed> {
         let ids: Vec<Uuid> = self.journal.read(|kept| kept.of_request(name, 0).collect());
         let mut stale = Vec::new();
-        let history = History { link: &self.reading, cell: Some(&self.cell), now: self.now() };
-        for run in history.of_request(name, 0, usize::MAX).await?.0 {
+        let history = History { link: &self.reading, of: Of::Cell(&self.cell), now: self.now() };
+        for Placed { run, .. } in history.of_request(name, 0, usize::MAX).await?.0 {
             let is_old = |kept: &Kept| kept.run(run.id).is_some_and(|kept| kept.revision <= run.revision);
             stale.extend(Some(run.id).filter(|id| ids.contains(id) && self.journal.read(is_old)));
         }
@@ -266,13 +266,13 @@ impl Owned {
 
     /// The runs that are to be forgotten now, not when their time is over; and their rows.
     async fn forgotten(&self, changes: &[Change], rows: &mut HashMap<Uuid, Item>) -> Result<Vec<Run>, Failed> {
-        let history = History { link: &self.reading, cell: Some(&self.cell), now: self.now() };
+        let history = History { link: &self.reading, of: Of::Cell(&self.cell), now: self.now() };
         let mut runs = Vec::new();
         for change in changes {
             let Change::Forget(id) = change else { continue };
             if let Some(stored) = self.journal.read(|kept| kept.stored(*id)) {
                 runs.extend(stored.unpack(&mut Default::default()).ok());
-            } else if let Some(run) = history.by_id(*id).await? {
+            } else if let Some(Placed { run, .. }) = history.by_id(*id).await? {
                 let row = row_of(&run);
                 let item = self.reading.table.get(keys::row(&row.request, row.index)).await?;
                 rows.extend(item.map(|item| (*id, item)));

@@ -1,10 +1,12 @@
 //! What a row says of an ended run: for people and whoever asks by name, and the run itself, packed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::history::Placed;
 use super::kept::RowFact;
 use super::keys;
 use super::link::JournalError;
@@ -65,6 +67,15 @@ pub(super) fn attributes(run: &Run, cell: &Arc<str>, ttl: u64, digest: &str) -> 
     Ok(all)
 }
 
+/// Whose rows.
+#[derive(Clone, Copy)]
+pub(super) enum Of<'a> {
+    /// Those of a cell.
+    Cell(&'a str),
+    /// Those of several.
+    Cells(&'a BTreeSet<Arc<str>>),
+}
+
 /// A row as it was read.
 pub(super) struct Read<'a>(pub(super) &'a Item);
 
@@ -74,11 +85,14 @@ impl Read<'_> {
         Uuid::parse_str(self.0.text("id").ok()?).ok()
     }
 
-    /// Whether it is a row of this cell's that is not forgotten, and of a run that has ended.
-    pub(super) fn is_shown(&self, cell: Option<&str>, now: u64) -> bool {
+    /// Whether it is a row of these cells that is not forgotten, and of a run that has ended.
+    pub(super) fn is_shown(&self, of: Of<'_>, now: u64) -> bool {
         self.is_kept(now)
             && self.0.attributes.contains_key("b")
-            && cell.is_none_or(|cell| self.0.text("cell").is_ok_and(|theirs| **theirs == *cell))
+            && self.0.text("cell").is_ok_and(|cell| match of {
+                Of::Cell(own) => **cell == *own,
+                Of::Cells(own) => own.contains(cell),
+            })
     }
 
     /// TTL takes items within days of their time (developer guide, "Using time to live"): until then they are read.
@@ -92,6 +106,11 @@ impl Read<'_> {
         let status: Status = text("status")?.parse().ok()?;
         let class = text("class").and_then(|class| Class::ALL.into_iter().find(|known| known.as_str() == &**class));
         Some(RowFact { revision: self.0.number("r").ok()?, ttl: self.0.number("ttl").ok(), status, class })
+    }
+
+    /// The run, and the cell that has it.
+    pub(super) fn placed(&self) -> Result<Placed, JournalError> {
+        Ok(Placed { cell: Arc::clone(self.0.text("cell")?), run: self.run()? })
     }
 
     /// The run.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use uuid::Uuid;
 
-use super::ended::Read;
+use super::ended::{Of, Read};
 use super::keys;
 use super::link::{JournalError, Link};
 use super::table::{Batch, Item, Items, Key, Query, Value};
@@ -24,24 +24,33 @@ const LOOKED_AT: usize = 500;
 /// Ids rise with the times of submission, as far as clocks do.
 const CLOCKS_DIFFER: std::time::Duration = std::time::Duration::from_secs(3_600);
 
-/// The rows of a cell's ended runs, or of all cells'.
+/// A run, and the cell that has it.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The cell.
+    pub cell: Arc<str>,
+    /// The run.
+    pub run: Run,
+}
+
+/// The rows of ended runs.
 pub(super) struct History<'a> {
     pub(super) link: &'a Link,
-    pub(super) cell: Option<&'a str>,
+    pub(super) of: Of<'a>,
     /// In seconds since 1970: what is to be forgotten by then is not there.
     pub(super) now: u64,
 }
 
 /// Runs that fit, newest first, and down to which one all were looked at; `None`: there are no more.
-pub(super) type Listed = (Vec<Run>, Option<Uuid>);
+pub(super) type Listed = (Vec<Placed>, Option<Uuid>);
 
 impl History<'_> {
     fn shown<'i>(&self, item: &'i Item) -> Option<Read<'i>> {
-        Some(Read(item)).filter(|row| row.is_shown(self.cell, self.now))
+        Some(Read(item)).filter(|row| row.is_shown(self.of, self.now))
     }
 
     /// The run of an id.
-    pub(super) async fn by_id(&self, id: Uuid) -> Result<Option<Run>, JournalError> {
+    pub(super) async fn by_id(&self, id: Uuid) -> Result<Option<Placed>, JournalError> {
         // Behind the id and before the next one.
         let below = Some(format!("{id}~").into());
         let query = Query::Ended { on: keys::ended_of(id), below, limit: 1 };
@@ -49,7 +58,7 @@ impl History<'_> {
         let Some(entry) = found.items.into_iter().find(|item| Read(item).id() == Some(id)) else { return Ok(None) };
         let row = self.link.again(|| self.link.table.get(entry.key.clone())).await?;
         let run = row.as_ref().and_then(|row| self.shown(row)).filter(|row| row.id() == Some(id));
-        run.map(|row| row.run()).transpose()
+        run.map(|row| row.placed()).transpose()
     }
 
     /// Runs of a request's name from an index on, in its order, and from which index on there may be more.
@@ -58,14 +67,14 @@ impl History<'_> {
         name: &str,
         from: u32,
         limit: usize,
-    ) -> Result<(Vec<Run>, Option<u32>), JournalError> {
+    ) -> Result<(Vec<Placed>, Option<u32>), JournalError> {
         let (mut runs, mut place) = (Vec::new(), if from == 0 { 0 } else { 1 + u64::from(from) });
         loop {
             let query = Query::Items { pk: keys::name(name), from: place, to: u64::MAX };
             let Items { items, more } = self.link.again(|| self.link.table.query(query.clone())).await?;
             place = items.last().map_or(place, |item| item.key.sk + 1);
             for row in items.iter().filter_map(|item| self.shown(item)) {
-                runs.push(row.run()?);
+                runs.push(row.placed()?);
             }
             if !more {
                 return Ok((runs, None));
@@ -83,12 +92,12 @@ impl History<'_> {
         first_day: Option<u64>,
         is_elsewhere: impl Fn(Uuid) -> bool,
     ) -> Result<Listed, JournalError> {
-        let fits = |run: &Run| !is_elsewhere(run.id) && query.fits(run);
+        let fits = |one: &Placed| !is_elsewhere(one.run.id) && query.fits(&one.run);
         if let Some(name) = query.filter.exact_name() {
             // A request has 10,000 runs at most.
             let (mut runs, _) = self.of_request(crate::core::name::request_of(name), 0, usize::MAX).await?;
             runs.retain(fits);
-            runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
+            runs.sort_unstable_by_key(|one| std::cmp::Reverse(one.run.id));
             return Ok((runs, None));
         }
         let Some(first_day) = first_day else { return Ok((Vec::new(), None)) };
@@ -115,7 +124,7 @@ impl History<'_> {
         &self,
         part: Vec<(Uuid, Item)>,
         filter: &crate::core::filter::RunFilter,
-    ) -> Result<Vec<Run>, JournalError> {
+    ) -> Result<Vec<Placed>, JournalError> {
         let says = |entry: &Item, name: &str, fits: &dyn Fn(&str) -> bool| match entry.attributes.get(name) {
             Some(Value::S(text)) => fits(text),
             _ => true,
@@ -139,7 +148,7 @@ impl History<'_> {
         for (id, key) in wanted {
             let row = rows.get(&key).and_then(|row| self.shown(row)).filter(|row| row.id() == Some(id));
             if let Some(row) = row {
-                runs.push(row.run()?);
+                runs.push(row.placed()?);
             }
         }
         Ok(runs)

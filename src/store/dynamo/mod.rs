@@ -15,7 +15,6 @@ mod ended;
 #[cfg(any(test, debug_assertions))]
 #[doc(hidden)]
 pub mod fake;
-#[cfg_attr(not(test), allow(dead_code, reason = "only its tests use it until a process answers for cells of others"))]
 mod follow;
 mod history;
 mod journal;
@@ -23,6 +22,7 @@ mod kept;
 mod keys;
 mod link;
 mod owned;
+mod reader;
 mod reads;
 mod record;
 mod records;
@@ -39,7 +39,9 @@ mod takeover;
 mod writing;
 
 pub use directory::{AddError, Beat, CellRow, Directory, FORMAT, FleetNote, FleetRows, NewCell, ProcessRow};
+pub use history::Placed;
 pub use owned::DynamoOptions;
+pub use reader::{FleetReader, News};
 pub use store::DynamoStore;
 pub use table::{
     Attributes, Batch, Condition, Conditional, Delete, ENDED, ENDED_ID, ENDED_ON, ENDED_SHOWS, Item, Items, Key,

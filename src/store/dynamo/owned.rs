@@ -25,6 +25,9 @@ pub(super) const CONFIRMED_AFTER: Duration = Duration::from_secs(5);
 /// Whether the cell is still ours is asked no more often.
 const OWNED_FOR: Duration = Duration::from_millis(500);
 
+/// Tries of a read, or of taking the cell over, before it is given up: some three seconds.
+pub(super) const TRIES: u32 = 7;
+
 /// How a store in DynamoDB is opened.
 #[derive(Clone)]
 pub struct DynamoOptions {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt as _};
 use uuid::Uuid;
 
-use super::history::History;
+use super::ended::Of;
+use super::history::{History, Placed};
 use super::kept::{SpecId, Stored};
 use super::link::JournalError;
 use super::owned::Owned;
@@ -29,7 +30,7 @@ pub(super) struct Reads<'a>(pub(super) &'a Arc<Owned>);
 
 impl Reads<'_> {
     fn history(&self) -> History<'_> {
-        History { link: &self.0.reading, cell: Some(&self.0.cell), now: self.0.now() }
+        History { link: &self.0.reading, of: Of::Cell(&self.0.cell), now: self.0.now() }
     }
 
     /// What there is to go on with.
@@ -83,7 +84,7 @@ impl Reads<'_> {
             Key::Run(id) => {
                 let items = match self.0.journal.read(|kept| kept.shown(id)) {
                     Some(stored) => self.unpack(vec![stored]).await?,
-                    None => self.told(self.history().by_id(id).await).await?.into_iter().collect(),
+                    None => self.told(self.history().by_id(id).await).await?.into_iter().map(|one| one.run).collect(),
                 };
                 Ok(Page { items, next: None })
             }
@@ -107,13 +108,7 @@ impl Reads<'_> {
         // Before the rows, for one that ends meanwhile is a row then.
         let kept = self.unpack(kept()).await?;
         let (rows, complete_to) = self.told(self.history().of_request(name, from, limit).await).await?;
-        let mut runs: BTreeMap<u32, Run> = rows.into_iter().map(|run| (run.index, run)).collect();
-        runs.extend(kept.into_iter().map(|run| (run.index, run)));
-        let complete = |run: &Run| complete_to.is_none_or(|to| run.index < to);
-        let mut items: Vec<Run> = runs.into_values().filter(complete).collect();
-        let next = items.get(limit).map(|run| run.index).or(complete_to);
-        items.truncate(limit);
-        Ok(Page { items, next })
+        Ok(by_index(kept, rows, complete_to, limit))
     }
 
     pub(super) async fn finished(&self, query: Query) -> Result<Page<Run, Uuid>, StoreError> {
@@ -132,7 +127,7 @@ impl Reads<'_> {
             self.0.journal.read(|kept| kept.run(id).is_some()) || ids.binary_search_by(|of| id.cmp(of)).is_ok()
         };
         let (rows, rows_to) = self.told(self.history().list(&query, first_day, is_kept).await).await?;
-        runs.extend(rows);
+        runs.extend(rows.into_iter().map(|one| one.run));
         runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
         // Below the higher of the two something may be missing.
         let to = kept_to.max(rows_to);
@@ -159,8 +154,20 @@ fn unreadable(owned: &Owned, error: &CodecError) -> StoreError {
     StoreError::Corrupt(format!("{}: a record of cell {} is {error}", owned.options.place, owned.cell))
 }
 
+/// A page of a request's runs: those that a log has, and their siblings' rows, complete up to an index.
+pub(super) fn by_index(kept: Vec<Run>, rows: Vec<Placed>, complete_to: Option<u32>, limit: usize) -> Page<Run, u32> {
+    let mut runs: BTreeMap<u32, Run> = rows.into_iter().map(|one| (one.run.index, one.run)).collect();
+    // What a log says is newer than its row.
+    runs.extend(kept.into_iter().map(|run| (run.index, run)));
+    let complete = |run: &Run| complete_to.is_none_or(|to| run.index < to);
+    let mut items: Vec<Run> = runs.into_values().filter(complete).collect();
+    let next = items.get(limit).map(|run| run.index).or(complete_to);
+    items.truncate(limit);
+    Page { items, next }
+}
+
 /// Unpacks runs, many of them off the runtime's threads.
-async fn unpack_with(stored: Vec<Stored>, mut specs: Specs) -> Result<(Vec<Run>, Specs), CodecError> {
+pub(super) async fn unpack_with(stored: Vec<Stored>, mut specs: Specs) -> Result<(Vec<Run>, Specs), CodecError> {
     let few = stored.len() <= FEW;
     let all = move || {
         let runs = stored.into_iter().map(|one| one.unpack(&mut specs)).collect::<Result<Vec<_>, _>>()?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::cell::{self, Layout};
 use super::kept::Kept;
 use super::link::{JournalError, Link};
-use super::owned::{DynamoOptions, Owned, Waits, said};
+use super::owned::{DynamoOptions, Owned, TRIES, Waits, said};
 use super::reads::Reads;
 use super::records::Encoder;
 use super::rules::Rules;
@@ -32,8 +32,6 @@ const ROWS_AFTER: Duration = Duration::from_secs(20);
 const ROWS_EVERY: Duration = Duration::from_secs(2);
 /// What need not be durable at once waits so long for what must.
 const SOFT_WAIT: Duration = Duration::from_secs(1);
-/// Tries of a read, or of taking the cell over, before it is given up: some three seconds.
-const TRIES: u32 = 7;
 
 /// Runs and notifications of one cell in a table of DynamoDB, for one process: whoever opens it takes the cell from the
 /// process before, which writes nothing more.

@@ -53,6 +53,18 @@ pub(in crate::store::dynamo) struct Bucket {
     pub(in crate::store::dynamo) first_day: u64,
 }
 
+impl Group {
+    /// The runs that it is about. One whose name it confirms is shown from then on.
+    pub(in crate::store::dynamo) fn changed(&self) -> impl Iterator<Item = Uuid> + '_ {
+        self.runs.iter().map(|(id, _)| *id).chain(self.gone.iter().copied())
+    }
+
+    /// The names of which it says whose they are.
+    pub(in crate::store::dynamo) fn claimed(&self) -> &[Arc<str>] {
+        &self.claimed
+    }
+}
+
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Header {

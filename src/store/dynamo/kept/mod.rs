@@ -103,6 +103,12 @@ impl Kept {
         self.stored(id).filter(|stored| !is_open(&stored.run.request))
     }
 
+    /// Names of which it is not known whether they are this cell's, so many at most.
+    pub(super) fn unsettled(&self, most: usize) -> Vec<Claim> {
+        let open = self.claiming.values().filter(|claim| !self.ours.contains(&claim.name));
+        open.take(most).cloned().collect()
+    }
+
     /// The runs of a request's name from an index on.
     pub(super) fn of_request(&self, name: &str, from: u32) -> impl Iterator<Item = Uuid> + '_ {
         self.names.get(name).into_iter().flat_map(move |runs| runs.range(from..).map(|(_, id)| *id))
@@ -126,6 +132,18 @@ impl Kept {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let open = self.runs.range((from, Bound::Unbounded)).filter(|(_, run)| run.end.is_none());
         open.map(|(id, _)| *id).take(most).collect()
+    }
+
+    /// The ids of runs behind one, so many at most.
+    pub(super) fn after(&self, after: Option<Uuid>, most: usize) -> Vec<Uuid> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.runs.range((from, Bound::Unbounded)).map(|(id, _)| *id).take(most).collect()
+    }
+
+    /// The ids of runs, newest first, below one.
+    pub(super) fn newest_before(&self, before: Option<Uuid>) -> impl Iterator<Item = Uuid> + '_ {
+        let to = before.map_or(Bound::Unbounded, Bound::Excluded);
+        self.runs.range((Bound::Unbounded, to)).rev().map(|(id, _)| *id)
     }
 
     /// The ids of ended runs that are no rows yet, newest first, below one.
