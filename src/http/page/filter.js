@@ -14,7 +14,7 @@ const FIELDS = [
   ["error", "Failure", "error or class", "failures"],
   ["exitCode", "Exit code", null, null],
   ["cause", "Cause", "part of its text", null],
-  ["since", "Submitted since", "24h, or 2026-11-22", null],
+  ["since", "Submitted since", "24h, or a date", null],
 ];
 /** What the cell gives of a cause in a list at most. */
 const CAUSE = 300;

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::pages::forty;
 use super::{NOW, Subject, bus, commit, destinations, ended, load, puts, runs, same, topic};
 use crate::core::failure::Class;
+use crate::core::filter::RunFilter;
 use crate::core::machine::{self, Input};
 use crate::core::notification::{self, Origin};
 use crate::core::run::Status;
+use crate::core::task::TaskStatus;
 use crate::store::{Change, EndedCounts, Key, Query, Store, find_all};
 
 pub(super) async fn what_was_committed_is_there_after_opening_again(subject: impl Subject) {
@@ -69,6 +71,38 @@ pub(super) async fn an_older_or_equal_revision_never_replaces_a_newer_one(subjec
     commit(store, puts(&[old])).await.unwrap();
     let (contents, _) = load(store).await;
     assert_eq!(contents.open, 0, "an ended run was opened again by an older revision");
+}
+
+/// What is last seen of its task comes after the end.
+pub(super) async fn an_ended_run_that_is_written_again_is_counted_and_listed_once(subject: impl Subject) {
+    let all: Vec<_> = forty().into_iter().filter(|run| run.status.is_final()).collect();
+    commit(subject.store(), puts(&all)).await.unwrap();
+    let counted = subject.store().ended().await.unwrap();
+    let mut again = all.clone();
+    for run in &mut again {
+        run.revision += 1;
+        let attempt = run.attempts.last_mut().expect("an attempt");
+        (attempt.last_status, attempt.stopped_at) = (Some(TaskStatus::Stopped), Some(NOW));
+    }
+    commit(subject.store(), puts(&again)).await.unwrap();
+    let subject = subject.reopen();
+    assert_eq!(subject.store().ended().await.unwrap(), counted);
+    for error in [None, Some("RESOURCE:CPU".to_owned())] {
+        let filter = RunFilter { error, ..RunFilter::default() };
+        let query = Query { filter, limit: 100, ..Query::default() };
+        let (mut listed, mut before) = (Vec::new(), None);
+        loop {
+            let page = subject.store().finished(Query { before, ..query.clone() }).await.unwrap();
+            listed.extend(page.items);
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        let expected: Vec<_> = again.iter().rev().filter(|run| query.fits(run)).collect();
+        assert_eq!(listed.len(), expected.len());
+        listed.iter().zip(expected).for_each(|(one, other)| same(one, other));
+    }
 }
 
 pub(super) async fn the_same_commit_again_changes_nothing(subject: impl Subject) {

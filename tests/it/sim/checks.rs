@@ -4,7 +4,7 @@ use taskwatch::cell::ports::RunTaskCall;
 use taskwatch::core::notification::Notification;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Attempt, Run, Stage};
-use taskwatch::core::task::{Notice, parse_notice};
+use taskwatch::core::task::{Notice, TaskStatus, parse_notice};
 
 use super::queue::message_id;
 use super::world::State;
@@ -41,17 +41,13 @@ impl State {
         }
     }
 
-    /// A final run never changes, revisions rise, and a name has one run.
+    /// A final run never changes but in what is last seen of its task, revisions rise, and a name has one run.
     pub(super) fn check_put(&mut self, run: &Run) {
         let request = self.fleet.of_name(run.request_name());
         if let Some(known) = self.disk.runs.get(&run.id) {
             let what = match () {
-                // What is shown of its task may change behind its end, and nothing else.
-                () if known.status.is_final()
-                    && run.redrives <= known.redrives
-                    && (run.status, run.finished_at) != (known.status, known.finished_at) =>
-                {
-                    format!("{} was final and is written again", run.name)
+                () if known.status.is_final() && run.redrives <= known.redrives && !is_last_word(known, run) => {
+                    format!("{} was final and is another one now", run.name)
                 }
                 () if known.revision >= run.revision => format!("{} goes back to revision {}", run.name, run.revision),
                 () => return,
@@ -165,4 +161,17 @@ impl State {
             self.violate(Some(order), "its own request was refused as a conflict".to_owned());
         }
     }
+}
+
+/// Whether a run that had ended is now the same but for its task, which was seen to have stopped.
+fn is_last_word(known: &Run, now: &Run) -> bool {
+    let mut expected = known.clone();
+    let (Some(shown), Some(seen)) = (expected.attempts.last_mut(), now.attempt()) else { return false };
+    if seen.version <= shown.version || seen.last_status != Some(TaskStatus::Stopped) {
+        return false;
+    }
+    (shown.version, shown.last_status, shown.stopped_at) = (seen.version, seen.last_status.clone(), seen.stopped_at);
+    expected.revision = now.revision;
+    let whole = |run: &Run| serde_json::to_value(run).expect("a run");
+    whole(&expected) == whole(now)
 }
