@@ -231,7 +231,8 @@ fn phase(run: &Value, now: Timestamp) -> String {
     }
     if let Some(at) = run["retryAt"].as_str().and_then(Timestamp::parse) {
         let next = run["attempts"].as_u64().unwrap_or_default() + 1;
-        line += &format!(", attempt {next} in {}", seconds(at.since(now).as_secs_f64()));
+        let begins = if next == 1 { "starts".to_owned() } else { format!("attempt {next}") };
+        line += &format!(", {begins} in {}", seconds(at.since(now).as_secs_f64()));
     }
     if run["waitingFor"]["text"].is_string() && run["retryAt"].is_null() {
         line += &format!(": {}", output::cell(&run["waitingFor"]["text"]));

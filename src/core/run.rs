@@ -36,7 +36,7 @@ pub struct Run {
     pub submitted_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
-    /// When the next attempt is due (`PENDING_RETRY`).
+    /// When the next attempt is due (`PENDING_RETRY`); of a run that has none yet, its `startAt`.
     pub retry_at: Option<Timestamp>,
     /// Why somebody asked it to stop.
     pub stop_asked: Option<String>,
@@ -89,6 +89,12 @@ impl Run {
     /// Whether one of the attempts that are kept was this task.
     pub fn had(&self, task_arn: &str) -> bool {
         self.attempts.iter().any(|attempt| attempt.task_arn.as_ref().is_some_and(|known| known == task_arn))
+    }
+
+    /// When its time began to count: its `startAt`, its submission, or when it was last redriven.
+    pub fn began_at(&self) -> Timestamp {
+        let first = self.spec.start_at.map_or(self.submitted_at, |at| at.max(self.submitted_at));
+        self.redriven_at.unwrap_or(first)
     }
 
     /// Whether it ended without reaching its goal, so that it may be begun again.

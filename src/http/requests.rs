@@ -45,6 +45,9 @@ pub(super) struct Native {
     /// An Amazon States Language `Retry` array.
     #[schema(nullable = false)]
     retry: Option<Vec<Map<String, Value>>>,
+    /// The first attempt is launched no earlier; an instant in the past is now, and one more than 366 days away is refused.
+    #[schema(nullable = false, format = DateTime)]
+    start_at: Option<String>,
     /// null: as long as it takes.
     #[schema(minimum = 1)]
     start_timeout_seconds: Option<u64>,

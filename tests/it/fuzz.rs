@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
+use serde_json::json;
 use taskwatch::core::explain::explain;
-use taskwatch::core::request::{self, RunRequest};
+use taskwatch::core::request::{self, Acceptance, RunRequest};
 use taskwatch::core::task::{Notice, parse_notice};
+use taskwatch::core::time::Timestamp;
 use taskwatch::core::verdict::Deciders;
 
 /// Tries of one target beyond its corpus; the seed is fixed in `.cargo/config.toml`.
@@ -37,6 +39,26 @@ fn requests(bytes: &[u8]) {
                 let again = RunRequest::parse(&written).unwrap_or_else(|e| panic!("{e}: {written}"));
                 assert_eq!(request.digest(), again.digest(), "{written}");
             }
+        }
+    }
+}
+
+/// Whatever stands in an expression, of either language, it has a value or an error with a text, and soon.
+fn expressions(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let at = Acceptance::new(Timestamp::default(), uuid::Uuid::from_u128(7));
+    let lines = json!([{"sku": 1, "n": 2}]);
+    let input =
+        json!({"customer": {"last name": "x"}, "orders": [{"id": "a", "price": 10.5, "tags": ["y"], "lines": lines}]});
+    for (language, parameters, member, value) in [
+        ("JSONata", "Arguments", "Group", format!("{{% {text} %}}")),
+        ("JSONPath", "Parameters", "Group.$", text.into_owned()),
+    ] {
+        let state = json!({"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask", "QueryLanguage": language,
+            parameters: {"TaskDefinition": "etl", member: value}});
+        match RunRequest::accept(json!({"stateMachine": state, "input": input}), &at) {
+            Err(error) => assert!(!error.message.is_empty()),
+            Ok(request) => drop(request.digest()),
         }
     }
 }
@@ -79,6 +101,20 @@ fn events() {
 fn run_requests() {
     replay("requests", 10, requests);
     mebibyte(requests);
+}
+
+#[test]
+fn evaluated_expressions() {
+    replay("expressions", 13, expressions);
+    mebibyte(expressions);
+    for piece in ["$a.", "(", "-", "1+", "$f(", "[1..9].", "function($x){", "'x'&", "a[0]", "?:", "/*", "{'a':"] {
+        expressions(piece.repeat(256 * 1024 / piece.len()).as_bytes());
+    }
+}
+
+#[test]
+fn fuzz_expressions() {
+    bolero::check!().with_iterations(TRIES).for_each(expressions);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub enum WaitReason {
     RunTask,
     /// The time of its next attempt.
     NextAttempt,
+    /// Its `startAt`.
+    StartTime,
 }
 
 /// Why a run has no task yet: the first thing that would have to change.
@@ -194,6 +196,11 @@ impl Now<'_> {
 }
 
 fn next_attempt(run: &Run) -> WaitingFor {
+    if run.attempts.is_empty() {
+        let at = run.retry_at.map(|at| format!(" at {at}")).unwrap_or_default();
+        let waiting = WaitingFor::new(WaitReason::StartTime, format!("its start time: it starts{at}"));
+        return WaitingFor { since: Some(run.submitted_at), until: run.retry_at, ..waiting };
+    }
     let next = run.attempts.total() + 1;
     let at = run.retry_at.map(|at| format!(" at {at}")).unwrap_or_default();
     let after = run.failure().map(|failure| format!(", after {}", failure.error)).unwrap_or_default();

@@ -25,7 +25,8 @@ pub(super) fn described(run: &Value, now: Timestamp) -> String {
     let priority = run["priority"].as_i64().filter(|priority| *priority != 0);
     let priority = priority.map(|priority| format!(", priority {priority}")).unwrap_or_default();
     fact("queue", format!("{}{priority}, until {}", cell(&run["queue"]), cell(&run["until"])));
-    for (name, member) in [("submitted", "submittedAt"), ("begun again", "redrivenAt"), ("next attempt", "retryAt")] {
+    let next = if run["attempts"].as_array().is_some_and(Vec::is_empty) { "starts" } else { "next attempt" };
+    for (name, member) in [("submitted", "submittedAt"), ("begun again", "redrivenAt"), (next, "retryAt")] {
         if let Some(at) = at(run, member) {
             fact(name, format!("{} ({})", cell(&run[member]), ago(at, now)));
         }

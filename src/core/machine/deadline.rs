@@ -66,7 +66,7 @@ pub(super) fn due(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> b
 
 fn run_timeout(run: &Run) -> Option<Timestamp> {
     let seconds = run.spec.timeout_seconds.filter(|_| ending::condemned(run).is_none())?;
-    Some(run.redriven_at.unwrap_or(run.submitted_at).plus(Duration::from_secs(seconds)))
+    Some(run.began_at().plus(Duration::from_secs(seconds)))
 }
 
 fn start_timeout(run: &Run, attempt: &Attempt) -> Option<Timestamp> {

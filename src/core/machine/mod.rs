@@ -219,14 +219,21 @@ fn step(run: &mut Run, input: &Input, now: Timestamp, effects: &mut Vec<Effect>)
 }
 
 fn submitted(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
-    let fresh = run.attempts.is_empty();
+    let fresh = run.attempts.is_empty() && run.status == Status::Queued;
     if fresh {
-        open_attempt(run, now, effects);
+        // A start in the past is now.
+        match run.spec.start_at.filter(|at| *at > now) {
+            Some(at) => {
+                run.status = Status::PendingRetry;
+                run.retry_at = Some(at);
+            }
+            None => open_attempt(run, now, effects),
+        }
     }
     fresh
 }
 
-/// Begins an ended run again, as if it had just been submitted: every retrier anew, the placement as the request stands,
+/// Begins an ended run again, as if it had just been submitted, and at once, whatever its `startAt`: every retrier anew, the placement as the request stands,
 /// `timeoutSeconds` from now. What it has tried stays its history, and attempts are numbered on from there. Step Functions'
 /// redrive resets its retry counts in the same way (developer guide, "Restarting state machine executions with redrive").
 fn redriven(run: &mut Run, now: Timestamp, effects: &mut Vec<Effect>) -> bool {

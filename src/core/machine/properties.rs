@@ -69,8 +69,9 @@ pub(super) fn settled(run: &Run) -> serde_json::Value {
 }
 
 impl World {
-    fn new(until: Goal, timeout: Option<u64>) -> Self {
-        let spec = crate::core::request::RunSpec { timeout_seconds: timeout, ..spec(until, RETRIES) };
+    fn new(until: Goal, timeout: Option<u64>, start: Option<i64>) -> Self {
+        let start_at = start.map(seconds);
+        let spec = crate::core::request::RunSpec { timeout_seconds: timeout, start_at, ..spec(until, RETRIES) };
         let run = Run::new(uuid::Uuid::from_u128(7), "r".into(), 0, Arc::new(spec), seconds(0));
         let mut world = Self {
             run,
@@ -214,9 +215,10 @@ proptest! {
     fn any_history_keeps_the_invariants(
         until in prop_oneof![Just(Goal::Running), Just(Goal::Stopped), Just(Goal::Healthy)],
         timeout in prop_oneof![Just(None), (1..2_000_u64).prop_map(Some)],
+        start in prop_oneof![4 => Just(None), 1 => (-10..500_i64).prop_map(Some)],
         steps in proptest::collection::vec(step(), 1..80),
     ) {
-        let mut world = World::new(until, timeout);
+        let mut world = World::new(until, timeout, start);
         for step in &steps {
             world.take(step);
             world.check();
@@ -225,7 +227,7 @@ proptest! {
 
     #[test]
     fn a_history_that_goes_on_comes_to_an_end(steps in proptest::collection::vec(step(), 1..40)) {
-        let mut world = World::new(Goal::Stopped, None);
+        let mut world = World::new(Goal::Stopped, None, None);
         for step in &steps {
             world.take(step);
         }

@@ -1,6 +1,7 @@
 //! Table tests of the state machine.
 
 mod defaults;
+mod start;
 mod statuses;
 
 use std::sync::Arc;
@@ -19,7 +20,6 @@ pub(super) fn seconds(n: i64) -> Timestamp {
 
 pub(super) fn spec(until: Goal, retries: u32) -> RunSpec {
     RunSpec {
-        run_task: RunTask::default(),
         until,
         retry: RetryPolicy(vec![Retrier {
             error_equals: vec!["States.ALL".into()],
@@ -29,15 +29,7 @@ pub(super) fn spec(until: Goal, retries: u32) -> RunSpec {
             max_delay_seconds: None,
             jitter_strategy: Jitter::None,
         }]),
-        start_timeout_seconds: Some(900),
-        timeout_seconds: None,
-        attempt_timeout_seconds: None,
-        decided_by: Vec::new(),
-        placements: Vec::new(),
-        queue: "default".into(),
-        priority: 0,
-        inject_env: false,
-        notify: Notify::default(),
+        ..RunSpec::new(RunTask::default())
     }
 }
 

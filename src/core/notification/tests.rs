@@ -3,27 +3,14 @@ use std::sync::Arc;
 use super::*;
 use crate::core::failure;
 use crate::core::request::{Goal, Notify, RunSpec};
-use crate::core::retry::RetryPolicy;
 use crate::core::run::{Stage, Status};
 use crate::core::run_task::RunTask;
 
 fn failed_run(attempts: u32, cause: &str, notify: Notify) -> Run {
     let run_task = json!({"taskDefinition": "arn:aws:ecs:eu-west-1:123456789012:task-definition/etl:7",
         "cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/batch"});
-    let spec = RunSpec {
-        run_task: serde_json::from_value::<RunTask>(run_task).unwrap(),
-        until: Goal::Stopped,
-        retry: RetryPolicy::standard(),
-        start_timeout_seconds: Some(900),
-        timeout_seconds: None,
-        attempt_timeout_seconds: None,
-        decided_by: Vec::new(),
-        placements: Vec::new(),
-        queue: "default".into(),
-        priority: 0,
-        inject_env: false,
-        notify,
-    };
+    let spec =
+        RunSpec { until: Goal::Stopped, notify, ..RunSpec::new(serde_json::from_value::<RunTask>(run_task).unwrap()) };
     let at = Timestamp::from_millis(1_800_000_000_123);
     let mut run = Run::new(Uuid::from_u128(7), "nightly".into(), 0, Arc::new(spec), at);
     for number in 1..=attempts {

@@ -108,7 +108,7 @@ fn any_state_that_runs_a_task_is_taken_by_name_whatever_stands_around_it() {
             {"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true,
                 "ItemProcessor": {"StartAt": "Clean", "States": {"Clean": task("$['b'][0]")}}}}}]},
         "Query": {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask", "QueryLanguage": "JSONata",
-            "Arguments": {"TaskDefinition": "{% $states.input %}"}}}});
+            "Arguments": {"TaskDefinition": "{% $states.input.detail.a %}", "Cluster": "{% $states.input.nowhere %}"}}}});
     let by = |name: &str| {
         let input = json!({"detail": {"a": "one", "b": ["two"]}});
         accept(json!({"stateMachine": around, "stateName": name, "input": input}))
@@ -117,13 +117,18 @@ fn any_state_that_runs_a_task_is_taken_by_name_whatever_stands_around_it() {
     assert_eq!((load.spec.run_task.cluster(), clean.spec.run_task.cluster()), ("one", "two"));
     assert_eq!((&clean.spec.run_task.members()["group"], clean.spec.timeout_seconds), (&json!("Clean"), None));
     let said = refused(around.clone());
-    for part in ["\"Fetch\"", "lambda:invoke", "--state \"Load\" or --state \"Clean\"", "stay Step Functions' work"] {
+    for part in [
+        "\"Fetch\"",
+        "lambda:invoke",
+        "--state \"Load\" or --state \"Clean\" or --state \"Query\"",
+        "stay Step Functions' work",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     for (name, part) in [
-        ("Lood", "no state \"Lood\"; those that run a task: \"Load\", \"Clean\""),
+        ("Lood", "no state \"Lood\"; those that run a task: \"Load\", \"Clean\", \"Query\""),
         ("Fetch", "States[\"Fetch\"]: a Task state of \"arn:aws:states:::lambda:invoke\" is no run"),
-        ("Query", "States[\"Query\"].Arguments.TaskDefinition: QueryLanguage JSONata is not evaluated yet"),
+        ("Query", "States[\"Query\"].Arguments.Cluster: \"{% $states.input.nowhere %}\": has no value"),
     ] {
         let said = by(name).unwrap_err();
         assert!(said.contains(part), "{said}");
@@ -193,10 +198,15 @@ fn wrong_members_and_unknown_outcomes_are_refused_by_name() {
         (with(tell, "Message.$", json!("$.task.TaskArn")), "what the task ends with is not known"),
         (with(tell, "Message.$", json!("$")), "States[\"Tell\"].Parameters.Message.$: is of the task's outcome"),
         (with(tell, "Message.$", json!("$..*")), "is of the task's outcome"),
+        (with(tell, "Message.$", json!("$.task..TaskArn")), "is of the task's outcome"),
+        (with(tell, "Message.$", json!("$.task[?(@.a)]")), "is of the task's outcome"),
+        (with(tell, "Message.$", json!("States.Format('{}', $.task.length())")), "is of the task's outcome"),
         (with("/States/Load", "ResultPath", json!("$")), "what the task ends with is not known"),
         (with("/States/Prepare", "ResultPath", json!("$.a[*]")), "is no reference path"),
         (with("/States/Prepare", "Next", json!("Prepare")), "no task is reached within 1000 states"),
-        (with("/States/Prepare", "Type", json!("Wait")), "States[\"Prepare\"]: a Wait state"),
+        (with("/States/Prepare", "Type", json!("Wait")), "States[\"Prepare\"].Parameters: has no counterpart"),
+        (with("/States/Prepare", "Output", json!("x")), "States[\"Prepare\"].Output: is of JSONata"),
+        (with("/States/Prepare", "QueryLanguage", json!("JSONata")), "States[\"Prepare\"].Parameters: is of JSONPath"),
         (
             with("/States/Which", "Choices", json!([{"Variable": "$.x", "IsPresent": true, "Next": "Load"}])),
             "succeeds here",
@@ -218,6 +228,106 @@ fn a_document_takes_a_state_and_an_input_and_nothing_else_does() {
     let again = with_input(wrapped, None, Some(json!(2))).unwrap();
     assert_eq!((&again["stateName"], &again["input"]), (&json!("Load"), &json!(2)));
     assert!(with_input(json!({"taskDefinition": "x"}), None, Some(json!(2))).unwrap_err().message.contains("--input"));
+}
+
+/// The same in JSONata, with a Wait.
+fn in_jsonata() -> Value {
+    json!({"QueryLanguage": "JSONata", "StartAt": "Prepare", "States": {
+        "Prepare": {"Type": "Pass", "Assign": {"day": "{% $substring($states.input.at, 0, 10) %}", "sizes": "{% $states.input.files.size %}"},
+            "Output": {"bucket": "{% 's3://' & $states.input.bucket & '/in' %}", "plain": "{{ no expression }}"}, "Next": "Which"},
+        "Which": {"Type": "Choice", "Default": "Nothing", "Choices": [
+            {"Condition": "{% $sum($sizes) > 100 and $states.input.bucket != '' %}", "Next": "Later",
+                "Assign": {"big": "{% $count($sizes) %}"}, "Output": {"from": "{% $states.input.bucket %}"}}]},
+        "Nothing": {"Type": "Succeed"},
+        "Later": {"Type": "Wait", "Seconds": "{% 60 * $big %}", "Next": "Load"},
+        "Load": {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "TimeoutSeconds": "{% 30 * $big %}",
+            "Assign": {"ended": "{% $states.result.TaskArn %}"}, "Output": {"day": "{% $day %}", "task": "{% $states.result.TaskArn %}"},
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Output": {"error": "{% $states.errorOutput.Error %}"}, "Next": "Tell of failure"}],
+            "Next": "Tell",
+            "Arguments": {"Cluster": "batch", "TaskDefinition": "{% 'etl:' & $big %}", "Overrides": {"ContainerOverrides": [{"Name": "etl",
+                "Command": "{% ['load', $states.input.from] %}", "Environment": [{"Name": "RUN", "Value": "{% $states.context.Execution.Name %}"}]}]}}},
+        "Tell": {"Type": "Task", "Resource": "arn:aws:states:::sns:publish", "End": true,
+            "Arguments": {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:runs", "Message": "{% 'Loaded ' & $states.input.day %}"}},
+        "Tell of failure": {"Type": "Task", "Resource": "arn:aws:states:::sns:publish", "End": true,
+            "Arguments": {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:runs", "Message": {"day": "{% $day %}"}}}}})
+}
+
+#[test]
+fn a_machine_in_jsonata_is_evaluated_as_one_in_jsonpath() {
+    let input = json!({"bucket": "b", "at": "2026-11-22T00:00:00Z", "files": [{"size": 70}, {"size": 40}]});
+    let with = |machine: Value, input: &Value| json!({"name": "nightly", "stateMachine": machine, "input": input});
+    let request = accept(with(in_jsonata(), &input)).unwrap();
+    let (spec, task) = (&request.spec, request.spec.run_task.members());
+    assert_eq!((&task["taskDefinition"], spec.attempt_timeout_seconds), (&json!("etl:2"), Some(60)));
+    let container = &task["overrides"]["containerOverrides"][0];
+    assert_eq!(container["command"], json!(["load", "s3://b/in"]));
+    assert_eq!(container["environment"], json!([{"name": "RUN", "value": "nightly"}]));
+    assert_eq!(spec.notify.messages[&Status::Succeeded], "Loaded 2026-11-22");
+    assert_eq!(spec.notify.messages[&Status::TimedOut], r#"{"day":"2026-11-22"}"#);
+    assert_eq!(spec.start_at.map(|at| at.to_string()).as_deref(), Some("2026-11-22T03:02:00.000Z"));
+    let small = json!({"bucket": "b", "at": "x", "files": [{"size": 1}]});
+    assert!(refused(with(in_jsonata(), &small)).contains("with this input the machine succeeds here"));
+    for (pointer, value, part) in [
+        ("/States/Tell/Arguments/Message", json!("{% $states.input.task %}"), "Message: is of the task's outcome"),
+        ("/States/Tell/Arguments/Message", json!("{% $ended %}"), "is of the task's outcome"),
+        ("/States/Tell/Arguments/Message", json!("{% 'x' & $states.input.task.a %}"), "is of the task's outcome"),
+        (
+            "/States/Tell/Arguments/Message",
+            json!("{% 'x' & $exists($states.input.task) %}"),
+            "is of the task's outcome",
+        ),
+        ("/States/Tell/Arguments/Message", json!("{% 'x' & $count($states.input.*) %}"), "is of the task's outcome"),
+        ("/States/Tell/Arguments/Message", json!("{% $string($states.input) %}"), "is of the task's outcome"),
+        ("/States/Load/Arguments/Cluster", json!("{% $states.input.clster %}"), "States[\"Load\"].Arguments.Cluster: "),
+        ("/States/Load/Arguments/Cluster", json!(" {% 1 %}"), "an expression is the whole text"),
+        ("/States/Load/Arguments/Cluster", json!("{% $eval('1') %}"), "$eval is not there in Step Functions"),
+        ("/States/Which/Choices/0/Condition", json!("{% 1 %}"), "Choices[0].Condition: expected a boolean"),
+        ("/States/Which/Choices/0/Variable", json!("$.a"), "Choices[0].Variable: has no counterpart"),
+        ("/States/Later/Seconds", json!("{% -1 %}"), "Seconds: expected a whole number of seconds from 0"),
+        ("/States/Later/SecondsPath", json!("$.a"), "needs one of Seconds, Timestamp"),
+        ("/States/Load/ResultPath", json!("$.a"), "ResultPath: is of JSONPath"),
+    ] {
+        let mut machine = in_jsonata();
+        let (parent, member) = pointer.rsplit_once('/').unwrap();
+        machine.pointer_mut(parent).unwrap()[member] = value;
+        let said = refused(with(machine, &input));
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_wait_before_the_task_is_a_start_time() {
+    let with = |wait: Value| {
+        let mut state = json!({"Type": "Wait", "Next": "Run"});
+        state.as_object_mut().unwrap().extend(wait.as_object().unwrap().clone());
+        let run = json!({"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask", "End": true, "Parameters": {"TaskDefinition": "etl"}});
+        let machine = json!({"StartAt": "First", "States": {"First": {"Type": "Wait", "Seconds": 60, "Next": "Wait"}, "Wait": state, "Run": run}});
+        json!({"name": "n", "stateMachine": machine, "input": {"at": "2026-11-22T04:00:00Z", "for": 5}})
+    };
+    let at = |wait: Value| accept(with(wait)).unwrap().spec.start_at.unwrap().to_string();
+    assert_eq!(at(json!({"Seconds": 5})), "2026-11-22T03:01:05.000Z");
+    assert_eq!(at(json!({"SecondsPath": "$.for"})), "2026-11-22T03:01:05.000Z");
+    assert_eq!(at(json!({"TimestampPath": "$.at"})), "2026-11-22T04:00:00.000Z");
+    assert_eq!(at(json!({"Timestamp": "2020-01-01T00:00:00Z"})), "2026-11-22T03:01:00.000Z", "past");
+    for (wait, part) in [
+        (json!({"SecondsPath": "$.at"}), "SecondsPath: expected a whole number of seconds"),
+        (json!({"Timestamp": "tomorrow"}), "Timestamp: expected an instant"),
+        (
+            json!({"Timestamp": "2029-01-01T00:00:00Z"}),
+            "startAt: 2029-01-01T00:00:00.000Z is more than 366 days from now",
+        ),
+        (json!({"Seconds": 1, "Timestamp": "2026-11-22T04:00:00Z"}), "needs one of"),
+        (json!({}), "needs one of"),
+    ] {
+        let said = refused(with(wait));
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // The same document later is the same request, whatever its instants.
+    let noon = crate::core::time::Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+    let [one, two] = [self::at(7), Acceptance::new(noon, uuid::Uuid::from_u128(8))]
+        .map(|at| RunRequest::accept(with(json!({"Seconds": 5})), &at).unwrap());
+    assert_ne!(one.spec, two.spec);
+    assert_eq!(one.digest(), two.digest());
 }
 
 /// A machine with one member somewhere replaced by something else.
@@ -255,6 +365,10 @@ fn mutated() -> impl Strategy<Value = Value> {
         "Prepare",
         "Result",
         "QueryLanguage",
+        "Output",
+        "Condition",
+        "Seconds",
+        "Arguments",
     ];
     let values = [
         json!(null),
@@ -272,14 +386,21 @@ fn mutated() -> impl Strategy<Value = Value> {
         json!({"a.$": "$"}),
         json!("$.task.x.y[0]"),
         json!("**\\*"),
+        json!("{% $states.input %}"),
+        json!("{% $states.result.x & $states.context.Execution.Name %}"),
+        json!("{% [1..1e9] %}"),
+        json!("{% "),
+        json!("Wait"),
+        json!("JSONata"),
     ];
     let change = (
         prop::sample::select(places.to_vec()),
         prop::sample::select(names.to_vec()),
         prop::sample::select(values.to_vec()),
     );
-    prop::collection::vec(change, 1..4).prop_map(|changes| {
-        let mut machine = machine();
+    let machines = prop::sample::select(vec![machine(), in_jsonata()]);
+    (machines, prop::collection::vec(change, 1..4)).prop_map(|(machine, changes)| {
+        let mut machine = machine;
         for (place, name, value) in changes {
             if let Some(Value::Object(members)) = machine.pointer_mut(place) {
                 members.insert(name.to_owned(), value);

@@ -21,6 +21,7 @@ use super::retry::{RetryError, RetryPolicy};
 use super::run_task::RunTask;
 pub use super::states::Acceptance;
 use super::status::Status;
+use super::time::Timestamp;
 pub use text::{document, documents, may_be_yaml};
 
 /// When a run has reached what it is for.
@@ -67,6 +68,9 @@ pub struct RunSpec {
     pub until: Goal,
     /// What to try again, how often and when.
     pub retry: RetryPolicy,
+    /// The first attempt is launched no earlier: an instant in ISO 8601.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub start_at: Option<Timestamp>,
     /// Seconds an attempt may take to reach RUNNING; none for imported state machines, as Step Functions has none.
     pub start_timeout_seconds: Option<u64>,
     /// Seconds the whole run may take, from submission.
@@ -161,7 +165,7 @@ impl RunRequest {
             return Err(RequestError::new(format!("a run request is a JSON object, not {}", kind(&value))));
         };
         let has = |name: &str| members.contains_key(name);
-        if asl::is_document(members) {
+        let request = if asl::is_document(members) {
             asl::read(members, at)
         } else if has("runTask") || has("RunTask") {
             native::read(members, goal)
@@ -169,7 +173,11 @@ impl RunRequest {
             bare(&value, goal)
         } else {
             Err(no_form(members))
+        }?;
+        if let Some(at) = at {
+            native::check_start(request.spec.start_at, at.now)?;
         }
+        Ok(request)
     }
 
     /// The request in its native form, with every default written out.
@@ -281,6 +289,7 @@ impl RunSpec {
             run_task,
             until: Goal::Running,
             retry: RetryPolicy::standard(),
+            start_at: None,
             start_timeout_seconds: Some(900),
             timeout_seconds: None,
             attempt_timeout_seconds: None,

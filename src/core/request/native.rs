@@ -9,12 +9,14 @@ use crate::core::input::{kind, nearest};
 use crate::core::retry::RetryPolicy;
 use crate::core::run_task::RunTask;
 use crate::core::status::Status;
+use crate::core::time::Timestamp;
 
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 16] = [
     "name",
     "runTask",
     "until",
     "retry",
+    "startAt",
     "startTimeoutSeconds",
     "timeoutSeconds",
     "attemptTimeoutSeconds",
@@ -44,6 +46,7 @@ pub(super) fn read(given: &Map<String, Value>, until: Goal) -> Result<RunRequest
     if let Some(retry) = get("retry") {
         spec.retry = RetryPolicy::from_value(retry, "retry")?;
     }
+    spec.start_at = get("startAt").map(start_at).transpose()?;
     if let Some(value) = members.get("startTimeoutSeconds") {
         // null is none here, and not the default: how an imported state machine is written down.
         let limit = Some(*value).filter(|value| !value.is_null());
@@ -68,6 +71,25 @@ pub(super) fn read(given: &Map<String, Value>, until: Goal) -> Result<RunRequest
     }
     let name = get("name").map(name).transpose()?;
     Ok(RunRequest { name, count: inner_count, spec, identity: None })
+}
+
+/// Days from acceptance within which a run starts.
+const MOST_DAYS: u64 = 366;
+
+fn start_at(value: &Value) -> Result<Timestamp, RequestError> {
+    let instant = value.as_str().and_then(Timestamp::parse);
+    instant.ok_or_else(|| wrong("startAt", "an instant in ISO 8601, such as 2026-11-22T03:00:00Z", value))
+}
+
+/// Refuses a start that is more than a year away.
+pub(super) fn check_start(start_at: Option<Timestamp>, now: Timestamp) -> Result<(), RequestError> {
+    let latest = now.plus(std::time::Duration::from_secs(MOST_DAYS * 24 * 3600));
+    match start_at.filter(|at| *at > latest) {
+        Some(at) => {
+            Err(RequestError::new(format!("startAt: {at} is more than {MOST_DAYS} days from now; send it later")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether a member belongs beside `runTask`, not into it.

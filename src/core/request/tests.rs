@@ -163,7 +163,10 @@ fn what_has_no_counterpart_in_a_state_machine_is_refused_by_name() {
             with(&format!("{run}/Parameters"), "Group.$", json!("$.cluster")),
             "Group.$: \"$.cluster\": $ has no \"cluster\"; the request has no input",
         ),
-        (with(run, "QueryLanguage", json!("JSONata")), "needs Parameters in JSONPath, or Arguments in JSONata"),
+        (
+            with(run, "QueryLanguage", json!("JSONata")),
+            "Parameters: is of JSONPath, and the state is of JSONata: use Arguments",
+        ),
         (with("/States", "More", json!({"Type": "Pass", "End": true})), "States[\"More\"]: is not reached"),
         (
             with("/States/Notify Success", "Type", json!("Wait")),

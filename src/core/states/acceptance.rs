@@ -37,7 +37,7 @@ pub(in crate::core) struct Execution {
     context: Map<String, Value>,
     /// `UUID` and `MathRandom` draw from it.
     pub(in crate::core) chance: Chance,
-    now: Timestamp,
+    pub(in crate::core) now: Timestamp,
 }
 
 /// What Step Functions knows of a machine beside its definition.
@@ -96,7 +96,7 @@ impl Chance {
     }
 
     /// Notes that a value was used which another acceptance would not give.
-    pub(super) fn differs(&self) {
+    pub(in crate::core) fn differs(&self) {
         self.used.set(true);
     }
 

@@ -15,7 +15,15 @@ fn value(expression: &str, input: &Value) -> Result<Value, String> {
     let execution = Execution::new(&acceptance(), "nightly", input, &Default::default());
     let (variables, meter) = (Map::from_iter([("days".to_owned(), json!([1, 2]))]), Meter::default());
     let context = execution.in_state("Run");
-    let scope = Scope { input, context: &context, variables: &variables, chance: &execution.chance, meter: &meter };
+    let scope = Scope {
+        input,
+        context: &context,
+        variables: &variables,
+        chance: &execution.chance,
+        meter: &meter,
+        outcome: None,
+        now: execution.now,
+    };
     call::evaluate(expression, &scope).map_err(|e| e.to_string())
 }
 
@@ -196,10 +204,19 @@ fn a_template_is_evaluated_where_a_name_says_so_and_nowhere_else() {
     let input = json!({"cluster": "c"});
     let execution = Execution::new(&acceptance(), "n", &input, &Default::default());
     let (variables, meter, context) = (Map::new(), Meter::default(), execution.in_state("Run"));
-    let scope =
-        Scope { input: &input, context: &context, variables: &variables, chance: &execution.chance, meter: &meter };
-    let made =
-        |value: Value| template(&value, "P", &scope).map_err(|e: Box<Unresolved>| format!("{}: {}", e.path, e.error));
+    let scope = Scope {
+        input: &input,
+        context: &context,
+        variables: &variables,
+        chance: &execution.chance,
+        meter: &meter,
+        outcome: None,
+        now: execution.now,
+    };
+    let made = |value: Value| {
+        template(&value, "P", Language::JsonPath, &scope)
+            .map_err(|e: Box<Unresolved>| format!("{}: {}", e.path, e.error))
+    };
     assert_eq!(
         made(json!({"C.$": "$.cluster", "D": "$.cluster", "E": [{"F.$": "States.Array(1)"}]})),
         Ok(json!({"C": "c", "D": "$.cluster", "E": [{"F": [1]}]}))
@@ -215,8 +232,15 @@ fn every_comparison_of_a_choice_decides() {
         "later": "2026-11-23T00:00:00+01:00", "star": "a*b"});
     let execution = Execution::new(&acceptance(), "n", &input, &Default::default());
     let (variables, meter, context) = (Map::new(), Meter::default(), execution.in_state("Run"));
-    let scope =
-        Scope { input: &input, context: &context, variables: &variables, chance: &execution.chance, meter: &meter };
+    let scope = Scope {
+        input: &input,
+        context: &context,
+        variables: &variables,
+        chance: &execution.chance,
+        meter: &meter,
+        outcome: None,
+        now: execution.now,
+    };
     let holds = |rule: Value| choice::holds(&rule, "R", &scope).map_err(|e| format!("{}: {}", e.path, e.error));
     for (variable, operator, expected, is) in [
         ("$.s", "StringEquals", json!("beta"), true),

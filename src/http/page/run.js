@@ -10,6 +10,7 @@ import { duration } from "./format.js";
 import { badge } from "./statuses.js";
 import { began, between, dated, refresh } from "./time.js";
 import { timeline } from "./timeline.js";
+import { isNew } from "./wait.js";
 import { wait } from "./wait.js";
 import { FAILED } from "./words.js";
 
@@ -150,7 +151,7 @@ export class RunView {
       ["Goal", run.until], ["Queue", run.queue],
       ["Priority", run.priority === 0 ? null : String(run.priority)],
       ["Submitted", dated(run.submittedAt)],
-      ["Next attempt", run.retryAt && dated(run.retryAt)],
+      [isNew(run) ? "Starts" : "Next attempt", run.retryAt && dated(run.retryAt)],
       ["Finished", run.finishedAt && dated(run.finishedAt)],
       ["Attempts left out", run.attemptsOmitted ? String(run.attemptsOmitted) : null],
       ["Redriven", run.redrives === 0 ? null : el("span", {}, `${run.redrives} ×, last `, dated(run.redrivenAt))],

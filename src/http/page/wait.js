@@ -20,10 +20,13 @@ export const readable = (text) => text.replace(INSTANT, (at) => (Date.parse(at) 
 const brief = (text) => text.replace(SINCE, (_, at) => `for ${duration(Math.max(0, Math.round(between(at))))}`)
   .replace(AT, (_, at) => due(at));
 
+/** Whether it has no attempt yet: a list has their number, a run all of them. */
+export const isNew = (run) => run.attempts === 0 || run.attempts.length === 0;
+
 /** What a run waits for; null where it waits for nothing, or the cell has not said. */
 export function wait(run, short = false) {
   if (run.final) return null;
-  if (run.status === "PENDING_RETRY") return run.retryAt ? `next attempt ${due(run.retryAt)}` : "next attempt now";
+  if (run.status === "PENDING_RETRY") return `${isNew(run) ? "starts" : "next attempt"} ${run.retryAt ? due(run.retryAt) : "now"}`;
   if (run.waitingFor) return (short ? brief : readable)(run.waitingFor.text);
   return run.lastStatus && run.lastStatus !== run.status ? `task ${run.lastStatus}` : null;
 }

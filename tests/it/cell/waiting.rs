@@ -103,6 +103,23 @@ async fn an_answer_that_is_out_and_the_next_attempt_are_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_time_is_named_and_kept_across_a_restart() {
+    let world = World::new();
+    let cell = world.start().await;
+    let at = world.clock.now().plus(Duration::from_secs(3600));
+    let run = submit(&cell, json!({"name": "later", "startAt": at})).await.remove(0);
+    let waiting = why(&cell, &run).expect("a reason");
+    assert_eq!((waiting.reason, waiting.until), (WaitReason::StartTime, Some(at)));
+    assert_eq!(waiting.text, format!("its start time: it starts at {at}"));
+    cell.drain(Duration::from_secs(1)).await;
+    let cell = world.start().await;
+    settle().await;
+    assert_eq!((status(&cell, &run), world.ecs.tokens().len()), (Status::PendingRetry, 0));
+    tokio::time::advance(Duration::from_secs(3601)).await;
+    eventually("a task", || status(&cell, &run) == Status::Starting).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_open_circuit_breaker_is_named_with_its_next_probe() {
     const INACTIVE: Answer = Answer::Refused("ClientException", "TaskDefinition is inactive");
     let mut world = World::new();

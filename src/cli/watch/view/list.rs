@@ -166,6 +166,9 @@ fn what(row: &Row, state: &State) -> String {
         "PENDING_RETRY" => {
             let at = row.retry_at.filter(|at| *at > state.now());
             let next = at.map_or("now".to_owned(), |at| format!("in {}", whole(at.since(state.now()))));
+            if row.attempts == 0 {
+                return format!("starts {next}");
+            }
             // What may be cut off is the end of a text: neither an exit code nor the time.
             let (head, rest) = match row.exit_code {
                 Some(1..) => (format!("{}, ", failure.head), failure.rest()),

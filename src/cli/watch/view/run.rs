@@ -43,7 +43,10 @@ fn about(full: &Full, state: &State, look: &Look, cells: usize) -> Vec<Line<'sta
     let ago = |at: Timestamp| format!("{} ({} ago)", second(at), age(at, now));
     let began = full.redriven_at.unwrap_or(full.submitted_at);
     let ended = full.finished_at.map(|at| format!("ended {}, after {}", second(at), between(began, at)));
-    let again = full.retry_at.filter(|_| !full.is_final).map(|at| format!("again in {}", whole(at.since(now))));
+    let again = full.retry_at.filter(|_| !full.is_final).map(|at| {
+        let what = if full.attempts.is_empty() { "starts" } else { "again" };
+        format!("{what} in {}", whole(at.since(now)))
+    });
     let redrives = (full.redrives > 0).then(|| format!("redriven {} times", full.redrives));
     let task = &full.run_task;
     let asked = [

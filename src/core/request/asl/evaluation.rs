@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::document::Document;
 use super::{RequestError, RunRequest};
-use crate::core::states::{Acceptance, Execution, ExpressionError, Meter, Scope, Unresolved, expression, template};
+use crate::core::states::{
+    Acceptance, Execution, ExpressionError, Language, Meter, Scope, Unresolved, expression, template,
+};
 use crate::core::time::Timestamp;
 
 /// What all states of a document are evaluated with.
@@ -30,30 +32,43 @@ impl<'a> Evaluation<'a> {
         Self { at, execution, meter: Meter::default(), input, has_input: document.input.is_some() }
     }
 
+    /// The instant of acceptance.
+    pub(super) fn now(&self) -> Timestamp {
+        self.execution.now
+    }
+
     /// Runs `evaluate` with all that a state's expressions see.
     fn within<T>(
         &self,
         state: &str,
         data: &Value,
-        variables: &Map<String, Value>,
+        (variables, outcome): (&Map<String, Value>, Option<(&str, &Value)>),
         evaluate: impl FnOnce(&Scope<'_>) -> Result<T, Box<Unresolved>>,
     ) -> Result<T, RequestError> {
         let context = self.execution.in_state(state);
         let (chance, meter) = (&self.execution.chance, &self.meter);
-        let scope = Scope { input: data, context: &context, variables, chance, meter };
+        let scope =
+            Scope { input: data, context: &context, variables, outcome, now: self.execution.now, chance, meter };
         evaluate(&scope).map_err(|unresolved| self.refusal(&unresolved))
     }
 
     /// What a state's own data are, and where it stands.
-    pub(super) fn state<'s>(&'s self, name: &'s str, path: &'s str, variables: &'s Map<String, Value>) -> InState<'s> {
-        InState { evaluation: self, name, path, variables }
+    pub(super) fn state<'s>(
+        &'s self,
+        name: &'s str,
+        path: &'s str,
+        language: Language,
+        variables: &'s Map<String, Value>,
+    ) -> InState<'s> {
+        InState { evaluation: self, name, path, language, variables, outcome: None }
     }
 
     /// One line: where, which expression, why, and what to do.
     fn refusal(&self, unresolved: &Unresolved) -> RequestError {
         let Unresolved { path, expression, error } = unresolved;
         let shown = expression.as_ref().map_or_else(String::new, |text| format!(" {text:?}:"));
-        let of_input = expression.as_ref().is_some_and(|text| text.contains("$.") || text.contains("$["));
+        let leads = |text: &String| ["$.", "$[", "$states.input"].iter().any(|root| text.contains(root));
+        let of_input = expression.as_ref().is_some_and(leads);
         let what_to_do = match error {
             ExpressionError::Missing(what) if what.starts_with("$$") => {
                 "; write the value in (what describe-state-machine answers is known where its answer is the document)"
@@ -75,7 +90,7 @@ impl<'a> Evaluation<'a> {
         }
         let Some(at) = self.at else {
             return Err(RequestError::new(
-                "the document uses $$, States.UUID or States.MathRandom, which have values where a request is accepted: read it with \
+                "the document uses the context object, the time or chance ($$, States.UUID, $uuid( ) …), which have values where a request is accepted: read it with \
                  RunRequest::accept",
             ));
         };
@@ -96,13 +111,24 @@ pub(super) struct InState<'s> {
     name: &'s str,
     /// Where it stands, for errors.
     pub(super) path: &'s str,
+    pub(super) language: Language,
     variables: &'s Map<String, Value>,
+    /// `$states.result` or `$states.errorOutput`.
+    outcome: Option<(&'s str, &'s Value)>,
 }
 
-impl InState<'_> {
+impl<'s> InState<'s> {
+    /// The same where the state has ended.
+    pub(super) fn ended<'o>(self, kind: &'o str, outcome: &'o Value) -> InState<'o>
+    where
+        's: 'o,
+    {
+        InState { outcome: Some((kind, outcome)), ..self }
+    }
+
     /// The value of a template that is the state's `member`.
     pub(super) fn template(&self, member: &str, value: &Value, data: &Value) -> Result<Value, RequestError> {
-        self.run(data, |scope| template(value, &format!("{}.{member}", self.path), scope))
+        self.run(data, |scope| template(value, &format!("{}.{member}", self.path), self.language, scope))
     }
 
     /// The value of an expression that is the state's `member`.
@@ -116,7 +142,12 @@ impl InState<'_> {
         data: &Value,
         evaluate: impl FnOnce(&Scope<'_>) -> Result<T, Box<Unresolved>>,
     ) -> Result<T, RequestError> {
-        self.evaluation.within(self.name, data, self.variables, evaluate)
+        self.evaluation.within(self.name, data, (self.variables, self.outcome), evaluate)
+    }
+
+    /// Notes that the instant of acceptance was used.
+    pub(super) fn differs(&self) {
+        self.evaluation.execution.chance.differs();
     }
 
     /// What a path of the state leads to: all where it is left out, an empty object where it is null.

@@ -5,9 +5,11 @@ use serde_json::{Map, Value, json};
 use super::RequestError;
 use super::evaluation::{Evaluation, InState};
 use super::machine::place;
-use super::members::{Language, language, name, no_jsonata, only, wrong};
+use super::members::{Language, language, name, of_language, only, wrong};
 use super::state::runs_a_task;
+use super::wait;
 use crate::core::states::{Path, Segment, choice};
+use crate::core::time::Timestamp;
 
 const PASS: [&str; 12] = [
     "Type",
@@ -39,6 +41,8 @@ pub(super) struct Flow<'a> {
     pub(super) data: Value,
     /// What states assigned.
     pub(super) variables: Map<String, Value>,
+    /// The end of the Wait states that were passed.
+    pub(super) starts_at: Option<Timestamp>,
     /// The names of the states that were passed.
     pub(super) passed: Vec<&'a str>,
 }
@@ -46,7 +50,7 @@ pub(super) struct Flow<'a> {
 impl<'a> Flow<'a> {
     pub(super) fn new(states: &'a States, machine: Option<Language>, evaluation: &'a Evaluation<'a>) -> Self {
         let data = evaluation.input.clone();
-        Self { states, machine, evaluation, data, variables: Map::new(), passed: Vec::new() }
+        Self { states, machine, evaluation, data, variables: Map::new(), starts_at: None, passed: Vec::new() }
     }
 
     /// Goes from `start` to the state that runs the task; answers its name.
@@ -70,7 +74,7 @@ impl<'a> Flow<'a> {
         let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default();
         match kind {
             "Pass" => {
-                let (output, assigned) = self.pass(at, state, path, &self.data)?;
+                let (output, assigned) = self.pass(at, state, path, &self.data, &self.variables)?;
                 self.data = output;
                 self.variables.extend(assigned);
                 let next = state.get("Next");
@@ -83,9 +87,7 @@ impl<'a> Flow<'a> {
                 "{path}: with this input the machine succeeds here, before a task: there is nothing to run"
             ))),
             "Fail" => Err(RequestError::new(format!("{path}: with this input the machine fails here, before a task"))),
-            "Wait" => Err(RequestError::new(format!(
-                "{path}: a Wait state is not evaluated yet; take it out, and send the request when its time has come"
-            ))),
+            "Wait" => self.wait(at, state, path),
             _ => Err(stays(state, path)),
         }
     }
@@ -97,11 +99,15 @@ impl<'a> Flow<'a> {
         state: &States,
         path: &str,
         data: &Value,
+        variables: &Map<String, Value>,
     ) -> Result<(Value, Map<String, Value>), RequestError> {
         only(state, &PASS, &format!("{path}."))?;
-        let evaluator = self.evaluation.state(at, path, &self.variables);
-        if language(state, self.machine, path)? == Language::Jsonata {
-            return jsonata_pass(state, path, data);
+        let language = self.language_of_state(state, path)?;
+        of_language(state, language, path)?;
+        let evaluator = self.evaluation.state(at, path, language, variables);
+        if language == Language::Jsonata {
+            let assigned = assigned(&evaluator, state.get("Assign"), data)?;
+            return Ok((output(&evaluator, "Output", state.get("Output"), data, data)?, assigned));
         }
         let input = evaluator.at_path("InputPath", state.get("InputPath"), data)?;
         let input = match state.get("Parameters") {
@@ -116,32 +122,68 @@ impl<'a> Flow<'a> {
 
     fn choose(&mut self, at: &str, state: &'a States, path: &str) -> Result<&'a str, RequestError> {
         only(state, &CHOICE, &format!("{path}."))?;
-        if language(state, self.machine, path)? == Language::Jsonata {
-            return Err(RequestError::new(format!(
-                "{path}: QueryLanguage JSONata is not evaluated yet: write the Choice in JSONPath"
-            )));
-        }
         let choices = state.get("Choices").and_then(Value::as_array);
         let choices = choices.ok_or_else(|| wrong(&format!("{path}.Choices"), "an array", state.get("Choices")))?;
-        let evaluator = self.evaluation.state(at, path, &self.variables);
+        let evaluator = self.state(at, state, path)?;
         let input = evaluator.at_path("InputPath", state.get("InputPath"), &self.data)?;
-        let mut chosen = (state.get("Default"), format!("{path}.Default"), state.get("Assign"));
+        let mut chosen = (state.get("Default"), "Default".to_owned(), Some(state));
         for (n, rule) in choices.iter().enumerate() {
-            let here = format!("{path}.Choices[{n}]");
-            if evaluator.run(&input, |scope| choice::holds(rule, &here, scope))? {
-                chosen = (rule.get("Next"), format!("{here}.Next"), rule.get("Assign"));
+            let here = format!("Choices[{n}]");
+            if holds(&evaluator, rule, &here, &input)? {
+                chosen = (rule.get("Next"), format!("{here}.Next"), rule.as_object());
                 break;
             }
         }
-        let (next, place, assign) = chosen;
+        let (next, place, chosen) = chosen;
         let next = next.ok_or_else(|| {
             RequestError::new(format!("{path}: no rule of the Choice holds with this input, and there is no Default"))
         })?;
-        let assigned = assigned(&evaluator, assign, &input)?;
-        let output = evaluator.at_path("OutputPath", state.get("OutputPath"), &input)?;
+        let chosen = |member: &str| chosen.and_then(|chosen| chosen.get(member));
+        let assigned = assigned(&evaluator, chosen("Assign"), &input)?;
+        let output = match evaluator.language {
+            Language::JsonPath => evaluator.at_path("OutputPath", state.get("OutputPath"), &input)?,
+            Language::Jsonata => output(&evaluator, "Output", chosen("Output"), &input, &input)?,
+        };
         self.variables.extend(assigned);
         self.data = output;
-        name(next, &place)
+        name(next, &format!("{path}.{place}"))
+    }
+
+    /// A Wait: the task starts so much later.
+    fn wait(&mut self, at: &str, state: &'a States, path: &str) -> Result<&'a str, RequestError> {
+        only(state, &wait::MEMBERS, &format!("{path}."))?;
+        let evaluator = self.state(at, state, path)?;
+        let input = evaluator.at_path("InputPath", state.get("InputPath"), &self.data)?;
+        let until = wait::until(state, &evaluator, &input, self.starts_at.unwrap_or(self.evaluation.now()))?;
+        let assigned = assigned(&evaluator, state.get("Assign"), &input)?;
+        let output = match evaluator.language {
+            Language::JsonPath => evaluator.at_path("OutputPath", state.get("OutputPath"), &input)?,
+            Language::Jsonata => output(&evaluator, "Output", state.get("Output"), &input, &input)?,
+        };
+        self.starts_at = Some(until);
+        self.variables.extend(assigned);
+        self.data = output;
+        let next = state.get("Next");
+        let next = next.ok_or_else(|| RequestError::new(format!("{path}: the machine ends here, before a task")))?;
+        name(next, &format!("{path}.Next"))
+    }
+
+    /// A state's own language, or else the machine's.
+    pub(super) fn language_of_state(&self, state: &States, path: &str) -> Result<Language, RequestError> {
+        language(state, self.machine, path)
+    }
+
+    /// The language of the state of this name, which what stands in it without one of its own has.
+    pub(super) fn language_of(&self, name: &str) -> Result<Option<Language>, RequestError> {
+        let state = self.states.get(name).and_then(Value::as_object);
+        state.map_or(Ok(self.machine), |state| self.language_of_state(state, &place(name)).map(Some))
+    }
+
+    /// What evaluates a state's expressions, in its language.
+    fn state<'s>(&'s self, at: &'s str, state: &States, path: &'s str) -> Result<InState<'s>, RequestError> {
+        let language = self.language_of_state(state, path)?;
+        of_language(state, language, path)?;
+        Ok(self.evaluation.state(at, path, language, &self.variables))
     }
 }
 
@@ -152,7 +194,12 @@ pub(super) fn stays(state: &States, path: &str) -> RequestError {
     RequestError::new(format!("{path}: a {kind} state{resource} stays Step Functions' work"))
 }
 
-fn assigned(evaluator: &InState<'_>, assign: Option<&Value>, data: &Value) -> Result<Map<String, Value>, RequestError> {
+/// What a state assigns.
+pub(super) fn assigned(
+    evaluator: &InState<'_>,
+    assign: Option<&Value>,
+    data: &Value,
+) -> Result<Map<String, Value>, RequestError> {
     match assign.map(|assign| evaluator.template("Assign", assign, data)).transpose()? {
         None => Ok(Map::new()),
         Some(Value::Object(assigned)) => Ok(assigned),
@@ -160,13 +207,30 @@ fn assigned(evaluator: &InState<'_>, assign: Option<&Value>, data: &Value) -> Re
     }
 }
 
-/// Plain values are taken in JSONata as in any language.
-fn jsonata_pass(state: &States, path: &str, data: &Value) -> Result<(Value, Map<String, Value>), RequestError> {
-    let assigned = state.get("Assign").cloned().unwrap_or_else(|| json!({}));
-    no_jsonata(&assigned, &format!("{path}.Assign"))?;
-    let output = state.get("Output").unwrap_or(data);
-    no_jsonata(output, &format!("{path}.Output"))?;
-    Ok((output.clone(), assigned.as_object().cloned().unwrap_or_default()))
+/// What a state of JSONata gives: its Output, or else `otherwise`.
+pub(super) fn output(
+    evaluator: &InState<'_>,
+    member: &str,
+    output: Option<&Value>,
+    data: &Value,
+    otherwise: &Value,
+) -> Result<Value, RequestError> {
+    output.map_or_else(|| Ok(otherwise.clone()), |output| evaluator.template(member, output, data))
+}
+
+/// Whether a rule of a Choice holds.
+fn holds(evaluator: &InState<'_>, rule: &Value, member: &str, input: &Value) -> Result<bool, RequestError> {
+    let here = format!("{}.{member}", evaluator.path);
+    if evaluator.language == Language::JsonPath {
+        return evaluator.run(input, |scope| choice::holds(rule, &here, scope));
+    }
+    let known = ["Condition", "Next", "Comment", "Assign", "Output"];
+    let rule = rule.as_object().ok_or_else(|| wrong(&here, "a rule (an object)", Some(rule)))?;
+    only(rule, &known, &format!("{here}."))?;
+    let condition = rule.get("Condition").unwrap_or(&Value::Null);
+    let value = evaluator.template(&format!("{member}.Condition"), condition, input)?;
+    let what = "a boolean, or an expression that gives one ({% … %})";
+    value.as_bool().ok_or_else(|| wrong(&format!("{here}.Condition"), what, Some(&value)))
 }
 
 /// The state's input with its result where ResultPath says.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::RequestError;
-use super::members::{Language, language as language_of, name as state_name, only, wrong};
+use super::members::{Language, name as state_name, only, wrong};
 use super::state::goal;
 use crate::core::input::nearest;
 
@@ -73,12 +73,10 @@ fn quoted(names: &[&str]) -> String {
 
 /// The states that a run can be.
 fn candidates(machine: &Map<String, Value>) -> Vec<&str> {
-    let inherited = language(machine);
     let able = |state: &Map<String, Value>| {
         let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
         let kind = state.get("Type").and_then(Value::as_str);
-        let jsonata = language_of(state, inherited, "").is_ok_and(|language| language == Language::Jsonata);
-        kind == Some("Task") && resource.contains(":ecs:runTask") && goal(resource, "").is_ok() && !jsonata
+        kind == Some("Task") && resource.contains(":ecs:runTask") && goal(resource, "").is_ok()
     };
     all_states(machine).into_iter().filter(|(_, state)| able(state)).map(|(name, _)| name).collect()
 }

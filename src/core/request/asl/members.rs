@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::RequestError;
 use crate::core::input::{kind, nearest};
+pub(super) use crate::core::states::Language;
 
 /// The longest timeout: ASL's own bound.
 const MOST_SECONDS: u64 = 99_999_999;
@@ -28,13 +29,6 @@ pub(super) const TASK: [&str; 16] = [
     "QueryLanguage",
 ];
 
-/// How a state's expressions are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
-    JsonPath,
-    Jsonata,
-}
-
 /// The state's own language, or else the machine's.
 pub(super) fn language(
     state: &Map<String, Value>,
@@ -51,19 +45,22 @@ pub(super) fn language(
     }
 }
 
-/// JSONata is refused by name; plain values are taken in it as in any language.
-pub(super) fn no_jsonata(value: &Value, path: &str) -> Result<(), RequestError> {
-    match value {
-        Value::Object(members) => {
-            members.iter().try_for_each(|(name, value)| no_jsonata(value, &format!("{path}.{name}")))
+/// Refuses the members of the other language, which Step Functions does not take either.
+pub(super) fn of_language(state: &Map<String, Value>, language: Language, path: &str) -> Result<(), RequestError> {
+    let (foreign, named, instead): (&[&str], _, _) = match language {
+        Language::JsonPath => (&["Arguments", "Output"], "JSONata", "Parameters, ResultPath and OutputPath"),
+        Language::Jsonata => (
+            &["InputPath", "Parameters", "ResultSelector", "ResultPath", "OutputPath", "Result", "TimeoutSecondsPath"],
+            "JSONPath",
+            "Arguments, Output and Assign",
+        ),
+    };
+    match foreign.iter().find(|member| state.contains_key(**member)) {
+        Some(member) => {
+            let own = if language == Language::JsonPath { "JSONPath" } else { "JSONata" };
+            Err(RequestError::new(format!("{path}.{member}: is of {named}, and the state is of {own}: use {instead}")))
         }
-        Value::Array(items) => {
-            items.iter().enumerate().try_for_each(|(i, item)| no_jsonata(item, &format!("{path}[{i}]")))
-        }
-        Value::String(text) if text.trim_start().starts_with("{%") => Err(RequestError::new(format!(
-            "{path}: QueryLanguage JSONata is not evaluated yet: write the value itself, or the state in JSONPath"
-        ))),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ mod machine;
 mod members;
 mod notify;
 mod state;
+mod wait;
 
 use serde_json::{Map, Value};
 
@@ -54,6 +55,7 @@ fn whole(machine: &Map<String, Value>, evaluation: &Evaluation<'_>) -> Result<Ru
     let mut request = state::request_from(task, name, &path, language, evaluation, &flow.data, &flow.variables)?;
     let timeout = machine.get("TimeoutSeconds").map(|value| seconds(value, "TimeoutSeconds")).transpose()?;
     request.spec.timeout_seconds = timeout;
+    request.spec.start_at = flow.starts_at;
     request.spec.notify = notify::notify(states, name, task, &flow).map_err(advise)?;
     Ok(request)
 }

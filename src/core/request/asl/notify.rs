@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::RequestError;
-use super::flow::{Flow, place_result, stays};
+use super::flow::{Flow, assigned, output, place_result, stays};
 use super::machine::place;
-use super::members::{TASK, name, no_jsonata, only, wrong};
+use super::members::{Language, TASK, language, name, of_language, only, wrong};
 use crate::core::request::{Notify, native};
+use crate::core::states::UNKNOWN;
 use crate::core::status::Status;
 
 type States = Map<String, Value>;
@@ -20,10 +21,7 @@ pub(super) fn notify(states: &States, task: &str, first: &States, flow: &Flow<'_
     let mut reached: BTreeSet<&str> = flow.passed.iter().copied().chain([task]).collect();
     let mut notify = Notify::default();
     let path = place(task);
-    let after = Outcome::placed(first.get("ResultPath"), &path, flow)?;
-    let after = after.through(|data| {
-        flow.evaluation.state(task, &path, &flow.variables).at_path("OutputPath", first.get("OutputPath"), data)
-    });
+    let after = Outcome::of("result", first, task, &path, flow)?;
     if let Some(next) = first.get("Next") {
         let next = name(next, &format!("{path}.Next"))?;
         let walk = Walk { states, flow, after_success: true };
@@ -32,7 +30,7 @@ pub(super) fn notify(states: &States, task: &str, first: &States, flow: &Flow<'_
     }
     let mut caught = BTreeSet::new();
     for catcher in catchers(first.get("Catch"), &format!("{path}.Catch"))? {
-        let after = Outcome::placed(catcher.result_path, &format!("{path}.Catch"), flow)?;
+        let after = Outcome::of("errorOutput", catcher.members, task, &catcher.path, flow)?;
         let walk = Walk { states, flow, after_success: false };
         let published = walk.from(catcher.next, after, &mut reached)?;
         // The first catcher that matches decides, also when it notifies nobody.
@@ -59,32 +57,63 @@ fn refuse_unreached(states: &States, reached: &BTreeSet<&str>, flow: &Flow<'_>) 
     }
 }
 
-/// The data behind the task, twice, with two stand-ins for the outcome, which is not known yet: what reads differently depends on it.
+/// What reaches a state: data, and what was assigned before.
+#[derive(Clone, PartialEq)]
+struct Reached {
+    data: Value,
+    variables: States,
+}
+
+/// What reaches a state behind the task, twice, with two stand-ins for the outcome, which is not known yet: what reads differently
+/// depends on it.
 #[derive(Clone)]
-struct Outcome([Value; 2]);
+struct Outcome([Reached; 2]);
 
 impl Outcome {
-    fn unknown() -> Self {
-        Self(["\u{0}1".into(), "\u{0}2".into()])
+    fn unknown(variables: &States) -> Self {
+        Self(UNKNOWN.map(|data| Reached { data: data.into(), variables: variables.clone() }))
     }
 
-    /// Where a ResultPath puts it.
-    fn placed(result_path: Option<&Value>, path: &str, flow: &Flow<'_>) -> Result<Self, RequestError> {
-        let [one, two] = Self::unknown().0;
-        let place = |outcome| place_result(result_path, path, &flow.data, outcome);
-        Ok(Self([place(one)?, place(two)?]))
+    /// What follows on the task by its own Output and Assign, or by those of a catcher: `of` has them, and stands at `path`.
+    fn of(kind: &'static str, of: &States, task: &str, path: &str, flow: &Flow<'_>) -> Result<Self, RequestError> {
+        let language = language(of, flow.language_of(task)?, path)?;
+        of_language(of, language, path)?;
+        let evaluator = flow.evaluation.state(task, path, language, &flow.variables);
+        let reach = |outcome: &str| -> Result<Reached, RequestError> {
+            let result = Value::from(outcome);
+            let ended = evaluator.ended(kind, &result);
+            let (data, of_assign) = match language {
+                Language::JsonPath => {
+                    let placed = place_result(of.get("ResultPath"), path, &flow.data, result.clone())?;
+                    (ended.at_path("OutputPath", of.get("OutputPath"), &placed), &result)
+                }
+                Language::Jsonata => (output(&ended, "Output", of.get("Output"), &flow.data, &result), &flow.data),
+            };
+            // What cannot be said before the outcome is known stays unknown.
+            let mut variables = flow.variables.clone();
+            let assigned = assigned(&ended, of.get("Assign"), of_assign).unwrap_or_default();
+            variables.extend(assigned);
+            Ok(Reached { data: data.unwrap_or_else(|_| outcome.into()), variables })
+        };
+        Ok(Self([reach(UNKNOWN[0])?, reach(UNKNOWN[1])?]))
     }
 
-    /// What a state makes of it; what cannot be said before the outcome is known stays unknown.
-    fn through(&self, step: impl Fn(&Value) -> Result<Value, RequestError>) -> Self {
-        match (step(&self.0[0]), step(&self.0[1])) {
-            (Ok(one), Ok(two)) => Self([one, two]),
-            _ => Self::unknown(),
-        }
+    /// What a state makes of it.
+    fn through(&self, step: impl Fn(&Reached) -> Result<(Value, States), RequestError>) -> Self {
+        let [one, two] = &self.0;
+        let after = |before: &Reached, unknown: &str| match step(before) {
+            Ok((data, assigned)) => {
+                let mut variables = before.variables.clone();
+                variables.extend(assigned);
+                Reached { data, variables }
+            }
+            Err(_) => Reached { data: unknown.into(), variables: before.variables.clone() },
+        };
+        Self([after(one, UNKNOWN[0]), after(two, UNKNOWN[1])])
     }
 
     /// A value that does not depend on it.
-    fn value(&self, path: &str, read: impl Fn(&Value) -> Result<Value, RequestError>) -> Result<Value, RequestError> {
+    fn value(&self, path: &str, read: impl Fn(&Reached) -> Result<Value, RequestError>) -> Result<Value, RequestError> {
         let unknown = "what the task ends with is not known when the request is accepted: write the text itself";
         let one = read(&self.0[0]).map_err(|error| RequestError::new(format!("{error}; {unknown}")))?;
         if read(&self.0[1]).is_ok_and(|two| one == two) {
@@ -148,9 +177,11 @@ impl<'a> Walk<'a> {
                 }
                 "Task" => {
                     published = Some(self.publish(at, state, &path, &data)?);
-                    data = Outcome::unknown();
+                    data = Outcome::unknown(&data.0[0].variables);
                 }
-                "Pass" => data = data.through(|data| self.flow.pass(at, state, &path, data).map(|(output, _)| output)),
+                "Pass" => {
+                    data = data.through(|before| self.flow.pass(at, state, &path, &before.data, &before.variables));
+                }
                 "Succeed" => return Ok(published),
                 "Fail" if !self.after_success => return Ok(published),
                 "Fail" => return Err(RequestError::new(format!("{path}: to fail after success has no counterpart"))),
@@ -170,21 +201,22 @@ impl<'a> Walk<'a> {
         }
         // Its Retry and Catch have nothing to do: a notification is sent until SNS takes it.
         only(state, &TASK, &format!("{path}."))?;
-        let parameters = state.get("Parameters").or_else(|| state.get("Arguments"));
-        let Some(Value::Object(given)) = parameters else {
-            return Err(wrong(&format!("{path}.Parameters"), "an object", parameters));
+        let language = self.flow.language_of_state(state, path)?;
+        of_language(state, language, path)?;
+        let member = if language == Language::JsonPath { "Parameters" } else { "Arguments" };
+        let here = format!("{path}.{member}");
+        let Some(Value::Object(given)) = state.get(member) else {
+            return Err(wrong(&here, "an object", state.get(member)));
         };
-        let evaluator = self.flow.evaluation.state(at, path, &self.flow.variables);
-        let here = format!("{path}.Parameters");
         let mut values = States::new();
-        for (member, value) in given {
-            no_jsonata(value, &format!("{here}.{member}"))?;
-            let one = Value::Object(States::from_iter([(member.clone(), value.clone())]));
-            let read = |data: &Value| {
-                let data = evaluator.at_path("InputPath", state.get("InputPath"), data)?;
-                evaluator.template("Parameters", &one, &data)
+        for (name, value) in given {
+            let one = Value::Object(States::from_iter([(name.clone(), value.clone())]));
+            let read = |reached: &Reached| {
+                let evaluator = self.flow.evaluation.state(at, path, language, &reached.variables);
+                let data = evaluator.at_path("InputPath", state.get("InputPath"), &reached.data)?;
+                evaluator.template(member, &one, &data)
             };
-            if let Value::Object(read) = data.value(&format!("{here}.{member}"), read)? {
+            if let Value::Object(read) = data.value(&format!("{here}.{name}"), read)? {
                 values.extend(read);
             }
         }
@@ -218,7 +250,9 @@ struct Catcher<'v> {
     /// The ends it is for.
     statuses: Vec<Status>,
     next: &'v str,
-    result_path: Option<&'v Value>,
+    /// Its members, and where they stand.
+    members: &'v States,
+    path: String,
 }
 
 /// The catchers, in order.
@@ -249,5 +283,5 @@ fn catcher<'v>(item: &'v Value, path: &str) -> Result<Catcher<'v>, RequestError>
     }
     let next = catcher.get("Next").ok_or_else(|| wrong(&format!("{path}.Next"), "the name of a state", None))?;
     let next = name(next, &format!("{path}.Next"))?;
-    Ok(Catcher { statuses, next, result_path: catcher.get("ResultPath") })
+    Ok(Catcher { statuses, next, members: catcher, path: path.to_owned() })
 }

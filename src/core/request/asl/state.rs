@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::RequestError;
 use super::evaluation::{Evaluation, InState};
-use super::members::{Language, TASK, language, no_jsonata, only, seconds};
+use super::members::{Language, TASK, language, of_language, only, seconds};
 use crate::core::request::{Goal, RunRequest, RunSpec};
 use crate::core::retry::RetryPolicy;
 use crate::core::run_task::RunTask;
@@ -51,12 +51,13 @@ pub(super) fn request_from(
     let until = goal(resource, path)?;
     only(state, &[&TASK[..], &TIMEOUTS].concat(), &format!("{path}."))?;
     let language = language(state, machine, path)?;
-    let evaluator = evaluation.state(name, path, variables);
+    of_language(state, language, path)?;
+    let evaluator = evaluation.state(name, path, language, variables);
     let effective = match language {
         Language::JsonPath => evaluator.at_path("InputPath", state.get("InputPath"), data)?,
         Language::Jsonata => data.clone(),
     };
-    let (parameters, member) = parameters(state, &evaluator, language, &effective)?;
+    let (parameters, member) = parameters(state, &evaluator, &effective)?;
     let (run_task, count) = RunTask::from_value(&parameters, &format!("{path}.{member}"))?;
     // ASL: without Retry, nothing is tried again.
     let retry = match state.get("Retry") {
@@ -78,18 +79,12 @@ pub(super) fn request_from(
 fn parameters(
     state: &Map<String, Value>,
     evaluator: &InState<'_>,
-    language: Language,
     data: &Value,
 ) -> Result<(Value, &'static str), RequestError> {
     let path = evaluator.path;
-    match (state.get("Parameters"), state.get("Arguments"), language) {
-        (Some(parameters), None, Language::JsonPath) => {
-            Ok((evaluator.template("Parameters", parameters, data)?, "Parameters"))
-        }
-        (None, Some(arguments), Language::Jsonata) => {
-            no_jsonata(arguments, &format!("{path}.Arguments"))?;
-            Ok((arguments.clone(), "Arguments"))
-        }
+    match (state.get("Parameters"), state.get("Arguments")) {
+        (Some(parameters), None) => Ok((evaluator.template("Parameters", parameters, data)?, "Parameters")),
+        (None, Some(arguments)) => Ok((evaluator.template("Arguments", arguments, data)?, "Arguments")),
         _ => Err(RequestError::new(format!("{path}: needs Parameters in JSONPath, or Arguments in JSONata"))),
     }
 }
@@ -99,8 +94,8 @@ fn timeout(state: &Map<String, Value>, evaluator: &InState<'_>, data: &Value) ->
     match (state.get("TimeoutSeconds"), state.get("TimeoutSecondsPath")) {
         (None, None) => Ok(None),
         (Some(value), None) => {
-            no_jsonata(value, &format!("{path}.TimeoutSeconds"))?;
-            seconds(value, &format!("{path}.TimeoutSeconds")).map(Some)
+            let value = evaluator.template("TimeoutSeconds", value, data)?;
+            seconds(&value, &format!("{path}.TimeoutSeconds")).map(Some)
         }
         (None, Some(by_path)) => {
             let value = evaluator.expression("TimeoutSecondsPath", by_path, data)?;

@@ -3,11 +3,13 @@
 mod arrays;
 mod texts;
 
+pub(super) use texts::digest;
+
 use rand::prelude::{RngCore, SeedableRng, SmallRng};
 use serde_json::Value;
 
 use super::path::unescaped;
-use super::{ExpressionError, Scope};
+use super::{Chance, ExpressionError, Scope};
 use crate::core::input::{kind, nearest};
 
 const NAMES: [&str; 18] = [
@@ -73,7 +75,7 @@ pub(super) fn call(name: &str, arguments: Vec<Argument>, scope: &Scope<'_>) -> A
         "States.StringSplit" => texts::split(&given.exactly(2)?),
         "States.MathAdd" => add(&given.exactly(2)?),
         "States.MathRandom" => random(&given, scope),
-        "States.UUID" => given.exactly(0).map(|_| uuid(scope)),
+        "States.UUID" => given.exactly(0).map(|_| uuid(scope.chance).into()),
         _ => Err(ExpressionError::Syntax(format!(
             "{name} is no intrinsic function; did you mean {}?",
             nearest(name, &NAMES)
@@ -167,7 +169,8 @@ fn random(given: &Given<'_>, scope: &Scope<'_>) -> Answer {
     Ok(Value::from(from.wrapping_add_unsigned(drawn % span)))
 }
 
-fn uuid(scope: &Scope<'_>) -> Value {
-    let random = (u128::from(scope.chance.next()) << 64) | u128::from(scope.chance.next());
-    Value::String(uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid().to_string())
+/// A UUID of version 4.
+pub(super) fn uuid(chance: &Chance) -> String {
+    let random = (u128::from(chance.next()) << 64) | u128::from(chance.next());
+    uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid().to_string()
 }

@@ -63,19 +63,22 @@ pub(super) fn base64_decode(given: &Given<'_>) -> Answer {
 }
 
 pub(super) fn hash(given: &Given<'_>) -> Answer {
-    let data = shown(&given.values[0]);
+    let (data, algorithm) = (shown(&given.values[0]), given.text(1)?);
+    let digest = digest(&data, algorithm).map(Value::from);
+    digest.ok_or_else(|| given.wrong(&format!("knows MD5, SHA-1, SHA-256, SHA-384 and SHA-512, not {algorithm:?}")))
+}
+
+/// The digest in hexadecimal digits; none by an algorithm that Step Functions does not know.
+pub(in crate::core::states) fn digest(data: &str, algorithm: &str) -> Option<String> {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let digest = match given.text(1)? {
+    Some(match algorithm {
         "MD5" => hex(&md5::Md5::digest(data)),
         "SHA-1" => hex(&sha1::Sha1::digest(data)),
         "SHA-256" => hex(&sha2::Sha256::digest(data)),
         "SHA-384" => hex(&sha2::Sha384::digest(data)),
         "SHA-512" => hex(&sha2::Sha512::digest(data)),
-        other => {
-            return Err(given.wrong(&format!("knows MD5, SHA-1, SHA-256, SHA-384 and SHA-512, not {other:?}")));
-        }
-    };
-    Ok(digest.into())
+        _ => return None,
+    })
 }
 
 pub(super) fn json_to_string(given: &Given<'_>) -> Answer {

@@ -12,7 +12,7 @@ use filter::Filter;
 pub(super) use filter::{compare, literal};
 
 use super::scan::Scan;
-use super::{ExpressionError, Scope};
+use super::{ExpressionError, Scope, unknown};
 
 /// Steps of one path.
 const MOST_SEGMENTS: usize = 64;
@@ -164,6 +164,7 @@ impl Path {
         for segment in &self.segments {
             let mut next = Vec::new();
             for value in found {
+                known(value)?;
                 segment.select(value, scope, &mut next)?;
             }
             scope.meter.spend(next.len())?;
@@ -211,6 +212,7 @@ impl Segment {
             Self::Below => {
                 let mut open = vec![value];
                 while let Some(value) = open.pop() {
+                    known(value)?;
                     scope.meter.spend(1)?;
                     into.push(value);
                     let below: Vec<_> = children(value).collect();
@@ -250,7 +252,14 @@ fn bound(bound: i64, length: usize) -> usize {
     if bound < 0 { length.saturating_sub(size) } else { size.min(length) }
 }
 
+/// Refuses to look into what is not known yet.
+fn known(value: &Value) -> Result<(), ExpressionError> {
+    let unknown = value.as_str().and_then(unknown);
+    unknown.map_or(Ok(()), |stand_in| Err(ExpressionError::Unknown(stand_in)))
+}
+
 fn length(value: &Value) -> Result<Value, ExpressionError> {
+    known(value)?;
     match value {
         Value::Array(items) => Ok(items.len().into()),
         Value::Object(members) => Ok(members.len().into()),
