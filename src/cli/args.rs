@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::options::Global;
 use super::{
-    demo, doctor, explain, healthcheck, limits, list, local, manual, pause, redrive, run_args, serve, setup, show,
-    statuses, stop, submit, teardown, watch,
+    convert, demo, doctor, explain, healthcheck, limits, list, local, manual, pause, redrive, run_args, serve, setup,
+    show, statuses, stop, submit, teardown, watch,
 };
 
 /// Launches Amazon ECS tasks, follows them by their events, retries the failures that a retry can fix.
@@ -75,6 +75,9 @@ pub(super) enum Command {
     /// Explain what happened to a task, and what to do
     #[command(after_help = explain::EXPLAIN_EXAMPLES)]
     Explain(explain::ExplainArgs),
+    /// The run request of a state machine, an EventBridge target or schedule, a Batch job definition, an aws ecs run-task line
+    #[command(after_help = convert::CONVERT_EXAMPLES)]
+    Convert(convert::ConvertArgs),
     /// Write a completion script for a shell to stdout
     #[command(after_help = manual::COMPLETIONS_EXAMPLES)]
     Completions(manual::CompletionsArgs),
@@ -146,7 +149,7 @@ mod tests {
             let name = command.get_name();
             let output = command.get_arguments().find(|argument| argument.get_id() == "output").expect("--output");
             let help = output.get_help().map(ToString::to_string).unwrap_or_default();
-            let silent = ["serve", "healthcheck", "local", "completions", "man"].contains(&name);
+            let silent = ["serve", "healthcheck", "local", "convert", "completions", "man"].contains(&name);
             assert_eq!(output.is_hide_set(), silent, "{name}: say in OUTPUTS how its result is written");
             assert!(silent || help.contains("[default: "), "{name}: {help}");
         }

@@ -7,6 +7,7 @@ mod beside;
 mod chosen;
 mod client;
 mod console;
+mod convert;
 mod demo;
 mod doctor;
 mod document;
@@ -40,6 +41,7 @@ mod run_events;
 mod serve;
 mod settings;
 mod setup;
+mod shell;
 mod shorthand;
 mod show;
 mod signals;
@@ -128,6 +130,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Setup(arguments) => setup::setup(arguments, &global, &settings).await,
         Command::Doctor(arguments) => doctor::doctor(arguments, &global, &settings).await,
         Command::Teardown(arguments) => teardown::teardown(arguments, &global, &settings).await,
+        Command::Convert(arguments) => convert::convert(&arguments),
         Command::Explain(explain) => explain::explain(explain, &global).await,
         Command::Completions(asked) => Ok(manual::completions(&asked, args::command())),
         Command::Man(asked) => manual::man(&asked, args::command()),

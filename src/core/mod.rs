@@ -4,6 +4,7 @@
 
 pub mod attempt;
 pub mod breaker;
+pub mod convert;
 pub mod explain;
 pub mod failure;
 pub mod filter;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
+use taskwatch::core::convert::convert;
 use taskwatch::core::request::{Acceptance, RunRequest, with_input};
 use taskwatch::core::time::Timestamp;
 
@@ -245,7 +246,7 @@ fn what_users_come_from_becomes_a_request() {
     let page = include_str!("../../docs/migrate.md");
     let errors = include_str!("../../docs/errors.md");
     let files = files(page);
-    assert_eq!(files.len(), 6);
+    assert_eq!(files.len(), 8);
     let input = files.iter().find(|(name, _)| *name == "input.json").expect("the input");
     for (name, text) in files.iter().copied().filter(|(name, _)| *name != "input.json") {
         let value: Value = serde_json::from_str(text).expect("JSON");
@@ -258,6 +259,11 @@ fn what_users_come_from_becomes_a_request() {
             document = with_input(document, Some("Load"), serde_json::from_str(input.1).ok()).expect("a document");
         }
         let at = Acceptance::new(Timestamp::from_millis(0), uuid::Uuid::nil());
+        if name.starts_with("before-") {
+            let mut converted = convert(document, &at).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(converted.len(), 1, "{name}");
+            document = converted.remove(0).request;
+        }
         let request = RunRequest::accept(document, &at).unwrap_or_else(|e| panic!("{name}: {e}"));
         for error in request.spec.retry.0.iter().flat_map(|retrier| &retrier.error_equals) {
             let known = error.starts_with("States.") || errors.contains(error.as_str());

@@ -27,6 +27,7 @@ mod host;
 mod infra;
 mod library;
 mod local_docs;
+mod machines;
 mod model;
 mod placements;
 mod run;

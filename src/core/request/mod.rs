@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 mod asl;
+pub mod foreign;
 #[cfg(test)]
 mod machine_tests;
 mod native;
@@ -262,6 +263,9 @@ pub fn with_input(document: Value, state: Option<&str>, input: Option<Value>) ->
 /// What is said of an object in none of the forms: a letter may be all that is wrong.
 fn no_form(members: &Map<String, Value>) -> RequestError {
     let heads = ["runTask", "taskDefinition", "StartAt", "stateMachine"];
+    if let Some(foreign) = foreign::of(members) {
+        return RequestError::new(format!("this is {}: {}", foreign.name(), foreign.advice()));
+    }
     let meant = members.keys().find_map(|name| Some((name, meant(name, &heads)?)));
     RequestError::new(match meant {
         Some((name, head)) => format!("{name}: unknown; did you mean {head}?"),

@@ -1,0 +1,97 @@
+//! `taskwatch convert`: the run request of what people have.
+
+use clap::{Args, Parser as _};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::document::DocumentArgs;
+use super::error::CliError;
+use super::filter::now;
+use super::input::read;
+use super::options::Global;
+use super::run_args::RunArgs;
+use super::{output, request, shell};
+use crate::core::convert::convert as converted;
+use crate::core::request::{Acceptance, documents};
+
+pub(super) const CONVERT_EXAMPLES: &str = "\
+Examples:
+  taskwatch convert workflow.yaml --state Load --input file://input.json
+  aws events list-targets-by-rule --rule nightly | taskwatch convert -
+  aws scheduler get-schedule --name nightly | taskwatch convert - > nightly.json
+  aws batch describe-job-definitions --job-definition-name etl --status ACTIVE | taskwatch convert -
+  taskwatch convert template.json
+  taskwatch convert launch.sh
+
+A FILE holds a Step Functions machine or state, an EventBridge target, an EventBridge Scheduler schedule, an AWS Batch job definition or
+job, a CloudFormation template of these, an ECS task definition, what aws ecs run-task --cli-input-json takes, or an aws ecs run-task
+command line. The request goes to stdout, values of the environment included; what has no place in it is said on stderr.
+
+Exit codes:
+  0  converted
+  2  it is none of these, or something in it has no counterpart";
+
+/// `taskwatch convert`.
+#[derive(Debug, Args)]
+pub(super) struct ConvertArgs {
+    /// The document, in JSON or YAML, or a script with one aws ecs run-task line; - for stdin
+    #[arg(value_name = "FILE|-")]
+    file: String,
+    #[command(flatten)]
+    document: DocumentArgs,
+}
+
+/// An `aws ecs run-task` line, which is one of `taskwatch run`.
+#[derive(Debug, clap::Parser)]
+#[command(name = "aws ecs run-task")]
+struct Line {
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    _global: Global,
+}
+
+/// 0, or an error that says what the document is.
+pub(super) fn convert(arguments: &ConvertArgs) -> Result<u8, CliError> {
+    let text = read(&arguments.file)?;
+    let about = |error: &dyn std::fmt::Display| CliError::usage(format!("{}: {error}", arguments.file));
+    let requests = match shell::run_task(&text) {
+        Some(line) => vec![of_line(&line.map_err(|error| about(&error))?).map_err(|error| about(&error))?],
+        None => of_documents(&text, &arguments.document, &about)?,
+    };
+    match requests.as_slice() {
+        [one] => output::json(one),
+        many => output::json(&many),
+    }
+    Ok(0)
+}
+
+fn of_documents(
+    text: &str,
+    over: &DocumentArgs,
+    about: &dyn Fn(&dyn std::fmt::Display) -> CliError,
+) -> Result<Vec<Value>, CliError> {
+    let mut requests = Vec::new();
+    for document in documents(text).map_err(|error| about(&error))? {
+        let document = over.laid_over(document).map_err(|error| about(&error))?;
+        let at = Acceptance::new(now(), Uuid::now_v7());
+        for one in converted(document, &at).map_err(|error| about(&error))? {
+            for note in &one.notes {
+                output::problem(&output::plain(&format!("{}: {note}", one.what)));
+            }
+            requests.push(one.request);
+        }
+    }
+    Ok(requests)
+}
+
+fn of_line(words: &[String]) -> Result<Value, CliError> {
+    let line = Line::try_parse_from(std::iter::once("aws ecs run-task".to_owned()).chain(words.iter().cloned()));
+    // clap's errors have several lines; the first says what is wrong.
+    let line = line.map_err(|error| {
+        let said = error.to_string();
+        let first = said.lines().next().unwrap_or_default();
+        CliError::usage(first.trim_start_matches("error: ").to_owned())
+    })?;
+    request::request(&line.run).map(|request| request.to_value())
+}
