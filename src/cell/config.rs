@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::ids::Ids;
-use super::lease::Lease;
 use super::ports::{Ecs, Notifier, Queue};
 use crate::core::breaker::BreakerRules;
 use crate::core::notification::Destinations;
@@ -100,22 +99,6 @@ pub struct Ports {
     pub clock: Clock,
     /// The ids of runs.
     pub ids: Ids,
-}
-
-/// What the cells of one process have in common.
-#[derive(Clone)]
-pub struct Shared {
-    /// Until when they may act.
-    pub lease: Lease,
-    /// Their log lines name their cell.
-    pub is_one_of_several: bool,
-}
-
-impl Shared {
-    /// Of a process with one cell, which no other process serves.
-    pub fn of_one() -> Self {
-        Self { lease: Lease::forever(), is_one_of_several: false }
-    }
 }
 
 /// Why a cell cannot begin.

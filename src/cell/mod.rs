@@ -24,10 +24,12 @@ pub mod ports;
 mod readiness;
 mod receive;
 mod runs;
+mod shared;
 mod target;
 mod view;
 mod watermark;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,14 +39,15 @@ use uuid::Uuid;
 
 pub use admit::{SubmitError, Submitted};
 pub use clock::Clock;
-pub use config::{CellConfig, CellError, POLL, Ports, Shared, Sizes};
+pub use config::{CellConfig, CellError, POLL, Ports, Sizes};
 pub use control::{FleetLimits, Limits, LimitsChange, LimitsError, Pause, Paused};
 pub use deliver::DeliveryFailure;
 pub use ids::Ids;
-pub use launch::{Pace, WaitReason, WaitingFor};
+pub use launch::{Demand, Pace, Quota, Shares, Spent, WaitReason, WaitingFor};
 pub use lease::Lease;
 pub use operate::RedriveError;
 pub use readiness::Hindrance;
+pub use shared::Shared;
 pub use view::{
     BUCKET, BUCKETS, Bucket, Count, Counters, Numbered, Phases, Quantiles, RunChange, RunCounts, RunPage, STEPS, Steps,
     Times, Totals, Vitals,
@@ -252,9 +255,25 @@ impl Cell {
         self.parts.breakers.open()
     }
 
+    /// Task definitions whose circuit breakers are open in other cells of the fleet: this cell does not launch them, and leaves
+    /// the probe to those cells.
+    pub fn pause_elsewhere(&self, definitions: BTreeSet<String>) {
+        self.parts.breakers.set_elsewhere(definitions);
+    }
+
     /// How fast AWS is called now, bucket by bucket.
     pub fn paces(&self) -> Vec<Pace> {
         self.parts.governor.paces()
+    }
+
+    /// What it would launch if it could.
+    pub fn demand(&self) -> Demand {
+        self.parts.waiting.demand()
+    }
+
+    /// How much it may launch beside the other cells of its process, 1.0 being as much as one with one queue of its own.
+    pub fn set_weight(&self, weight: f64) {
+        self.parts.waiting.set_weight(weight);
     }
 
     /// Counts since the cell began.

@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::options::Global;
 use super::{
-    convert, demo, doctor, explain, healthcheck, limits, list, local, manual, pause, redrive, run_args, serve, setup,
-    show, statuses, stop, submit, teardown, watch,
+    convert, demo, doctor, explain, fleet, healthcheck, limits, list, local, manual, pause, redrive, run_args, serve,
+    setup, show, statuses, stop, submit, teardown, watch,
 };
 
 /// Launches Amazon ECS tasks, follows them by their events, retries the failures that a retry can fix.
@@ -63,6 +63,9 @@ pub(super) enum Command {
     /// Show or change how much a cell may do at once
     #[command(after_help = limits::LIMITS_EXAMPLES)]
     Limits(limits::LimitsArgs),
+    /// Show the processes of a fleet, its cells, and who serves which
+    #[command(after_help = fleet::FLEET_EXAMPLES)]
+    Fleet(fleet::FleetArgs),
     /// Make or repair a cell's queues, rule, policies and topic
     #[command(after_help = setup::SETUP_EXAMPLES)]
     Setup(setup::SetupArgs),
@@ -86,7 +89,7 @@ pub(super) enum Command {
 }
 
 /// How each command writes its result. The others have none: a log, a script, an exit code.
-const OUTPUTS: [(&str, &str); 15] = [
+const OUTPUTS: [(&str, &str); 16] = [
     ("run", "json, table or text [default: json]"),
     ("demo", "json or text [default: text]"),
     ("submit", "json, table or text (the names) [default: text]"),
@@ -98,6 +101,7 @@ const OUTPUTS: [(&str, &str); 15] = [
     ("limits", "json, table or text [default: table]"),
     ("pause", "json, table or text [default: table]"),
     ("resume", "json, table or text [default: table]"),
+    ("fleet", "json, table or text (cells, their open runs, owners and epochs) [default: table]"),
     ("setup", "json, table or text; without json the settings as export lines [default: text]"),
     ("doctor", "json, table or text [default: text]"),
     ("teardown", "json or text [default: text]"),

@@ -4,6 +4,7 @@ mod args;
 mod aws;
 mod aws_cli;
 mod beside;
+mod beside_cells;
 mod chosen;
 mod client;
 mod console;
@@ -19,6 +20,7 @@ mod explain;
 mod failpoints;
 mod failure;
 mod filter;
+mod fleet;
 mod follow;
 mod healthcheck;
 mod input;
@@ -39,6 +41,7 @@ mod run;
 mod run_args;
 mod run_events;
 mod serve;
+mod serve_fleet;
 mod settings;
 mod setup;
 mod shell;
@@ -124,6 +127,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Pause(arguments) => pause::pause(arguments, &global, &settings).await,
         Command::Resume(arguments) => pause::resume(arguments, &global, &settings).await,
         Command::Limits(arguments) => limits::limits(arguments, &global, &settings).await,
+        Command::Fleet(arguments) => fleet::fleet(arguments, &global, &settings).await,
         Command::Local(arguments) => local::local(arguments).await,
         Command::Demo(arguments) => demo::demo(arguments, &global, &settings).await,
         Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments, &settings).await,

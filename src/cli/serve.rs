@@ -29,6 +29,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 const FINISHED_IN_MEMORY: usize = 10_000;
 
 pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, CliError> {
+    if let Some(fleet) = &settings.fleet {
+        return super::serve_fleet::serve(fleet, global, settings).await;
+    }
     let missing = |name: &str| CliError::usage(format!("TASKWATCH_{name} is not set: serve needs it"));
     let name = settings.cell.clone().ok_or_else(|| missing("CELL"))?;
     let events = settings.events_queue_url.clone().ok_or_else(|| missing("EVENTS_QUEUE_URL"))?;

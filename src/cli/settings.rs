@@ -30,6 +30,7 @@ use super::options::Global;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Settings {
     pub(super) cell: Option<String>,
+    pub(super) fleet: Option<String>,
     pub(super) events_queue_url: Option<String>,
     pub(super) requests_queue_url: Option<String>,
     pub(super) requests_dlq_url: Option<String>,
@@ -112,6 +113,7 @@ impl Settings {
     fn overlay(&mut self, env: Environment<'_>) -> Result<(), CliError> {
         let texts = [
             ("CELL", &mut self.cell),
+            ("FLEET", &mut self.fleet),
             ("EVENTS_QUEUE_URL", &mut self.events_queue_url),
             ("REQUESTS_QUEUE_URL", &mut self.requests_queue_url),
             ("REQUESTS_DLQ_URL", &mut self.requests_dlq_url),

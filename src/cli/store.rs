@@ -66,11 +66,17 @@ impl Opened {
     }
 }
 
-/// A name of this start of the process, that no other start has, and that tells people where it is.
-fn incarnation() -> String {
+/// The machine's or container's name, if it has one.
+pub(super) fn host_name() -> String {
     let host = std::env::var("HOSTNAME").ok().filter(|host| !host.trim().is_empty());
     let host = host.or_else(|| std::fs::read_to_string("/etc/hostname").ok()).unwrap_or_default();
-    let at = if host.trim().is_empty() { String::new() } else { format!(" on {}", host.trim()) };
+    host.trim().to_owned()
+}
+
+/// A name of this start of the process, that no other start has, and that tells people where it is.
+fn incarnation() -> String {
+    let host = host_name();
+    let at = if host.is_empty() { String::new() } else { format!(" on {host}") };
     let start = Uuid::new_v4().simple().to_string();
     format!("process {}{at} ({})", std::process::id(), &start[..8])
 }

@@ -346,7 +346,8 @@ impl<'a> Fleet<'a> {
 
     /// What it owns by the table, does nothing with, and does not take now.
     fn useless(&self, taken: &[Act]) -> Vec<Act> {
-        let is_own = |cell: &&SeenCell| cell.owner.as_deref() == Some(self.me) && self.is_free(cell);
+        let is_idle = |cell: &SeenCell| matches!(self.holds.get(&cell.name), None | Some(Hold::Avoiding));
+        let is_own = |cell: &&SeenCell| cell.owner.as_deref() == Some(self.me) && is_idle(cell);
         let is_taken = |name: &str| taken.iter().any(|act| matches!(act, Act::Take { cell, .. } if cell == name));
         let own = self.cells.iter().filter(is_own).filter(|cell| !is_taken(&cell.name));
         own.map(|cell| Act::GiveBack { cell: cell.name.clone(), epoch: cell.epoch }).collect()

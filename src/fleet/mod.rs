@@ -12,5 +12,5 @@ mod view;
 
 pub use beats::{BEAT, Beats, DEAD, SUSPENDED};
 pub use member::{Act, Hold, Holds, Member, Seen, SeenCell, SeenProcess};
-pub use shares::{HOLD, Share, split};
+pub use shares::{HOLD, Share, Want, split};
 pub use view::{CellView, FleetView, ProcessView};

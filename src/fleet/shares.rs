@@ -10,17 +10,35 @@ use super::beats::SUSPENDED;
 /// share rises, everybody else who launches has read what lets it rise.
 pub const HOLD: Duration = SUSPENDED.saturating_add(Duration::from_millis(500));
 
-/// A quota split by demand (max-min): nobody gets more than he wants while another gets less than an equal part. What nobody
-/// wants is spread evenly, so that whoever comes to want it need not wait.
-pub fn split<P: Clone + Ord>(quota: f64, demands: &BTreeMap<P, f64>) -> BTreeMap<P, f64> {
-    let mut rising: Vec<(&P, f64)> = demands.iter().map(|(process, demand)| (process, demand.max(0.0))).collect();
-    rising.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+/// What a process would use of a quota, and how much its wish weighs beside those of the others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Want {
+    /// In the quota's unit.
+    pub demand: f64,
+    /// Above 0.
+    pub weight: f64,
+}
+
+impl From<f64> for Want {
+    /// One that weighs as much as any.
+    fn from(demand: f64) -> Self {
+        Self { demand, weight: 1.0 }
+    }
+}
+
+/// A quota split by demand (max-min, by weight): nobody gets more than he wants while another gets less than an equal part.
+/// What nobody wants is spread evenly, so that whoever comes to want it need not wait.
+pub fn split<P: Clone + Ord>(quota: f64, wants: &BTreeMap<P, Want>) -> BTreeMap<P, f64> {
+    let want = |(process, want): (_, &Want)| (process, want.demand.max(0.0), want.weight.max(f64::MIN_POSITIVE));
+    let mut rising: Vec<(&P, f64, f64)> = wants.iter().map(want).collect();
+    rising.sort_by(|(_, one, weight), (_, other, of_other)| (one / weight).total_cmp(&(other / of_other)));
     let (mut left, mut parts) = (quota, Vec::with_capacity(rising.len()));
-    for (n, (process, demand)) in rising.iter().enumerate() {
-        let equal = left / (rising.len() - n) as f64;
-        let part = demand.min(equal);
+    let mut weights: f64 = rising.iter().map(|(_, _, weight)| weight).sum();
+    for (process, demand, weight) in rising {
+        let part = demand.min(left * (weight / weights).min(1.0));
         left -= part;
-        parts.push((*process, part));
+        weights -= weight;
+        parts.push((process, part));
     }
     let spare = left.max(0.0) / parts.len().max(1) as f64;
     parts.into_iter().map(|(process, part)| (process.clone(), part + spare)).collect()
@@ -51,6 +69,11 @@ impl Share {
             self.counts_since = Some(sent_at);
         }
         self.confirmed = Some(sent_at);
+    }
+
+    /// Nobody else has a row, in a read behind a confirmed beat: nobody has given to others what is this process's.
+    pub fn alone(&mut self, sent_at: Duration) {
+        self.counts_since = self.counts_since.map(|_| sent_at.saturating_sub(self.hold));
     }
 
     /// Takes in what [`split`] made of a read.
@@ -84,7 +107,7 @@ mod tests {
     use super::*;
 
     fn parts(quota: f64, demands: &[f64]) -> Vec<f64> {
-        split(quota, &demands.iter().copied().enumerate().collect()).into_values().collect()
+        split(quota, &demands.iter().copied().map(Want::from).enumerate().collect()).into_values().collect()
     }
 
     #[test]
@@ -93,6 +116,16 @@ mod tests {
         assert_eq!(parts(20.0, &[50.0]), [20.0]);
         assert_eq!(parts(20.0, &[50.0, 2.0, 50.0]), [9.0, 2.0, 9.0]);
         assert_eq!(parts(20.0, &[0.0, 4.0]), [8.0, 12.0], "what nobody wants is spread");
+    }
+
+    #[test]
+    fn who_weighs_more_gets_more_and_nobody_more_than_he_wants() {
+        let parts = |wants: [(f64, f64); 3]| {
+            let wants = wants.map(|(demand, weight)| Want { demand, weight }).into_iter().enumerate().collect();
+            split(20.0, &wants).into_values().collect::<Vec<_>>()
+        };
+        assert_eq!(parts([(50.0, 3.0), (50.0, 1.0), (0.0, 1.0)]), [15.0, 5.0, 0.0]);
+        assert_eq!(parts([(2.0, 3.0), (50.0, 1.0), (50.0, 2.0)]), [2.0, 6.0, 12.0]);
     }
 
     proptest! {

@@ -131,8 +131,11 @@ impl Process {
             return;
         }
         self.beats.read(now, table.iter().map(|(name, row)| (name.as_str(), row.beat)));
+        if table.len() == 1 {
+            self.share.alone(now);
+        }
         let alive = table.iter().filter(|(name, _)| **name == self.name || self.beats.is_alive(name, now));
-        let demands = alive.map(|(name, row)| (name.as_str(), row.demand)).collect();
+        let demands = alive.map(|(name, row)| (name.as_str(), row.demand.into())).collect();
         self.share.computed(now, split(QUOTA, &demands).get(self.name.as_str()).copied().unwrap_or(0.0));
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Processes and cells.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FleetView {
     /// Its name.
@@ -15,7 +15,7 @@ pub struct FleetView {
 }
 
 /// A process.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessView {
     /// Its incarnation.
@@ -31,7 +31,7 @@ pub struct ProcessView {
 }
 
 /// A cell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CellView {
     /// Its name.

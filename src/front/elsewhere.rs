@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Came, Seen};
 use crate::cell::{Hindrance, Limits, LimitsChange, LimitsError, RunCounts};
 use crate::core::order::Order;
+use crate::fleet::FleetView;
 use crate::store::{Page, Query, StoreError};
 
 /// An order was not passed on.
@@ -26,6 +27,9 @@ pub struct Unmoved {
 ///
 /// What is told of an open run of another cell may be some seconds old.
 pub trait Elsewhere: Send + Sync + 'static {
+    /// The fleet, as the process last read it.
+    fn fleet(&self) -> FleetView;
+
     /// What keeps the process from its part in the fleet.
     fn hindrances(&self) -> Vec<Hindrance>;
 

@@ -21,6 +21,7 @@ pub use runs::Seen;
 use crate::cell::{Cell, Clock, Hindrance, Ids, SubmitError, Submitted};
 use crate::core::request::{Acceptance, RunRequest};
 use crate::core::time::Timestamp;
+use crate::fleet::FleetView;
 
 /// The cells that a process serves at this moment, in the order of their names.
 pub type OwnCells = Arc<[Cell]>;
@@ -98,6 +99,11 @@ impl Front {
             Of::Cell(_) => None,
             Of::Fleet(fleet) => Some(fleet),
         }
+    }
+
+    /// The fleet, as this process last read it; `None` of one that serves one cell.
+    pub fn fleet_view(&self) -> Option<FleetView> {
+        self.elsewhere().map(|elsewhere| elsewhere.fleet())
     }
 
     fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {

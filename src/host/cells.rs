@@ -1,13 +1,14 @@
 //! The cells of a process: taken and opened, served, handed over, and let go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use super::ports::{Opened, Supply};
-use crate::cell::{Cell, Shared};
+use super::rows::Breakers;
+use crate::cell::{Cell, FleetLimits, Shared};
 use crate::fleet::{Hold, Holds};
 use crate::store::StoreError;
 use crate::store::dynamo::{CellRow, Directory};
@@ -147,8 +148,29 @@ impl Cells {
         });
     }
 
-    /// Takes in what a cell's task tells; `leaving`: the process is to keep none.
-    pub(super) fn hear(&mut self, about: AboutCell, now: Duration, leaving: bool) {
+    /// Has all cells keep to what operators changed for the fleet.
+    pub(super) fn follow(&self, limits: &FleetLimits) {
+        self.served().for_each(|cell| follow(cell, limits));
+    }
+
+    /// The task definitions whose circuit breakers are open, by cell.
+    pub(super) fn open_breakers(&self) -> Breakers {
+        let of = |cell: &Cell| cell.open_breakers().into_iter().map(|open| open.task_definition).collect();
+        let all = self.served().map(|cell| (cell.name().to_owned(), of(cell)));
+        all.filter(|(_, open): &(String, BTreeSet<String>)| !open.is_empty()).collect()
+    }
+
+    /// Has each cell pause what is open in another one; `others` has those of the other processes.
+    pub(super) fn pause_elsewhere(&self, others: &Breakers) {
+        let own = self.open_breakers();
+        for cell in self.served() {
+            let all = own.iter().chain(others).filter(|(name, _)| *name != cell.name());
+            cell.pause_elsewhere(all.flat_map(|(_, open)| open.iter().cloned()).collect());
+        }
+    }
+
+    /// Takes in what a cell's task tells. `leaving`: the process is to keep none.
+    pub(super) fn hear(&mut self, about: AboutCell, now: Duration, (limits, leaving): (&FleetLimits, bool)) {
         let AboutCell { incarnation, name, told } = about;
         if incarnation != self.incarnation {
             if let Told::Opened { cell, .. } = told {
@@ -159,6 +181,7 @@ impl Cells {
         match told {
             Told::Opened { epoch, cell } => {
                 self.avoided.remove(&name);
+                follow(&cell, limits);
                 self.serve(name.clone(), epoch, cell);
                 if leaving {
                     self.hand_over(&name);
@@ -236,6 +259,12 @@ impl Cells {
         let directory = self.directory.clone();
         tokio::spawn(async move { release(&directory, &name, epoch).await });
     }
+}
+
+/// In force soon; a cell that ends meanwhile needs it no more.
+fn follow(cell: &Cell, limits: &FleetLimits) {
+    let (cell, limits) = (cell.clone(), limits.clone());
+    tokio::spawn(async move { cell.follow_limits(&limits).await });
 }
 
 async fn release(directory: &Directory, cell: &str, epoch: u64) {

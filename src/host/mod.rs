@@ -8,6 +8,7 @@ mod incarnation;
 mod ports;
 mod process;
 mod rows;
+mod shares;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use ports::{Opened, Supply};
 
-use crate::cell::{Cell, Clock, Hindrance, Lease};
+use crate::cell::{Cell, Clock, FleetLimits, Hindrance, Lease};
 use crate::fleet::FleetView;
 use crate::store::dynamo::Directory;
 use process::{News, Process};
@@ -28,6 +29,21 @@ pub struct HostConfig {
     pub name: String,
     /// Where the others reach its API; empty: nowhere.
     pub url: String,
+    /// What the whole fleet may launch.
+    pub quotas: Quotas,
+}
+
+/// The launch quotas of a fleet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quotas {
+    /// Tasks a second, of each kind of capacity on Fargate.
+    pub run_task_rate: f64,
+    /// Tasks at once after a rest.
+    pub run_task_burst: u32,
+    /// Most runs that may have a task.
+    pub max_in_flight: usize,
+    /// Share of the DescribeTasks quota.
+    pub describe_share: f64,
 }
 
 /// What it works with.
@@ -57,6 +73,8 @@ struct Said {
     view: FleetView,
     /// When it read that.
     read_at: Duration,
+    /// What operators changed for all cells.
+    limits: FleetLimits,
     /// What the table said instead of answering, the last time.
     table: Option<String>,
 }
@@ -97,6 +115,16 @@ impl Host {
         let what = "its fleet's table does not answer, so it takes, launches and decides nothing".to_owned();
         let why = self.said().table.clone();
         (!self.lease.is_held()).then_some(Hindrance { what, why }).into_iter().collect()
+    }
+
+    /// What operators changed for all cells of the fleet, as far as it knows.
+    pub fn limits(&self) -> FleetLimits {
+        self.said().limits.clone()
+    }
+
+    /// Follows what was just written as this revision, without waiting for the next read.
+    pub fn follow(&self, limits: FleetLimits, revision: u64) {
+        let _ = self.news.send(News::Limits(limits, revision));
     }
 
     /// Ends well, in `longest` at most: hands its cells over and leaves the fleet.

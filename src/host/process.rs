@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::cells::{AboutCell, Cells};
 use super::rows::{self, Open};
+use super::shares::ProcessShares;
 use super::{HostConfig, HostPorts, Said, incarnation};
-use crate::cell::{Cell, Clock, Lease, Shared};
+use crate::cell::{Cell, Clock, FleetLimits, Lease, Shared};
 use crate::core::time::Timestamp;
 use crate::fleet::{Act, BEAT, Member};
 use crate::store::dynamo::{Beat, Directory, FORMAT, FleetRows, ProcessRow, TableError};
@@ -21,6 +22,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub(super) enum News {
     /// Of one of its cells.
     Cell(AboutCell),
+    /// Operators changed what holds for all cells: this is the revision.
+    Limits(FleetLimits, u64),
     /// It is to end well.
     Leave(oneshot::Sender<()>),
     /// It is to end at once.
@@ -37,7 +40,9 @@ pub(super) struct Process {
     row: ProcessRow,
     has_row: bool,
     cells: Cells,
+    shares: ProcessShares,
     rows: FleetRows,
+    limits: (FleetLimits, u64),
     leaving: Option<oneshot::Sender<()>>,
     said: Arc<Mutex<Said>>,
     is_failing: bool,
@@ -52,7 +57,8 @@ impl Process {
         (said, lease): (Arc<Mutex<Said>>, Lease),
     ) -> Self {
         let HostPorts { directory, supply, clock } = ports;
-        let shared = Shared { lease: lease.clone(), is_one_of_several: true };
+        let shares = ProcessShares::new(config.quotas);
+        let shared = Shared { lease: lease.clone(), quota: Some(shares.quota()), is_one_of_several: true };
         let (told, mut came) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Some(about) = came.recv().await {
@@ -71,7 +77,9 @@ impl Process {
             row: ProcessRow::default(),
             has_row: false,
             cells,
+            shares,
             rows: FleetRows::default(),
+            limits: Default::default(),
             leaving: None,
             said,
             is_failing: false,
@@ -94,6 +102,7 @@ impl Process {
             ..ProcessRow::default()
         };
         self.has_row = false;
+        self.shares.begin();
         self.member = Member::new(id);
     }
 
@@ -115,8 +124,9 @@ impl Process {
                 came = news.recv() => match came {
                     Some(News::Cell(about)) => {
                         let now = self.now();
-                        self.cells.hear(about, now, self.leaving.is_some());
+                        self.cells.hear(about, now, (&self.limits.0, self.leaving.is_some()));
                     }
+                    Some(News::Limits(limits, revision)) => self.follow(limits, revision),
                     Some(News::Leave(done)) => {
                         self.leave(done);
                         next = Instant::now();
@@ -158,6 +168,12 @@ impl Process {
     /// A beat, and what the others say.
     async fn turn(&mut self) -> Result<(), TableError> {
         self.say();
+        let turned = self.beat_and_read().await;
+        self.shares.apply(self.now());
+        turned
+    }
+
+    async fn beat_and_read(&mut self) -> Result<(), TableError> {
         if !self.has_row {
             self.row.beat = 1;
             self.directory.begin(&self.row).await?;
@@ -179,7 +195,9 @@ impl Process {
     /// What its next beat says of it.
     fn say(&mut self) {
         let open: Open = self.cells.served().map(|cell| (cell.name().to_owned(), cell.open() as u64)).collect();
+        self.row.demand = self.shares.demand(self.now(), self.cells.served()).into();
         self.row.cells = serde_json::to_string(&open).unwrap_or_default().into();
+        self.row.breakers = serde_json::to_string(&self.cells.open_breakers()).unwrap_or_default().into();
         self.row.is_leaving = self.leaving.is_some();
     }
 
@@ -187,6 +205,7 @@ impl Process {
         let was_suspended = !self.lease.is_held();
         let is_first = self.member.may_act_until().is_none();
         self.member.confirmed(sent_at);
+        self.shares.confirmed(sent_at);
         let until = self.member.may_act_until().map(|until| Timestamp::from_millis(until.as_millis() as i64));
         self.lease.set(until);
         self.said().table = None;
@@ -220,14 +239,41 @@ impl Process {
         let read_at = self.now();
         self.rows = self.directory.read().await?;
         let seen = rows::seen(&self.rows);
+        self.shares.read(read_at, &self.rows, &self.member, self.member.is_alone(&seen));
         let acts = self.member.read(read_at, &seen, self.cells.holds(read_at));
         let view = rows::view(self.directory.fleet(), &self.rows, &self.member, read_at);
-        *self.said() = Said { view, read_at, table: None };
+        self.read_limits();
+        self.cells.pause_elsewhere(&rows::breakers(&self.rows, &self.member, read_at));
+        *self.said() = Said { view, read_at, limits: self.limits.0.clone(), table: None };
         let mut again = false;
         for act in acts {
             again |= self.act(act).await?;
         }
         Ok(again)
+    }
+
+    fn read_limits(&mut self) {
+        let Some(note) = self.rows.note.as_ref().filter(|note| note.revision > self.limits.1).cloned() else { return };
+        match FleetLimits::read(&note.text) {
+            Ok(limits) => self.follow(limits, note.revision),
+            Err(error) => {
+                tracing::error!(
+                    error,
+                    text = &*note.text,
+                    "the limits in the fleet's table cannot be read; those known before hold"
+                );
+                self.limits.1 = note.revision;
+            }
+        }
+    }
+
+    fn follow(&mut self, limits: FleetLimits, revision: u64) {
+        if revision > self.limits.1 {
+            self.cells.follow(&limits);
+            self.shares.follow(&limits);
+            self.limits = (limits, revision);
+            self.said().limits = self.limits.0.clone();
+        }
     }
 
     async fn act(&mut self, act: Act) -> Result<bool, TableError> {

@@ -1,6 +1,6 @@
 //! The fleet's rows, as `fleet` and as people take them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::core::time::Timestamp;
@@ -23,6 +23,15 @@ pub(super) fn seen(rows: &FleetRows) -> Seen {
 
 /// What a process says of the cells that it serves: how many runs of each have not ended.
 pub(super) type Open = BTreeMap<String, u64>;
+
+/// The task definitions whose circuit breakers are open, by cell.
+pub(super) type Breakers = BTreeMap<String, BTreeSet<String>>;
+
+/// Those of the living processes but one.
+pub(super) fn breakers(rows: &FleetRows, member: &Member, now: Duration) -> Breakers {
+    let others = rows.processes.iter().filter(|row| *row.id != *member.id() && member.sees_alive(&row.id, now));
+    others.filter_map(|row| serde_json::from_str::<Breakers>(&row.breakers).ok()).flatten().collect()
+}
 
 /// What is shown of the fleet.
 pub(super) fn view(fleet: &str, rows: &FleetRows, member: &Member, now: Duration) -> FleetView {

@@ -6,6 +6,7 @@ mod emf;
 mod error;
 mod extract;
 mod filter;
+mod fleet;
 mod guard;
 mod health;
 mod limits;
@@ -69,6 +70,7 @@ fn router(front: Front, token: Option<&str>, shutdown: CancellationToken) -> Rou
         .route("/v1/runs/{run}/stop", post(runs::stop))
         .route("/v1/runs/{run}/redrive", post(runs::redrive))
         .route("/v1/summary", get(summary::summary))
+        .route("/v1/fleet", get(fleet::fleet))
         .route("/v1/limits", get(limits::show).patch(limits::change))
         .route("/metrics", get(metrics::metrics))
         .layer(from_fn_with_state(api.clone(), guard::bound))

@@ -14,9 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("host", &["core", "store", "cell", "fleet"]),
     ("aws", &["core", "store", "cell"]),
     ("library", &["core", "store", "cell", "aws"]),
-    ("front", &["core", "store", "cell"]),
-    ("http", &["core", "store", "cell", "front"]),
-    ("cli", &["core", "store", "cell", "front", "aws", "http", "local"]),
+    ("front", &["core", "store", "cell", "fleet"]),
+    ("http", &["core", "store", "cell", "fleet", "front"]),
+    ("cli", &["core", "store", "cell", "fleet", "host", "front", "aws", "http", "local"]),
 ];
 
 /// Longer than this, a file has more than one job.

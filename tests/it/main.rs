@@ -30,6 +30,7 @@ mod local_docs;
 mod machines;
 mod model;
 mod placements;
+mod processes;
 mod run;
 mod samples;
 mod seed;

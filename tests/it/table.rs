@@ -18,9 +18,9 @@ use taskwatch::store::dynamo::{
 use super::emulators::clients;
 use super::support::emulator::Emulator;
 
-const TABLE: &str = "taskwatch";
+pub(crate) const TABLE: &str = "taskwatch";
 
-async fn make_table(emulator: &Emulator) -> DynamoTable {
+pub(crate) async fn make_table(emulator: &Emulator) -> DynamoTable {
     let client = aws_sdk_dynamodb::Client::new(&emulator.sdk());
     let attribute = |name: &str, kind: ScalarAttributeType| {
         AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().expect("an attribute")

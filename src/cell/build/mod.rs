@@ -5,8 +5,9 @@ mod left;
 mod wiring;
 
 use super::clock::Clock;
-use super::config::{CellConfig, CellError, Ports, Shared};
+use super::config::{CellConfig, CellError, Ports};
 use super::runs::{CheckSchedule, RunIndex};
+use super::shared::Shared;
 use crate::core::time::Timestamp;
 use crate::store::{Change, Contents};
 use left::Left;

@@ -9,7 +9,7 @@ use super::effects::Effects;
 use crate::cell::admit::{Admission, RequestsHandler};
 use crate::cell::clock::Clock;
 use crate::cell::commit::{Commit, Committer, Pipeline, PipelineParts, Retention, expire_all};
-use crate::cell::config::{CellConfig, Ports, Shared};
+use crate::cell::config::{CellConfig, Ports};
 use crate::cell::control::{BreakerControl, EffectiveLimits, LimitOverrides, time_probes};
 use crate::cell::definitions::Definitions;
 use crate::cell::deliver::{Delivery, DeliveryParts};
@@ -18,14 +18,15 @@ use crate::cell::follow::{
 };
 use crate::cell::health::DependencyHealth;
 use crate::cell::launch::{
-    Assignments, CallBuilder, Caller, Doubt, Governor, Launcher, Reach, Reads, Slots, StopQueue, Stopper, WaitReasons,
-    WaitingRuns,
+    Assignments, CallBuilder, Caller, Doubt, Governor, Launcher, Quota, QuotaPart, Reach, Reads, Slots, StopQueue,
+    Stopper, WaitReasons, WaitingRuns,
 };
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::operate::{LIMITS_NOTE, LimitsControl, Orders, Redrive};
 use crate::cell::readiness::{QueuesHealth, Readiness};
 use crate::cell::receive::{Bounds, Handler, QueueKind, Receiving};
 use crate::cell::runs::RunIndex;
+use crate::cell::shared::Shared;
 use crate::cell::view::{Counters, Counting, Feed, Lookup, Stats, sample_counters};
 use crate::cell::watermark::EventWatermark;
 use crate::core::notification::Origin;
@@ -96,6 +97,7 @@ pub(super) struct Builder {
     limits: Arc<EffectiveLimits>,
     breakers: Arc<BreakerControl>,
     governor: Arc<Governor>,
+    part: Arc<QuotaPart>,
     waiting: Arc<WaitingRuns>,
     stops: Arc<StopQueue>,
     corrections: Arc<Corrections>,
@@ -145,13 +147,15 @@ impl Builder {
         let breakers =
             Arc::new(BreakerControl::new(config.breaker, notes, Arc::clone(&wake), Arc::clone(&counters), told));
         let (rate, burst) = (limits.current().run_task_rate, limits.current().run_task_burst);
+        let quota = shared.quota.unwrap_or_else(|| Quota::new(rate, burst, config.describe_share));
+        let part = Arc::new(quota.part(Arc::clone(&wake)));
         Self {
-            governor: Arc::new(Governor::new(rate, burst, config.describe_share)),
+            governor: quota.governor(),
             waiting: Arc::new(WaitingRuns::new(
                 Arc::clone(&runs),
                 Arc::clone(&limits),
                 Arc::clone(&breakers),
-                Arc::clone(&wake),
+                (Arc::clone(&wake), Arc::clone(&part)),
                 config.max_queued,
             )),
             watermark: Arc::new(EventWatermark::new(clock.clone(), ports.events.is_some(), Arc::clone(&store_health))),
@@ -160,6 +164,7 @@ impl Builder {
             lifecycle: Arc::new(Lifecycle::new(shared.lease, span)),
             feed: Arc::default(),
             stats: Arc::default(),
+            part,
             stops: Arc::default(),
             corrections: Arc::default(),
             store_health,
@@ -314,7 +319,7 @@ impl Builder {
             Arc::clone(&self.lifecycle),
         ));
         let slots = Arc::new(Slots::new(
-            Arc::clone(&self.governor),
+            (Arc::clone(&self.governor), Arc::clone(&self.part)),
             Arc::clone(&self.limits),
             Arc::clone(&self.runs),
             Arc::clone(&self.lifecycle),

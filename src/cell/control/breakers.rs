@@ -1,7 +1,7 @@
 //! Circuit breakers: the outcomes of runs go to `core::breaker`, the launch queue keeps to them, the store keeps
 //! them, and operators are notified through the outbox; all in the commit of the failure that was one too many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub(in crate::cell) struct BreakerControl {
     circuits: Mutex<CircuitBreakers>,
     /// The version of what the launch queue is to keep to.
     version: AtomicU64,
+    /// Task definitions whose breakers are open in other cells, which probe them; and how often that changed.
+    elsewhere: Mutex<(u64, BTreeSet<String>)>,
     /// A circuit opened or closed, or its probe left or came back.
     moved: Notify,
     wake_launcher: Arc<Notify>,
@@ -102,7 +104,8 @@ impl BreakerControl {
         let circuits = CircuitBreakers::new(rules, kept);
         let version = AtomicU64::new(circuits.version());
         let circuits = Mutex::new(circuits);
-        Self { circuits, version, moved: Notify::new(), wake_launcher, counters, origin, destinations }
+        let elsewhere = Mutex::default();
+        Self { circuits, version, elsewhere, moved: Notify::new(), wake_launcher, counters, origin, destinations }
     }
 
     fn lock(&self) -> BreakersLock<'_> {
@@ -125,12 +128,40 @@ impl BreakerControl {
 
     /// The version of [`Self::snapshot`].
     pub(in crate::cell) fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+        self.version.load(Ordering::Acquire) + self.elsewhere().0
     }
 
     /// What the launch queue is to keep to.
     pub(in crate::cell) fn snapshot(&self) -> BreakerSnapshot {
-        self.lock().circuits.snapshot()
+        self.with_elsewhere(self.lock().circuits.snapshot())
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, (u64, BTreeSet<String>)> {
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// With what other cells found out: a task definition that is paused there is paused here, and the probe is theirs.
+    fn with_elsewhere(&self, mut snapshot: BreakerSnapshot) -> BreakerSnapshot {
+        let elsewhere = self.elsewhere();
+        snapshot.version += elsewhere.0;
+        for definition in &elsewhere.1 {
+            snapshot.paused.entry(definition.clone()).or_insert(false);
+        }
+        snapshot
+    }
+
+    /// The task definitions whose breakers are open in other cells.
+    pub(in crate::cell) fn set_elsewhere(&self, definitions: BTreeSet<String>) {
+        let mut elsewhere = self.elsewhere();
+        if elsewhere.1 != definitions {
+            *elsewhere = (elsewhere.0 + 1, definitions);
+            self.wake_launcher.notify_one();
+        }
+    }
+
+    /// Whether a task definition is paused because of what another cell found out.
+    pub(in crate::cell) fn is_open_elsewhere(&self, definition: &str) -> bool {
+        self.elsewhere().1.contains(definition)
     }
 
     /// Records what a transition says of its task definition; `None` if it says nothing. `waits_again`: its call came to
@@ -179,7 +210,7 @@ impl BreakerControl {
         let mut lock = self.lock();
         lock.circuits.probing(definition, run);
         tracing::info!(task_definition = definition, %run, "one run is let through, to see whether it starts");
-        lock.circuits.snapshot()
+        self.with_elsewhere(lock.circuits.snapshot())
     }
 
     /// The run was not launched: if it was a probe another may go in its place.

@@ -29,13 +29,15 @@ pub(super) struct Bucket {
     promised: f64,
     filled: Instant,
     limit: Limit,
+    /// All that was ever spent.
+    spent: f64,
 }
 
 impl Bucket {
     /// A full bucket: `rate` a second, up to `burst` at once.
     pub(super) fn new(rate: f64, burst: f64, now: Instant) -> Self {
         let (rate, burst) = (rate.max(LEAST_RATE), usable(burst));
-        Self { rate, burst, tokens: burst, promised: 0.0, filled: now, limit: Limit::new(rate, now) }
+        Self { rate, burst, tokens: burst, promised: 0.0, filled: now, limit: Limit::new(rate, now), spent: 0.0 }
     }
 
     /// Another rate and burst from here on. More burst is there at once.
@@ -46,6 +48,20 @@ impl Bucket {
         self.burst = usable(burst);
         self.tokens = (self.tokens + more).min(self.burst);
         self.limit.set(self.rate);
+    }
+
+    /// Another share of what others use as well, from here on. No burst comes with it: they may just have used it.
+    pub(super) fn share_out(&mut self, rate: f64, burst: f64, now: Instant) {
+        self.fill(now);
+        self.rate = rate.max(LEAST_RATE);
+        self.burst = usable(burst);
+        self.tokens = self.tokens.min(self.burst);
+        self.limit.set(self.rate);
+    }
+
+    /// All that was ever spent.
+    pub(super) const fn spent(&self) -> f64 {
+        self.spent
     }
 
     /// Tokens that flow in a second now.
@@ -112,6 +128,7 @@ impl Bucket {
     pub(super) fn call(&mut self, n: f64, own: f64, now: Instant) -> u64 {
         self.fill(now);
         self.tokens -= own;
+        self.spent += n;
         self.limit.sent(n, now);
         self.limit.generation()
     }
@@ -168,6 +185,17 @@ mod tests {
         assert_eq!(bucket.there(at(begun, 0.5)), 14);
         bucket.set(0.5, 1.0, at(begun, 0.5));
         assert_eq!(bucket.there(at(begun, 0.5)), 1);
+    }
+
+    #[test]
+    fn a_share_that_falls_and_rises_makes_no_tokens() {
+        let begun = Instant::now();
+        let mut bucket = Bucket::new(20.0, 100.0, begun);
+        for _ in 0..5 {
+            bucket.share_out(2.0, 10.0, begun);
+            bucket.share_out(20.0, 100.0, begun);
+        }
+        assert_eq!((bucket.there(begun), bucket.there(at(begun, 1.0))), (9, 29));
     }
 
     #[test]

@@ -27,6 +27,8 @@ const LAUNCHES_WAIT: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(200);
 /// Throttled calls of one kind that wait for their next slot before no new ones are made.
 const MOST_RETRYING: usize = 16;
+/// A process without a share asks again so soon.
+const WITHOUT: Duration = Duration::from_millis(200);
 const FIRST_BLOCK: Duration = Duration::from_secs(5);
 const LONGEST_BLOCK: Duration = Duration::from_secs(60);
 
@@ -83,7 +85,49 @@ struct Block {
     wait: Duration,
 }
 
-/// Every bucket of the cell.
+/// What a process may use of each quota, 0 to 1: what others of its fleet do not. At 0 it does not launch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shares {
+    /// Of tasks on Fargate on demand.
+    pub fargate: f64,
+    /// Of tasks on Fargate Spot.
+    pub spot: f64,
+    /// Of RunTask calls on Fargate.
+    pub fargate_calls: f64,
+    /// Of RunTask and StopTask calls.
+    pub calls: f64,
+    /// Of DescribeTasks and ListTasks calls.
+    pub reads: f64,
+}
+
+impl Default for Shares {
+    /// All of them.
+    fn default() -> Self {
+        Self::all(1.0)
+    }
+}
+
+impl Shares {
+    /// So much of each.
+    pub const fn all(share: f64) -> Self {
+        Self { fargate: share, spot: share, fargate_calls: share, calls: share, reads: share }
+    }
+}
+
+/// What was used of each quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// Tasks on Fargate on demand.
+    pub fargate: f64,
+    /// Tasks on Fargate Spot.
+    pub spot: f64,
+    /// RunTask calls on Fargate.
+    pub fargate_calls: f64,
+    /// RunTask and StopTask calls.
+    pub calls: f64,
+}
+
+/// Every bucket of the cell, or of the cells of a process.
 pub(in crate::cell) struct Governor {
     state: Mutex<State>,
     retrying: [AtomicUsize; 4],
@@ -96,6 +140,10 @@ struct State {
     fargate: Bucket,
     spot: Bucket,
     reads: Bucket,
+    /// Tasks a second, and at once, and the share of the DescribeTasks quota: all that is allowed.
+    allowed: (f64, u32, f64),
+    /// What of it is this process's.
+    shares: Shares,
     /// When launches were last held up by the calls.
     held_up: Option<Instant>,
     /// Clusters that take no more tasks of a kind for a while.
@@ -125,6 +173,8 @@ impl Governor {
             fargate: bucket((rate, f64::from(burst))),
             spot: bucket((rate, f64::from(burst))),
             reads: bucket((READ.0 * describe_share, READ.1 * describe_share)),
+            allowed: (rate, burst, describe_share),
+            shares: Shares::default(),
             held_up: None,
             blocks: HashMap::new(),
         };
@@ -136,16 +186,31 @@ impl Governor {
     /// Another task rate from here on. An account whose launch rate was raised has its calls raised as well; if not,
     /// throttles will tell.
     pub(in crate::cell) fn set_rate(&self, rate: f64, burst: u32) {
-        let (mut state, now) = (self.state(), Instant::now());
-        let raised = (rate / RATE).max(1.0);
-        let times = |(rate, burst): (f64, f64), by: f64| (rate * by, burst * by);
-        let (calls, fargate_calls) = (times(MODIFY, raised), times(FARGATE_CALLS, raised));
-        let stops = times(calls, STOPS);
-        state.calls.set(calls.0, calls.1, now);
-        state.stops.set(stops.0, stops.1, now);
-        state.fargate_calls.set(fargate_calls.0, fargate_calls.1, now);
-        state.fargate.set(rate, f64::from(burst), now);
-        state.spot.set(rate, f64::from(burst), now);
+        let mut state = self.state();
+        if (state.allowed.0, state.allowed.1) != (rate, burst) || state.shares == Shares::default() {
+            (state.allowed.0, state.allowed.1) = (rate, burst);
+            state.fit(Bucket::set);
+        }
+    }
+
+    /// This process's shares from here on.
+    pub(in crate::cell) fn set_shares(&self, shares: &Shares) {
+        let mut state = self.state();
+        if state.shares != *shares {
+            state.shares = *shares;
+            state.fit(Bucket::share_out);
+        }
+    }
+
+    /// What was used since the beginning.
+    pub(in crate::cell) fn spent(&self) -> Spent {
+        let state = self.state();
+        Spent {
+            fargate: state.fargate.spent(),
+            spot: state.spot.spent(),
+            fargate_calls: state.fargate_calls.spent(),
+            calls: state.calls.spent(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -284,6 +349,37 @@ impl Bucket {
 }
 
 impl State {
+    /// Has every bucket keep to what is allowed, and to this process's share of it.
+    fn fit(&mut self, set: impl Fn(&mut Bucket, f64, f64, Instant)) {
+        let now = Instant::now();
+        let ((rate, burst, describe_share), shares) = (self.allowed, self.shares);
+        let raised = (rate / RATE).max(1.0);
+        let times = |(rate, burst): (f64, f64), by: f64| (rate * by, burst * by);
+        let tasks = (rate, f64::from(burst));
+        let (calls, reads) = (times(MODIFY, raised * shares.calls), times(READ, describe_share * shares.reads));
+        for (bucket, (rate, burst)) in [
+            (&mut self.calls, calls),
+            (&mut self.stops, times(calls, STOPS)),
+            (&mut self.fargate_calls, times(FARGATE_CALLS, raised * shares.fargate_calls)),
+            (&mut self.fargate, times(tasks, shares.fargate)),
+            (&mut self.spot, times(tasks, shares.spot)),
+            (&mut self.reads, reads),
+        ] {
+            set(bucket, rate, burst, now);
+        }
+    }
+
+    /// Whether it has no share of what a launch takes.
+    fn is_without(&self, kind: Kind) -> bool {
+        let Shares { fargate, spot, fargate_calls, calls, .. } = self.shares;
+        let of_kind = match kind {
+            Kind::Fargate => fargate.min(fargate_calls),
+            Kind::FargateSpot => spot.min(fargate_calls),
+            Kind::Provider | Kind::Instances => 1.0,
+        };
+        of_kind.min(calls) <= 0.0
+    }
+
     /// The bucket that a throttle of this kind is counted against. "Rate exceeded" does not say which one it was; the
     /// tasks' is the tighter one on Fargate, and takes the calls down with it.
     fn governing(&mut self, kind: Kind) -> &mut Bucket {
@@ -307,6 +403,9 @@ impl State {
 
     /// Promises a call for so many tasks what it will take.
     fn relaunch(&mut self, place: &Place, tasks: usize, now: Instant) -> Result<(), Duration> {
+        if self.is_without(place.kind) {
+            return Err(WITHOUT);
+        }
         if let Some(block) = self.blocks.get(&(place.kind, place.cluster.clone())).filter(|block| block.until > now) {
             return Err(block.until.duration_since(now));
         }

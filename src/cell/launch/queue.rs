@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::quota::Demand;
 use crate::cell::control::Pause;
 use crate::cell::target::{Kind, LaunchTarget};
 use crate::core::breaker::BreakerSnapshot;
@@ -120,6 +121,30 @@ impl LaunchQueue {
 
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// What would leave if it could: all that is not paused.
+    pub(super) fn demand(&self) -> Demand {
+        let mut demand = Demand::default();
+        for (name, waiting) in self.queues.iter().filter(|(_, waiting)| !waiting.paused) {
+            let mut of_queue = 0;
+            for (target, lane) in waiting.lanes.iter().filter(|(_, lane)| !lane.paused) {
+                let tasks = match lane.probe_allowed {
+                    None => lane.runs.len(),
+                    Some(one) => usize::from(one),
+                };
+                *match target.kind {
+                    Kind::Fargate => &mut demand.fargate,
+                    Kind::FargateSpot => &mut demand.spot,
+                    Kind::Provider | Kind::Instances => &mut demand.others,
+                } += tasks;
+                of_queue += tasks;
+            }
+            if of_queue > 0 {
+                demand.queues.insert(name.clone(), of_queue);
+            }
+        }
+        demand
     }
 
     /// The next runs whose turn it is: one, and those behind it that may share its call; `most` in all. `admit` says how

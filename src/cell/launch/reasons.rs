@@ -144,7 +144,16 @@ impl Now<'_> {
     }
 
     fn broken(&self, target: &LaunchTarget) -> Option<WaitingFor> {
-        let open = self.breakers.iter().find(|open| open.task_definition == target.definition)?;
+        let Some(open) = self.breakers.iter().find(|open| open.task_definition == target.definition) else {
+            let text = || {
+                format!(
+                    "task definition {} is paused automatically: another cell of the fleet found that it fails, and probes it",
+                    target.definition
+                )
+            };
+            let is_open = self.reasons.breakers.is_open_elsewhere(&target.definition);
+            return is_open.then(|| WaitingFor::new(WaitReason::CircuitBreaker, text()));
+        };
         let next = match open.next_probe_at {
             Some(at) => format!("the next probe is at {at}"),
             None => "one run is let through as a probe".to_owned(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::governor::{Governor, Grant};
+use super::quota::QuotaPart;
 use crate::cell::backoff::Backoff;
 use crate::cell::control::EffectiveLimits;
 use crate::cell::lifecycle::Lifecycle;
@@ -29,6 +30,7 @@ pub(in crate::cell) struct Slot {
 /// Gives out slots.
 pub(in crate::cell) struct Slots {
     governor: Arc<Governor>,
+    part: Arc<QuotaPart>,
     limits: Arc<EffectiveLimits>,
     runs: Arc<RunIndex>,
     lifecycle: Arc<Lifecycle>,
@@ -38,13 +40,13 @@ pub(in crate::cell) struct Slots {
 
 impl Slots {
     pub(in crate::cell) fn new(
-        governor: Arc<Governor>,
+        (governor, part): (Arc<Governor>, Arc<QuotaPart>),
         limits: Arc<EffectiveLimits>,
         runs: Arc<RunIndex>,
         lifecycle: Arc<Lifecycle>,
     ) -> Self {
         let calls = std::array::from_fn(|_| Arc::new(Semaphore::new(CALLS_AT_ONCE)));
-        Self { governor, limits, runs, lifecycle, calls }
+        Self { governor, part, limits, runs, lifecycle, calls }
     }
 
     fn calls(&self, kind: Kind) -> Arc<Semaphore> {
@@ -65,7 +67,10 @@ impl Slots {
         if room == 0 {
             return Err(CHECK_AGAIN);
         }
-        let grant = self.governor.admit(target, alike.min(room))?;
+        self.part.turn(target.kind)?;
+        let grant = self.governor.admit(target, alike.min(room));
+        let grant = grant.inspect_err(|wait| self.part.waits(target.kind, *wait))?;
+        self.part.went(target.kind, grant.tasks);
         Ok(Slot { grant, _call: call })
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::queue::{Group, GroupKey, LaunchQueue};
+use super::quota::{Demand, QuotaPart};
 use crate::cell::control::{BreakerControl, EffectiveLimits};
 use crate::cell::runs::RunIndex;
 use crate::cell::target::LaunchTarget;
@@ -20,6 +21,7 @@ pub(in crate::cell) struct WaitingRuns {
     limits: Arc<EffectiveLimits>,
     breakers: Arc<BreakerControl>,
     wake: Arc<Notify>,
+    part: Arc<QuotaPart>,
     /// Most runs that may wait before no more are accepted.
     most: usize,
     /// Runs that are being accepted.
@@ -49,11 +51,11 @@ impl WaitingRuns {
         runs: Arc<RunIndex>,
         limits: Arc<EffectiveLimits>,
         breakers: Arc<BreakerControl>,
-        wake: Arc<Notify>,
+        (wake, part): (Arc<Notify>, Arc<QuotaPart>),
         most: usize,
     ) -> Self {
         let (queue, expected, leaving) = Default::default();
-        Self { queue, runs, limits, breakers, wake, most, expected, leaving }
+        Self { queue, runs, limits, breakers, wake, part, most, expected, leaving }
     }
 
     /// The queue as the limits and circuit breakers of now have it.
@@ -84,6 +86,18 @@ impl WaitingRuns {
         self.queue().waiting.by_queue()
     }
 
+    /// What it would launch if it could.
+    pub(in crate::cell) fn demand(&self) -> Demand {
+        let live = self.live();
+        self.part.note_live(live);
+        Demand { live, ..self.queue().waiting.demand() }
+    }
+
+    /// How much of a turn this cell gets beside the others of its process.
+    pub(in crate::cell) fn set_weight(&self, weight: f64) {
+        self.part.set_weight(weight);
+    }
+
     /// Counts runs that are being accepted, so that no more are than may wait.
     pub(in crate::cell) fn expect(&self, runs: usize) -> Expected {
         self.expected.fetch_add(runs, Ordering::AcqRel);
@@ -110,10 +124,15 @@ impl WaitingRuns {
 
     /// The runs whose turn it is, counted as leaving. `admit` says how many of those alike may go to a target now.
     pub(super) fn take(&self, admit: impl FnMut(&LaunchTarget, usize) -> usize) -> Option<Group> {
-        let room = self.limits.current().max_in_flight.saturating_sub(self.live());
+        let live = self.live();
+        let room = self.limits.current().max_in_flight.saturating_sub(live);
         let waits = |id| self.runs.read(id, is_waiting).unwrap_or(false);
         let mut queue = self.queue();
-        let group = queue.waiting.take(room, admit, waits)?;
+        let group = self.part.take(live, |room_of_all| {
+            let group = queue.waiting.take(room.min(room_of_all), admit, waits);
+            let taken = group.as_ref().map_or(0, |group| group.runs.len());
+            (group, taken)
+        })?;
         if group.probe {
             let snapshots = group.runs.iter().map(|run| self.breakers.send_probe(&group.target.definition, *run));
             snapshots.for_each(|snapshot| queue.waiting.set_breakers(snapshot));

@@ -79,6 +79,9 @@ impl Settings {
         if let Some(cell) = self.cell.as_ref().filter(|c| !(1..=64).contains(&c.len()) || !c.chars().all(fits)) {
             return Err(wrong("CELL", cell, "1 to 64 characters of A-Z a-z 0-9 - _"));
         }
+        if let Some(fleet) = self.fleet.as_ref().filter(|f| !(1..=56).contains(&f.len()) || !f.chars().all(fits)) {
+            return Err(wrong("FLEET", fleet, "1 to 56 characters of A-Z a-z 0-9 - _"));
+        }
         let one_word = |text: &str| !text.contains(char::is_whitespace);
         for (name, value) in [
             ("EVENTS_QUEUE_URL", &self.events_queue_url),

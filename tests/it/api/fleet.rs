@@ -13,6 +13,7 @@ use taskwatch::core::order::{Order, Target};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
+use taskwatch::fleet::{CellView, FleetView};
 use taskwatch::front::{Came, Elsewhere, Fleet, Front, OwnCells, Seen, Unmoved};
 use taskwatch::store::{Page, Query, StoreError};
 use tokio::net::TcpListener;
@@ -50,6 +51,12 @@ impl Others {
 }
 
 impl Elsewhere for Others {
+    fn fleet(&self) -> FleetView {
+        let owner = Some("other".to_owned());
+        let cell = CellView { name: "blue-2".to_owned(), owner, epoch: 7, open: Some(3) };
+        FleetView { fleet: "blue".to_owned(), processes: Vec::new(), cells: vec![cell] }
+    }
+
     fn hindrances(&self) -> Vec<Hindrance> {
         let hindrance = || Hindrance { what: "the table does not answer".to_owned(), why: None };
         self.is_shut.then(hindrance).into_iter().collect()
@@ -273,4 +280,12 @@ async fn a_stream_follows_cells_that_come_and_go_and_says_when_to_list_again() {
     let other = RunChange::of(&run_of_another("c", Status::Running));
     all.others.changes.send(Came::Change(None, Arc::new(other))).expect("a listener");
     while events.named("run").await.data["name"] != "c" {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fleet_is_shown_with_the_contracts_members() {
+    let fixture = fixture(Others::with(Vec::new())).await;
+    let shown = fixture.served.get("/v1/fleet").await;
+    assert_eq!(shown.1["cells"], json!([{"name": "blue-2", "owner": "other", "epoch": 7, "open": 3}]));
+    assert_eq!((&shown.1["fleet"], &shown.1["processes"]), (&json!("blue"), &json!([])));
 }

@@ -256,3 +256,22 @@ async fn a_cell_of_a_fleet_follows_its_limits_and_closes_what_was_resumed_after_
     assert_eq!(cell.limits().max_in_flight, world.config.max_in_flight);
     assert!(FleetLimits::read("{\"limits\": 3}").is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_another_cell_found_out_is_paused_here_and_the_probe_is_left_to_it() {
+    let world = world();
+    let cell = world.start().await;
+    cell.pause_elsewhere(["etl:7".to_owned()].into());
+    let run = one(&cell, json!({})).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!((status(&cell, &run), world.ecs.launches().len()), (Status::Queued, 0), "no probe leaves");
+    let reason = cell.waiting_for(std::slice::from_ref(&run)).remove(0).expect("it waits").text;
+    assert!(reason.contains("another cell of the fleet"), "{reason}");
+    cell.pause_elsewhere([].into());
+    eventually("it goes on", || world.ecs.launches().len() == 1).await;
+    // Its own breaker keeps its own probes, whatever others say.
+    breaker(&world, &cell).await;
+    cell.pause_elsewhere(["etl:7".to_owned()].into());
+    let probe = one(&cell, json!({})).await;
+    eventually("its probe leaves", || status(&cell, &probe) == Status::Starting).await;
+}

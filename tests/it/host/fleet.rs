@@ -9,7 +9,7 @@ use taskwatch::cell::{CellConfig, Clock, Ids, Ports};
 use taskwatch::core::notification::Destination;
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
-use taskwatch::host::{Host, HostConfig, HostPorts, Opened, Supply};
+use taskwatch::host::{Host, HostConfig, HostPorts, Opened, Quotas, Supply};
 use taskwatch::store::dynamo::{CellRow, Directory, NewCell};
 use taskwatch::store::{Capabilities, Change, Contents, EndedCounts, Key, Page, Posted, Query, Store, StoreError};
 use uuid::Uuid;
@@ -20,6 +20,7 @@ use crate::support::fakes::{FakeStore, World, eventually};
 /// What all processes of the fleet see.
 pub(super) struct Fleet {
     pub(super) table: FakeTable,
+    pub(super) quotas: Quotas,
     shared: Arc<Shared>,
 }
 
@@ -59,7 +60,8 @@ impl Fleet {
             closed: Mutex::default(),
             seeds: AtomicU64::new(1),
         };
-        Self { table, shared: Arc::new(shared) }
+        let quotas = Quotas { run_task_rate: 20.0, run_task_burst: 100, max_in_flight: 1_000_000, describe_share: 0.1 };
+        Self { table, quotas, shared: Arc::new(shared) }
     }
 
     pub(super) fn process(&self, name: &str) -> Process {
@@ -67,7 +69,7 @@ impl Fleet {
         let clock = Clock::starting_at(Timestamp::from_millis(1_800_000_000_000));
         let directory = Directory::new(Arc::new(table.clone()), "blue");
         let supply = Arc::new(Supplied { shared: Arc::clone(&self.shared), clock: clock.clone() });
-        let config = HostConfig { name: name.to_owned(), url: String::new() };
+        let config = HostConfig { name: name.to_owned(), url: String::new(), quotas: self.quotas };
         Process { host: Host::start(config, HostPorts { directory, supply, clock }), table }
     }
 

@@ -1,0 +1,268 @@
+//! A process's shares of its fleet's launch quotas: what it says that it wants, and what it may use by what all say.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Quotas;
+use crate::cell::{Cell, CellConfig, Demand, FleetLimits, Quota, Shares, Spent};
+use crate::fleet::{HOLD, Member, Share, Want, split};
+use crate::store::dynamo::{FleetRows, ProcessRow};
+
+/// Queues that a process names, those with most runs.
+const QUEUES: usize = 20;
+/// What one who wants nothing has of a quota all the same: his first launches need not wait for his share to rise.
+const LEAST: f64 = 0.02;
+/// Over so long it is measured what is used.
+const MEASURED: Duration = Duration::from_secs(10);
+/// The weight of one who has nothing to launch.
+const LEAST_WEIGHT: f64 = 0.1;
+/// Of quotas that AWS has for all launches (Amazon ECS developer guide, "Request throttling for the Amazon ECS API"): a second.
+const CALLS: f64 = 40.0;
+const FARGATE_CALLS: f64 = 20.0;
+/// The task rate to which those belong.
+const RATE: f64 = 20.0;
+
+/// What a process says of its demand.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Wanted {
+    /// Tasks and calls a second.
+    fargate: f64,
+    spot: f64,
+    fargate_calls: f64,
+    calls: f64,
+    /// Runs that have tasks, and that wait for one.
+    in_flight: f64,
+    waiting: f64,
+    queues: BTreeMap<String, usize>,
+}
+
+/// The shares of one process.
+pub(super) struct ProcessShares {
+    /// As the settings have them.
+    settings: Quotas,
+    /// Those in force.
+    quotas: Quotas,
+    quota: Quota,
+    fargate: Share,
+    spot: Share,
+    fargate_calls: Share,
+    calls: Share,
+    reads: Share,
+    in_flight: Share,
+    spent: VecDeque<(Duration, Spent)>,
+}
+
+impl ProcessShares {
+    pub(super) fn new(quotas: Quotas) -> Self {
+        let quota = Quota::new(quotas.run_task_rate, quotas.run_task_burst, quotas.describe_share);
+        let new = || Share::new(HOLD);
+        let mut shares = Self {
+            settings: quotas,
+            quotas,
+            quota,
+            fargate: new(),
+            spot: new(),
+            fargate_calls: new(),
+            calls: new(),
+            reads: new(),
+            in_flight: new(),
+            spent: VecDeque::new(),
+        };
+        shares.begin();
+        shares
+    }
+
+    /// The quotas that the process's cells share.
+    pub(super) fn quota(&self) -> Quota {
+        self.quota.clone()
+    }
+
+    /// Operators changed what the fleet may do.
+    pub(super) fn follow(&mut self, limits: &FleetLimits) {
+        let mut settings = CellConfig::new("");
+        let Quotas { run_task_rate, run_task_burst, max_in_flight, .. } = self.settings;
+        (settings.run_task_rate, settings.run_task_burst, settings.max_in_flight) =
+            (run_task_rate, run_task_burst, max_in_flight);
+        let in_force = limits.in_force(&settings);
+        self.quotas.run_task_rate = in_force.run_task_rate;
+        self.quotas.run_task_burst = in_force.run_task_burst;
+        self.quotas.max_in_flight = in_force.max_in_flight;
+    }
+
+    fn all(&mut self) -> [&mut Share; 6] {
+        let Self { fargate, spot, fargate_calls, calls, reads, in_flight, .. } = self;
+        [fargate, spot, fargate_calls, calls, reads, in_flight]
+    }
+
+    /// A new incarnation, which has nothing yet.
+    pub(super) fn begin(&mut self) {
+        self.all().into_iter().for_each(|share| *share = Share::new(HOLD));
+        self.quota.set_shares(&Shares::all(0.0), 0);
+    }
+
+    /// What the process's next beat says, and how much each of its cells weighs beside the others.
+    pub(super) fn demand<'c>(&mut self, now: Duration, cells: impl Iterator<Item = &'c Cell>) -> String {
+        let demands: Vec<(&Cell, Demand)> = cells.map(|cell| (cell, cell.demand())).collect();
+        let mut queues = BTreeMap::<String, usize>::new();
+        for (queue, runs) in demands.iter().flat_map(|(_, demand)| &demand.queues) {
+            *queues.entry(queue.clone()).or_default() += runs;
+        }
+        for (cell, demand) in &demands {
+            cell.set_weight(weight(&demand.queues, &queues));
+        }
+        let sum = |of: fn(&Demand) -> usize| demands.iter().map(|(_, demand)| of(demand)).sum::<usize>() as f64;
+        let (fargate, spot) = (sum(|demand| demand.fargate), sum(|demand| demand.spot));
+        let waiting = fargate + spot + sum(|demand| demand.others);
+        let used = self.used(now);
+        let wanted = Wanted {
+            fargate: fargate + used.fargate,
+            spot: spot + used.spot,
+            fargate_calls: fargate + spot + used.fargate_calls,
+            calls: waiting + used.calls,
+            in_flight: sum(|demand| demand.live),
+            waiting,
+            queues: largest(queues),
+        };
+        serde_json::to_string(&wanted).unwrap_or_default()
+    }
+
+    /// A second, over the last while.
+    fn used(&mut self, now: Duration) -> Spent {
+        let spent = self.quota.spent();
+        self.spent.push_back((now, spent));
+        while self.spent.get(1).is_some_and(|(at, _)| *at + MEASURED <= now) {
+            self.spent.pop_front();
+        }
+        let (at, before) = self.spent.front().copied().unwrap_or((now, spent));
+        let seconds = now.saturating_sub(at).as_secs_f64().max(1.0);
+        let rate = |of: fn(&Spent) -> f64| (of(&spent) - of(&before)) / seconds;
+        Spent {
+            fargate: rate(|s| s.fargate),
+            spot: rate(|s| s.spot),
+            fargate_calls: rate(|s| s.fargate_calls),
+            calls: rate(|s| s.calls),
+        }
+    }
+
+    /// A beat that was sent then is confirmed.
+    pub(super) fn confirmed(&mut self, sent_at: Duration) {
+        self.all().into_iter().for_each(|share| share.confirmed(sent_at));
+    }
+
+    /// Takes in what all say that they want.
+    pub(super) fn read(&mut self, read_at: Duration, rows: &FleetRows, member: &Member, is_alone: bool) {
+        if is_alone {
+            self.all().into_iter().for_each(|share| share.alone(read_at));
+        }
+        let alive = rows.processes.iter().filter(|row| member.sees_alive(&row.id, read_at));
+        let wanted: BTreeMap<&str, Wanted> = alive.map(|row| (&*row.id, self.read_row(row))).collect();
+        let parts = self.parts(member.id(), &wanted);
+        for (share, part) in self.all().into_iter().zip(parts) {
+            share.computed(read_at, part);
+        }
+    }
+
+    /// What a row says; one that says nothing that can be read wants all there is.
+    fn read_row(&self, row: &ProcessRow) -> Wanted {
+        let all = f64::from(u32::MAX);
+        let everything = Wanted { fargate: all, spot: all, fargate_calls: all, calls: all, ..Wanted::default() };
+        serde_json::from_str(&row.demand).unwrap_or(everything)
+    }
+
+    /// This process's part of each quota, in the order of [`Self::all`].
+    fn parts(&self, own: &str, wanted: &BTreeMap<&str, Wanted>) -> [f64; 6] {
+        let mut queues = BTreeMap::<String, usize>::new();
+        for (queue, runs) in wanted.values().flat_map(|wanted| &wanted.queues) {
+            *queues.entry(queue.clone()).or_default() += runs;
+        }
+        let part = |demand: &dyn Fn(&Wanted) -> f64, quota: f64| {
+            let want = |wanted: &Wanted| Want { demand: demand(wanted), weight: weight(&wanted.queues, &queues) };
+            let wants: BTreeMap<&str, Want> = wanted.iter().map(|(id, wanted)| (*id, want(wanted))).collect();
+            split(quota, &wants).get(own).copied().unwrap_or_default()
+        };
+        let of_rate = |demand: f64, rate: f64| (demand / rate).clamp(LEAST, 1.0);
+        let Quotas { run_task_rate: rate, max_in_flight, .. } = self.quotas;
+        let raised = (rate / RATE).max(1.0);
+        let free = max_in_flight as f64 - wanted.values().map(|wanted| wanted.in_flight).sum::<f64>();
+        let live = wanted.get(own).map_or(0.0, |wanted| wanted.in_flight);
+        [
+            part(&|wanted| of_rate(wanted.fargate, rate), 1.0),
+            part(&|wanted| of_rate(wanted.spot, rate), 1.0),
+            part(&|wanted| of_rate(wanted.fargate_calls, FARGATE_CALLS * raised), 1.0),
+            part(&|wanted| of_rate(wanted.calls, CALLS * raised), 1.0),
+            1.0 / wanted.len().max(1) as f64,
+            live + part(&|wanted| wanted.waiting.max(1.0), free.max(0.0)),
+        ]
+    }
+
+    /// Has the cells keep to what is this process's now.
+    pub(super) fn apply(&self, now: Duration) {
+        let shares = Shares {
+            fargate: self.fargate.rate(now),
+            spot: self.spot.rate(now),
+            fargate_calls: self.fargate_calls.rate(now),
+            calls: self.calls.rate(now),
+            reads: self.reads.rate(now),
+        };
+        self.quota.set_shares(&shares, self.in_flight.rate(now) as usize);
+    }
+}
+
+/// How many of all queues are a part's: of each queue as much as the part has of its runs.
+fn weight(part: &BTreeMap<String, usize>, all: &BTreeMap<String, usize>) -> f64 {
+    let of = |(queue, runs): (&String, &usize)| *runs as f64 / all.get(queue).copied().unwrap_or(1).max(1) as f64;
+    part.iter().map(of).sum::<f64>().max(LEAST_WEIGHT)
+}
+
+fn largest(queues: BTreeMap<String, usize>) -> BTreeMap<String, usize> {
+    let mut queues: Vec<(String, usize)> = queues.into_iter().collect();
+    queues.sort_unstable_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    queues.truncate(QUEUES);
+    queues.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUOTAS: Quotas =
+        Quotas { run_task_rate: 20.0, run_task_burst: 100, max_in_flight: 1_000, describe_share: 0.1 };
+
+    fn wanted(fargate: f64, in_flight: f64, queues: &[(&str, usize)]) -> Wanted {
+        let queues = queues.iter().map(|(queue, runs)| ((*queue).to_owned(), *runs)).collect();
+        Wanted {
+            fargate,
+            calls: fargate,
+            fargate_calls: fargate,
+            in_flight,
+            waiting: fargate,
+            queues,
+            ..Wanted::default()
+        }
+    }
+
+    fn parts(own: &str, all: [Wanted; 2]) -> [f64; 6] {
+        ProcessShares::new(QUOTAS).parts(own, &["a", "b"].into_iter().zip(all).collect())
+    }
+
+    #[tokio::test]
+    async fn a_queue_has_its_part_wherever_its_runs_are() {
+        let both = || [wanted(9_000.0, 0.0, &[("large", 9_000)]), wanted(40.0, 0.0, &[("small", 20), ("other", 20)])];
+        assert_eq!((parts("a", both())[0] * 3.0, parts("b", both())[0] * 3.0), (1.0, 2.0), "one of three queues");
+        let split = || [wanted(500.0, 0.0, &[("q", 500)]), wanted(1_500.0, 0.0, &[("q", 1_500)])];
+        assert_eq!((parts("a", split())[0], parts("b", split())[0]), (0.25, 0.75), "as its runs are spread");
+        let idle = || [wanted(500.0, 0.0, &[("q", 500)]), wanted(0.0, 0.0, &[])];
+        assert_eq!((parts("a", idle())[0], parts("b", idle())[0]), (0.98, LEAST), "and who has none keeps a little");
+    }
+
+    #[tokio::test]
+    async fn runs_in_flight_never_add_up_to_more_than_may_be() {
+        let full = || [wanted(500.0, 700.0, &[("q", 500)]), wanted(500.0, 100.0, &[("r", 500)])];
+        assert_eq!((parts("a", full())[5], parts("b", full())[5]), (800.0, 200.0));
+        let over = || [wanted(500.0, 900.0, &[("q", 500)]), wanted(500.0, 300.0, &[("r", 500)])];
+        assert_eq!((parts("a", over())[5], parts("b", over())[5]), (900.0, 300.0), "none gets another");
+    }
+}

@@ -1,0 +1,101 @@
+//! Real processes of a fleet on a table of an emulator that others wrote: killed, standing still for too long, ended. Every run
+//! ends once, on one task.
+
+mod process;
+
+use std::collections::BTreeSet;
+
+use process::{Fleet, Process};
+use serde_json::json;
+
+/// Requests of one load.
+const LOAD: usize = 60;
+
+fn requests(load: usize) -> Vec<String> {
+    let request = |n: usize| {
+        json!({"name": format!("run-{load}-{n}"), "until": "stopped", "queue": format!("q{}", n % 3),
+            "runTask": {"taskDefinition": format!("family-{}", n % 5), "launchType": "FARGATE",
+                "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a"]}}}})
+        .to_string()
+    };
+    (0..LOAD).map(request).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_ends_a_process_its_cells_go_on_and_every_run_ends_once() {
+    let fleet = Fleet::with_cells(4, 60.0).await;
+    let (one, other) = (fleet.process(), fleet.process());
+    one.serves(1).await;
+    other.serves(1).await;
+
+    // It stands still for so long that the other has all, in the middle of its work.
+    fleet.aws.send(&fleet.requests, &requests(0)).await;
+    one.signal("STOP");
+    other.serves(4).await;
+    one.signal("CONT");
+    one.said.line_with("it begins anew, without them").await;
+    one.serves(1).await;
+    let anew = one.said.so_far().iter().filter(|line| line.contains("begins anew")).count();
+    assert_eq!(anew, 1, "it says so once");
+
+    // Killed.
+    fleet.aws.send(&fleet.requests, &requests(1)).await;
+    other.signal("KILL");
+    let began = std::time::Instant::now();
+    one.serves(4).await;
+    println!("taken over {:.1} s after SIGKILL", began.elapsed().as_secs_f64());
+
+    // Ended well.
+    let third = fleet.process();
+    third.serves(1).await;
+    fleet.aws.send(&fleet.requests, &requests(2)).await;
+    one.signal("TERM");
+    let began = std::time::Instant::now();
+    third.serves(4).await;
+    println!("handed over {:.1} s after SIGTERM", began.elapsed().as_secs_f64());
+    assert!(one.ended().await.success());
+
+    let told = fleet.told(3 * LOAD).await;
+    let names: BTreeSet<&String> = told.keys().collect();
+    assert_eq!(names.len(), 3 * LOAD);
+    for (name, ids) in &told {
+        assert_eq!(ids.len(), 1, "{name} was told of under one id: {ids:?}");
+    }
+    assert_eq!(fleet.tasks(), 3 * LOAD, "one task a run");
+    assert!(third.log_is_clean(), "{}", third.said.so_far().join("\n"));
+}
+
+/// Tasks of the queue that has much to launch.
+const LARGE: usize = 400;
+
+fn of_queue(queue: &str, n: usize) -> String {
+    json!({"name": format!("{queue}-{n}"), "queue": queue, "runTask": {"taskDefinition": queue, "launchType": "FARGATE",
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a"]}}}})
+    .to_string()
+}
+
+/// AWS's default quotas in real time, four cells, two processes: as fast as the account allows, never faster; and a few runs of
+/// another queue are launched among those of the queue that has much to launch, wherever both are.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cells_of_a_fleet_keep_to_one_quota_and_a_small_queue_waits_for_no_large_one() {
+    let fleet = Fleet::with_cells(4, 1.0).await;
+    let (one, other) = (fleet.process(), fleet.process());
+    one.serves(1).await;
+    other.serves(1).await;
+    fleet.aws.send(&fleet.requests, &(0..LARGE).map(|n| of_queue("large", n)).collect::<Vec<_>>()).await;
+    fleet.launches(LARGE / 4).await;
+    fleet.aws.send(&fleet.requests, &(0..10).map(|n| of_queue("small", n)).collect::<Vec<_>>()).await;
+    let tasks = fleet.launches(LARGE + 10).await;
+    let throttled = async |process: &Process| process.metric("taskwatch_run_task_throttles_total").await;
+    assert_eq!((throttled(&one).await, throttled(&other).await), (0, 0));
+    let calls = async |process: &Process| process.metric("taskwatch_run_task_calls_total").await;
+    let calls = [calls(&one).await, calls(&other).await];
+    assert!(calls.iter().all(|calls| *calls > 0), "both launch: {calls:?}");
+    let seconds = (tasks[tasks.len() - 1].0 - tasks[0].0) as f64 / 1000.0;
+    // What AWS's bucket has at first is used up by then.
+    let rate = (tasks.len() - 100) as f64 / seconds;
+    println!("{calls:?} RunTask calls in {seconds:.1} s: {:.0} % of the quota beyond the burst", 100.0 * rate / 20.0);
+    let last_small = tasks.iter().rposition(|(_, family)| family == "small").expect("small ones");
+    println!("the last task of the small queue was number {last_small} of {}", tasks.len());
+    assert!(last_small < LARGE * 3 / 4, "{last_small}");
+}

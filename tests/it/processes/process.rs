@@ -1,0 +1,195 @@
+//! A fleet of real processes: ECS, EventBridge, SQS and SNS are `local`, the table is MiniStack's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use taskwatch::aws::{Clients, EventsPath, Target};
+use taskwatch::fleet::FleetView;
+use taskwatch::local::ecs::{EcsOptions, Quotas};
+use taskwatch::local::{LocalOptions, Options, RunningLocal, start};
+use taskwatch::store::dynamo::{Directory, NewCell};
+
+use crate::support::aws::Aws;
+use crate::support::emulator::{self, Emulator};
+use crate::support::said::Said;
+use crate::support::whole::HANGS;
+use crate::table::{TABLE, make_table};
+
+pub(super) struct Fleet {
+    pub(super) aws: Aws,
+    pub(super) requests: String,
+    told: String,
+    topic: String,
+    local: RunningLocal,
+    table: Emulator,
+}
+
+/// A process that serves; it ends with the test.
+pub(super) struct Process {
+    child: Mutex<Child>,
+    pub(super) said: Said,
+    url: String,
+}
+
+impl Fleet {
+    /// `time_scale`: how many times faster than AWS's ECS and its quotas go.
+    pub(super) async fn with_cells(count: usize, time_scale: f64) -> Self {
+        let table = Emulator::ministack();
+        let rows = make_table(&table).await;
+        let ecs = EcsOptions {
+            time_scale,
+            seed: 1,
+            quotas: Some(Quotas::default()),
+            auto_register: true,
+            archive: true,
+            ..EcsOptions::default()
+        };
+        let listen = ([127, 0, 0, 1], 0).into();
+        let local = start(LocalOptions { listen, identity: Options::default(), ecs }).await.expect("a free port");
+        let target = Target {
+            region: Some("us-east-1".into()),
+            endpoint_url: Some(local.url()),
+            test_credentials: true,
+            ..Target::default()
+        };
+        let clients = Clients::load(&target).await.expect("no profile is named");
+        let aws = Aws::new(&emulator::sdk(&local.url()));
+        let requests = aws.queue("blue-requests").await;
+        let (topic, told) = clients.create_subscribed_topic("blue-told").await.expect("a topic");
+        let (mut cells, mut queues) = (Vec::new(), vec![requests.clone()]);
+        for n in 0..count {
+            let name = format!("blue-{n}");
+            let events = EventsPath::make(&clients, &name).await.expect("an events queue").queue_url;
+            queues.push(events.clone());
+            cells.push(NewCell { name, events });
+        }
+        for queue in &queues {
+            // What a killed process had in hand comes again soon, as it does on AWS after a longer while.
+            let set = aws.sqs.set_queue_attributes().queue_url(queue);
+            let visibility = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
+            set.attributes(visibility, "2").send().await.expect("SetQueueAttributes");
+        }
+        Directory::new(Arc::new(rows), "blue").add_cells(&cells).await.expect("cells");
+        Self { aws, requests, told, topic, local, table }
+    }
+
+    pub(super) fn process(&self) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskwatch"));
+        command.env_clear().arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("it").port();
+        command.envs([
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_ENDPOINT_URL", self.local.url().as_str()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.table.endpoint().as_str()),
+            ("TASKWATCH_FLEET", "blue"),
+            ("TASKWATCH_STORE", &format!("dynamodb:{TABLE}")),
+            ("TASKWATCH_REQUESTS_QUEUE_URL", self.requests.as_str()),
+            ("TASKWATCH_TOPIC_ARN", self.topic.as_str()),
+            ("TASKWATCH_LISTEN", &format!("127.0.0.1:{port}")),
+            ("TASKWATCH_RECONCILE_AFTER_SECONDS", "5"),
+        ]);
+        let mut child = command.spawn().expect("taskwatch serve");
+        let said = Said::by(child.stderr.take().expect("stderr"));
+        Process { child: Mutex::new(child), said, url: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// The ids under which runs were told of, by name, once there are so many names.
+    pub(super) async fn told(&self, runs: usize) -> BTreeMap<String, BTreeSet<String>> {
+        let mut told = BTreeMap::<String, BTreeSet<String>>::new();
+        let until = std::time::Instant::now() + HANGS;
+        while told.len() < runs && std::time::Instant::now() < until {
+            for message in self.aws.take(&self.told, 10, 1).await {
+                let body: Value = serde_json::from_str(message.body.as_deref().unwrap_or_default()).expect("JSON");
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                told.entry(text(&body["detail"]["name"])).or_default().insert(text(&body["id"]));
+            }
+        }
+        told
+    }
+
+    /// When each task was made and of which family, oldest first, once there are so many.
+    pub(super) async fn launches(&self, count: usize) -> Vec<(i64, String)> {
+        let until = std::time::Instant::now() + HANGS;
+        while self.tasks() < count && std::time::Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let tasks = self.local.ecs.tasks_snapshot();
+        let mut tasks: Vec<(i64, String)> = tasks.into_iter().map(|task| (task.created_millis, task.family)).collect();
+        assert!(tasks.len() >= count, "{} tasks of {count}", tasks.len());
+        tasks.sort();
+        tasks
+    }
+
+    /// How many tasks there ever were.
+    pub(super) fn tasks(&self) -> usize {
+        self.local.ecs.tasks_snapshot().len()
+    }
+}
+
+impl Process {
+    /// Waits until it serves so many cells or more.
+    pub(super) async fn serves(&self, cells: usize) {
+        let until = std::time::Instant::now() + HANGS;
+        loop {
+            let has = self.fleet().await.map_or(0, |(_, has)| has);
+            if has >= cells {
+                return;
+            }
+            assert!(std::time::Instant::now() < until, "it serves {has} cells:\n{}", self.said.so_far().join("\n"));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The fleet as it sees it, and how many cells are served by it.
+    async fn fleet(&self) -> Option<(FleetView, usize)> {
+        let view: FleetView = self.get("/v1/fleet").await?.json().await.ok()?;
+        let served = self.get("/metrics").await?.text().await.ok()?;
+        let has = served.lines().filter(|line| line.starts_with("taskwatch_ready{") && line.ends_with(" 1.0")).count();
+        Some((view, has))
+    }
+
+    async fn get(&self, path: &str) -> Option<reqwest::Response> {
+        tokio::time::timeout(Duration::from_secs(2), reqwest::get(format!("{}{path}", self.url))).await.ok()?.ok()
+    }
+
+    /// The sum of a counter over its cells.
+    pub(super) async fn metric(&self, name: &str) -> u64 {
+        let text = match self.get("/metrics").await {
+            Some(answer) => answer.text().await.unwrap_or_default(),
+            None => String::new(),
+        };
+        let values = text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next());
+        values.filter_map(|value| value.parse::<f64>().ok()).sum::<f64>() as u64
+    }
+
+    pub(super) fn signal(&self, signal: &str) {
+        let pid = self.child.lock().unwrap_or_else(PoisonError::into_inner).id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill");
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    pub(super) async fn ended(&self) -> ExitStatus {
+        self.said.all().await;
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).wait().expect("its end")
+    }
+
+    /// Whether nothing went wrong that it did not expect.
+    pub(super) fn log_is_clean(&self) -> bool {
+        !self.said.so_far().iter().any(|line| line.contains(" ERROR "))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
