@@ -15,6 +15,7 @@ pub use reason::explain_reason;
 use serde::Serialize;
 
 use super::failure::{self, Class, Failure, Transience};
+use super::request::{document, may_be_yaml};
 use super::task::{Container, Task};
 use super::verdict::{Deciders, Verdict};
 
@@ -55,7 +56,7 @@ pub struct Explained {
 
 /// Explains every task in a text: ECS events, DescribeTasks and RunTask answers and errors, Step Functions' outputs and
 /// causes, AWS Batch jobs, whatever wraps them (SQS and SNS messages, log events), as one document, an array, or one after the
-/// other. What is no JSON is told beside them. A text without any JSON is read as bare reasons.
+/// other; one document in YAML too. What is no JSON is told beside them. A text without any JSON is read as bare reasons.
 ///
 /// `decided_by` names the containers whose exit codes decide; empty: not known.
 pub fn explain(text: &str, decided_by: &[String]) -> Explained {
@@ -64,6 +65,9 @@ pub fn explain(text: &str, decided_by: &[String]) -> Explained {
     let broken = documents::documents(text, |document| visit::document(document, deciders, &mut explained));
     let nothing = explained.tasks.is_empty() && explained.others.is_empty();
     if nothing && !text.trim_start().starts_with(['{', '[']) {
+        if let Some(explained) = of_yaml(text, deciders) {
+            return explained;
+        }
         let reasons = plain_text::explain(text);
         if !reasons.tasks.is_empty() || !reasons.broken.is_empty() {
             return reasons;
@@ -71,6 +75,14 @@ pub fn explain(text: &str, decided_by: &[String]) -> Explained {
     }
     explained.broken = broken;
     explained
+}
+
+/// What the AWS CLI's `--output yaml` explains; none of a text that is something else.
+fn of_yaml(text: &str, deciders: Deciders<'_>) -> Option<Explained> {
+    let document = may_be_yaml(text).then(|| document(text).ok()).flatten()?;
+    let mut explained = Explained::default();
+    visit::document(&document, deciders, &mut explained);
+    (!explained.tasks.is_empty() || !explained.others.is_empty()).then_some(explained)
 }
 
 /// Explains one task that is known already.

@@ -275,3 +275,21 @@ fn batch_jobs_are_tasks() {
         }
     }
 }
+
+#[test]
+fn what_the_aws_cli_writes_in_yaml_is_explained_as_its_json() {
+    let json = json!({"failures": [{"arn": "arn:aws:ecs:eu-west-1:1:container-instance/c/i", "reason": "RESOURCE:MEMORY"}], "tasks": [{
+        "taskArn": "arn:aws:ecs:eu-west-1:1:task/c/1", "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "EssentialContainerExited",
+        "stoppedReason": "Essential container in task exited", "startedAt": "2026-11-22T03:00:00.5+01:00", "version": 5,
+        "containers": [{"name": "etl", "lastStatus": "STOPPED", "exitCode": 3}]}]});
+    let yaml = "failures:\n- arn: arn:aws:ecs:eu-west-1:1:container-instance/c/i\n  reason: RESOURCE:MEMORY\ntasks:\n- containers:\n  - exitCode: 3\n    \
+                lastStatus: STOPPED\n    name: etl\n  desiredStatus: STOPPED\n  lastStatus: STOPPED\n  startedAt: '2026-11-22T03:00:00.5+01:00'\n  \
+                stopCode: EssentialContainerExited\n  stoppedReason: Essential container in task exited\n  taskArn: arn:aws:ecs:eu-west-1:1:task/c/1\n  \
+                version: 5\n";
+    let told = explain(yaml, &[]);
+    assert_eq!(told, explain(&json.to_string(), &[]));
+    assert_eq!((told.tasks.len(), told.broken.len()), (2, 0));
+    // A reason reads as YAML too, and is none.
+    let reason = explain("CannotPullContainerError: no such image", &[]);
+    assert_eq!(reason.tasks[0].error.as_deref(), Some("CannotPullContainerError"));
+}

@@ -279,6 +279,11 @@ fn a_machine_in_jsonata_is_evaluated_as_one_in_jsonpath() {
         ("/States/Tell/Arguments/Message", json!("{% 'x' & $count($states.input.*) %}"), "is of the task's outcome"),
         ("/States/Tell/Arguments/Message", json!("{% $string($states.input) %}"), "is of the task's outcome"),
         ("/States/Load/Arguments/Cluster", json!("{% $states.input.clster %}"), "States[\"Load\"].Arguments.Cluster: "),
+        (
+            "/States/Load/Arguments/Cluster",
+            json!("{% $cluster %}"),
+            "$cluster is assigned by no state before this one; write the value in",
+        ),
         ("/States/Load/Arguments/Cluster", json!(" {% 1 %}"), "an expression is the whole text"),
         ("/States/Load/Arguments/Cluster", json!("{% $eval('1') %}"), "$eval is not there in Step Functions"),
         ("/States/Which/Choices/0/Condition", json!("{% 1 %}"), "Choices[0].Condition: expected a boolean"),

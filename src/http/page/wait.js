@@ -21,7 +21,7 @@ const brief = (text) => text.replace(SINCE, (_, at) => `for ${duration(Math.max(
   .replace(AT, (_, at) => due(at));
 
 /** Whether it has no attempt yet: a list has their number, a run all of them. */
-export const isNew = (run) => run.attempts === 0 || run.attempts.length === 0;
+export const isNew = (run) => run.attempts === 0 || run.attempts?.length === 0;
 
 /** What a run waits for; null where it waits for nothing, or the cell has not said. */
 export function wait(run, short = false) {

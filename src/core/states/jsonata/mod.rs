@@ -26,11 +26,13 @@ mod pieces;
 mod tests;
 mod value;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::{ExpressionError, Scope};
+use lex::Token;
 use value::Val;
 
 type Evaluated<'v> = Result<Val<'v>, ExpressionError>;
@@ -84,17 +86,50 @@ pub(super) fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Value, Expressio
     // Step Functions has nothing at the top: no name leads anywhere there.
     let value = Machine::new(scope)?.run(&expr, &Val::Nothing)?;
     if value.is_nothing() {
-        return Err(nothing(text));
+        return Err(nothing(text, scope)?);
     }
     json::to_json(&value, scope.meter)
 }
 
 /// What is said of an expression without a value: what stands there may be why.
-fn nothing(text: &str) -> ExpressionError {
+fn nothing(text: &str, scope: &Scope<'_>) -> Result<ExpressionError, ExpressionError> {
+    if let Some(name) = unassigned(text, scope)? {
+        return Ok(ExpressionError::Missing(format!("the variable ${name} is assigned by no state before this one")));
+    }
     let what = if text.starts_with("$states.") || !text.starts_with(|c: char| c.is_alphabetic() || c == '`') {
         "has no value: something in it leads nowhere"
     } else {
         "has no value: a name at the beginning leads nowhere in Step Functions; the input is $states.input"
     };
-    ExpressionError::Missing(what.to_owned())
+    Ok(ExpressionError::Missing(what.to_owned()))
+}
+
+/// The first variable that neither a state nor the expression itself gives a value.
+fn unassigned(text: &str, scope: &Scope<'_>) -> Result<Option<Rc<str>>, ExpressionError> {
+    let (mut lexer, mut words) = (lex::Lexer::new(text), Vec::new());
+    loop {
+        match lexer.next()? {
+            Token::End => break,
+            word => words.push(word),
+        }
+    }
+    let mut own: BTreeSet<Rc<str>> = BTreeSet::new();
+    let mut is_parameter = false;
+    for pair in words.windows(2) {
+        match pair {
+            [Token::Name(name), Token::Sign("(")] if matches!(&**name, "function" | "λ") => is_parameter = true,
+            [Token::Sign(")"), _] => is_parameter = false,
+            [Token::Variable(name), next] if is_parameter || *next == Token::Sign(":=") => {
+                own.insert(name.clone());
+            }
+            _ => {}
+        }
+    }
+    let known = |name: &str| {
+        matches!(name, "" | "$" | "states") || scope.variables.contains_key(name) || functions::find(name).is_some()
+    };
+    Ok(words.into_iter().find_map(|word| match word {
+        Token::Variable(name) if !own.contains(&name) && !known(&name) => Some(name),
+        _ => None,
+    }))
 }

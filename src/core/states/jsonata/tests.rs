@@ -201,6 +201,12 @@ fn what_has_no_value_or_is_not_evaluated_is_said_by_name() {
         ("$states.input.nowhere", "has no value: something in it leads nowhere"),
         ("customer.firstName", "the input is $states.input"),
         ("$$.customer", "has no value"),
+        ("$clster", "the variable $clster is assigned by no state before this one"),
+        (
+            "( $own := $day; $map([], function($x, $y) { $x & $y & $own & $clster }) )",
+            "the variable $clster is assigned",
+        ),
+        ("( $own := $day; $map([], function($x, $y) { $x & $y & $own }) )", "leads nowhere"),
         ("$eval('1')", "$eval is not there in Step Functions; $parse"),
         ("$upercase('a')", "$upercase is no function; did you mean $uppercase?"),
         ("uppercase('a')", "did you mean $uppercase?"),
