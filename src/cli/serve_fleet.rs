@@ -40,6 +40,13 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     let requests = settings.requests_queue_url.clone();
     let requests =
         requests.ok_or_else(|| CliError::usage("TASKWATCH_REQUESTS_QUEUE_URL is not set: serve needs it"))?;
+    for (name, set) in [("CELL", &settings.cell), ("EVENTS_QUEUE_URL", &settings.events_queue_url)] {
+        if set.is_some() {
+            tracing::warn!(
+                "TASKWATCH_{name} is set and not used: the cells of fleet {fleet} and their queues are in its table"
+            );
+        }
+    }
     let address = settings.listen()?;
     #[cfg(debug_assertions)]
     let failpoints = Failpoints::from_env()?;

@@ -18,6 +18,12 @@ use crate::store::dynamo::{Beat, Directory, FORMAT, FleetRows, ProcessRow, Table
 /// After a call that failed.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// While a cell is on its way to this process it looks more often: nobody serves the cell meanwhile.
+const SOON: Duration = Duration::from_millis(300);
+
+/// So long after it has asked for one.
+const ASKED: Duration = Duration::from_secs(8);
+
 /// What comes to the process from outside its turns.
 pub(super) enum News {
     /// Of one of its cells.
@@ -43,6 +49,8 @@ pub(super) struct Process {
     shares: ProcessShares,
     rows: FleetRows,
     limits: (FleetLimits, u64),
+    /// When it asked another process for a cell.
+    asked: Option<Instant>,
     leaving: Option<oneshot::Sender<()>>,
     said: Arc<Mutex<Said>>,
     is_failing: bool,
@@ -80,6 +88,7 @@ impl Process {
             shares,
             rows: FleetRows::default(),
             limits: Default::default(),
+            asked: None,
             leaving: None,
             said,
             is_failing: false,
@@ -137,17 +146,27 @@ impl Process {
                     }
                 },
                 () = tokio::time::sleep_until(next) => {
-                    next = Instant::now() + BEAT;
-                    if let Err(error) = self.turn().await {
-                        self.failed(&error);
-                        next = Instant::now() + AGAIN;
-                    }
+                    let began = Instant::now();
+                    next = match self.turn().await {
+                        Ok(()) => began + if self.expects_a_cell() { SOON } else { BEAT },
+                        Err(error) => {
+                            self.failed(&error);
+                            Instant::now() + AGAIN
+                        }
+                    };
                 }
             }
             if self.leaving.is_some() && self.cells.is_empty() {
                 return self.end().await;
             }
         }
+    }
+
+    /// Whether another process is about to give a cell back that this one may take.
+    fn expects_a_cell(&self) -> bool {
+        let own = &self.row.id;
+        let leaves = self.rows.processes.iter().any(|row| row.is_leaving && row.id != *own);
+        leaves || self.asked.is_some_and(|at| at.elapsed() < ASKED)
     }
 
     fn leave(&mut self, done: oneshot::Sender<()>) {
@@ -299,6 +318,7 @@ impl Process {
             Act::Want { cell, epoch } => {
                 tracing::info!(cell, "this process has fewer cells than another, and asks for this one");
                 self.directory.want(&cell, epoch, &self.row.id).await?;
+                self.asked = Some(Instant::now());
             }
         }
         Ok(false)
