@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::claims::{self, Answer, Claim, Verdict};
-use super::ended::{self, Of, Read, row_of};
-use super::history::{History, Placed};
+use super::ended::{self, Of, Placed, Read, row_of};
+use super::history::History;
 use super::kept::{Facts, Group, Kept, RowFact, make};
 use super::keys;
 use super::link::JournalError;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::history::Placed;
 use super::kept::RowFact;
 use super::keys;
 use super::link::JournalError;
@@ -17,6 +16,15 @@ use crate::core::name;
 use crate::core::run::{Run, Status};
 use crate::core::time::Timestamp;
 use crate::store::codec::{self, CodecError, Keys};
+
+/// A run, and the cell that has it.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The cell.
+    pub cell: Arc<str>,
+    /// The run.
+    pub run: Run,
+}
 
 /// Of a cause: a row is to be small, and the packed run has all of it.
 const CAUSE_CHARS: usize = 160;

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use uuid::Uuid;
 
-use super::ended::{Of, Read};
+use super::ended::{Of, Placed, Read};
 use super::keys;
 use super::link::{JournalError, Link};
 use super::table::{Batch, Item, Items, Key, Query, Value};
-use crate::core::run::Run;
 use crate::store;
 
 /// Rows that are read at once: `BatchGetItem` takes 100.
@@ -23,15 +22,6 @@ const OF_SHARD: u32 = 25;
 const LOOKED_AT: usize = 500;
 /// Ids rise with the times of submission, as far as clocks do.
 const CLOCKS_DIFFER: std::time::Duration = std::time::Duration::from_secs(3_600);
-
-/// A run, and the cell that has it.
-#[derive(Clone, Debug)]
-pub struct Placed {
-    /// The cell.
-    pub cell: Arc<str>,
-    /// The run.
-    pub run: Run,
-}
 
 /// The rows of ended runs.
 pub(super) struct History<'a> {

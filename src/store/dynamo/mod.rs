@@ -39,7 +39,7 @@ mod takeover;
 mod writing;
 
 pub use directory::{AddError, Beat, CellRow, Directory, FORMAT, FleetNote, FleetRows, NewCell, ProcessRow};
-pub use history::Placed;
+pub use ended::Placed;
 pub use owned::DynamoOptions;
 pub use reader::{FleetReader, News};
 pub use store::DynamoStore;

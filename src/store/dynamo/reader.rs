@@ -8,9 +8,9 @@ use futures::future::try_join_all;
 use uuid::Uuid;
 
 use super::claims::{self, Claim};
-use super::ended::{self, Of};
+use super::ended::{self, Of, Placed};
 use super::follow::{Followed, Follower};
-use super::history::{History, Placed};
+use super::history::History;
 use super::kept::{Group, Kept, SpecId, Stored};
 use super::link::{JournalError, Link};
 use super::owned::{DynamoOptions, TRIES, Waits, said};

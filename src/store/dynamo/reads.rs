@@ -7,7 +7,8 @@ use futures::stream::{self, StreamExt as _};
 use uuid::Uuid;
 
 use super::ended::Of;
-use super::history::{History, Placed};
+use super::ended::Placed;
+use super::history::History;
 use super::kept::{SpecId, Stored};
 use super::link::JournalError;
 use super::owned::Owned;
