@@ -6,6 +6,7 @@ mod calls;
 mod clock;
 mod doubt;
 mod events;
+mod lease;
 mod limits;
 mod orders;
 mod outbox;

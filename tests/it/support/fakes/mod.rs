@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskwatch::cell::{Cell, CellConfig, CellError, Clock, Ids, Ports};
+use taskwatch::cell::{Cell, CellConfig, CellError, Clock, Ids, Ports, Shared};
 use taskwatch::core::notification::Destinations;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
@@ -97,7 +97,17 @@ impl World {
     }
 
     pub(crate) async fn try_start_on(&self, store: Arc<dyn Store>) -> Result<Cell, CellError> {
-        let ports = Ports {
+        Cell::start(self.config.clone(), self.ports(store)).await
+    }
+
+    /// A cell that shares something with others of its process.
+    pub(crate) async fn start_among(&self, shared: Shared) -> Cell {
+        let ports = self.ports(Arc::clone(&self.store) as _);
+        Cell::start_among(self.config.clone(), ports, shared).await.expect("a cell")
+    }
+
+    fn ports(&self, store: Arc<dyn Store>) -> Ports {
+        Ports {
             ecs: Arc::clone(&self.ecs) as _,
             events: self.config.poll.is_none().then(|| Arc::clone(&self.events) as _),
             requests: Some(Arc::clone(&self.requests) as _),
@@ -106,8 +116,7 @@ impl World {
             store,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
-        };
-        Cell::start(self.config.clone(), ports).await
+        }
     }
 
     /// Puts a task state change event of `task_arn` into the events queue.
