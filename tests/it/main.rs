@@ -38,6 +38,7 @@ mod setup;
 mod sim;
 mod support;
 mod table;
+mod table_store;
 #[cfg(feature = "otlp")]
 mod traces;
 mod trouble;

@@ -4,6 +4,8 @@ mod expression;
 mod values;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -14,7 +16,9 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    ConsumedCapacity, KeysAndAttributes, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
 use futures::future::BoxFuture;
 
 use super::{Clients, errors};
@@ -40,6 +44,24 @@ const THROTTLES: [&str; 4] = [
 pub struct DynamoTable {
     client: Client,
     name: String,
+    written: Arc<WriteUnits>,
+}
+
+/// What the writes of a table and its clones have cost, in thousandths of a unit.
+#[derive(Debug, Default)]
+struct WriteUnits(AtomicU64);
+
+impl WriteUnits {
+    /// Adds what an answer says; not every endpoint says it.
+    fn add(&self, consumed: Option<&ConsumedCapacity>) {
+        let units = consumed.and_then(ConsumedCapacity::capacity_units).unwrap_or_default();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few units, never less than none"
+        )]
+        self.0.fetch_add((units * 1_000.0) as u64, Ordering::Relaxed);
+    }
 }
 
 impl Clients {
@@ -48,11 +70,17 @@ impl Clients {
         let timeouts = TimeoutConfig::builder().connect_timeout(ATTEMPT).operation_attempt_timeout(ATTEMPT).build();
         // Whoever calls tries again: only he knows what may be sent twice.
         let config = Builder::from(&self.config).retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
-        DynamoTable { client: Client::from_conf(config), name: name.into() }
+        DynamoTable { client: Client::from_conf(config), name: name.into(), written: Arc::default() }
     }
 }
 
 impl DynamoTable {
+    /// Write request units that its writes and those of its clones have consumed, the index included, as DynamoDB said
+    /// (API reference, `ConsumedCapacity`).
+    pub fn write_units(&self) -> f64 {
+        self.written.0.load(Ordering::Relaxed) as f64 / 1_000.0
+    }
+
     async fn send_put(&self, put: Put) -> Result<Conditional<()>, TableError> {
         let mut expression = Expression::default();
         let condition = expression.condition(&put.condition);
@@ -64,9 +92,13 @@ impl DynamoTable {
             .set_condition_expression(condition)
             .set_expression_attribute_names(expression.names())
             .set_expression_attribute_values(expression.values())
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match sent.send().await {
-            Ok(_) => Ok(Conditional::Written(())),
+            Ok(answer) => {
+                self.written.add(answer.consumed_capacity());
+                Ok(Conditional::Written(()))
+            }
             Err(SdkError::ServiceError(service)) if service.err().is_conditional_check_failed_exception() => {
                 let PutItemError::ConditionalCheckFailedException(failed) = service.into_err() else {
                     return Ok(Conditional::Refused(None));
@@ -91,9 +123,13 @@ impl DynamoTable {
             .set_expression_attribute_names(expression.names())
             .set_expression_attribute_values(expression.values())
             .return_values(ReturnValue::AllNew)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match sent.send().await {
-            Ok(answer) => item(answer.attributes.unwrap_or_default()).map(Conditional::Written),
+            Ok(answer) => {
+                self.written.add(answer.consumed_capacity());
+                item(answer.attributes.unwrap_or_default()).map(Conditional::Written)
+            }
             Err(SdkError::ServiceError(service)) if service.err().is_conditional_check_failed_exception() => {
                 let UpdateItemError::ConditionalCheckFailedException(failed) = service.into_err() else {
                     return Ok(Conditional::Refused(None));

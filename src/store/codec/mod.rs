@@ -8,14 +8,17 @@ pub(in crate::store) mod samples;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::core::notification::{Destination, Notification};
 use crate::core::request::RunSpec;
 use crate::core::run::Run;
+use crate::core::time::Timestamp;
 use record::RunRecord;
 
 /// Why a record is none.
@@ -89,6 +92,68 @@ pub(crate) fn pack(record: &impl Serialize) -> Result<Vec<u8>, CodecError> {
 /// Any record from its packed JSON.
 pub(crate) fn unpack<T: DeserializeOwned>(record: &[u8]) -> Result<T, CodecError> {
     pack::unpacked(record, |json| Ok(serde_json::from_slice(json)?))
+}
+
+/// What a notification says beside its message, without its keys.
+#[derive(Serialize, Deserialize)]
+struct NotificationRecord<'a> {
+    at: Timestamp,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    subject: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    with: Cow<'a, [(String, String)]>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    kind: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    tasks: Cow<'a, [String]>,
+}
+
+/// The keys of a notification, which stand beside its record.
+#[derive(Clone, Debug)]
+pub(crate) struct NotificationKeys {
+    pub(crate) id: String,
+    pub(crate) run: Uuid,
+    pub(crate) destination: Destination,
+}
+
+/// A notification, without its keys. Its message stands behind the rest as it is: JSON in JSON would be full of backslashes,
+/// which the dictionary does not know.
+pub(crate) fn encode_notification(told: &Notification) -> Result<Vec<u8>, CodecError> {
+    let Notification { id: _, run: _, destination: _, at, subject, message, attributes, detail_type, resources } = told;
+    let record = NotificationRecord {
+        at: *at,
+        subject: Cow::from(subject),
+        with: Cow::from(attributes),
+        kind: Cow::from(detail_type),
+        tasks: Cow::from(resources),
+    };
+    pack::packed(|text| {
+        serde_json::to_writer(&mut *text, &record)?;
+        // JSON has no line break that is not asked for.
+        text.push(b'\n');
+        text.extend_from_slice(message.as_bytes());
+        Ok(())
+    })
+}
+
+/// A notification from its record and its keys.
+pub(crate) fn decode_notification(keys: NotificationKeys, record: &[u8]) -> Result<Notification, CodecError> {
+    let NotificationKeys { id, run, destination } = keys;
+    pack::unpacked(record, |text| {
+        let end = text.iter().position(|byte| *byte == b'\n').ok_or(CodecError::Cut)?;
+        let (record, message) = (serde_json::from_slice::<NotificationRecord<'_>>(&text[..end])?, &text[end + 1..]);
+        Ok(Notification {
+            id,
+            run,
+            destination,
+            at: record.at,
+            subject: record.subject.into_owned(),
+            message: String::from_utf8_lossy(message).into_owned(),
+            attributes: record.with.into_owned(),
+            detail_type: record.kind.into_owned(),
+            resources: record.tasks.into_owned(),
+        })
+    })
 }
 
 /// A run with what it shares, without its keys: a record that needs no other.

@@ -33,6 +33,25 @@ fn a_run_comes_back_as_it_was() {
 }
 
 #[test]
+fn a_notification_comes_back_as_it_was_and_is_small() {
+    let mut samples = Samples::new(4);
+    let destinations = crate::store::conformance::destinations();
+    let (mut bytes, mut count) = (0, 0);
+    for run in (0..100).map(|_| samples.next()).filter(|run| run.status.is_final()) {
+        for told in crate::core::notification::build(&run, &Default::default(), &destinations) {
+            let record = encode_notification(&told).unwrap();
+            let (id, destination) = (told.id.clone(), told.destination.clone());
+            let keys = NotificationKeys { id, run: told.run, destination };
+            assert_eq!(decode_notification(keys, &record).unwrap(), told);
+            if run.status == crate::core::run::Status::Succeeded {
+                (bytes, count) = (bytes + record.len(), count + 1);
+            }
+        }
+    }
+    assert!(count > 20 && bytes / count < 600, "{} bytes each", bytes / count);
+}
+
+#[test]
 fn what_a_newer_taskwatch_added_is_skipped() {
     let run = Samples::new(2).next();
     let mut record: Value = serde_json::from_slice(&run_text(&run)).unwrap();

@@ -9,12 +9,12 @@ use uuid::Uuid;
 use super::ended::Of;
 use super::ended::Placed;
 use super::history::History;
-use super::kept::{SpecId, Stored};
+use super::kept::{Post, SpecId, Stored};
 use super::link::JournalError;
 use super::owned::Owned;
-use crate::core::notification::{Destination, Notification};
+use crate::core::notification::Destination;
 use crate::core::run::Run;
-use crate::store::codec::{self, CodecError, Shared};
+use crate::store::codec::{CodecError, Shared};
 use crate::store::{Contents, Key, Page, Posted, Query, Runs, StoreError};
 
 /// Runs that are unpacked in one go.
@@ -65,14 +65,14 @@ impl Reads<'_> {
         after: u64,
         limit: usize,
     ) -> Result<Page<Posted, u64>, StoreError> {
-        let mut posts: Vec<(u64, Arc<[u8]>)> = self.0.journal.read(|kept| {
+        let mut posts: Vec<(u64, Post)> = self.0.journal.read(|kept| {
             let posts = kept.outbox.of_destination(destination, after).take(limit.saturating_add(1));
-            posts.map(|(seq, post)| (seq, Arc::clone(&post.body))).collect()
+            posts.map(|(seq, post)| (seq, post.clone())).collect()
         });
         let more = posts.len() > limit;
         posts.truncate(limit);
-        let posted = |(seq, body): (u64, Arc<[u8]>)| {
-            let notification = codec::unpack::<Notification>(&body).map_err(|e| unreadable(self.0, &e))?;
+        let posted = |(seq, post): (u64, Post)| {
+            let notification = post.unpack().map_err(|e| unreadable(self.0, &e))?;
             Ok(Posted { seq, notification })
         };
         let items: Vec<Posted> = posts.into_iter().map(posted).collect::<Result<_, StoreError>>()?;

@@ -52,7 +52,7 @@ impl Encoder {
                     encoded.runs.insert(place, (spec, body.into()));
                 }
                 Change::Post(told) => {
-                    let body = codec::pack(&**told).map_err(wrong)?;
+                    let body = codec::encode_notification(told).map_err(wrong)?;
                     too_large(body.len())?;
                     encoded.posts.insert(place, body.into());
                 }

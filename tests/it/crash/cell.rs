@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use taskwatch::aws::{Clients, EventsPath, Target};
+use taskwatch::aws::{Clients, DynamoTable, EventsPath, Target};
+use taskwatch::cell::Clock;
+use taskwatch::store::dynamo::DynamoOptions;
+use taskwatch::store::{DynamoStore, FileStore, Store};
 
 use crate::support::aws::Aws;
 use crate::support::emulator;
 use crate::support::said::Said;
+use crate::table::TABLE;
 
 /// Retries of each run; an attempt more than that would be one that a crash made.
 pub(super) const RETRIES: usize = 6;
@@ -32,9 +37,26 @@ pub(super) enum Death {
     Surely(&'static str),
 }
 
+/// Where a cell keeps its runs.
+#[derive(Clone)]
+pub(super) enum Keeping {
+    /// In its directory.
+    Disk,
+    /// In a table.
+    Table(TableAt),
+}
+
+/// A table of DynamoDB, and its endpoint.
+#[derive(Clone)]
+pub(super) struct TableAt {
+    pub(super) table: DynamoTable,
+    pub(super) endpoint: String,
+}
+
 pub(super) struct KilledCell {
     pub(super) name: String,
     url: String,
+    keeping: Keeping,
     pub(super) aws: Aws,
     events: String,
     pub(super) requests: String,
@@ -51,7 +73,7 @@ pub(super) struct KilledCell {
 }
 
 impl KilledCell {
-    pub(super) async fn new(name: &str, url: &str) -> Self {
+    pub(super) async fn new(name: &str, url: &str, keeping: Keeping) -> Self {
         let target = Target {
             region: Some("us-east-1".into()),
             profile: None,
@@ -73,7 +95,7 @@ impl KilledCell {
         let dir = tempfile::tempdir().expect("a directory");
         let (name, url) = (name.to_owned(), url.to_owned());
         let (malformed, told_of) = Default::default();
-        Self { name, url, aws, events, requests, dlq, topic, told, dir, lives: 0, malformed, told_of }
+        Self { name, url, keeping, aws, events, requests, dlq, topic, told, dir, lives: 0, malformed, told_of }
     }
 
     /// How many runs were ordered.
@@ -125,12 +147,32 @@ impl KilledCell {
             ("TASKWATCH_RUN_TASK_RATE", "400"),
             ("TASKWATCH_RECONCILE_AFTER_SECONDS", "2"),
         ]);
+        if let Keeping::Table(at) = &self.keeping {
+            command.env("AWS_ENDPOINT_URL_DYNAMODB", &at.endpoint).env("TASKWATCH_STORE", format!("dynamodb:{TABLE}"));
+        }
         if let Some(at) = kill_at {
             command.env("TASKWATCH_KILL_AT", at);
         }
         let mut child = command.spawn().expect("taskwatch serve");
         let said = Said::by(child.stderr.take().expect("stderr"));
         (child, said)
+    }
+
+    /// What the last life left.
+    pub(super) async fn store(&self) -> Arc<dyn Store> {
+        match &self.keeping {
+            Keeping::Disk => Arc::new(FileStore::open(&self.dir.path().join("data")).expect("the store")),
+            Keeping::Table(at) => {
+                let clock = Clock::system();
+                let options = DynamoOptions {
+                    place: format!("dynamodb:{TABLE}"),
+                    keep: Duration::from_secs(7 * 86_400),
+                    now: Arc::new(move || clock.now()),
+                };
+                let opened = DynamoStore::open(Arc::new(at.table.clone()), &self.name, "the test".into(), options);
+                Arc::new(opened.await.expect("the store"))
+            }
+        }
     }
 
     /// One life; the failpoint that ended it, if one did.

@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use taskwatch::local::ecs::TaskSnapshot;
-use taskwatch::store::{FileStore, Key, Store, find_all};
+use taskwatch::store::{Key, find_all};
 
 use super::cell::{KilledCell, RETRIES};
 
 /// Reads every book of a cell; `tasks` is what ECS knows.
 pub(super) async fn check(cell: &KilledCell, tasks: &[TaskSnapshot]) {
     let (name, runs) = (&cell.name, cell.runs());
-    let store = FileStore::open(&cell.dir.path().join("data")).expect("the store");
+    let store = cell.store().await;
     let contents = store.load().await.expect("readable");
     if cell.told_of.len() < runs {
         let left = cell.aws.depth(&cell.requests).await;
         let mut missing = Vec::new();
         for run in (0..runs).map(|n| format!("run-{n}")).filter(|run| !cell.told_of.contains_key(run)) {
-            let found = find_all(&store, Key::request(run.as_str())).await.expect("readable");
+            let found = find_all(&*store, Key::request(run.as_str())).await.expect("readable");
             missing.push((run, found.first().map(|run| (run.status, run.attempts.len(), run.finished_at))));
         }
         panic!("{name}: {left} requests left, {:?} in the outbox; not told of: {missing:?}", contents.undelivered);
@@ -28,7 +28,7 @@ pub(super) async fn check(cell: &KilledCell, tasks: &[TaskSnapshot]) {
     let mut calls = BTreeMap::new();
     for n in 0..runs {
         let run = format!("run-{n}");
-        let found = find_all(&store, Key::request(run.as_str())).await.expect("readable");
+        let found = find_all(&*store, Key::request(run.as_str())).await.expect("readable");
         assert_eq!(found.len(), 1, "{name}: {run} is there {} times", found.len());
         let told: Vec<_> = cell.told_of.get(&run).into_iter().flatten().collect();
         assert!(told.len() == 1, "{name}: {run} was told of differently: {told:?}");

@@ -18,7 +18,10 @@ use taskwatch::local::ecs::{EcsOptions, Quotas};
 use taskwatch::local::faults::Script;
 use taskwatch::local::{LocalOptions, Options, RunningLocal, start};
 
-use cell::{Death, KilledCell};
+use cell::{Death, Keeping, KilledCell, TableAt};
+
+use crate::support::emulator::Emulator;
+use crate::table::make_table;
 
 /// Cells side by side.
 const CELLS: usize = 4;
@@ -47,8 +50,16 @@ const FAILPOINTS: [&str; 18] = [
     "publish:after",
 ];
 
+/// Around each write of a table of DynamoDB, where the store is one: in the place of a commit. Snapshots and rows come after
+/// longer lives than these.
+const OF_A_TABLE: [&str; 6] =
+    ["take:before", "take:after", "append:before", "append:after", "claim:before", "claim:after"];
+/// Lives of the cell on a table.
+const LIVES_ON_TABLE: usize = 24;
+
 /// A life passes these once or twice.
-const RARE: [&str; 5] = ["stop-task", "send-dlq", "describe-tasks", "receive-requests", "delete-requests"];
+const RARE: [&str; 7] =
+    ["stop-task", "send-dlq", "describe-tasks", "receive-requests", "delete-requests", "take", "claim"];
 /// Further lives for a failpoint that ended none, on a busy machine.
 const TRIES: usize = 10;
 
@@ -106,11 +117,11 @@ fn pick(dice: &mut StdRng) -> &'static u32 {
     [1, 1, 2, 3, 5, 9].choose(dice).unwrap_or(&1)
 }
 
-/// How the lives of one cell are to end.
-fn deaths(seed: u64) -> Vec<Death> {
+/// How so many lives of one cell are to end: at failpoints in turn, and some at random.
+fn deaths(seed: u64, lives: usize, failpoints: &[&'static str]) -> Vec<Death> {
     let mut dice = StdRng::seed_from_u64(seed);
-    let mut deaths: Vec<Death> = (0..LIVES)
-        .map(|life| match FAILPOINTS.get(life % (FAILPOINTS.len() + 6)) {
+    let mut deaths: Vec<Death> = (0..lives)
+        .map(|life| match failpoints.get(life % (failpoints.len() + failpoints.len().div_ceil(3))) {
             // The first passings are the ones that every life has; later ones find it in the middle of its work.
             Some(point) if !RARE.iter().any(|rare| point.starts_with(rare)) => Death::At(point, *pick(&mut dice)),
             Some(point) => Death::At(point, 1),
@@ -125,7 +136,7 @@ fn deaths(seed: u64) -> Vec<Death> {
 async fn live(cell: &mut KilledCell, death: &Death, struck: &[AtomicUsize]) {
     cell.order(death).await;
     if let Some(point) = cell.live_and_die(death).await {
-        let place = FAILPOINTS.iter().position(|known| *known == point).expect("a failpoint");
+        let place = FAILPOINTS.iter().chain(&OF_A_TABLE).position(|known| *known == point).expect("a failpoint");
         struck[place].fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -141,8 +152,8 @@ async fn killed_again_and_again_every_run_ends_once_and_no_task_runs_twice() {
         let cells = (0..CELLS as u64).map(|n| {
             let (struck, url) = (Arc::clone(&struck), local.url());
             async move {
-                let mut cell = KilledCell::new(&format!("crash-{n}"), &url).await;
-                for death in deaths(campaign * 100 + n) {
+                let mut cell = KilledCell::new(&format!("crash-{n}"), &url, Keeping::Disk).await;
+                for death in deaths(campaign * 100 + n, LIVES, &FAILPOINTS) {
                     live(&mut cell, &death, &struck).await;
                 }
                 for (place, point) in FAILPOINTS.iter().enumerate().filter(|_| cfg!(debug_assertions)) {
@@ -171,4 +182,28 @@ async fn killed_again_and_again_every_run_ends_once_and_no_task_runs_twice() {
     println!("of {killed} kills at failpoints: {struck:?}");
     let never: Vec<_> = struck.iter().filter(|(_, count)| *count == 0).collect();
     assert!(never.is_empty() || !cfg!(debug_assertions), "never passed: {never:?}");
+}
+
+/// The same with the runs in a table of MiniStack's: killed before and after each of its writes. `TASKWATCH_KILLS` for
+/// longer ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_on_a_table_every_run_ends_once_and_no_task_runs_twice() {
+    let kills = std::env::var("TASKWATCH_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(LIVES_ON_TABLE);
+    let seed: u64 = std::env::var("TASKWATCH_KILLS_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let emulator = Emulator::ministack();
+    let (local, table) = (endpoint(seed).await, make_table(&emulator).await);
+    let keeping = Keeping::Table(TableAt { table, endpoint: emulator.endpoint() });
+    let mut cell = KilledCell::new("crash-table", &local.url(), keeping).await;
+    let struck: Vec<AtomicUsize> = FAILPOINTS.iter().chain(&OF_A_TABLE).map(|_| AtomicUsize::new(0)).collect();
+    // Of the other ports the ones that come with every life.
+    let points: Vec<&str> = OF_A_TABLE.into_iter().chain(["run-task:after", "delete-events:before"]).collect();
+    for death in deaths(seed, kills, &points) {
+        live(&mut cell, &death, &struck).await;
+    }
+    cell.live_to_the_end().await;
+    ledger::check(&cell, &local.ecs.tasks_snapshot()).await;
+    let of_table = struck[FAILPOINTS.len()..].iter().map(|count| count.load(Ordering::Relaxed));
+    let of_table: Vec<_> = OF_A_TABLE.iter().zip(of_table).collect();
+    println!("{} runs through {} kills; at the table's failpoints: {of_table:?}", cell.runs(), cell.lives);
+    assert!(of_table.iter().all(|(_, count)| *count > 0) || !cfg!(debug_assertions), "{of_table:?}");
 }

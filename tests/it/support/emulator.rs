@@ -1,7 +1,7 @@
 //! AWS emulators that others wrote, each in a process of its own that ends with the test.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -34,6 +34,11 @@ impl Emulator {
     /// Where it listens.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The same, to connect to.
+    pub(crate) fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// SDK settings for it.
@@ -91,4 +96,15 @@ pub(crate) fn sdk(endpoint: &str) -> SdkConfig {
 
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Clients of an endpoint that checks no credentials.
+pub(crate) async fn clients_at(endpoint: &str) -> taskwatch::aws::Clients {
+    let target = taskwatch::aws::Target {
+        region: Some("us-east-1".into()),
+        endpoint_url: Some(endpoint.to_owned()),
+        test_credentials: true,
+        ..taskwatch::aws::Target::default()
+    };
+    taskwatch::aws::Clients::load(&target).await.expect("no profile is named")
 }

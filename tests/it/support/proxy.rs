@@ -16,6 +16,8 @@ pub(crate) enum Door {
     Open,
     /// Connections are taken and nothing is ever answered.
     Hung,
+    /// Calls reach the endpoint, and no answer comes back.
+    Mute,
     /// Nobody listens.
     Shut,
     /// Every call is answered as AWS answers credentials that have run out.
@@ -93,6 +95,12 @@ async fn pass(mut stream: TcpStream, endpoint: SocketAddr, door: Door) {
         Door::Open => {
             if let Ok(mut to) = TcpStream::connect(endpoint).await {
                 let _ = copy_bidirectional(&mut stream, &mut to).await;
+            }
+        }
+        Door::Mute => {
+            if let Ok(mut to) = TcpStream::connect(endpoint).await {
+                let (mut from, _kept_open) = stream.split();
+                let _ = tokio::io::copy(&mut from, &mut to).await;
             }
         }
         Door::Expired => {

@@ -5,6 +5,7 @@ mod away;
 mod disk;
 mod ending;
 mod queues;
+mod table;
 mod twice;
 
 /// `run-0`, `run-1`, …

@@ -21,7 +21,7 @@ use crate::store::EndedCounts;
 use crate::store::codec::{self, CodecError, Keys, Shared};
 pub(super) use group::{Bucket, End, Group};
 pub(super) use make::{Encoded, Facts, RowFact, Written, digest, make};
-pub(super) use outbox::Outbox;
+pub(super) use outbox::{Outbox, Post};
 
 /// An id of what runs share, by its content.
 pub(super) type SpecId = [u8; 16];

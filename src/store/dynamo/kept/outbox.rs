@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::core::notification::Destination;
+use crate::core::notification::{Destination, Notification};
+use crate::store::codec::{self, CodecError, NotificationKeys};
 
 /// A notification, packed.
 #[derive(Clone, Debug)]
@@ -14,6 +15,14 @@ pub(in crate::store::dynamo) struct Post {
     pub(super) run: Uuid,
     pub(super) destination: Destination,
     pub(in crate::store::dynamo) body: Arc<[u8]>,
+}
+
+impl Post {
+    /// The notification.
+    pub(in crate::store::dynamo) fn unpack(self) -> Result<Notification, CodecError> {
+        let Self { id, run, destination, body } = self;
+        codec::decode_notification(NotificationKeys { id, run, destination }, &body)
+    }
 }
 
 /// Notifications by their sequence numbers, by destination and by run.
