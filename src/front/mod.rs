@@ -10,6 +10,7 @@ mod orders;
 mod runs;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -22,6 +23,10 @@ use crate::cell::{Cell, Clock, Hindrance, Ids, SubmitError, Submitted};
 use crate::core::request::{Acceptance, RunRequest};
 use crate::core::time::Timestamp;
 use crate::fleet::FleetView;
+
+/// How often, and how far apart, a run of another cell is looked for.
+const LOOKS: u32 = 10;
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The cells that a process serves at this moment, in the order of their names.
 pub type OwnCells = Arc<[Cell]>;
@@ -118,17 +123,33 @@ impl Front {
         }
     }
 
-    /// Has one of the process's own cells take a request; it is durable when this answers.
+    /// Has one of the process's own cells take a request; it is durable when this answers. A name that another cell has
+    /// accepted with the same request is that cell's run.
     ///
     /// # Errors
-    /// As [`Cell::submit`]; [`SubmitError::Closed`] too while the process serves no cell.
+    /// As [`Cell::submit`]; [`SubmitError::NoCell`] while the process serves none.
     pub async fn submit(&self, request: RunRequest) -> Result<Submitted, SubmitError> {
         let cells = self.cells();
         // The same name goes to the same cell as long as they stay: what comes twice at once needs no other answer.
         let place = request.name.as_deref().map_or_else(rand::random, spread);
         let places = cells.len().max(1) as u64;
         let cell = usize::try_from(place % places).ok().and_then(|place| cells.get(place));
-        cell.ok_or(SubmitError::NoCell)?.submit(request).await
+        match cell.ok_or(SubmitError::NoCell)?.submit(request).await {
+            Err(SubmitError::Elsewhere { name, cell }) => self.accepted_elsewhere(name, cell).await,
+            answer => answer,
+        }
+    }
+
+    /// The runs of a name that another cell has accepted: what it does is known here some seconds later.
+    async fn accepted_elsewhere(&self, name: String, cell: String) -> Result<Submitted, SubmitError> {
+        for _ in 0..LOOKS {
+            let found = self.find(&name).await.map_err(|e| SubmitError::Store(e.to_string()))?;
+            if !found.is_empty() {
+                return Ok(Submitted { runs: found.into_iter().map(|one| one.run).collect(), existing: true });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Err(SubmitError::Elsewhere { name, cell })
     }
 
     /// What hinders the process's own cells, and its part in the fleet. With several cells each hindrance names its cell.

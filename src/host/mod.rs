@@ -5,6 +5,7 @@
 
 mod cells;
 mod incarnation;
+mod others;
 mod ports;
 mod process;
 mod rows;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use others::{Moved, Others};
 pub use ports::{Opened, Supply};
 
 use crate::cell::{Cell, Clock, FleetLimits, Hindrance, Lease};
