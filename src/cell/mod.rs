@@ -49,8 +49,8 @@ pub use operate::RedriveError;
 pub use readiness::Hindrance;
 pub use shared::Shared;
 pub use view::{
-    BUCKET, BUCKETS, Bucket, Count, Counters, Numbered, Phases, Quantiles, RunChange, RunCounts, RunPage, STEPS, Steps,
-    Times, Totals, Vitals,
+    BUCKET, BUCKETS, Bucket, Count, Counters, Moved, Numbered, Phases, Quantiles, RunChange, RunCounts, RunPage, STEPS,
+    Steps, Times, Totals, Vitals,
 };
 
 use crate::core::breaker::OpenBreaker;

@@ -1,35 +1,59 @@
 //! What a process of a fleet answers with beside its own cells.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+use crate::cell::ports::Queue;
 use crate::cell::{CellConfig, Clock, FleetLimits, Hindrance, Limits, LimitsChange, LimitsError, RunCounts};
 use crate::core::order::Order;
+use crate::core::run::Status;
 use crate::fleet::FleetView;
-use crate::front::{Came, Elsewhere, Seen, Unmoved};
-use crate::host::Host;
-use crate::store::dynamo::Directory;
-use crate::store::{Page, Query, StoreError};
+use crate::front::{Elsewhere, Moved, Seen, Unmoved};
+use crate::host::{Host, Others};
+use crate::store::dynamo::{Directory, FleetReader, Placed};
+use crate::store::{EndedCounts, Page, Query, StoreError};
 
 /// Tries of a change of the limits that another one overtakes.
 const TRIES: u32 = 5;
 
-/// The fleet, and its limits. Runs of the other processes it does not know.
+/// The queue at a URL.
+pub(super) type QueueAt = Box<dyn Fn(&str) -> Arc<dyn Queue> + Send + Sync>;
+
+/// The fleet: its limits, and the runs of the cells that this process does not serve.
 pub(super) struct Beside {
     host: Host,
+    others: Others,
     directory: Directory,
+    queue: QueueAt,
     config: CellConfig,
     clock: Clock,
-    /// Nothing comes of it.
-    changes: broadcast::Sender<Came>,
 }
 
 impl Beside {
-    pub(super) fn new(host: Host, directory: Directory, config: CellConfig, clock: Clock) -> Self {
-        Self { host, directory, config, clock, changes: broadcast::channel(1).0 }
+    pub(super) fn new(
+        (host, reader): (Host, FleetReader),
+        directory: Directory,
+        queue: QueueAt,
+        config: CellConfig,
+        clock: Clock,
+    ) -> Self {
+        let others = Others::follow(host.clone(), reader);
+        Self { host, others, directory, queue, config, clock }
+    }
+
+    /// Puts an order into the events queue of a cell, whoever receives from it, or will.
+    async fn pass(&self, cell: &str, order: &Order) -> Result<(), String> {
+        let rows = self.directory.read().await.map_err(|e| e.to_string())?;
+        let row = rows.cells.iter().find(|row| *row.name == *cell);
+        let events = row.map(|row| &row.events).ok_or("the fleet's table does not have it")?;
+        for part in order.parts() {
+            (self.queue)(events).send(&part.message(), &[]).await.map_err(|e| e.to_string())?;
+        }
+        Ok(())
     }
 
     async fn change(&self, change: LimitsChange) -> Result<Limits, LimitsError> {
@@ -60,28 +84,48 @@ impl Elsewhere for Beside {
         self.host.hindrances()
     }
 
-    fn list(&self, _: Query) -> BoxFuture<'_, Result<Page<Seen, Uuid>, StoreError>> {
-        async { Ok(Page { items: Vec::new(), next: None }) }.boxed()
+    fn list(&self, query: Query) -> BoxFuture<'_, Result<Page<Seen, Uuid>, StoreError>> {
+        async move {
+            let Page { items, next } = self.others.reader().list(query).await?;
+            Ok(Page { items: items.into_iter().map(seen).collect(), next })
+        }
+        .boxed()
     }
 
-    fn find<'a>(&'a self, _: &'a str, _: u32, _: usize) -> BoxFuture<'a, Result<Page<Seen, u32>, StoreError>> {
-        async { Ok(Page { items: Vec::new(), next: None }) }.boxed()
+    fn find<'a>(
+        &'a self,
+        name: &'a str,
+        from: u32,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page<Seen, u32>, StoreError>> {
+        async move {
+            let Page { items, next } = self.others.reader().find(name, from, limit).await?;
+            Ok(Page { items: items.into_iter().map(seen).collect(), next })
+        }
+        .boxed()
     }
 
     fn counts(&self) -> BoxFuture<'_, RunCounts> {
-        async { RunCounts::default() }.boxed()
+        let EndedCounts { statuses, classes } = self.others.reader().ended();
+        let mut counts = RunCounts { statuses: self.others.open(), failed: classes };
+        for (status, ended) in statuses {
+            *counts.statuses.entry(status).or_default() += ended;
+        }
+        async { counts }.boxed()
     }
 
     fn waiting(&self) -> BTreeMap<String, usize> {
-        BTreeMap::new()
+        self.others.waiting()
     }
 
     fn in_flight(&self) -> usize {
-        0
+        let open = self.others.open();
+        let live = [Status::Starting, Status::Running].iter().filter_map(|status| open.get(status)).sum::<u64>();
+        usize::try_from(live).unwrap_or(usize::MAX)
     }
 
-    fn changes(&self) -> broadcast::Receiver<Came> {
-        self.changes.subscribe()
+    fn changes(&self) -> broadcast::Receiver<Moved> {
+        self.others.changes()
     }
 
     fn limits(&self) -> Limits {
@@ -92,8 +136,12 @@ impl Elsewhere for Beside {
         self.change(change).boxed()
     }
 
-    fn order<'a>(&'a self, cell: &'a str, _: Order) -> BoxFuture<'a, Result<(), Unmoved>> {
-        let why = "another process serves it; ask that one".to_owned();
-        async move { Err(Unmoved { cell: cell.to_owned(), why }) }.boxed()
+    fn order<'a>(&'a self, cell: &'a str, order: Order) -> BoxFuture<'a, Result<(), Unmoved>> {
+        async move { self.pass(cell, &order).await.map_err(|why| Unmoved { cell: cell.to_owned(), why }) }.boxed()
     }
+}
+
+/// Why a run of another cell waits its own process knows.
+fn seen(Placed { cell, run }: Placed) -> Seen {
+    Seen { cell, run, waiting_for: None }
 }

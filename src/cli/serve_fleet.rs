@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::beside_cells::Beside;
+use super::beside_cells::{Beside, QueueAt};
 use super::error::CliError;
 #[cfg(debug_assertions)]
 use super::failpoints::Failpoints;
@@ -21,7 +21,7 @@ use crate::cell::{CellConfig, Clock, Ids, Ports};
 use crate::front::{Fleet, Front};
 use crate::host::{Host, HostConfig, HostPorts, Opened, Quotas, Supply};
 use crate::http;
-use crate::store::dynamo::{CellRow, Directory, DynamoOptions, Table};
+use crate::store::dynamo::{CellRow, Directory, DynamoOptions, FleetReader, Table};
 use crate::store::{DynamoStore, Store, StoreError};
 
 /// Within the 10 s in which `serve` ends: its cells are handed over, three seconds for all of them, and its row goes.
@@ -65,11 +65,12 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     let directory = Directory::new(Arc::new(clients.table(&table)), fleet);
     let url = if address.ip().is_loopback() { String::new() } else { format!("http://{address}") };
     let host_config = HostConfig { name: store::host_name(), url, quotas: quotas(&config) };
-    let front = |host: &Host, directory: Directory| {
-        let elsewhere = Arc::new(Beside::new(host.clone(), directory, config.clone(), clock.clone()));
-        let fleet = Fleet { name: fleet.to_owned(), elsewhere, clock: clock.clone(), ids: Ids::default() };
-        Front::of_fleet(host.own(), fleet)
-    };
+    let now = clock.clone();
+    let options =
+        DynamoOptions { place: format!("dynamodb:{table}"), keep: config.keep, now: Arc::new(move || now.now()) };
+    let reader = FleetReader::new(Arc::new(clients.table(&table)), options);
+    let queues = clients.clone();
+    let queue: QueueAt = Box::new(move |url| Arc::new(queues.queue(url.to_owned())));
     let supply = Equipment {
         table: Arc::new(clients.table(&table)),
         place: format!("dynamodb:{table}"),
@@ -86,8 +87,11 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
         HostPorts { directory: directory.clone(), supply: Arc::new(supply), clock: clock.clone() },
     );
     let shutdown = CancellationToken::new();
-    let http =
-        tokio::spawn(http::serve(listener, front(&host, directory), settings.api_token.clone(), shutdown.clone()));
+    let own = host.own();
+    let beside = Beside::new((host.clone(), reader), directory, queue, config, clock.clone());
+    let part = Fleet { name: fleet.to_owned(), elsewhere: Arc::new(beside), clock, ids: Ids::default() };
+    let front = Front::of_fleet(own, part);
+    let http = tokio::spawn(http::serve(listener, front, settings.api_token.clone(), shutdown.clone()));
     tracing::info!(fleet, %address, "serving");
     signals.next().await;
     tracing::info!("draining");

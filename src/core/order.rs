@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 use super::run::Run;
 
+/// Runs of one message: each takes some 70 bytes.
+const PART: usize = 1_000;
 /// `source` of the message: no event of AWS has it.
 const SOURCE: &str = "taskwatch";
 /// `detail-type` of the message.
@@ -57,6 +59,16 @@ impl From<&Run> for Target {
 }
 
 impl Order {
+    /// The same in orders of so few runs that each message is far below what SQS takes, 256 KiB and more.
+    pub fn parts(&self) -> Vec<Self> {
+        match self {
+            Self::Stop { runs, reason } => {
+                runs.chunks(PART).map(|runs| Self::Stop { runs: runs.to_vec(), reason: reason.clone() }).collect()
+            }
+            Self::Redrive { runs } => runs.chunks(PART).map(|runs| Self::Redrive { runs: runs.to_vec() }).collect(),
+        }
+    }
+
     /// The body of its message.
     pub fn message(&self) -> String {
         let envelope = Envelope { source: SOURCE.into(), detail_type: DETAIL_TYPE.into(), detail: self };
@@ -87,6 +99,7 @@ mod tests {
     fn an_order_comes_out_of_its_message_and_is_no_event_of_awss() {
         let runs = vec![Target { run: Uuid::from_u128(7), redrives: 2 }];
         for order in [Order::Stop { runs: runs.clone(), reason: "late \"x\"".into() }, Order::Redrive { runs }] {
+            assert_eq!(order.parts(), vec![order.clone()]);
             let message = order.message();
             assert_eq!(Order::read(&message), Ok(order));
             assert!(matches!(parse_notice(&message), Ok(Notice::Foreign(what)) if Order::is_named(&what)));

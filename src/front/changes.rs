@@ -7,7 +7,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::watch;
 
 use super::{Front, OwnCells};
-use crate::cell::{Cell, Numbered, RunChange};
+use crate::cell::{Cell, Moved, Numbered, RunChange};
 
 /// What came.
 #[derive(Clone, Debug)]
@@ -91,8 +91,11 @@ fn of_cell(changes: Receiver<Numbered>, is_only: bool) -> BoxStream<'static, Cam
     received(changes, move |numbered| Came::Change(is_only.then_some(numbered.number), numbered.change))
 }
 
-fn of_others(changes: Receiver<Came>) -> BoxStream<'static, Came> {
-    received(changes, |came| came)
+fn of_others(changes: Receiver<Moved>) -> BoxStream<'static, Came> {
+    received(changes, |moved| match moved {
+        Moved::Change(change) => Came::Change(None, change),
+        Moved::Missed => Came::Missed(None),
+    })
 }
 
 fn received<T: Clone + Send + 'static>(

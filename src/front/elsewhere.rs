@@ -6,8 +6,8 @@ use futures::future::BoxFuture;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use super::{Came, Seen};
-use crate::cell::{Hindrance, Limits, LimitsChange, LimitsError, RunCounts};
+use super::Seen;
+use crate::cell::{Hindrance, Limits, LimitsChange, LimitsError, Moved, RunCounts};
 use crate::core::order::Order;
 use crate::fleet::FleetView;
 use crate::store::{Page, Query, StoreError};
@@ -50,7 +50,7 @@ pub trait Elsewhere: Send + Sync + 'static {
     fn in_flight(&self) -> usize;
 
     /// Every change of a run of another cell from here on, and when some were missed.
-    fn changes(&self) -> broadcast::Receiver<Came>;
+    fn changes(&self) -> broadcast::Receiver<Moved>;
 
     /// The limits and pauses in force in the fleet.
     fn limits(&self) -> Limits;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use crate::cell::Moved;
 pub use changes::{Came, Changes};
 pub use elsewhere::{Elsewhere, Unmoved};
 pub use figures::Figures;

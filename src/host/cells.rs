@@ -149,7 +149,8 @@ impl Cells {
     }
 
     /// Has all cells keep to what operators changed for the fleet.
-    pub(super) fn follow(&self, limits: &FleetLimits) {
+    pub(super) fn follow(&mut self, limits: &FleetLimits) {
+        self.shared.limits = Some(limits.clone());
         self.served().for_each(|cell| follow(cell, limits));
     }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use others::{Moved, Others};
+pub use others::Others;
 pub use ports::{Opened, Supply};
 
 use crate::cell::{Cell, Clock, FleetLimits, Hindrance, Lease};

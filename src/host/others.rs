@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Host;
-use crate::cell::RunChange;
+use crate::cell::{Moved, RunChange};
 use crate::core::run::{Run, Status};
 use crate::fleet::BEAT;
 use crate::store::StoreError;
@@ -21,15 +21,6 @@ use crate::store::dynamo::{FleetReader, News};
 const RARELY: Duration = Duration::from_secs(6);
 /// Changes that a slow listener may be behind before it misses the oldest.
 const BEHIND: usize = 8_192;
-
-/// What is told of other cells.
-#[derive(Clone, Debug)]
-pub enum Moved {
-    /// A run changed.
-    Change(Arc<RunChange>),
-    /// Changes that are not told one by one.
-    Missed,
-}
 
 /// Follows the other cells of a fleet, for as long as it is there.
 pub struct Others {

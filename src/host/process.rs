@@ -66,7 +66,8 @@ impl Process {
     ) -> Self {
         let HostPorts { directory, supply, clock } = ports;
         let shares = ProcessShares::new(config.quotas);
-        let shared = Shared { lease: lease.clone(), quota: Some(shares.quota()), is_one_of_several: true };
+        let shared =
+            Shared { lease: lease.clone(), quota: Some(shares.quota()), limits: None, is_one_of_several: true };
         let (told, mut came) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Some(about) = came.recv().await {

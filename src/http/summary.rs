@@ -14,6 +14,7 @@ use super::attention::{self, CircuitBreakers, FailingDestination};
 use super::{Api, stream};
 use crate::cell::{Bucket, Limits, Quantiles, Totals};
 use crate::core::time::Timestamp;
+use crate::fleet::FleetView;
 use crate::front::{Figures, Front};
 
 /// Queues that are named; how many more there are stands beside them.
@@ -74,6 +75,10 @@ pub(super) struct Summary {
     counters: Counts,
     /// The id of the newest change in `/v1/stream`.
     last_event_id: String,
+    /// Of a process of a fleet: who is alive, and who serves which cell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    fleet: Option<FleetView>,
 }
 
 /// How long something took, in seconds.
@@ -196,6 +201,7 @@ async fn of(front: &Front) -> Summary {
         minutes: vitals.minutes.into_iter().map(Minute::from).collect(),
         counters: counters(&figures, &vitals.totals),
         last_event_id: stream::event_id(front, front.last_change()),
+        fleet: front.fleet_view(),
     }
 }
 

@@ -141,7 +141,11 @@ impl Builder {
         let origin = Origin { cell: name, account, region };
         let runs = Arc::new(index);
         let (wake, counters) = (Arc::<Notify>::default(), Arc::<Counters>::default());
-        let limits = Arc::new(EffectiveLimits::new(&config, LimitOverrides::read(notes.get(LIMITS_NOTE))));
+        let overrides = match &shared.limits {
+            Some(fleet) => fleet.overrides().clone(),
+            None => LimitOverrides::read(notes.get(LIMITS_NOTE)),
+        };
+        let limits = Arc::new(EffectiveLimits::new(&config, overrides));
         let store_health = Arc::<DependencyHealth>::default();
         let told = (origin.clone(), config.destinations.clone());
         let breakers =

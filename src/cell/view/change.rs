@@ -56,6 +56,15 @@ pub struct RunChange {
     pub hint: Option<String>,
 }
 
+/// What a follower of another process's cells learns.
+#[derive(Clone, Debug)]
+pub enum Moved {
+    /// A run changed.
+    Change(Arc<RunChange>),
+    /// There were changes that are not told one by one.
+    Missed,
+}
+
 impl RunChange {
     /// How a run looks now.
     pub fn of(run: &Run) -> Self {

@@ -10,7 +10,7 @@ mod stats;
 mod times;
 mod vitals;
 
-pub use change::RunChange;
+pub use change::{Moved, RunChange};
 pub use counters::{Count, Counters};
 pub(super) use counts::Counting;
 pub use counts::RunCounts;

@@ -2,6 +2,7 @@
 
 import * as attention from "./attention.js";
 import { $, say } from "./dom.js";
+import * as fleet from "./fleet.js";
 import * as head from "./head.js";
 import * as limits from "./limits.js";
 import { List } from "./list.js";
@@ -22,7 +23,7 @@ let latest = null;
 function summary(data) {
   setNow(data.at);
   latest = data;
-  for (const part of [head, tiles, attention, statuses, plot, phases, limits]) part.show(data);
+  for (const part of [head, fleet, tiles, attention, statuses, plot, phases, limits]) part.show(data);
   list.tick(data);
   run.tick();
 }

@@ -40,6 +40,7 @@ const FILES: &[File] = &[
     ("copy.js", SCRIPT, include_str!("copy.js")),
     ("dom.js", SCRIPT, include_str!("dom.js")),
     ("filter.js", SCRIPT, include_str!("filter.js")),
+    ("fleet.js", SCRIPT, include_str!("fleet.js")),
     ("format.js", SCRIPT, include_str!("format.js")),
     ("head.js", SCRIPT, include_str!("head.js")),
     ("limits.js", SCRIPT, include_str!("limits.js")),

@@ -13,8 +13,8 @@ use taskwatch::core::order::{Order, Target};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
-use taskwatch::fleet::{CellView, FleetView};
-use taskwatch::front::{Came, Elsewhere, Fleet, Front, OwnCells, Seen, Unmoved};
+use taskwatch::fleet::{CellView, FleetView, ProcessView};
+use taskwatch::front::{Elsewhere, Fleet, Front, Moved, OwnCells, Seen, Unmoved};
 use taskwatch::store::{Page, Query, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
@@ -29,8 +29,9 @@ struct Others {
     runs: Vec<Run>,
     orders: Mutex<Vec<(String, Order)>>,
     is_shut: bool,
+    view: FleetView,
     limits: Mutex<FleetLimits>,
-    changes: broadcast::Sender<Came>,
+    changes: broadcast::Sender<Moved>,
 }
 
 impl Others {
@@ -39,6 +40,7 @@ impl Others {
             runs,
             orders: Mutex::default(),
             is_shut: false,
+            view: view(),
             limits: Mutex::default(),
             changes: broadcast::channel(16).0,
         }
@@ -52,9 +54,7 @@ impl Others {
 
 impl Elsewhere for Others {
     fn fleet(&self) -> FleetView {
-        let owner = Some("other".to_owned());
-        let cell = CellView { name: "blue-2".to_owned(), owner, epoch: 7, open: Some(3) };
-        FleetView { fleet: "blue".to_owned(), processes: Vec::new(), cells: vec![cell] }
+        self.view.clone()
     }
 
     fn hindrances(&self) -> Vec<Hindrance> {
@@ -89,7 +89,7 @@ impl Elsewhere for Others {
         3
     }
 
-    fn changes(&self) -> broadcast::Receiver<Came> {
+    fn changes(&self) -> broadcast::Receiver<Moved> {
         self.changes.subscribe()
     }
 
@@ -119,9 +119,40 @@ impl Elsewhere for Others {
     }
 }
 
+/// Two processes, of which one serves a cell each; the third cell nobody does.
+fn view() -> FleetView {
+    let process = |id: &str, cells: &[&str]| ProcessView {
+        id: id.to_owned(),
+        version: "1.2.3".to_owned(),
+        since: "2027-01-15T08:00:00Z".to_owned(),
+        last_beat_seconds_ago: 0.5,
+        cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
+    };
+    let cell = |name: &str, owner: Option<&str>, epoch, open| CellView {
+        name: name.to_owned(),
+        owner: owner.map(str::to_owned),
+        epoch,
+        open,
+    };
+    FleetView {
+        fleet: "blue".to_owned(),
+        processes: vec![process("one", &["blue-0"]), process("two", &["blue-1"])],
+        cells: vec![
+            cell("blue-0", Some("one"), 2, Some(7)),
+            cell("blue-1", Some("two"), 1, Some(0)),
+            cell("blue-2", None, 3, None),
+        ],
+    }
+}
+
+/// A process of that fleet behind its API.
+pub(super) async fn of_two_processes() -> Fixture {
+    fixture(Others::with(Vec::new())).await
+}
+
 /// A process with the cells blue-0 and blue-1, in whose fleet blue-2 is another's.
-struct Fixture {
-    served: Served,
+pub(super) struct Fixture {
+    pub(super) served: Served,
     worlds: Vec<World>,
     cells: Vec<Cell>,
     others: Arc<Others>,
@@ -278,7 +309,7 @@ async fn a_stream_follows_cells_that_come_and_go_and_says_when_to_list_again() {
     submit(&all.cells[2], json!({"name": "new"})).await;
     while events.named("run").await.data["name"] != "new" {}
     let other = RunChange::of(&run_of_another("c", Status::Running));
-    all.others.changes.send(Came::Change(None, Arc::new(other))).expect("a listener");
+    all.others.changes.send(Moved::Change(Arc::new(other))).expect("a listener");
     while events.named("run").await.data["name"] != "c" {}
 }
 
@@ -286,6 +317,9 @@ async fn a_stream_follows_cells_that_come_and_go_and_says_when_to_list_again() {
 async fn the_fleet_is_shown_with_the_contracts_members() {
     let fixture = fixture(Others::with(Vec::new())).await;
     let shown = fixture.served.get("/v1/fleet").await;
-    assert_eq!(shown.1["cells"], json!([{"name": "blue-2", "owner": "other", "epoch": 7, "open": 3}]));
-    assert_eq!((&shown.1["fleet"], &shown.1["processes"]), (&json!("blue"), &json!([])));
+    assert_eq!(shown.1["cells"][0], json!({"name": "blue-0", "owner": "one", "epoch": 2, "open": 7}));
+    assert_eq!(shown.1["cells"][2], json!({"name": "blue-2", "owner": null, "epoch": 3, "open": null}));
+    let process = json!({"id": "one", "version": "1.2.3", "since": "2027-01-15T08:00:00Z", "lastBeatSecondsAgo": 0.5,
+        "cells": ["blue-0"]});
+    assert_eq!((&shown.1["fleet"], &shown.1["processes"][0]), (&json!("blue"), &process));
 }

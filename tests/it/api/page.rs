@@ -3,6 +3,7 @@
 mod attention;
 mod demo;
 mod files;
+mod fleet;
 mod live;
 mod look;
 mod many;

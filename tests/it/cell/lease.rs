@@ -13,7 +13,8 @@ async fn without_its_lease_a_cell_commits_and_calls_nothing_and_with_it_goes_on_
     let world = World::new();
     let lease = Lease::new(world.clock.clone());
     lease.set(Some(world.clock.now().plus(Duration::from_secs(60))));
-    let cell = world.start_among(Shared { lease: lease.clone(), quota: None, is_one_of_several: true }).await;
+    let cell =
+        world.start_among(Shared { lease: lease.clone(), quota: None, limits: None, is_one_of_several: true }).await;
     let run = submit(&cell, json!({"name": "first"})).await.remove(0);
     eventually("it has a task", || world.ecs.tasks().len() == 1).await;
     lease.set(None);

@@ -100,3 +100,65 @@ async fn the_cells_of_a_fleet_keep_to_one_quota_and_a_small_queue_waits_for_no_l
     println!("the last task of the small queue was number {last_small} of {}", tasks.len());
     assert!(last_small < large * 3 / 4, "{last_small}");
 }
+
+/// Whichever process is asked, and whether a cell is served or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_process_answers_for_every_run_of_the_fleet() {
+    let fleet = Fleet::with_cells(2, 60.0).await;
+    let one = fleet.process();
+    one.serves(2).await;
+    let request = |name: &str| {
+        json!({"name": name, "until": "stopped", "queue": "q", "runTask": {"taskDefinition": "app", "launchType": "FARGATE",
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a"]}}}})
+    };
+    // They wait until the queue goes on.
+    let paused = one.send("PATCH", "/v1/limits", json!({"pause": [{"queue": "q"}]})).await;
+    assert_eq!(paused.0, 200, "{}", paused.1);
+    let names: Vec<String> = (0..8).map(|n| format!("waits-{n}")).collect();
+    let (status, taken) = one.send("POST", "/v1/runs", names.iter().map(|name| request(name)).collect()).await;
+    assert_eq!((status, taken["runs"].as_array().map(Vec::len)), (202, Some(8)), "{taken}");
+
+    let other = fleet.process();
+    other.serves(1).await;
+    for process in [&one, &other] {
+        process
+            .knows("/v1/runs?status=QUEUED", |listed| listed["runs"].as_array().is_some_and(|runs| runs.len() == 8))
+            .await;
+        process.knows("/v1/summary", |summary| summary["statuses"]["QUEUED"] == 8 && summary["queues"]["q"] == 8).await;
+        for name in &names {
+            process.knows(&format!("/v1/runs/{name}"), |shown| shown["status"] == "QUEUED").await;
+        }
+        let (status, limits) = process.send("GET", "/v1/limits", json!(null)).await;
+        assert_eq!((status, &limits["pauses"][0]["queue"]), (200, &json!("q")), "{limits}");
+        // A name is one run in the whole fleet.
+        for name in &names {
+            let (status, again) = process.send("POST", "/v1/runs", request(name)).await;
+            assert_eq!((status, &again["runs"][0]["existing"]), (202, &json!(true)), "{again}");
+        }
+        let conflict =
+            process.send("POST", "/v1/runs", json!({"name": names[0], "runTask": {"taskDefinition": "b"}})).await;
+        assert_eq!((conflict.0, &conflict.1["error"]), (409, &json!("NameConflict")), "{}", conflict.1);
+    }
+    // Either stops runs of both.
+    for (process, name) in [(&one, &names[0]), (&other, &names[0]), (&one, &names[1]), (&other, &names[2])] {
+        let (status, stopped) = process.send("POST", &format!("/v1/runs/{name}/stop"), json!({})).await;
+        assert!(status == 202 || stopped["error"] == "AlreadyEnded", "{stopped}");
+    }
+    for process in [&one, &other] {
+        for name in &names[..3] {
+            process.knows(&format!("/v1/runs/{name}"), |shown| shown["status"] == "ABORTED").await;
+        }
+        process.knows("/v1/summary", |summary| summary["statuses"]["ABORTED"] == 3).await;
+    }
+    for (process, name) in [(&one, &names[0]), (&other, &names[1]), (&one, &names[2])] {
+        let (status, redriven) = process.send("POST", &format!("/v1/runs/{name}/redrive"), json!({})).await;
+        assert_eq!(status, 202, "{redriven}");
+    }
+    for process in [&one, &other] {
+        process.knows("/v1/summary", |summary| summary["statuses"]["QUEUED"] == 8).await;
+    }
+    let (status, _) = other.send("PATCH", "/v1/limits", json!({"resume": [{"queue": "q"}]})).await;
+    assert_eq!(status, 200);
+    let told = fleet.told(8).await;
+    assert_eq!((told.len(), fleet.tasks()), (8, 8), "the three that were stopped had no task");
+}

@@ -158,6 +158,32 @@ impl Process {
         tokio::time::timeout(Duration::from_secs(2), reqwest::get(format!("{}{path}", self.url))).await.ok()?.ok()
     }
 
+    /// What it answers to a request.
+    pub(super) async fn send(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let method = method.parse().expect("a method");
+        let request = reqwest::Client::new().request(method, format!("{}{path}", self.url));
+        let request = match &body {
+            Value::Null => request,
+            body => request.header("content-type", "application/json").body(body.to_string()),
+        };
+        let answer = tokio::time::timeout(HANGS, request.send()).await.expect("an answer").expect("an answer");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    }
+
+    /// Waits until it answers so: what others do it knows some seconds later.
+    pub(super) async fn knows(&self, path: &str, is_so: impl Fn(&Value) -> bool) {
+        let until = std::time::Instant::now() + HANGS;
+        loop {
+            let (_, answer) = self.send("GET", path, Value::Null).await;
+            if is_so(&answer) {
+                return;
+            }
+            let log = || self.said.so_far().join("\n");
+            assert!(std::time::Instant::now() < until, "{path} is {answer}:\n{}", log());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// The sum of a counter over its cells.
     pub(super) async fn metric(&self, name: &str) -> u64 {
         let text = match self.get("/metrics").await {
