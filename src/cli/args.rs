@@ -1,7 +1,5 @@
 //! The commands: each file says what it takes.
 
-use std::collections::BTreeSet;
-
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::options::Global;
@@ -127,13 +125,6 @@ pub(super) fn command() -> clap::Command {
         }
     };
     all.mut_subcommands(described)
-}
-
-/// The long names of a command's flags.
-pub(super) fn flags(command: &str) -> BTreeSet<String> {
-    let all = Arguments::command();
-    let own = all.find_subcommand(command).into_iter().flat_map(clap::Command::get_arguments);
-    own.chain(all.get_arguments()).filter_map(|argument| argument.get_long().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! The run request that the flags of `taskwatch run` make, alone or laid over a file's.
 
+use std::collections::BTreeSet;
+
+use clap::Args as _;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::error::CliError;
 use super::filter::now;
 use super::input::{json, parameter, read};
+use super::options::Global;
 use super::run_args::RunArgs;
 use super::{duration, shorthand};
 use crate::core::name::in_arn;
@@ -186,13 +190,19 @@ fn overrides(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
     Ok(overrides)
 }
 
+/// The long names of `run`'s flags.
+fn flags() -> BTreeSet<String> {
+    let all = Global::augment_args(RunArgs::augment_args(clap::Command::new("run")));
+    all.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect()
+}
+
 /// The container's command: behind `--`, or of `--command`. A flag of ours that stands behind `--command` may be meant for either, and is
 /// not guessed.
 fn command(arguments: &RunArgs) -> Result<&[String], CliError> {
     if !arguments.words.is_empty() {
         return Ok(&arguments.words);
     }
-    let flags = super::args::flags("run");
+    let flags = flags();
     let flag = |word: &&String| {
         word.strip_prefix("--").is_some_and(|name| flags.contains(name.split('=').next().unwrap_or(name)))
     };
