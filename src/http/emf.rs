@@ -2,6 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::cell::Cell;
@@ -9,10 +11,15 @@ use crate::core::failure::Class;
 use crate::core::run::Status;
 
 const NAMESPACE: &str = "taskwatch";
+/// Failures that no retry helps: somebody is called for one.
+const PERMANENT: [Class; 3] = [Class::Image, Class::Secrets, Class::Configuration];
+/// Failures by the place of a task, or of ECS itself: somebody is called for many.
+const PLACE: [Class; 5] = [Class::Capacity, Class::Network, Class::Storage, Class::Host, Class::Service];
 
 /// Reports on a cell from time to time: counts are since the last line.
 pub struct Emf {
     cell: Cell,
+    fleet: Option<String>,
     reported: Map<String, Value>,
 }
 
@@ -20,7 +27,14 @@ impl Emf {
     /// From here on.
     pub fn new(cell: Cell) -> Self {
         let reported = counts(&cell);
-        Self { cell, reported }
+        Self { cell, fleet: None, reported }
+    }
+
+    /// As metrics of a fleet: under its name, not the cell's, so that there are as many whatever number of cells and processes. An
+    /// alarm takes the sum of what was counted, and the highest or the lowest of what was measured.
+    #[must_use]
+    pub fn of_fleet(self, name: impl Into<String>) -> Self {
+        Self { fleet: Some(name.into()), ..self }
     }
 
     /// The next line.
@@ -55,9 +69,13 @@ impl Emf {
             line.insert(name.to_owned(), value);
             metrics.push(json!({"Name": name, "Unit": unit}));
         }
-        let directive = json!({"Namespace": NAMESPACE, "Dimensions": [["Cell"]], "Metrics": metrics});
+        let dimension = if self.fleet.is_some() { "Fleet" } else { "Cell" };
+        let directive = json!({"Namespace": NAMESPACE, "Dimensions": [[dimension]], "Metrics": metrics});
         line.insert("_aws".to_owned(), json!({"Timestamp": vitals.at.millis(), "CloudWatchMetrics": [directive]}));
         line.insert("Cell".to_owned(), self.cell.name().into());
+        if let Some(fleet) = &self.fleet {
+            line.insert("Fleet".to_owned(), fleet.as_str().into());
+        }
         Value::Object(line).to_string()
     }
 }
@@ -66,6 +84,7 @@ impl Emf {
 fn counts(cell: &Cell) -> Map<String, Value> {
     let c = cell.counters();
     let totals = cell.vitals().totals;
+    let failed = |classes: &[Class]| sum(&totals.failures, classes);
     let ended = |status: Status| totals.ended.get(&status).copied().unwrap_or(0);
     let usual = [
         ("Accepted", c.accepted.get()),
@@ -81,10 +100,30 @@ fn counts(cell: &Cell) -> Map<String, Value> {
         ("TimedOut", ended(Status::TimedOut)),
         ("Aborted", ended(Status::Aborted)),
         ("AttemptsFailed", totals.failures.values().sum()),
+        ("AttemptsFailedPermanent", failed(&PERMANENT)),
+        ("AttemptsFailedPlace", failed(&PLACE)),
     ];
     let by_class = Class::ALL.map(|class| {
         let name = class.as_str().trim_start_matches("Taskwatch.");
         (format!("AttemptsFailed{name}"), totals.failures.get(&class).copied().unwrap_or(0).into())
     });
     usual.into_iter().map(|(name, value)| (name.to_owned(), value.into())).chain(by_class).collect()
+}
+
+fn sum(failures: &BTreeMap<Class, u64>, classes: &[Class]) -> u64 {
+    classes.iter().filter_map(|class| failures.get(class)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_counted_for_its_alarm_alone() {
+        let all: BTreeMap<Class, u64> = Class::ALL.iter().map(|class| (*class, 1)).collect();
+        assert_eq!((sum(&all, &PERMANENT), sum(&all, &PLACE)), (3, 5));
+        assert!(PERMANENT.iter().all(|class| !PLACE.contains(class)));
+        let image = BTreeMap::from([(Class::Image, 7), (Class::Application, 9)]);
+        assert_eq!((sum(&image, &PERMANENT), sum(&image, &PLACE)), (7, 0));
+    }
 }

@@ -203,7 +203,7 @@ fn every_variable_that_is_spoken_of_is_in_settings_md() {
     let commands = std::fs::read_dir(root.join("src/cli")).expect("src/cli");
     let commands = commands.map(|entry| entry.expect("src/cli").path()).filter(|path| path.extension().is_some());
     for file in
-        ["README.md", "infra/cell.yaml", "infra/Dockerfile"].map(|file| root.join(file)).into_iter().chain(commands)
+        ["README.md", "infra/fleet.yaml", "infra/Dockerfile"].map(|file| root.join(file)).into_iter().chain(commands)
     {
         texts.push((file.display().to_string(), std::fs::read_to_string(&file).expect("a file")));
     }

@@ -30,8 +30,9 @@ pub(crate) struct Fleet {
     pub(crate) told: String,
 }
 
-/// The queues of a cell by URL, and the name of its topic.
+/// A cell, its queues by URL, and the name of its topic.
 pub(crate) struct Path {
+    pub(crate) cell: &'static str,
     pub(crate) events: String,
     pub(crate) requests: String,
     pub(crate) dlq: String,
@@ -43,17 +44,17 @@ impl Fleet {
         let (clients, aws) = (clients(emulator).await, Aws::new(&emulator.sdk()));
         let events = events_queue(&clients, &aws).await;
         let (requests, dlq) = (aws.queue("requests").await, aws.queue("requests-dlq").await);
-        Self::at(emulator, Path { events, requests, dlq, topic: "runs".into() }).await
+        Self::at(emulator, Path { cell: "blue", events, requests, dlq, topic: "runs".into() }).await
     }
 
-    /// The cell `blue` on a path that is there.
+    /// A cell on a path that is there.
     pub(crate) async fn at(emulator: &Emulator, path: Path) -> Self {
         let (clients, aws) = (clients(emulator).await, Aws::new(&emulator.sdk()));
-        let Path { events, requests, dlq, topic } = path;
+        let Path { cell, events, requests, dlq, topic } = path;
         let (topic, told) = aws.topic(&topic).await;
         let (ecs, tasks) = Ecs::new();
         let ecs = Arc::new(ecs);
-        let mut config = CellConfig::new("blue");
+        let mut config = CellConfig::new(cell);
         config.destinations.topic = Some(topic);
         config.run_task_rate = 1_000.0;
         let ports = Ports {

@@ -34,13 +34,16 @@ fn passes(what: &str, command: &mut Command) {
 #[test]
 fn cfn_lint_has_nothing_to_say() {
     let dir = tempfile::tempdir().expect("a directory");
-    let printed =
-        taskwatch().args(["setup", "--print", "--cell", "blue", "--cluster", "batch"]).output().expect("setup");
-    let template = dir.path().join("setup.yaml");
-    std::fs::write(&template, &printed.stdout).expect("a file");
     let mut lint = python::command();
-    lint.args(["-c", "from cfnlint.runner import main; main()", "--"]).arg(template);
-    lint.args(["cell.yaml", "scheduled-run.yaml"].map(infra));
+    lint.args(["-c", "from cfnlint.runner import main; main()", "--"]);
+    for (name, whose) in [("cell.yaml", "--cell blue"), ("fleet.yaml", "--fleet blue --store dynamodb:runs")] {
+        let whose = whose.split(' ');
+        let printed = taskwatch().args(["setup", "--print", "--cluster", "batch"]).args(whose).output().expect("setup");
+        let template = dir.path().join(name);
+        std::fs::write(&template, &printed.stdout).expect("a file");
+        lint.arg(template);
+    }
+    lint.args(["fleet.yaml", "scheduled-run.yaml"].map(infra));
     passes("cfn-lint", &mut lint);
 }
 
@@ -52,6 +55,7 @@ fn checkov_has_nothing_to_say() {
         "--framework",
         "cloudformation",
         "dockerfile",
+        "terraform",
         "--skip-download",
         "--quiet",
         "--compact",
@@ -108,7 +112,7 @@ fn every_action_has_its_reason() {
     let page = std::fs::read_to_string(root().join("docs/iam.md")).expect("docs/iam.md");
     let services =
         ["sqs", "sns", "ecs", "events", "iam", "ecr", "logs", "secretsmanager", "elasticfilesystem", "kms", "dynamodb"];
-    let mut sources = vec![infra("cell.yaml"), infra("scheduled-run.yaml")];
+    let mut sources = vec![infra("fleet.yaml"), infra("scheduled-run.yaml")];
     for room in ["setup", "setup/table", "doctor"] {
         let files = std::fs::read_dir(root().join("src/aws").join(room)).expect("src/aws");
         let files = files.map(|file| file.expect("a file").path()).filter(|path| path.is_file());
@@ -129,20 +133,34 @@ fn every_action_has_its_reason() {
     assert!(missing.is_empty(), "docs/iam.md says nothing of {missing:?}");
 }
 
-/// What the serving cell calls, its role may: the SDK's calls in `src/aws`, as actions in `infra/cell.yaml`.
+/// What a serving process calls, its role may: the SDK's calls in `src/aws`, as actions in `infra/fleet.yaml`.
 #[test]
-fn the_cells_role_may_do_all_that_the_cell_calls() {
-    let policy = std::fs::read_to_string(infra("cell.yaml")).expect("infra/cell.yaml");
+fn the_role_may_do_all_that_a_serving_process_calls() {
+    let policy = std::fs::read_to_string(infra("fleet.yaml")).expect("infra/fleet.yaml");
     let allowed: BTreeSet<String> =
-        ["ecs:", "sqs:", "sns:"].iter().flat_map(|service| names(&policy, service)).collect();
+        ["ecs:", "sqs:", "sns:", "dynamodb:"].iter().flat_map(|service| names(&policy, service)).collect();
     let mut called = BTreeSet::new();
-    for file in ["ecs.rs", "sqs.rs", "sns.rs"] {
+    for file in ["ecs.rs", "sqs.rs", "sns.rs", "dynamodb/mod.rs"] {
         let text = std::fs::read_to_string(root().join("src/aws").join(file)).expect("src/aws");
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         // An operation is a method without arguments; a batch of it needs the same right.
         let operations = code.split('.').filter_map(|part| part.split_once("()")).map(|(name, _)| name);
-        let verbs =
-            ["run_", "stop_task", "describe_", "list_", "receive_", "delete_", "change_", "send_", "get_", "publish"];
+        let verbs = [
+            "run_",
+            "stop_task",
+            "describe_",
+            "list_",
+            "receive_",
+            "delete_",
+            "change_",
+            "send_",
+            "get_",
+            "publish",
+            "put_",
+            "update_",
+            "query",
+            "batch_",
+        ];
         let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
         for name in operations.filter(is_name).filter(|name| verbs.iter().any(|verb| name.starts_with(verb))) {
             let words = name.trim_end_matches("_batch").split('_');
@@ -150,9 +168,9 @@ fn the_cells_role_may_do_all_that_the_cell_calls() {
         }
     }
     // AWS has one right for RunTask's tags, which no call of ours asks for by name.
-    assert!(called.len() >= 10 && allowed.contains("TagResource"), "{called:?}");
+    assert!(called.len() >= 16 && allowed.contains("TagResource"), "{called:?}");
     let missing: BTreeSet<_> = called.difference(&allowed).collect();
-    assert!(missing.is_empty(), "infra/cell.yaml lets the cell do nothing of {missing:?}");
+    assert!(missing.is_empty(), "infra/fleet.yaml lets a process do nothing of {missing:?}");
 }
 
 /// The AWS CLI in an emulator.
@@ -163,6 +181,12 @@ impl Account<'_> {
         let output = python::aws(&self.0.endpoint()).args(arguments).output().expect("the AWS CLI");
         assert!(output.status.success(), "aws {arguments:?}: {}", stderr(&output));
         serde_json::from_str(&stdout(&output)).unwrap_or_default()
+    }
+
+    /// The service that the fleet's stack made.
+    fn service(&self) -> Value {
+        let of = ["--cluster", "taskwatch-blue", "--services", "taskwatch-blue"];
+        self.aws(&[&["ecs", "describe-services"], &of[..]].concat())["services"][0].clone()
     }
 
     /// Makes a stack, and gives its outputs.
@@ -200,47 +224,35 @@ impl Account<'_> {
         outputs
     }
 
-    /// `infra/cell.yaml` for the cell `blue` in a new VPC: its path.
-    async fn deploy_cell(&self) -> (Path, Value) {
+    /// `infra/fleet.yaml` for the fleet `blue` in a new VPC: the path of its first cell, and the stack's outputs.
+    async fn deploy_fleet(&self, more: &[(&str, &str)]) -> (Path, Value) {
         let vpc = self.aws(&["ec2", "create-vpc", "--cidr-block", "10.0.0.0/16"])["Vpc"]["VpcId"].clone();
         let vpc = vpc.as_str().expect("a VPC");
         let subnet = |block: &str, zone: &str| {
-            let made = self.aws(&[
-                "ec2",
-                "create-subnet",
-                "--vpc-id",
-                vpc,
-                "--cidr-block",
-                block,
-                "--availability-zone",
-                zone,
-            ]);
+            let of = ["--vpc-id", vpc, "--cidr-block", block, "--availability-zone", zone];
+            let made = self.aws(&[&["ec2", "create-subnet"], &of[..]].concat());
             made["Subnet"]["SubnetId"].as_str().expect("a subnet").to_owned()
         };
         let (a, b) = (subnet("10.0.1.0/24", "us-east-1a"), subnet("10.0.2.0/24", "us-east-1b"));
-        let outputs = self
-            .deploy(
-                "cell",
-                "cell.yaml",
-                &[
-                    ("CellName", "blue"),
-                    ("TaskClusters", CLUSTER),
-                    ("Image", "taskwatch:test"),
-                    ("TaskDefinitions", "arn:aws:ecs:us-east-1:123456789012:task-definition/etl:*"),
-                    ("TaskRoles", "arn:aws:iam::123456789012:role/etl"),
-                    ("VpcId", vpc),
-                    ("SubnetA", &a),
-                    ("SubnetB", &b),
-                ],
-            )
-            .await;
+        let usual = [
+            ("FleetName", "blue"),
+            ("TaskClusters", CLUSTER),
+            ("Image", "taskwatch:test"),
+            ("TaskDefinitions", "arn:aws:ecs:us-east-1:123456789012:task-definition/etl:*"),
+            ("TaskRoles", "arn:aws:iam::123456789012:role/etl"),
+            ("VpcId", vpc),
+            ("SubnetA", &a),
+            ("SubnetB", &b),
+        ];
+        let outputs = self.deploy("fleet", "fleet.yaml", &[&usual, more].concat()).await;
         // An emulator's CloudFormation may give URLs of a host that is not there; names are the same everywhere.
         let url = |name: &str| {
             let answer = self.aws(&["sqs", "get-queue-url", "--queue-name", name]);
             answer["QueueUrl"].as_str().expect("a URL").to_owned()
         };
         let path = Path {
-            events: url("blue-events"),
+            cell: "blue-0",
+            events: url("blue-0-events"),
             requests: url("blue-requests"),
             dlq: url("blue-requests-dlq"),
             topic: "blue-runs".into(),
@@ -249,15 +261,21 @@ impl Account<'_> {
     }
 }
 
+/// Of a service: the least and the most tasks during a deployment, in per cent.
+fn percents(service: &Value) -> [u64; 2] {
+    let of = &service["deploymentConfiguration"];
+    ["minimumHealthyPercent", "maximumPercent"].map(|name| of[name].as_u64().expect("per cent"))
+}
+
 fn output(outputs: &Value, name: &str) -> String {
     let found = outputs.as_array().into_iter().flatten().find(|output| output["OutputKey"] == name);
     found.and_then(|output| output["OutputValue"].as_str()).expect("an output").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fleet_runs_through_the_cell_that_was_deployed_in_moto() {
+async fn a_fleet_runs_through_what_was_deployed_in_moto() {
     let emulator = Emulator::moto();
-    let (path, _) = Account(&emulator).deploy_cell().await;
+    let (path, _) = Account(&emulator).deploy_fleet(&[]).await;
     let mut fleet = Fleet::at(&emulator, path).await;
     let families = ["exit-0", "exit-3", "flaky"];
     let bodies: Vec<String> = families.iter().map(|family| request(family, family)).collect();
@@ -274,38 +292,38 @@ async fn a_fleet_runs_through_the_cell_that_was_deployed_in_moto() {
 
 /// Nobody may send as `aws.ecs` there, so that doctor's probe goes through the rule, and the fleet's events into the queue.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schedules_request_runs_through_the_cell_that_was_deployed_in_ministack() {
+async fn a_schedules_request_runs_through_the_fleet_that_was_deployed_in_ministack() {
     let emulator = Emulator::ministack();
     let account = Account(&emulator);
-    let (path, outputs) = account.deploy_cell().await;
-    let service =
-        account.aws(&["ecs", "describe-services", "--cluster", "taskwatch-blue", "--services", "taskwatch-blue"]);
-    let (service, deployment) = (&service["services"][0], &service["services"][0]["deploymentConfiguration"]);
-    assert_eq!((&service["desiredCount"], &deployment["maximumPercent"]), (&1.into(), &100.into()), "never two tasks");
-    assert_eq!(deployment["minimumHealthyPercent"], 0, "else no deployment of one task could ever begin");
+    let (path, outputs) = account.deploy_fleet(&[]).await;
+    let service = account.service();
+    assert_eq!(service["desiredCount"], 2, "one goes on when the other dies");
+    assert_eq!(percents(&service), [100, 200], "a new process is there before an old one goes");
     let alarms = account.aws(&["cloudwatch", "describe-alarms"]);
-    assert_eq!(alarms["MetricAlarms"].as_array().map(Vec::len), Some(19));
+    assert_eq!(alarms["MetricAlarms"].as_array().map(Vec::len), Some(25));
 
-    // The template and `setup` are of one mind, and doctor finds the path whole.
+    // The template and `setup` are of one mind, `setup` puts the cells into the table, and doctor finds every path whole.
     let asked = |arguments: &[&str]| {
         let mut command = taskwatch();
         command.env("AWS_ENDPOINT_URL", emulator.endpoint()).env("TASKWATCH_URL", "http://127.0.0.1:9").args(arguments);
-        command.envs([
-            ("TASKWATCH_CELL", "blue"),
-            ("TASKWATCH_EVENTS_QUEUE_URL", &path.events),
-            ("TASKWATCH_STORE", "memory:"),
-        ]);
+        command.args(["--fleet", "blue", "--store", &output(&outputs, "Store")]);
         command.envs([("TASKWATCH_REQUESTS_QUEUE_URL", &path.requests), ("TASKWATCH_REQUESTS_DLQ_URL", &path.dlq)]);
         command.env("TASKWATCH_TOPIC_ARN", output(&outputs, "TopicArn")).output().expect("taskwatch")
     };
-    let dry = asked(&["setup", "--dry-run", "--cluster", CLUSTER, "--output", "json"]);
-    let dry: Value = serde_json::from_str(&stdout(&dry)).expect("JSON");
-    let differs: Vec<&Value> =
-        dry["steps"].as_array().expect("steps").iter().filter(|s| s["action"] != "leave").collect();
-    assert!(differs.is_empty(), "infra/cell.yaml and setup differ: {differs:#?}");
+    let done = asked(&["setup", "--cells", "4", "--cluster", CLUSTER, "--output", "json"]);
+    let done: Value = serde_json::from_str(&stdout(&done)).expect("JSON");
+    let differs = done["steps"].as_array().expect("steps").iter().filter(|s| s["action"] != "leave");
+    let differs: Vec<String> = differs.map(|step| format!("{} {}", step["kind"], step["changes"])).collect();
+    let cell = |n: u32| format!("\"cell\" [\"events: blue-{n}-events\"]");
+    // MiniStack's CloudFormation drops what the table's first step makes; `every_table_of_infra_is_what_setup_makes` holds the template to it.
+    let table = "\"table\" [\"time to live: by ttl\",\"point-in-time recovery: on\"]".to_owned();
+    assert_eq!(differs, [table, cell(0), cell(1), cell(2), cell(3)], "infra/fleet.yaml and setup differ");
     let doctor = asked(&["doctor"]);
     assert_eq!(doctor.status.code(), Some(0), "{}", stdout(&doctor));
-    assert!(stdout(&doctor).contains("probe: an event went through the rule into the queue"), "{}", stdout(&doctor));
+    for cell in 0..4 {
+        let proved = format!("blue-{cell}: probe: an event went through the rule into the queue");
+        assert!(stdout(&doctor).contains(&proved), "{}", stdout(&doctor));
+    }
 
     // EventBridge Scheduler puts the scheduled time in; the emulator keeps the schedule and is not waited for.
     let queue = output(&outputs, "RequestsQueueArn");
@@ -339,4 +357,75 @@ async fn a_schedules_request_runs_through_the_cell_that_was_deployed_in_ministac
     assert_eq!(ends[&name], taskwatch::core::run::Status::Succeeded, "retried, and told about");
     assert_eq!(fleet.aws.take(&fleet.told, 2, 3).await.len(), 1, "sent twice, it is one run");
     fleet.cell.drain(Duration::from_secs(5)).await;
+}
+
+/// The second choice: one cell, one process, SQLite on EFS, and no table.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_efs_there_is_one_process_with_one_cell() {
+    let emulator = Emulator::ministack();
+    let account = Account(&emulator);
+    account.deploy_fleet(&[("Store", "efs"), ("Processes", "3")]).await;
+    let service = account.service();
+    assert_eq!((&service["desiredCount"], percents(&service)), (&1.into(), [0, 100]), "never two");
+    assert_eq!(account.aws(&["dynamodb", "list-tables"])["TableNames"], json!([]));
+    let queues = account.aws(&["sqs", "list-queues"])["QueueUrls"].clone();
+    assert_eq!(queues.as_array().map(Vec::len), Some(4), "{queues:#}");
+    let definition = account.aws(&["ecs", "describe-task-definition", "--task-definition", "taskwatch-blue"]);
+    let set = definition["taskDefinition"]["containerDefinitions"][0]["environment"].to_string();
+    assert!(set.contains("blue-0") && set.contains("file:/data") && !set.contains("TASKWATCH_FLEET"), "{set}");
+}
+
+/// A template as JSON, functions by their long names.
+pub(crate) fn template(path: &str) -> Value {
+    let script = "import sys, json\nfrom cfnlint.decode import cfn_yaml\nprint(json.dumps(cfn_yaml.load(sys.argv[1])))";
+    let read = python::command().args(["-c", script, path]).output().expect("python");
+    assert!(read.status.success(), "{path}: {}", stderr(&read));
+    serde_json::from_str(&stdout(&read)).expect("JSON")
+}
+
+#[test]
+fn every_table_of_infra_is_what_setup_makes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let printed = dir.path().join("setup.yaml");
+    let setup = ["setup", "--print", "--fleet", "blue", "--store", "dynamodb:taskwatch-blue"];
+    std::fs::write(&printed, taskwatch().args(setup).output().expect("setup").stdout).expect("a file");
+    let table = |path: &str| {
+        let mut table = template(path)["Resources"]["Table"].clone();
+        for added in ["Condition", "Metadata"] {
+            table.as_object_mut().expect("a table").remove(added);
+        }
+        table["Properties"]["TableName"] = Value::Null;
+        table
+    };
+    let wanted = table(&printed.display().to_string());
+    assert!(wanted["Properties"]["TimeToLiveSpecification"]["Enabled"] == true, "{wanted:#}");
+    assert_eq!(table(&infra("fleet.yaml")), wanted);
+}
+
+/// The cells' blocks of the template differ in their number alone.
+#[test]
+fn every_cell_of_the_template_is_like_the_first() {
+    let template = std::fs::read_to_string(infra("fleet.yaml")).expect("infra/fleet.yaml");
+    let blocks = |cell: u32| -> Vec<String> {
+        // Comments and empty lines belong to no resource.
+        let lines = template.lines().filter(|line| !line.trim_start().starts_with('#') && !line.is_empty());
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let resources = text.split("\n  ").fold(Vec::<String>::new(), |mut all, line| {
+            match all.last_mut().filter(|_| line.starts_with(' ')) {
+                Some(block) => *block += &format!("\n{line}"),
+                None => all.push(line.to_owned()),
+            }
+            all
+        });
+        let own = resources.into_iter().filter(|block| block.starts_with(&format!("Cell{cell}")));
+        let named = [format!("Cell{cell}"), format!("}}-{cell}")];
+        let plain = |block: String| block.replace(&named[0], "CellN").replace(&named[1], "}-N");
+        let without =
+            |block: String| block.lines().filter(|line| !line.contains("OnTable")).collect::<Vec<_>>().join("\n");
+        own.map(plain).map(without).collect()
+    };
+    let first = blocks(0);
+    assert_eq!(first.len(), 8, "{first:#?}");
+    (1..4).for_each(|cell| assert_eq!(blocks(cell), first, "cell {cell}"));
+    assert!(blocks(4).is_empty());
 }

@@ -39,6 +39,7 @@ mod sim;
 mod support;
 mod table;
 mod table_store;
+mod terraform;
 #[cfg(feature = "otlp")]
 mod traces;
 mod trouble;

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use taskwatch::http::Emf;
 
 use super::{Served, serve};
 use crate::infra::{infra, names};
@@ -154,7 +155,7 @@ async fn no_answer_has_the_value_of_an_environment_variable() {
 #[tokio::test]
 async fn cloudwatch_is_told_what_happened_since_the_last_line() {
     let served = lived_in().await;
-    let mut emf = taskwatch::http::Emf::new(served.cell.clone());
+    let mut emf = Emf::new(served.cell.clone());
     let line: Value = serde_json::from_str(&emf.line()).expect("JSON");
     let directive = &line["_aws"]["CloudWatchMetrics"][0];
     assert_eq!((&directive["Namespace"], &directive["Dimensions"]), (&json!("taskwatch"), &json!([["Cell"]])));
@@ -188,6 +189,23 @@ fn emf_units(line: &Value) -> BTreeMap<String, String> {
     metrics.iter().map(|metric| (text(metric, "Name"), text(metric, "Unit"))).collect()
 }
 
+/// A metric costs by its dimensions: a fleet's cells have theirs together, and each line says of which cell it is.
+#[tokio::test]
+async fn in_a_fleet_cloudwatch_is_told_under_the_fleets_name() {
+    let served = lived_in().await;
+    let line = |emf: Emf| -> Value {
+        let mut emf = emf;
+        serde_json::from_str(&emf.line()).expect("JSON")
+    };
+    let alone = line(Emf::new(served.cell.clone()));
+    assert!(alone["AttemptsFailedPermanent"].is_number() && alone["AttemptsFailedPlace"].is_number());
+    let fleet = line(Emf::new(served.cell.clone()).of_fleet("azure"));
+    let told = |line: &Value| line["_aws"]["CloudWatchMetrics"][0].clone();
+    assert_eq!((&told(&alone)["Dimensions"], &alone["Fleet"]), (&json!([["Cell"]]), &Value::Null));
+    assert_eq!((&told(&fleet)["Dimensions"], &fleet["Fleet"]), (&json!([["Fleet"]]), &"azure".into()));
+    assert_eq!((&fleet["Cell"], &told(&fleet)["Metrics"]), (&alone["Cell"], &told(&alone)["Metrics"]));
+}
+
 /// A dashboard or an alarm about a metric that nobody sends shows green for ever.
 #[tokio::test]
 async fn every_metric_that_infra_names_is_one_that_the_cell_has() {
@@ -204,16 +222,17 @@ async fn every_metric_that_infra_names_is_one_that_the_cell_has() {
     let unknown: Vec<_> = named.iter().filter(|name| !has(name)).collect();
     assert!(unknown.is_empty(), "no metrics: {unknown:?}");
 
-    let cell = read("cell.yaml");
-    let alarms = cell.split("Namespace: taskwatch\n").skip(1).map(|rest| names(rest, "MetricName: "));
+    let fleet = read("fleet.yaml");
+    let lines = fleet.lines().filter(|line| line.contains("Namespace: taskwatch"));
+    let alarms = lines.map(|line| names(line, "MetricName: "));
     let alarms: BTreeSet<String> = alarms.filter_map(|all| all.into_iter().next()).collect();
     assert!(alarms.len() > 5, "{alarms:?}");
-    let line: Value = serde_json::from_str(&taskwatch::http::Emf::new(served.cell.clone()).line()).expect("JSON");
+    let line: Value = serde_json::from_str(&Emf::new(served.cell.clone()).line()).expect("JSON");
     let unknown: Vec<_> = alarms.iter().filter(|name| !line[name.as_str()].is_number()).collect();
     assert!(unknown.is_empty(), "no metrics: {unknown:?}");
     // CloudWatch is paid by the metric and by the alarm.
     let cost = std::fs::read_to_string(infra("../docs/cost.md")).expect("docs/cost.md");
-    let alarms = cell.matches("Type: AWS::CloudWatch::Alarm").count();
+    let alarms = fleet.matches("Type: AWS::CloudWatch::Alarm").count();
     for row in [format!("| {} × $0.30 |", emf_units(&line).len()), format!("| {alarms} × $0.10 |")] {
         assert!(cost.contains(&row), "docs/cost.md does not say {row}");
     }
