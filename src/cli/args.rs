@@ -4,8 +4,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::options::Global;
 use super::{
-    convert, demo, doctor, explain, fleet, healthcheck, limits, list, local, manual, pause, redrive, run_args, serve,
-    setup, show, statuses, stop, submit, teardown, watch,
+    convert, demo, doctor, explain, fleet, healthcheck, limits, list, local, manual, migrate_store, pause, redrive,
+    run_args, serve, setup, show, statuses, stop, submit, teardown, watch,
 };
 
 /// Launches Amazon ECS tasks, follows them by their events, retries the failures that a retry can fix.
@@ -73,6 +73,9 @@ pub(super) enum Command {
     /// Remove what setup made for a cell
     #[command(after_help = teardown::TEARDOWN_EXAMPLES)]
     Teardown(teardown::TeardownArgs),
+    /// Move a cell's runs to another store, such as a DynamoDB table, while nobody serves it
+    #[command(after_help = migrate_store::MIGRATE_STORE_EXAMPLES)]
+    MigrateStore(migrate_store::MigrateStoreArgs),
     /// Explain what happened to a task, and what to do
     #[command(after_help = explain::EXPLAIN_EXAMPLES)]
     Explain(explain::ExplainArgs),

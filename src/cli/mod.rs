@@ -29,6 +29,7 @@ mod list;
 mod local;
 mod manual;
 mod masked;
+mod migrate_store;
 mod options;
 mod output;
 mod pause;
@@ -133,6 +134,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments, &settings).await,
         Command::Setup(arguments) => setup::setup(arguments, &global, &settings).await,
         Command::Doctor(arguments) => doctor::doctor(arguments, &global, &settings).await,
+        Command::MigrateStore(arguments) => migrate_store::migrate_store(arguments, &global, &settings).await,
         Command::Teardown(arguments) => teardown::teardown(arguments, &global, &settings).await,
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Explain(explain) => explain::explain(explain, &global).await,

@@ -74,6 +74,19 @@ pub(super) enum StoreSetting {
     Table(String),
 }
 
+impl StoreSetting {
+    /// Reads one; what is allowed, where it is none.
+    pub(super) fn read(text: &str) -> Result<Self, &'static str> {
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(Self::Memory),
+            Some(("file", dir)) if !dir.trim().is_empty() => Ok(Self::File(dir.into())),
+            Some(("dynamodb", table)) if check::is_table(table) => Ok(Self::Table(table.to_owned())),
+            Some(("dynamodb", _)) => Err("expected dynamodb: and the name of a table, 3 to 255 of A-Z a-z 0-9 _ . -"),
+            _ => Err("expected file:DIR, dynamodb:TABLE or memory: (which forgets its runs when the process ends)"),
+        }
+    }
+}
+
 /// What a variable is, by its name without the prefix.
 type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 
@@ -150,14 +163,7 @@ impl Settings {
     /// `TASKWATCH_STORE`.
     pub(super) fn store(&self) -> Result<StoreSetting, CliError> {
         let text = self.store.as_deref().unwrap_or(USUAL_STORE);
-        let wrong = |allowed: &str| Err(wrong("STORE", text, allowed));
-        match text.split_once(':') {
-            Some(("memory", "")) => Ok(StoreSetting::Memory),
-            Some(("file", dir)) if !dir.trim().is_empty() => Ok(StoreSetting::File(dir.into())),
-            Some(("dynamodb", table)) if check::is_table(table) => Ok(StoreSetting::Table(table.to_owned())),
-            Some(("dynamodb", _)) => wrong("expected dynamodb: and the name of a table, 3 to 255 of A-Z a-z 0-9 _ . -"),
-            _ => wrong("expected file:DIR, dynamodb:TABLE or memory: (which forgets its runs when the process ends)"),
-        }
+        StoreSetting::read(text).map_err(|allowed| wrong("STORE", text, allowed))
     }
 
     /// A line for each setting that has another name now, and for each variable that looks like a setting and is none.

@@ -74,7 +74,7 @@ pub(super) fn host_name() -> String {
 }
 
 /// A name of this start of the process, that no other start has, and that tells people where it is.
-fn incarnation() -> String {
+pub(super) fn incarnation() -> String {
     let host = host_name();
     let at = if host.is_empty() { String::new() } else { format!(" on {host}") };
     let start = Uuid::new_v4().simple().to_string();

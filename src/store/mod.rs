@@ -9,6 +9,7 @@ pub mod dynamo;
 mod error;
 mod file;
 mod memory;
+pub mod migrate;
 mod query;
 
 pub use contents::{Contents, Runs};

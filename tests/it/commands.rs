@@ -28,6 +28,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ("docs/aws.md", "taskwatch setup --fleet", "fleet_setup runs it in MiniStack, which has DynamoDB"),
     ("docs/fleet.md", "", "fleet_setup and processes run them, with a table in MiniStack"),
     ("docs/aws.md", "taskwatch doctor --fleet", "fleet_setup runs it in MiniStack, which has DynamoDB"),
+    ("docs/aws.md", "taskwatch migrate-store", "migrate runs it in MiniStack, which has DynamoDB"),
     ("docs/aws.md", "taskwatch teardown --fleet", "fleet_setup runs it in MiniStack, which has DynamoDB"),
     ("docs/cost.md", "TASKWATCH_COST_RUNS", "takes a minute; cost:: runs it with fewer runs"),
     ("docs/local.md", "", "local_docs runs every one, and the CI job"),

@@ -28,6 +28,7 @@ mod infra;
 mod library;
 mod local_docs;
 mod machines;
+mod migrate;
 mod model;
 mod placements;
 mod processes;

@@ -328,6 +328,15 @@ impl Directory {
     }
 }
 
+/// Who took a cell last and has not given it back, in a fleet or not; `None`: nobody, or there is no such cell.
+///
+/// # Errors
+/// The call failed; it may be made again.
+pub async fn owner_of(table: &dyn Table, cell: &str) -> Result<Option<Arc<str>>, TableError> {
+    let item = table.get(keys::cell(cell)).await?;
+    Ok(item.and_then(|item| item.text("owner").ok().cloned()))
+}
+
 /// What a beat says beside that it is one.
 fn said(process: &ProcessRow) -> Attributes {
     Attributes::from([

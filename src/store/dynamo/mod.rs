@@ -38,7 +38,7 @@ mod table;
 mod takeover;
 mod writing;
 
-pub use directory::{AddError, Beat, CellRow, Directory, FORMAT, FleetNote, FleetRows, NewCell, ProcessRow};
+pub use directory::{AddError, Beat, CellRow, Directory, FORMAT, FleetNote, FleetRows, NewCell, ProcessRow, owner_of};
 pub use ended::Placed;
 pub use owned::DynamoOptions;
 pub use reader::{FleetReader, News};
