@@ -54,12 +54,9 @@ pub(super) async fn migrate_store(
     if from == to {
         return Err(CliError::usage(format!("FROM and TO are both {:?}", arguments.from)));
     }
-    let opener = Opener {
-        clients: aws::clients(global).await?,
-        cell,
-        keep: settings.cell_config("").keep,
-        force: arguments.force,
-    };
+    // Whoever calls is asked for, so that what is wrong with the credentials is said as everywhere.
+    let (clients, _) = aws::caller(global).await?;
+    let opener = Opener { clients, cell, keep: settings.cell_config("").keep, force: arguments.force };
     let moved = opener.migrate([(&from, &arguments.from), (&to, &arguments.to)]).await?;
     let Counts { open, ended, undelivered, notes, digest } = &moved;
     if global.output == Some(Format::Json) {

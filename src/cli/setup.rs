@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::aws::{caller, region};
 use super::error::CliError;
 use super::options::{Format, Global};
-use super::settings::Settings;
+use super::settings::{Settings, StoreSetting};
 use super::{output, stale};
 use crate::aws::{Action, Ask, FleetAsk, Leftovers, Setup, Step, template};
 
@@ -38,25 +38,34 @@ pub(super) struct PathArgs {
 /// Which fleet.
 #[derive(Debug, Default, Args)]
 pub(super) struct FleetArgs {
-    /// Instead of one cell: name of a fleet, whose cells are NAME-0, NAME-1, …
+    /// Instead of one cell: name of a fleet, whose cells are NAME-0, NAME-1, … [default: TASKWATCH_FLEET]
     #[arg(long, value_name = "NAME")]
     fleet: Option<String>,
-    /// Of the fleet: its table
-    #[arg(long, value_name = "dynamodb:TABLE", requires = "fleet")]
+    /// Of the fleet: its table [default: TASKWATCH_STORE]
+    #[arg(long, value_name = "dynamodb:TABLE")]
     store: Option<String>,
 }
 
 impl FleetArgs {
     /// The fleet's name and table, if a fleet is named.
-    pub(super) fn ask(&self, _: &Settings) -> Result<Option<(String, FleetAsk)>, CliError> {
-        let Some(fleet) = &self.fleet else { return Ok(None) };
-        let store = self.store.as_deref();
-        let table = store.and_then(|store| store.strip_prefix("dynamodb:")).filter(|table| !table.is_empty());
-        let table = table.ok_or_else(|| {
-            let is = store.map_or_else(|| "missing".to_owned(), |store| format!("{store:?}"));
-            CliError::usage(format!("--store is {is}: a fleet keeps its runs in a table, dynamodb:TABLE"))
-        })?;
-        Ok(Some((fleet.clone(), FleetAsk { cells: None, table: table.to_owned() })))
+    pub(super) fn ask(&self, settings: &Settings) -> Result<Option<(String, FleetAsk)>, CliError> {
+        let Some(fleet) = self.fleet.as_ref().or(settings.fleet.as_ref()) else {
+            return match &self.store {
+                Some(store) => Err(CliError::usage(format!("--store is {store:?}: that is of a fleet; give --fleet"))),
+                None => Ok(None),
+            };
+        };
+        let named = match &self.store {
+            Some(store) => StoreSetting::read(store).ok(),
+            None => settings.store().ok(),
+        };
+        match named {
+            Some(StoreSetting::Table(table)) => Ok(Some((fleet.clone(), FleetAsk { cells: None, table }))),
+            _ => Err(CliError::usage(format!(
+                "--store is {}: a fleet keeps its runs in a table, dynamodb:TABLE",
+                self.store.as_ref().map_or_else(|| "not given".to_owned(), |store| format!("{store:?}"))
+            ))),
+        }
     }
 }
 

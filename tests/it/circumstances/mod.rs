@@ -42,7 +42,7 @@ const fn given(arguments: &'static [&'static str], needs: &'static [Needs]) -> G
 const TASK: [&str; 8] =
     ["--cluster", "batch", "--task-definition", "etl", "--launch-type", "FARGATE", "--subnets", "subnet-0a"];
 
-const COMMANDS: [Given; 34] = [
+const COMMANDS: [Given; 37] = [
     given(&["run", TASK[0], TASK[1], TASK[2], TASK[3], TASK[4], TASK[5], TASK[6], TASK[7]], &[Needs::Aws]),
     given(&["run", "--no-wait", TASK[0], TASK[1], TASK[2], TASK[3], TASK[4], TASK[5], TASK[6], TASK[7]], &[Needs::Aws]),
     given(&["run", "FILE"], &[Needs::Requests]),
@@ -75,6 +75,9 @@ const COMMANDS: [Given; 34] = [
     given(&["setup", "--cell", "blue"], &[Needs::Aws]),
     given(&["setup", "--cell", "blue", "--dry-run"], &[Needs::Aws]),
     given(&["teardown", "--cell", "blue", "--yes", "--server", "URL"], &[Needs::Aws]),
+    given(&["setup", "--fleet", "blue", "--store", "dynamodb:runs"], &[Needs::Aws]),
+    given(&["teardown", "--fleet", "blue", "--store", "dynamodb:runs"], &[Needs::Aws]),
+    given(&["migrate-store", "file:taskwatch-data", "dynamodb:runs", "--cell", "blue"], &[Needs::Aws]),
     given(
         &["explain", "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef"],
         &[Needs::Aws],
