@@ -1,10 +1,13 @@
 //! `taskwatch serve` as a process of a fleet, until SIGTERM.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::beside_cells::{Beside, QueueAt};
@@ -14,11 +17,12 @@ use super::failpoints::Failpoints;
 use super::options::Global;
 use super::settings::{Settings, StoreSetting};
 use super::signals::Signals;
-use super::{aws, store};
+use super::{aws, output, store};
 use crate::aws::Clients;
 use crate::cell::ports::Queue;
-use crate::cell::{CellConfig, Clock, Ids, Ports};
-use crate::front::{Fleet, Front};
+use crate::cell::{Cell, CellConfig, Clock, Ids, Ports};
+use crate::core::time::Timestamp;
+use crate::front::{Fleet, Front, OwnCells};
 use crate::host::{Host, HostConfig, HostPorts, Opened, Quotas, Supply};
 use crate::http;
 use crate::store::dynamo::{CellRow, Directory, DynamoOptions, FleetReader, Table};
@@ -27,6 +31,10 @@ use crate::store::{DynamoStore, Store, StoreError};
 /// Within the 10 s in which `serve` ends: its cells are handed over, three seconds for all of them, and its row goes.
 const DRAIN: Duration = Duration::from_secs(7);
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// Between two lines of metrics; the alarms of infra/fleet.yaml count them.
+const EMF: Duration = Duration::from_secs(60);
+/// So soon a cell that was taken is reported.
+const LOOKS: Duration = Duration::from_secs(1);
 /// Finished runs in memory, of each cell.
 const FINISHED_IN_MEMORY: usize = 10_000;
 
@@ -93,13 +101,36 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     let front = Front::of_fleet(own, part);
     let http = tokio::spawn(http::serve(listener, front, settings.api_token.clone(), shutdown.clone()));
     tracing::info!(fleet, %address, "serving");
-    signals.next().await;
+    tokio::select! {
+        _ = signals.next() => {}
+        () = tell_cloudwatch(fleet, host.own()), if settings.emf() => {}
+    }
     tracing::info!("draining");
     host.drain(DRAIN).await;
     shutdown.cancel();
     let _ = tokio::time::timeout(LAST_ANSWERS, http).await;
     tracing::info!("ended");
     Ok(0)
+}
+
+/// Writes a line of metrics for each of this process's cells, at once and then once a minute; never ends.
+async fn tell_cloudwatch(fleet: &str, own: watch::Receiver<OwnCells>) {
+    // A cell that left and came back is another one, which counts from 0.
+    let mut reports: BTreeMap<(String, Timestamp), (http::Emf, Instant)> = BTreeMap::new();
+    loop {
+        let (cells, now) = (own.borrow().clone(), Instant::now());
+        let key = |cell: &Cell| (cell.name().to_owned(), cell.began_at());
+        reports.retain(|known, _| cells.iter().any(|cell| key(cell) == *known));
+        for cell in cells.iter() {
+            let new = || (http::Emf::new(cell.clone()).of_fleet(fleet), now);
+            let (report, due) = reports.entry(key(cell)).or_insert_with(new);
+            if *due <= now {
+                output::data(&report.line());
+                *due = now + EMF;
+            }
+        }
+        tokio::time::sleep(LOOKS).await;
+    }
 }
 
 const fn quotas(config: &CellConfig) -> Quotas {
