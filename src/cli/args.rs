@@ -90,7 +90,7 @@ pub(super) enum Command {
 }
 
 /// How each command writes its result. The others have none: a log, a script, an exit code.
-const OUTPUTS: [(&str, &str); 16] = [
+const OUTPUTS: [(&str, &str); 17] = [
     ("run", "json, table or text [default: json]"),
     ("demo", "json or text [default: text]"),
     ("submit", "json, table or text (the names) [default: text]"),
@@ -106,6 +106,7 @@ const OUTPUTS: [(&str, &str); 16] = [
     ("setup", "json, table or text; without json the settings as export lines [default: text]"),
     ("doctor", "json, table or text [default: text]"),
     ("teardown", "json or text [default: text]"),
+    ("migrate-store", "json or text [default: text]"),
     ("explain", "json (one array), table or text [default: text]"),
 ];
 
