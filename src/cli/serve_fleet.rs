@@ -25,12 +25,15 @@ use crate::core::time::Timestamp;
 use crate::front::{Fleet, Front, OwnCells};
 use crate::host::{Host, HostConfig, HostPorts, Opened, Quotas, Supply};
 use crate::http;
-use crate::store::dynamo::{CellRow, Directory, DynamoOptions, FleetReader, Table};
+use crate::store::dynamo::{CellRow, Directory, DynamoOptions, FleetReader, Table, TableError};
 use crate::store::{DynamoStore, Store, StoreError};
 
 /// Within the 10 s in which `serve` ends: its cells are handed over, three seconds for all of them, and its row goes.
 const DRAIN: Duration = Duration::from_secs(7);
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// A table that does not answer at the start is asked again, for some seconds.
+const TRIES: u32 = 4;
+const AGAIN: Duration = Duration::from_secs(1);
 /// Between two lines of metrics; the alarms of infra/fleet.yaml count them.
 const EMF: Duration = Duration::from_secs(60);
 /// So soon a cell that was taken is reported.
@@ -71,6 +74,7 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     let address = listener.local_addr().unwrap_or(address);
     // Calls of their own: what cells write keeps no beat waiting.
     let directory = Directory::new(Arc::new(clients.table(&table)), fleet);
+    check(&directory, fleet, &table).await?;
     let url = if address.ip().is_loopback() { String::new() } else { format!("http://{address}") };
     let host_config = HostConfig { name: store::host_name(), url, quotas: quotas(&config) };
     let now = clock.clone();
@@ -130,6 +134,29 @@ async fn tell_cloudwatch(fleet: &str, own: watch::Receiver<OwnCells>) {
             }
         }
         tokio::time::sleep(LOOKS).await;
+    }
+}
+
+/// What cannot be mended by waiting is said at the start, and not again and again.
+async fn check(directory: &Directory, fleet: &str, table: &str) -> Result<(), CliError> {
+    let (mut read, mut tries) = (directory.read().await, 1);
+    while let Err(TableError::Unknown(_) | TableError::Throttled(_)) = read
+        && tries < TRIES
+    {
+        tokio::time::sleep(AGAIN).await;
+        (read, tries) = (directory.read().await, tries + 1);
+    }
+    let make = format!("taskwatch setup --fleet {fleet} --cells 4 --store dynamodb:{table}");
+    match read {
+        Ok(rows) if rows.cells.is_empty() => {
+            tracing::warn!("dynamodb:{table} has no cells of fleet {fleet} yet: {make} makes them");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+        Err(TableError::Refused(why)) => Err(CliError::other(format!(
+            "dynamodb:{table}: the table cannot be used ({why}); make it ({make}), or give this role the rights that docs/iam.md names"
+        ))),
+        Err(error) => Err(CliError::other(format!("dynamodb:{table}: DynamoDB does not answer ({error})"))),
     }
 }
 

@@ -62,7 +62,7 @@ impl FleetArgs {
         match named {
             Some(StoreSetting::Table(table)) => Ok(Some((fleet.clone(), FleetAsk { cells: None, table }))),
             _ => Err(CliError::usage(format!(
-                "--store is {}: a fleet keeps its runs in a table, dynamodb:TABLE",
+                "--store is {}: a fleet keeps its runs in a table, dynamodb:TABLE, whose name has 3 to 255 of A-Z a-z 0-9 _ . -",
                 self.store.as_ref().map_or_else(|| "not given".to_owned(), |store| format!("{store:?}"))
             ))),
         }

@@ -42,7 +42,7 @@ const fn given(arguments: &'static [&'static str], needs: &'static [Needs]) -> G
 const TASK: [&str; 8] =
     ["--cluster", "batch", "--task-definition", "etl", "--launch-type", "FARGATE", "--subnets", "subnet-0a"];
 
-const COMMANDS: [Given; 37] = [
+const COMMANDS: [Given; 39] = [
     given(&["run", TASK[0], TASK[1], TASK[2], TASK[3], TASK[4], TASK[5], TASK[6], TASK[7]], &[Needs::Aws]),
     given(&["run", "--no-wait", TASK[0], TASK[1], TASK[2], TASK[3], TASK[4], TASK[5], TASK[6], TASK[7]], &[Needs::Aws]),
     given(&["run", "FILE"], &[Needs::Requests]),
@@ -70,6 +70,8 @@ const COMMANDS: [Given; 37] = [
     given(&["limits", "--max-in-flight", "10", "--server", "URL"], &[Needs::Cell]),
     given(&["watch", "--once", "--server", "URL"], &[Needs::Cell]),
     given(&["watch", "--once", "--server", "URL", "--output", "json"], &[Needs::Cell]),
+    given(&["fleet", "--server", "URL"], &[Needs::Cell]),
+    given(&["convert", "FILE"], &[Needs::Requests]),
     given(&["healthcheck"], &[Needs::Listening]),
     given(&["healthcheck", "--ready"], &[Needs::Listening]),
     given(&["setup", "--cell", "blue"], &[Needs::Aws]),

@@ -162,3 +162,22 @@ async fn every_process_answers_for_every_run_of_the_fleet() {
     let told = fleet.told(8).await;
     assert_eq!((told.len(), fleet.tasks()), (8, 8), "the three that were stopped had no task");
 }
+
+#[test]
+fn a_fleet_whose_table_cannot_be_asked_does_not_start_and_says_so_in_one_line() {
+    let mut serve = std::process::Command::new(env!("CARGO_BIN_EXE_taskwatch"));
+    serve.env_clear().arg("serve").envs([
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("TASKWATCH_FLEET", "blue"),
+        ("TASKWATCH_STORE", "dynamodb:runs"),
+        ("TASKWATCH_REQUESTS_QUEUE_URL", "http://127.0.0.1:1/1/requests"),
+        ("TASKWATCH_LISTEN", "127.0.0.1:0"),
+    ]);
+    let ended = serve.output().expect("taskwatch serve");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((ended.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.starts_with("error: dynamodb:runs: DynamoDB does not answer ("), "{said}");
+}
