@@ -60,6 +60,7 @@ pub(super) fn convert(arguments: &ConvertArgs) -> Result<u8, CliError> {
         None => of_documents(&text, &arguments.document, &about)?,
     };
     match requests.as_slice() {
+        [] => return Err(about(&"there is no document in it")),
         [one] => output::json(one),
         many => output::json(&many),
     }

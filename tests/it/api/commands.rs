@@ -187,7 +187,6 @@ async fn a_second_ctrl_c_stops_the_run_at_a_server_and_a_third_leaves() {
         eventually("a task", || served.world.ecs.tasks().len() == tasks).await;
         terminal.shows("STARTING").await;
         terminal.press("\u{3}");
-        terminal.press("\u{3}");
         terminal.shows("Ctrl-C again within 3 s stops it").await;
         terminal.presses_until("\u{3}", "stopping what was launched; once more to leave at once").await;
         eventually("StopTask", || served.world.journal.of("StopTask").len() == tasks).await;
