@@ -8,17 +8,14 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use crate::cell::ports::Queue;
-use crate::cell::{CellConfig, Clock, FleetLimits, Hindrance, Limits, LimitsChange, LimitsError, RunCounts};
+use crate::cell::{CellConfig, Clock, Hindrance, Limits, LimitsChange, LimitsError, RunCounts};
 use crate::core::order::Order;
 use crate::core::run::Status;
 use crate::fleet::FleetView;
 use crate::front::{Elsewhere, Moved, Seen, Unmoved};
-use crate::host::{Host, Others};
+use crate::host::{Host, Others, change_limits};
 use crate::store::dynamo::{Directory, FleetReader, Placed};
 use crate::store::{EndedCounts, Page, Query, StoreError};
-
-/// Tries of a change of the limits that another one overtakes.
-const TRIES: u32 = 5;
 
 /// The queue at a URL.
 pub(super) type QueueAt = Box<dyn Fn(&str) -> Arc<dyn Queue> + Send + Sync>;
@@ -57,22 +54,10 @@ impl Beside {
     }
 
     async fn change(&self, change: LimitsChange) -> Result<Limits, LimitsError> {
-        for _ in 0..TRIES {
-            let Ok(note) = self.directory.note().await else { continue };
-            let known = if note.text.is_empty() { FleetLimits::default() } else { read(&note.text)? };
-            let next = known.changed(change.clone(), self.clock.now())?;
-            if self.directory.change_note(note.revision, &next.text()).await == Ok(true) {
-                self.host.follow(next.clone(), note.revision + 1);
-                return Ok(next.in_force(&self.config));
-            }
-        }
-        Err(LimitsError::Wrong("the fleet's table does not take the change; send it again".to_owned()))
+        let (limits, revision) = change_limits(&self.directory, &change, self.clock.now()).await?;
+        self.host.follow(limits.clone(), revision);
+        Ok(limits.in_force(&self.config))
     }
-}
-
-fn read(text: &str) -> Result<FleetLimits, LimitsError> {
-    FleetLimits::read(text)
-        .map_err(|e| LimitsError::Wrong(format!("the limits in the fleet's table cannot be read: {e}")))
 }
 
 impl Elsewhere for Beside {

@@ -5,6 +5,7 @@
 
 mod cells;
 mod incarnation;
+mod limits;
 mod others;
 mod ports;
 mod process;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use limits::change_limits;
 pub use others::Others;
 pub use ports::{Opened, Supply};
 
