@@ -13,7 +13,7 @@ use super::{aws, output, store};
 use crate::aws::Clients;
 use crate::cell::Clock;
 use crate::core::time::Timestamp;
-use crate::store::dynamo::{DynamoOptions, Table, owner_of};
+use crate::store::dynamo::{Table, owner_of};
 use crate::store::migrate::{Counts, Ledger, copy};
 use crate::store::{DynamoStore, FileStore, Store};
 
@@ -159,9 +159,7 @@ impl Opener {
     async fn open(&self, (setting, text): (&StoreSetting, &String)) -> Result<Open, CliError> {
         Ok(match setting {
             StoreSetting::Table(name) => {
-                let clock = Clock::system();
-                let now = Arc::new(move || clock.now());
-                let options = DynamoOptions { place: text.clone(), keep: self.keep, now };
+                let options = store::table_options(name, self.keep, &Clock::system());
                 let table: Arc<dyn Table> = Arc::new(self.clients.table(name));
                 let opened = DynamoStore::open(table, &self.cell, store::incarnation().into(), options).await;
                 let opened = Arc::new(opened.map_err(failed)?);

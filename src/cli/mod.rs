@@ -43,6 +43,7 @@ mod run_args;
 mod run_events;
 mod serve;
 mod serve_fleet;
+mod serving;
 mod settings;
 mod setup;
 mod shell;

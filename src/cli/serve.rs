@@ -3,30 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
 use super::options::Global;
+use super::serving::{EMF, FINISHED_IN_MEMORY, LAST_ANSWERS, Queues};
 use super::settings::Settings;
 use super::signals::Signals;
 use super::store::Opened;
-use super::{aws, output};
-use crate::cell::ports::Queue;
-use crate::cell::{Cell, Clock, Ids, Ports};
+use super::{aws, output, serving};
+use crate::cell::{Cell, Clock};
 use crate::http;
 
 pub(super) const SERVE_EXAMPLES: &str = "\
 Example:
   TASKWATCH_CELL=blue TASKWATCH_EVENTS_QUEUE_URL=https://… TASKWATCH_REQUESTS_QUEUE_URL=https://… taskwatch serve";
 
-/// CloudWatch keeps metrics by the minute.
-const EMF: Duration = Duration::from_secs(60);
 /// With the last commits (2 s) and the last answers it ends within 10 s of SIGTERM; ECS sends SIGKILL after 30.
 const DRAIN: Duration = Duration::from_secs(6);
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
-/// Finished runs in memory beside a store that has them all: what people look at, and memory stays flat.
-const FINISHED_IN_MEMORY: usize = 10_000;
 
 pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, CliError> {
     if let Some(fleet) = &settings.fleet {
@@ -42,7 +36,7 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     let setting = settings.store()?;
     let mut signals = Signals::listen()?;
     let clients = aws::clients(global).await?;
-    let mut config = settings.cell_config(&name);
+    let mut config = serving::config(settings, &name, &clients, &events);
     let clock = Clock::system();
     let opened = Opened::open(
         setting,
@@ -54,29 +48,14 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     )
     .await?;
     let store = Arc::clone(&opened.store);
-    config.region = aws::region(&clients);
     if store.capabilities().ended_runs {
         config.keep_finished = FINISHED_IN_MEMORY;
     }
-    // https://sqs.<region>.amazonaws.com/<account>/<name>
-    config.account = events.rsplit('/').nth(1).unwrap_or_default().to_owned();
-    let queue = |url: String| Arc::new(clients.queue(url)) as Arc<dyn Queue>;
-    let ports = Ports {
-        ecs: Arc::new(clients.ecs()),
-        events: Some(queue(events)),
-        requests: Some(queue(requests)),
-        requests_dlq: settings.requests_dlq_url.clone().map(queue),
-        notifier: Arc::new(clients.publisher()),
-        store,
-        clock,
-        ids: Ids::default(),
-    };
+    let queues = Queues { events: &events, requests: &requests, requests_dlq: settings.requests_dlq_url.as_deref() };
+    let ports = serving::ports(&clients, &queues, store, clock);
     #[cfg(debug_assertions)]
     let ports = failpoints.around(ports);
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|e| CliError::other(format!("TASKWATCH_LISTEN is {address}: {e}")))?;
-    // Port 0 is any port.
-    let address = listener.local_addr().unwrap_or(address);
+    let (listener, address) = serving::bind(address).await?;
     #[cfg(feature = "otlp")]
     let traces = super::traces::Target::from_env(&|name| std::env::var(name).ok())?;
     let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;

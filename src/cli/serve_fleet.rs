@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,11 +14,11 @@ use super::error::CliError;
 #[cfg(debug_assertions)]
 use super::failpoints::Failpoints;
 use super::options::Global;
+use super::serving::{EMF, FINISHED_IN_MEMORY, LAST_ANSWERS, Queues};
 use super::settings::{Settings, StoreSetting};
 use super::signals::Signals;
-use super::{aws, output, store};
+use super::{aws, output, serving, store};
 use crate::aws::Clients;
-use crate::cell::ports::Queue;
 use crate::cell::{Cell, CellConfig, Clock, Ids, Ports};
 use crate::core::time::Timestamp;
 use crate::front::{Fleet, Front, OwnCells};
@@ -30,16 +29,11 @@ use crate::store::{DynamoStore, Store, StoreError};
 
 /// Within the 10 s in which `serve` ends: its cells are handed over, three seconds for all of them, and its row goes.
 const DRAIN: Duration = Duration::from_secs(7);
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// A table that does not answer at the start is asked again, for some seconds.
 const TRIES: u32 = 4;
 const AGAIN: Duration = Duration::from_secs(1);
-/// Between two lines of metrics; the alarms of infra/fleet.yaml count them.
-const EMF: Duration = Duration::from_secs(60);
 /// So soon a cell that was taken is reported.
 const LOOKS: Duration = Duration::from_secs(1);
-/// Finished runs in memory, of each cell.
-const FINISHED_IN_MEMORY: usize = 10_000;
 
 pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let StoreSetting::Table(table) = settings.store()? else {
@@ -64,28 +58,21 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     let mut signals = Signals::listen()?;
     let clients = aws::clients(global).await?;
     let clock = Clock::system();
-    let mut config = settings.cell_config(fleet);
-    config.region = aws::region(&clients);
-    config.keep_finished = FINISHED_IN_MEMORY;
-    // https://sqs.<region>.amazonaws.com/<account>/<name>
-    config.account = requests.rsplit('/').nth(1).unwrap_or_default().to_owned();
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|e| CliError::other(format!("TASKWATCH_LISTEN is {address}: {e}")))?;
-    let address = listener.local_addr().unwrap_or(address);
+    let config =
+        CellConfig { keep_finished: FINISHED_IN_MEMORY, ..serving::config(settings, fleet, &clients, &requests) };
+    let (listener, address) = serving::bind(address).await?;
     // Calls of their own: what cells write keeps no beat waiting.
     let directory = Directory::new(Arc::new(clients.table(&table)), fleet);
     check(&directory, fleet, &table).await?;
     let url = if address.ip().is_loopback() { String::new() } else { format!("http://{address}") };
     let host_config = HostConfig { name: store::host_name(), url, quotas: quotas(&config) };
-    let now = clock.clone();
-    let options =
-        DynamoOptions { place: format!("dynamodb:{table}"), keep: config.keep, now: Arc::new(move || now.now()) };
-    let reader = FleetReader::new(Arc::new(clients.table(&table)), options);
+    let options = store::table_options(&table, config.keep, &clock);
+    let reader = FleetReader::new(Arc::new(clients.table(&table)), options.clone());
     let queues = clients.clone();
-    let queue: QueueAt = Box::new(move |url| Arc::new(queues.queue(url.to_owned())));
+    let queue: QueueAt = Box::new(move |url| Arc::new(queues.queue(url)));
     let supply = Equipment {
         table: Arc::new(clients.table(&table)),
-        place: format!("dynamodb:{table}"),
+        options,
         requests,
         requests_dlq: settings.requests_dlq_url.clone(),
         config: config.clone(),
@@ -168,7 +155,7 @@ const fn quotas(config: &CellConfig) -> Quotas {
 /// What cells work with.
 struct Equipment {
     table: Arc<dyn Table>,
-    place: String,
+    options: DynamoOptions,
     requests: String,
     requests_dlq: Option<String>,
     /// Of each cell, but for its name.
@@ -181,14 +168,11 @@ struct Equipment {
 
 impl Supply for Equipment {
     fn open<'a>(&'a self, cell: &'a CellRow, incarnation: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
-        let clock = self.clock.clone();
-        let options =
-            DynamoOptions { place: self.place.clone(), keep: self.config.keep, now: Arc::new(move || clock.now()) };
         let table = Arc::clone(&self.table);
         #[cfg(debug_assertions)]
         let table = self.failpoints.around_table(table);
         async move {
-            let store = DynamoStore::open(table, &cell.name, incarnation.into(), options).await?;
+            let store = DynamoStore::open(table, &cell.name, incarnation.into(), self.options.clone()).await?;
             let epoch = store.epoch();
             Ok(Opened { store: Arc::new(store), epoch })
         }
@@ -196,17 +180,9 @@ impl Supply for Equipment {
     }
 
     fn equip(&self, cell: &CellRow, store: Arc<dyn Store>) -> (CellConfig, Ports) {
-        let queue = |url: &str| Arc::new(self.clients.queue(url)) as Arc<dyn Queue>;
-        let ports = Ports {
-            ecs: Arc::new(self.clients.ecs()),
-            events: Some(queue(&cell.events)),
-            requests: Some(queue(&self.requests)),
-            requests_dlq: self.requests_dlq.as_deref().map(queue),
-            notifier: Arc::new(self.clients.publisher()),
-            store,
-            clock: self.clock.clone(),
-            ids: Ids::default(),
-        };
+        let requests_dlq = self.requests_dlq.as_deref();
+        let queues = Queues { events: &cell.events, requests: &self.requests, requests_dlq };
+        let ports = serving::ports(&self.clients, &queues, store, self.clock.clone());
         #[cfg(debug_assertions)]
         let ports = self.failpoints.around(ports);
         (CellConfig { name: cell.name.to_string(), ..self.config.clone() }, ports)

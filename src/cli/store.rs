@@ -1,6 +1,7 @@
 //! Opens the store that the settings name.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -42,12 +43,7 @@ impl Opened {
                 let table: Arc<dyn Table> = Arc::new(clients.table(&name));
                 #[cfg(debug_assertions)]
                 let table = failpoints.around_table(table);
-                let clock = clock.clone();
-                let options = DynamoOptions {
-                    place: format!("dynamodb:{name}"),
-                    keep: config.keep,
-                    now: Arc::new(move || clock.now()),
-                };
+                let options = table_options(&name, config.keep, clock);
                 let opened = DynamoStore::open(table, &config.name, incarnation().into(), options).await;
                 let store = Arc::new(opened.map_err(|e| CliError::other(e.to_string()))?);
                 tracing::info!(cell = config.name, epoch = store.epoch(), "the cell is this process's");
@@ -64,6 +60,12 @@ impl Opened {
             tracing::warn!(%error, "the cell was not given up; the next process takes it all the same");
         }
     }
+}
+
+/// How stores in a table are opened.
+pub(super) fn table_options(table: &str, keep: Duration, clock: &Clock) -> DynamoOptions {
+    let clock = clock.clone();
+    DynamoOptions { place: format!("dynamodb:{table}"), keep, now: Arc::new(move || clock.now()) }
 }
 
 /// The machine's or container's name, if it has one.
