@@ -49,8 +49,8 @@ pub use operate::RedriveError;
 pub use readiness::Hindrance;
 pub use shared::Shared;
 pub use view::{
-    BUCKET, BUCKETS, Bucket, Count, Counters, Moved, Numbered, Phases, Quantiles, RunChange, RunCounts, RunPage, STEPS,
-    Steps, Times, Totals, Vitals,
+    BUCKET, BUCKETS, Bucket, Count, Counters, Moved, Numbered, Phases, Quantiles, RunChange, RunCounts, STEPS, Steps,
+    Times, Totals, Vitals,
 };
 
 use crate::core::breaker::OpenBreaker;
@@ -188,7 +188,7 @@ impl Cell {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn list(&self, query: Query) -> Result<RunPage, StoreError> {
+    pub async fn list(&self, query: Query) -> Result<Page<Run, Uuid>, StoreError> {
         self.parts.lookup.list(query).await
     }
 
@@ -196,7 +196,7 @@ impl Cell {
     ///
     /// # Errors
     /// The walk over them broke off.
-    pub async fn list_in_memory(&self, query: Query) -> Result<RunPage, StoreError> {
+    pub async fn list_in_memory(&self, query: Query) -> Result<Page<Run, Uuid>, StoreError> {
         self.parts.lookup.list_in_memory(query).await
     }
 

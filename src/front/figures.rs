@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Front, OwnCells};
+use super::{Front, Of, OwnCells};
 use crate::cell::{Bucket, Cell, Count, DeliveryFailure, Quantiles, RunCounts, Times, Totals, Vitals};
 use crate::core::breaker::OpenBreaker;
 
@@ -19,15 +19,11 @@ impl Front {
 
     /// How many runs there are, by status and by class of failure: of a fleet, those of all its cells.
     pub async fn counts(&self) -> RunCounts {
-        let cells = self.cells();
-        let Some(elsewhere) = self.elsewhere() else {
-            return match cells.first() {
-                Some(cell) => cell.counts().await,
-                None => RunCounts::default(),
-            };
+        let mut counts = match &self.parts.of {
+            Of::Cell(cell) => return cell.counts().await,
+            Of::Fleet(fleet) => fleet.elsewhere.counts().await,
         };
-        let mut counts = elsewhere.counts().await;
-        for cell in cells.iter() {
+        for cell in self.cells().iter() {
             let RunCounts { statuses, failed } = cell.counts().await;
             add(&mut counts.statuses, statuses);
             add(&mut counts.failed, failed);

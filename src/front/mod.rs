@@ -51,6 +51,14 @@ enum Of {
     Fleet(Fleet),
 }
 
+/// Who can do something about the runs of a cell.
+enum Holder<'a> {
+    /// The cell, which this process serves.
+    Own(Cell),
+    /// Another process, or nobody at the moment.
+    Another(&'a Arc<dyn Elsewhere>),
+}
+
 /// What a process of a fleet answers with beside its cells.
 pub struct Fleet {
     /// The fleet's name.
@@ -114,6 +122,16 @@ impl Front {
 
     fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {
         self.fleet().map(|fleet| &fleet.elsewhere)
+    }
+
+    fn holder(&self, name: &str) -> Holder<'_> {
+        match &self.parts.of {
+            Of::Cell(cell) => Holder::Own(cell.clone()),
+            Of::Fleet(fleet) => match self.cells().iter().find(|cell| cell.name() == name) {
+                Some(cell) => Holder::Own(cell.clone()),
+                None => Holder::Another(&fleet.elsewhere),
+            },
+        }
     }
 
     /// What a request that comes now is evaluated with: this moment, and an id of its own.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::runs::seen;
-use super::{Front, Of, Seen, Unmoved};
+use super::{Elsewhere, Front, Holder, Of, Seen, Unmoved};
 use crate::cell::{Cell, Limits, LimitsChange, LimitsError, RedriveError};
 use crate::core::order::{Order, Target};
 
@@ -17,9 +17,12 @@ impl Front {
     /// The cell of a run that another process has could not be reached.
     pub async fn stop(&self, runs: Vec<Seen>, reason: &str) -> Result<Vec<Seen>, Unmoved> {
         for (name, runs) in by_cell(&runs) {
-            match self.own(&name) {
-                Some(cell) => drop(cell.stop_all(&ids(&runs), reason).await),
-                None => self.pass(&name, Order::Stop { runs: targets(&runs), reason: reason.to_owned() }).await?,
+            match self.holder(&name) {
+                Holder::Own(cell) => drop(cell.stop_all(&ids(&runs), reason).await),
+                Holder::Another(others) => {
+                    let order = Order::Stop { runs: targets(&runs), reason: reason.to_owned() };
+                    others.order(&name, order).await?;
+                }
             }
         }
         Ok(runs.into_iter().map(|one| self.now(one)).collect())
@@ -30,26 +33,12 @@ impl Front {
     pub async fn redrive(&self, runs: Vec<Seen>) -> Vec<Result<Seen, RedriveError>> {
         let mut redriven = Vec::with_capacity(runs.len());
         for (name, runs) in by_cell(&runs) {
-            redriven.extend(match self.own(&name) {
-                Some(cell) => begin_again(&cell, &ids(&runs)).await,
-                None => self.order_again(&name, runs).await,
+            redriven.extend(match self.holder(&name) {
+                Holder::Own(cell) => begin_again(&cell, &ids(&runs)).await,
+                Holder::Another(others) => order_again(&**others, &name, runs).await,
             });
         }
         redriven
-    }
-
-    async fn order_again(&self, cell: &str, runs: Vec<&Seen>) -> Vec<Result<Seen, RedriveError>> {
-        let (good, bad): (Vec<&Seen>, Vec<&Seen>) = runs.into_iter().partition(|one| one.run.can_be_redriven());
-        let mut answers: Vec<_> = bad.iter().map(|one| Err(RedriveError::of(&one.run))).collect();
-        if good.is_empty() {
-            return answers;
-        }
-        let passed = self.pass(cell, Order::Redrive { runs: targets(&good) }).await;
-        answers.extend(good.into_iter().map(|one| match &passed {
-            Ok(()) => Ok(one.clone()),
-            Err(error) => Err(RedriveError::Unreachable(error.to_string())),
-        }));
-        answers
     }
 
     /// The limits and pauses in force.
@@ -70,24 +59,25 @@ impl Front {
             Of::Fleet(fleet) => fleet.elsewhere.change_limits(change).await,
         }
     }
-
-    fn own(&self, name: &str) -> Option<Cell> {
-        let cells = self.cells();
-        // A process of one cell has no other whose runs it could show.
-        cells.iter().find(|cell| !self.is_fleet() || cell.name() == name).cloned()
-    }
-
-    async fn pass(&self, cell: &str, order: Order) -> Result<(), Unmoved> {
-        match self.elsewhere() {
-            Some(elsewhere) => elsewhere.order(cell, order).await,
-            None => Err(Unmoved { cell: cell.to_owned(), why: "it is not served here any more".to_owned() }),
-        }
-    }
 }
 
 async fn begin_again(cell: &Cell, ids: &[Uuid]) -> Vec<Result<Seen, RedriveError>> {
     let now = |run| seen(cell, vec![run]).pop().ok_or(RedriveError::Gone);
     cell.redrive_all(ids).await.into_iter().map(|one| one.and_then(now)).collect()
+}
+
+async fn order_again(others: &dyn Elsewhere, cell: &str, runs: Vec<&Seen>) -> Vec<Result<Seen, RedriveError>> {
+    let (good, bad): (Vec<&Seen>, Vec<&Seen>) = runs.into_iter().partition(|one| one.run.can_be_redriven());
+    let mut answers: Vec<_> = bad.iter().map(|one| Err(RedriveError::of(&one.run))).collect();
+    if good.is_empty() {
+        return answers;
+    }
+    let passed = others.order(cell, Order::Redrive { runs: targets(&good) }).await;
+    answers.extend(good.into_iter().map(|one| match &passed {
+        Ok(()) => Ok(one.clone()),
+        Err(error) => Err(RedriveError::Unreachable(error.to_string())),
+    }));
+    answers
 }
 
 /// Runs by their cell, in order.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Front;
+use super::{Front, Holder, Of};
 use crate::cell::{Cell, WaitingFor};
 use crate::core::run::Run;
 use crate::store::{Page, Query, StoreError};
@@ -46,7 +46,7 @@ impl Front {
                 true => cell.list_in_memory(query.clone()).await?,
                 false => cell.list(query.clone()).await?,
             };
-            pages.push(Page { items: seen(cell, page.runs), next: page.next });
+            pages.push(Page { items: seen(cell, page.items), next: page.next });
         }
         if let Some(elsewhere) = self.elsewhere() {
             pages.push(elsewhere.list(query).await?);
@@ -60,17 +60,16 @@ impl Front {
     /// # Errors
     /// A store cannot be read.
     pub async fn find_page(&self, name: &str, from: u32, limit: usize) -> Result<Page<Seen, u32>, StoreError> {
-        let cells = self.cells();
-        // All runs of a request are of one cell.
-        let holder = cells.iter().find(|cell| !self.is_fleet() || cell.knows(name));
-        match (holder, self.elsewhere()) {
-            (Some(cell), _) => {
-                let page = cell.find_page(name, from, limit).await?;
-                Ok(Page { items: seen(cell, page.items), next: page.next })
-            }
-            (None, Some(elsewhere)) => elsewhere.find(name, from, limit).await,
-            (None, None) => Ok(Page { items: Vec::new(), next: None }),
-        }
+        let cell = match &self.parts.of {
+            Of::Cell(cell) => cell.clone(),
+            // All runs of a request are of one cell.
+            Of::Fleet(fleet) => match self.cells().iter().find(|cell| cell.knows(name)) {
+                Some(cell) => cell.clone(),
+                None => return fleet.elsewhere.find(name, from, limit).await,
+            },
+        };
+        let page = cell.find_page(name, from, limit).await?;
+        Ok(Page { items: seen(&cell, page.items), next: page.next })
     }
 
     /// All runs that an id, a name, or the name of an array stands for, in the order of their index.
@@ -91,15 +90,10 @@ impl Front {
 
     /// A run of one of the process's own cells, as it is now.
     pub(super) fn now(&self, seen: Seen) -> Seen {
-        let cells = self.cells();
-        let own = cells.iter().find(|cell| cell.name() == &*seen.cell);
-        match own.and_then(|cell| cell.run(seen.run.id).map(|run| (cell, run))) {
-            Some((cell, run)) => {
-                let waiting_for = cell.waiting_for(std::slice::from_ref(&run)).pop().flatten();
-                Seen { run, waiting_for, ..seen }
-            }
-            None => seen,
-        }
+        let Holder::Own(cell) = self.holder(&seen.cell) else { return seen };
+        let Some(run) = cell.run(seen.run.id) else { return seen };
+        let waiting_for = cell.waiting_for(std::slice::from_ref(&run)).pop().flatten();
+        Seen { run, waiting_for, ..seen }
     }
 }
 
@@ -111,12 +105,7 @@ fn joined(pages: Vec<Page<Seen, Uuid>>, limit: usize) -> Page<Seen, Uuid> {
     for one in pages.into_iter().flat_map(|page| page.items) {
         newest.entry(one.run.id).or_insert(one);
     }
-    let known = newest.into_values().rev().take_while(|one| ends_at.is_none_or(|end| one.run.id >= end));
-    let mut items: Vec<Seen> = known.take(limit.saturating_add(1)).collect();
-    let is_cut = items.len() > limit;
-    items.truncate(limit);
-    let next = if is_cut { items.last().map(|last| last.run.id) } else { ends_at };
-    Page { items, next }
+    Page::newest(newest.into_values().rev(), |one| one.run.id, limit, ends_at)
 }
 
 #[cfg(test)]

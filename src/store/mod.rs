@@ -71,6 +71,25 @@ pub struct Page<T, P> {
     pub next: Option<P>,
 }
 
+impl<T> Page<T, Uuid> {
+    /// The first `limit` of what stands newest first by its id. `ends_at`: below this id there may be more; `None`: these are
+    /// all that there are.
+    pub fn newest(
+        newest: impl IntoIterator<Item = T>,
+        id: impl Fn(&T) -> Uuid,
+        limit: usize,
+        ends_at: Option<Uuid>,
+    ) -> Self {
+        let known = newest.into_iter().take_while(|one| ends_at.is_none_or(|end| id(one) >= end));
+        // One more than the page tells whether there is another.
+        let mut items: Vec<T> = known.take(limit.saturating_add(1)).collect();
+        let is_cut = items.len() > limit;
+        items.truncate(limit);
+        let next = if is_cut { items.last().map(id) } else { ends_at };
+        Self { items, next }
+    }
+}
+
 /// A notification in the outbox.
 #[derive(Clone, Debug)]
 pub struct Posted {

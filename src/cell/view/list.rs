@@ -10,19 +10,10 @@ use uuid::Uuid;
 
 use super::Lookup;
 use crate::core::run::Run;
-use crate::store::{Query, StoreError};
+use crate::store::{Page, Query, StoreError};
 
 /// Where runs that fit are rare a page ends, however few it has, after so long: the next one goes on from there.
 const LONGEST: Duration = Duration::from_millis(10);
-
-/// Some runs, newest first.
-#[derive(Debug)]
-pub struct RunPage {
-    /// They.
-    pub runs: Vec<Run>,
-    /// Where the next page begins ([`Query::before`]); `None` on the last one.
-    pub next: Option<Uuid>,
-}
 
 /// The runs found so far, by their ids, which rise with time.
 type Found = BTreeMap<Uuid, Run>;
@@ -30,7 +21,7 @@ type Found = BTreeMap<Uuid, Run>;
 impl Lookup {
     /// The runs that fit, newest first, a page at a time. The order is that of submission and never changes, so pages neither
     /// repeat nor leave out a run that fits all the while.
-    pub(in crate::cell) async fn list(self: &Arc<Self>, query: Query) -> Result<RunPage, StoreError> {
+    pub(in crate::cell) async fn list(self: &Arc<Self>, query: Query) -> Result<Page<Run, Uuid>, StoreError> {
         let limit = query.limit;
         // One more than the page tells whether there is another.
         let query = Query { limit: limit.saturating_add(1), ..query };
@@ -38,17 +29,14 @@ impl Lookup {
         let mut found = self.in_memory(query.clone()).await?;
         let ends_at =
             if self.store.capabilities().ended_runs { self.add_finished(query, &mut found).await? } else { None };
-        let newest = found.into_values().rev();
-        let runs =
-            newest.take_while(|run| ends_at.is_none_or(|end| run.id >= end)).take(limit.saturating_add(1)).collect();
-        Ok(page(runs, limit, ends_at))
+        Ok(Page::newest(found.into_values().rev(), |run| run.id, limit, ends_at))
     }
 
     /// The same of the runs in memory alone.
-    pub(in crate::cell) async fn list_in_memory(self: &Arc<Self>, query: Query) -> Result<RunPage, StoreError> {
+    pub(in crate::cell) async fn list_in_memory(self: &Arc<Self>, query: Query) -> Result<Page<Run, Uuid>, StoreError> {
         let limit = query.limit;
         let found = self.in_memory(Query { limit: limit.saturating_add(1), ..query }).await?;
-        Ok(page(found.into_values().rev().collect(), limit, None))
+        Ok(Page::newest(found.into_values().rev(), |run| run.id, limit, None))
     }
 
     /// A walk over all runs: not on the runtime's threads.
@@ -90,12 +78,4 @@ impl Lookup {
             query.before = Some(next);
         }
     }
-}
-
-/// The first `limit` of these, and where the next page begins; `ends_at` if there are no more of them.
-fn page(mut runs: Vec<Run>, limit: usize, ends_at: Option<Uuid>) -> RunPage {
-    let more = runs.len() > limit;
-    runs.truncate(limit);
-    let next = if more { runs.last().map(|run| run.id) } else { ends_at };
-    RunPage { runs, next }
 }

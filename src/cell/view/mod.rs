@@ -16,7 +16,6 @@ pub(super) use counts::Counting;
 pub use counts::RunCounts;
 pub(super) use feed::Feed;
 pub use feed::Numbered;
-pub use list::RunPage;
 pub(super) use lookup::Lookup;
 pub(super) use stats::Stats;
 pub use stats::{BUCKET, BUCKETS, Bucket, Phases, Totals};

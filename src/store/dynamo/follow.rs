@@ -7,7 +7,9 @@ use super::cell::{self, Cell};
 use super::link::{JournalError, Link};
 use super::record::Record;
 use super::replay::{Replay, State};
-use super::ring::{Position, Ring};
+#[cfg(test)]
+use super::ring::Position;
+use super::ring::Ring;
 use super::rules::Rule;
 use super::snapshot;
 use super::table::{Batch, Item, Key};
@@ -17,17 +19,6 @@ use super::takeover::read_log;
 /// have (API reference, `BatchGetItem`), and an idle log costs the read of one place.
 const FIRST: u64 = 1;
 const MOST: u64 = 32;
-
-/// What a look at the log came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Followed {
-    /// Nothing new, or no cell.
-    Nothing,
-    /// The state has more of the log.
-    On,
-    /// The state is another one, read from the snapshot: what lies between is not told.
-    Anew,
-}
 
 /// A reader of a cell's log. One at a time looks what is new; the state can be read meanwhile.
 pub(super) struct Follower<S: State> {
@@ -63,9 +54,9 @@ impl<S: State> Follower<S> {
         self.reading().as_ref().map_or(0, |reading| reading.replay.whole())
     }
 
-    /// Reads what is new. After an error the state is what it was.
-    pub(super) async fn catch_up(&self) -> Result<Followed, JournalError> {
-        let Some(before) = self.next() else { return self.begin().await };
+    /// Reads what is new. Where the log has gone round since, the state is another one, read from the snapshot. After an error the
+    /// state is what it was.
+    pub(super) async fn catch_up(&self) -> Result<(), JournalError> {
         let mut places = FIRST;
         loop {
             let Some(keys) = self.keys(places) else { return self.begin().await };
@@ -73,15 +64,10 @@ impl<S: State> Follower<S> {
             match self.play(&keys, &items)? {
                 Played::All => {}
                 Played::Lapped => return self.begin().await,
-                Played::Some if self.next() == Some(before) => return Ok(Followed::Nothing),
-                Played::Some => return Ok(Followed::On),
+                Played::Some => return Ok(()),
             }
             places = (places * 4).min(MOST);
         }
-    }
-
-    fn next(&self) -> Option<Position> {
-        self.reading().as_ref().map(|reading| reading.replay.next())
     }
 
     /// The places of the next positions, of the ring each once: the call takes no key twice.
@@ -115,14 +101,14 @@ impl<S: State> Follower<S> {
     ///
     /// A snapshot has more than its position says, for it was taken while commits went on: the log must be read up to where
     /// it was when the snapshot was complete. As long as the pointer has not moved nothing of that was overwritten.
-    async fn begin(&self) -> Result<Followed, JournalError> {
-        let Some(mut cell) = cell::seen(&self.link, &self.cell).await? else { return Ok(Followed::Nothing) };
+    async fn begin(&self) -> Result<(), JournalError> {
+        let Some(mut cell) = cell::seen(&self.link, &self.cell).await? else { return Ok(()) };
         loop {
             let read = self.read(&cell).await;
-            let Some(now) = cell::seen(&self.link, &self.cell).await? else { return Ok(Followed::Nothing) };
+            let Some(now) = cell::seen(&self.link, &self.cell).await? else { return Ok(()) };
             if now.pointer == cell.pointer || !self.link.rules.keep(Rule::PointerStood) {
                 *self.reading() = Some(read?);
-                return Ok(Followed::Anew);
+                return Ok(());
             }
             cell = now;
         }

@@ -9,18 +9,17 @@ use uuid::Uuid;
 
 use super::claims::{self, Claim};
 use super::ended::{self, Of, Placed};
-use super::follow::{Followed, Follower};
+use super::follow::Follower;
 use super::history::History;
-use super::kept::{Group, Kept, SpecId, Stored};
+use super::kept::{Group, Kept, Stored};
 use super::link::{JournalError, Link};
 use super::owned::{DynamoOptions, TRIES, Waits, said};
-use super::reads::{by_index, unpack_with};
+use super::reads::{Specs, by_index, unpack_with};
 use super::replay::State;
 use super::rules::Rules;
 use super::table::Table;
 use crate::core::name;
 use crate::core::run::Run;
-use crate::store::codec::Shared;
 use crate::store::{EndedCounts, Page, Query, StoreError};
 
 /// In seconds.
@@ -57,10 +56,13 @@ struct Cells {
     followed: BTreeMap<Arc<str>, Arc<Follower<Known>>>,
 }
 
-/// The state of a cell, and which of its runs changed since it was asked.
+/// The state of a cell, and what of it was told.
 #[derive(Default)]
 struct Known {
     kept: Kept,
+    /// Its runs were told; not yet of a state that was just read from a snapshot.
+    is_told: bool,
+    /// Runs that changed since.
     changed: BTreeSet<Uuid>,
 }
 
@@ -130,12 +132,14 @@ impl FleetReader {
     pub async fn look(&self, cell: &str, tell: &mut (dyn FnMut(News) + Send)) -> Result<(), StoreError> {
         let Some(follower) = self.cells().followed.get(cell).cloned() else { return Ok(()) };
         let looked = follower.catch_up().await;
-        let looked = self.told(cell, looked).await?;
+        self.told(cell, looked).await?;
         let settled = self.settle_names(cell, &follower).await;
         self.told(cell, settled).await?;
-        match looked {
-            Followed::Anew => self.tell_all(cell, &follower, tell).await,
-            Followed::On | Followed::Nothing => self.tell_changed(cell, &follower, tell).await,
+        // A look that was broken off has told nothing of what it read.
+        match follower.with(|known| known.is_told) {
+            Some(true) => self.tell_changed(cell, &follower, tell).await,
+            Some(false) => self.tell_all(cell, &follower, tell).await,
+            None => Ok(()),
         }
     }
 
@@ -167,16 +171,18 @@ impl FleetReader {
             known.kept.whole();
             known.changed.clear();
         });
-        let (mut after, mut specs) = (None, BTreeMap::new());
+        let (mut after, mut specs) = (None, Specs::new());
         loop {
             let part = follower.with(|known| {
                 let ids = known.kept.after(after, PART);
                 after = ids.last().copied();
                 ids.into_iter().filter_map(|id| known.kept.shown(id)).collect::<Vec<_>>()
             });
-            let Some(part) = part.filter(|_| after.is_some()) else { return Ok(()) };
+            let Some(part) = part.filter(|_| after.is_some()) else { break };
             specs = self.unpack(cell, part, specs, tell).await?;
         }
+        follower.with(|known| known.is_told = true);
+        Ok(())
     }
 
     async fn tell_changed(
@@ -200,19 +206,17 @@ impl FleetReader {
             }
         });
         gone.into_iter().for_each(|id| tell(News::Gone(id)));
-        self.unpack(cell, now, BTreeMap::new(), tell).await.map(drop)
+        self.unpack(cell, now, Specs::new(), tell).await.map(drop)
     }
 
     async fn unpack(
         &self,
         cell: &str,
         part: Vec<Stored>,
-        specs: BTreeMap<SpecId, Shared>,
+        specs: Specs,
         tell: &mut (dyn FnMut(News) + Send),
-    ) -> Result<BTreeMap<SpecId, Shared>, StoreError> {
-        let unpacked = unpack_with(part, specs).await;
-        let (runs, specs) = unpacked
-            .map_err(|e| StoreError::Corrupt(format!("{}: a record of cell {cell} is {e}", self.options.place)))?;
+    ) -> Result<Specs, StoreError> {
+        let (runs, specs) = self.runs_with(cell, part, specs).await?;
         runs.into_iter().for_each(|run| tell(News::Run(Box::new(run))));
         Ok(specs)
     }
@@ -250,12 +254,7 @@ impl FleetReader {
                 found.entry(row.run.id).or_insert(row);
             }
         }
-        let known = found.into_values().rev().take_while(|one| ends_at.is_none_or(|end| one.run.id >= end));
-        let mut items: Vec<Placed> = known.take(query.limit.saturating_add(1)).collect();
-        let is_cut = items.len() > query.limit;
-        items.truncate(query.limit);
-        let next = if is_cut { items.last().map(|last| last.run.id) } else { ends_at };
-        Ok(Page { items, next })
+        Ok(Page::newest(found.into_values().rev(), |one| one.run.id, query.limit, ends_at))
     }
 
     /// At most `limit` of the runs that an id, a name, or the name of an array stands for, by their index, from `from` on.
@@ -319,10 +318,12 @@ impl FleetReader {
     }
 
     async fn runs(&self, cell: &str, part: Vec<Stored>) -> Result<Vec<Run>, StoreError> {
-        let unpacked = unpack_with(part, BTreeMap::new()).await;
-        unpacked
-            .map(|(runs, _)| runs)
-            .map_err(|e| StoreError::Corrupt(format!("{}: a record of cell {cell} is {e}", self.options.place)))
+        self.runs_with(cell, part, Specs::new()).await.map(|(runs, _)| runs)
+    }
+
+    async fn runs_with(&self, cell: &str, part: Vec<Stored>, specs: Specs) -> Result<(Vec<Run>, Specs), StoreError> {
+        let unpacked = unpack_with(part, specs).await;
+        unpacked.map_err(|e| StoreError::Corrupt(format!("{}: a record of cell {cell} is {e}", self.options.place)))
     }
 
     async fn told<T>(&self, cell: &str, read: Result<T, JournalError>) -> Result<T, StoreError> {

@@ -24,7 +24,8 @@ const FEW: usize = 64;
 /// Ended runs that a page looks at where few of them fit.
 const LOOKED_AT: usize = 1_000;
 
-type Specs = BTreeMap<SpecId, Shared>;
+/// What runs share, unpacked.
+pub(super) type Specs = BTreeMap<SpecId, Shared>;
 
 /// Reads of a store.
 pub(super) struct Reads<'a>(pub(super) &'a Arc<Owned>);
@@ -131,12 +132,7 @@ impl Reads<'_> {
         runs.extend(rows.into_iter().map(|one| one.run));
         runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
         // Below the higher of the two something may be missing.
-        let to = kept_to.max(rows_to);
-        runs.retain(|run| to.is_none_or(|to| run.id >= to));
-        let more = runs.len() > query.limit;
-        runs.truncate(query.limit);
-        let next = if more { runs.last().map(|run| run.id) } else { to };
-        Ok(Page { items: runs, next })
+        Ok(Page::newest(runs, |run| run.id, query.limit, kept_to.max(rows_to)))
     }
 
     async fn unpack(&self, stored: Vec<Stored>) -> Result<Vec<Run>, StoreError> {

@@ -145,7 +145,7 @@ async fn short_pages_of_the_store_hide_nothing() {
     let (mut seen, mut before) = (Vec::new(), None);
     loop {
         let page = cell.list(Query { before, limit: 4, ..Query::default() }).await.expect("the store");
-        seen.extend(page.runs);
+        seen.extend(page.items);
         before = page.next;
         if before.is_none() {
             break;

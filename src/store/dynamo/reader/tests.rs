@@ -7,7 +7,7 @@ use crate::core::run::Status;
 use crate::core::time::Timestamp;
 use crate::store::conformance::{NOW, ended, puts, runs, same};
 use crate::store::dynamo::DynamoStore;
-use crate::store::dynamo::fake::FakeTable;
+use crate::store::dynamo::fake::{Call, FakeTable, Fate, Fault};
 use crate::store::{Change, Store as _};
 
 /// A fleet of the cells blue-0 and blue-1, of which blue-0 is the reading process's own, and green-0 of another fleet.
@@ -92,6 +92,20 @@ async fn the_open_runs_of_another_cell_are_known_as_they_change() {
     let next = fleet.open("blue-1").await;
     commit(&next, puts(&[ended(&of_other[0], NOW)])).await;
     assert_eq!(fleet.look().await.1, [said(&ended(&of_other[0], NOW))]);
+}
+
+#[tokio::test]
+async fn a_look_that_is_broken_off_loses_nothing() {
+    let fleet = Fleet::new();
+    let other = fleet.open("blue-1").await;
+    let of_other = runs(3);
+    commit(&other, puts(&of_other)).await;
+    // The log is read; whose its names are cannot be.
+    let of_names = |call: &Call| Some(Fault::Refused).filter(|_| call.partition().starts_with("N#"));
+    fleet.table.decide(move |call| Fate { fault: of_names(call), ..Fate::default() });
+    assert!(fleet.reader.look("blue-1", &mut |news| panic!("{news:?} was told")).await.is_err());
+    fleet.table.be_well();
+    assert_eq!(fleet.look().await, (true, of_other.iter().map(said).collect(), 0));
 }
 
 #[tokio::test]
