@@ -1,7 +1,6 @@
 //! `infra/`: linted, and deployed in emulators of CloudFormation that others wrote; a fleet runs through what was deployed.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::Path as FilePath;
 use std::process::Command;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use super::support::ecs::envelope;
 use super::support::emulator::Emulator;
 use super::support::polled::eventually;
 use super::support::python;
+use super::support::tool::tool;
 
 /// What the templates are given.
 const CLUSTER: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/batch";
@@ -86,15 +86,8 @@ fn every_alert_is_whole_and_shown_both_ways() {
 
 /// Prometheus's own tool; `None`, and a word of it, where there is none and none is asked for (`TASKWATCH_PROMTOOL=required`).
 fn promtool() -> Option<Command> {
-    let found = Command::new("promtool").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !found {
-        let why = "there is no promtool on PATH (it comes with Prometheus; Debian: prometheus)";
-        let required = std::env::var("TASKWATCH_PROMTOOL").as_deref() == Ok("required");
-        assert!(!required, "TASKWATCH_PROMTOOL=required, but {why}");
-        // Past the test harness, which would keep it to itself.
-        let _ = writeln!(std::io::stderr(), "\nSKIPPED: the tests of the alerts: {why}\n");
-    }
-    found.then(|| Command::new("promtool"))
+    let why = "there is no promtool on PATH (it comes with Prometheus; Debian: prometheus)";
+    tool("promtool", "--version", "the tests of the alerts", why, "TASKWATCH_PROMTOOL")
 }
 
 /// `infra/alerts_test.yaml`: each alert on series where it must fire and on such where it must not, with its texts.

@@ -2,12 +2,12 @@
 //!
 //! The provider itself is never asked: its arguments are in a fixture (`tests/python/terraform_schemas.py` made it).
 
-use std::io::Write as _;
 use std::process::Command;
 
 use super::cli::{stderr, stdout};
 use super::infra::infra;
 use super::support::python;
+use super::support::tool::tool;
 
 /// Runs a part of `tests/python/terraform.py`.
 fn holds(arguments: &[&str]) {
@@ -19,15 +19,8 @@ fn holds(arguments: &[&str]) {
 
 /// `None`, and a word of it, where there is no Terraform and none is asked for (`TASKWATCH_TERRAFORM=required`).
 fn terraform() -> Option<Command> {
-    let found = Command::new("terraform").arg("version").output().is_ok_and(|output| output.status.success());
-    if !found {
-        let why = "there is no terraform on PATH";
-        let required = std::env::var("TASKWATCH_TERRAFORM").as_deref() == Ok("required");
-        assert!(!required, "TASKWATCH_TERRAFORM=required, but {why}");
-        // Past the test harness, which would keep it to itself.
-        let _ = writeln!(std::io::stderr(), "\nSKIPPED: a test of infra/terraform: {why}\n");
-    }
-    found.then(|| Command::new("terraform"))
+    let why = "there is no terraform on PATH";
+    tool("terraform", "version", "a test of infra/terraform", why, "TASKWATCH_TERRAFORM")
 }
 
 const PAIRS: [(&str, &str); 2] =

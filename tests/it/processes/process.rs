@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use taskwatch::aws::{Clients, EventsPath, Target};
+use taskwatch::aws::EventsPath;
 use taskwatch::fleet::FleetView;
+use taskwatch::local::RunningLocal;
 use taskwatch::local::ecs::{EcsOptions, Quotas};
-use taskwatch::local::{LocalOptions, Options, RunningLocal, start};
 use taskwatch::store::dynamo::{Directory, NewCell};
 
 use crate::support::aws::Aws;
 use crate::support::emulator::{self, Emulator};
 use crate::support::said::Said;
-use crate::support::whole::HANGS;
+use crate::support::whole::{HANGS, endpoint_with};
 use crate::table::{TABLE, make_table};
 
 pub(super) struct Fleet {
@@ -39,23 +39,8 @@ impl Fleet {
     pub(super) async fn with_cells(count: usize, time_scale: f64) -> Self {
         let table = Emulator::ministack();
         let rows = make_table(&table).await;
-        let ecs = EcsOptions {
-            time_scale,
-            seed: 1,
-            quotas: Some(Quotas::default()),
-            auto_register: true,
-            archive: true,
-            ..EcsOptions::default()
-        };
-        let listen = ([127, 0, 0, 1], 0).into();
-        let local = start(LocalOptions { listen, identity: Options::default(), ecs }).await.expect("a free port");
-        let target = Target {
-            region: Some("us-east-1".into()),
-            endpoint_url: Some(local.url()),
-            test_credentials: true,
-            ..Target::default()
-        };
-        let clients = Clients::load(&target).await.expect("no profile is named");
+        let ecs = EcsOptions { time_scale, seed: 1, quotas: Some(Quotas::default()), ..EcsOptions::default() };
+        let (local, clients) = endpoint_with(ecs).await;
         let aws = Aws::new(&emulator::sdk(&local.url()));
         let requests = aws.queue("blue-requests").await;
         let (topic, told) = clients.create_subscribed_topic("blue-told").await.expect("a topic");

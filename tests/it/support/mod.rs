@@ -13,4 +13,5 @@ pub(crate) mod said;
 pub(crate) mod site;
 pub(crate) mod slow_table;
 pub(crate) mod terminal;
+pub(crate) mod tool;
 pub(crate) mod whole;

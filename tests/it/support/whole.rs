@@ -30,15 +30,12 @@ pub(crate) async fn endpoint(script: &str) -> (RunningLocal, Clients) {
 /// The same with quotas.
 pub(crate) async fn endpoint_of(script: &str, quotas: Option<Quotas>) -> (RunningLocal, Clients) {
     let script = Script::parse(script).expect("a script");
-    let ecs = EcsOptions {
-        time_scale: 60.0,
-        seed: 5,
-        script,
-        quotas,
-        auto_register: true,
-        archive: true,
-        ..EcsOptions::default()
-    };
+    endpoint_with(EcsOptions { time_scale: 60.0, seed: 5, script, quotas, ..EcsOptions::default() }).await
+}
+
+/// An endpoint whose task definitions are made as they are asked for.
+pub(crate) async fn endpoint_with(ecs: EcsOptions) -> (RunningLocal, Clients) {
+    let ecs = EcsOptions { auto_register: true, archive: true, ..ecs };
     let listen = ([127, 0, 0, 1], 0).into();
     let local = start(LocalOptions { listen, identity: Options::default(), ecs }).await.expect("a free port");
     let target = Target {
