@@ -1,7 +1,7 @@
 //! taskwatch launches Amazon ECS tasks at volume, follows them by their events instead of polling, retries what a retry can
 //! cure and tells how each run ended, and if it failed what, why, and what to do.
 //!
-//! It is a command and a service (`taskwatch run`, `taskwatch serve`; see the [README]), and this library: the same cell
+//! It is a command and a service (`taskwatch run`, `taskwatch serve`; see README.md), and this library: the same cell
 //! inside your own program, for one launch or for thousands at once.
 //!
 //! ```no_run
@@ -61,8 +61,6 @@
 //! - [`http`]: health and API of a serving cell.
 //! - [`local`]: an AWS endpoint that runs on one port and fails on demand; knows nothing of the other modules.
 //! - [`cli`]: one file a command.
-//!
-//! [README]: https://github.com/taskwatch/taskwatch
 
 pub mod aws;
 pub mod cell;

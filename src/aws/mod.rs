@@ -7,6 +7,8 @@ mod ecs;
 mod errors;
 mod eventbridge;
 mod identity;
+#[cfg_attr(not(test), allow(dead_code, reason = "its first users are on their way"))]
+mod json;
 mod profile;
 mod provision;
 mod setup;
