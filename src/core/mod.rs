@@ -10,6 +10,7 @@ pub mod failure;
 pub mod filter;
 pub mod ids;
 pub mod input;
+pub mod launcher;
 pub mod machine;
 pub mod name;
 pub mod notification;
