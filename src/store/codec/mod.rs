@@ -119,6 +119,10 @@ pub(crate) struct NotificationKeys {
 /// A notification, without its keys. Its message stands behind the rest as it is: JSON in JSON would be full of backslashes,
 /// which the dictionary does not know.
 pub(crate) fn encode_notification(told: &Notification) -> Result<Vec<u8>, CodecError> {
+    pack::packed(|text| write_notification(told, text))
+}
+
+fn write_notification(told: &Notification, text: &mut Vec<u8>) -> Result<(), CodecError> {
     let Notification { id: _, run: _, destination: _, at, subject, message, attributes, detail_type, resources } = told;
     let record = NotificationRecord {
         at: *at,
@@ -127,13 +131,11 @@ pub(crate) fn encode_notification(told: &Notification) -> Result<Vec<u8>, CodecE
         kind: Cow::from(detail_type),
         tasks: Cow::from(resources),
     };
-    pack::packed(|text| {
-        serde_json::to_writer(&mut *text, &record)?;
-        // JSON has no line break that is not asked for.
-        text.push(b'\n');
-        text.extend_from_slice(message.as_bytes());
-        Ok(())
-    })
+    serde_json::to_writer(&mut *text, &record)?;
+    // JSON has no line break that is not asked for.
+    text.push(b'\n');
+    text.extend_from_slice(message.as_bytes());
+    Ok(())
 }
 
 /// A notification from its record and its keys.
@@ -207,4 +209,12 @@ fn run_text(run: &Run) -> Vec<u8> {
 #[cfg(test)]
 fn shared_text(spec: &RunSpec, digest: &[u8; 32]) -> Vec<u8> {
     serde_json::to_vec(&SharedRecord { digest: hex(digest), spec }).unwrap()
+}
+
+/// A notification's record, before it is packed.
+#[cfg(test)]
+fn notification_text(told: &Notification) -> Vec<u8> {
+    let mut text = Vec::new();
+    write_notification(told, &mut text).unwrap();
+    text
 }

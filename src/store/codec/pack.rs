@@ -13,21 +13,25 @@ use zstd::zstd_safe::CParameter;
 
 use super::CodecError;
 
-/// The dictionary that records are written with. Another one gets the next number, and the old ones stay: stores have
-/// records of them. `samples.rs` says how it was made.
-const NUMBER: u8 = 1;
-const DICTIONARY: &[u8] = include_bytes!("dictionary-1.zstd");
+/// The dictionaries, by their numbers from 1 on. Records are written with the last one, and the others stay: stores have
+/// records of them. `samples.rs` says how they were made.
+const DICTIONARIES: [&[u8]; 2] = [include_bytes!("dictionary-1.zstd"), include_bytes!("dictionary-2.zstd")];
+const LAST: usize = DICTIONARIES.len() - 1;
 const LEVEL: i32 = 3;
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Longer than any text that a store is given; what says so is damaged.
 const LONGEST: u64 = 1 << 30;
 
-static TO_PACK: LazyLock<EncoderDictionary<'static>> = LazyLock::new(|| EncoderDictionary::copy(DICTIONARY, LEVEL));
-static TO_UNPACK: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
+static TO_PACK: LazyLock<EncoderDictionary<'static>> =
+    LazyLock::new(|| EncoderDictionary::copy(DICTIONARIES[LAST], LEVEL));
+static TO_UNPACK: [LazyLock<DecoderDictionary<'static>>; DICTIONARIES.len()] = [
+    LazyLock::new(|| DecoderDictionary::copy(DICTIONARIES[0])),
+    LazyLock::new(|| DecoderDictionary::copy(DICTIONARIES[1])),
+];
 
 thread_local! {
     static PACKER: RefCell<Option<Packer>> = const { RefCell::new(None) };
-    static UNPACKER: RefCell<Option<Unpacker>> = const { RefCell::new(None) };
+    static UNPACKERS: RefCell<[Option<Unpacker>; DICTIONARIES.len()]> = const { RefCell::new([None, None]) };
 }
 
 struct Packer {
@@ -54,8 +58,11 @@ pub(super) fn packed(write: impl FnOnce(&mut Vec<u8>) -> Result<(), CodecError>)
 
 /// What `read` makes of an unpacked record.
 pub(super) fn unpacked<T>(record: &[u8], read: impl FnOnce(&[u8]) -> Result<T, CodecError>) -> Result<T, CodecError> {
-    UNPACKER.with_borrow_mut(|unpacker| {
-        let unpacker = ready(unpacker, Unpacker::new)?;
+    let (number, record) = record.split_first().ok_or(CodecError::Cut)?;
+    UNPACKERS.with_borrow_mut(|unpackers| {
+        let place = usize::from(*number).wrapping_sub(1);
+        let unpacker = unpackers.get_mut(place).ok_or(CodecError::Dictionary(*number))?;
+        let unpacker = ready(unpacker, || Unpacker::new(&TO_UNPACK[place]))?;
         unpacker.unpack(record)?;
         read(&unpacker.text)
     })
@@ -83,7 +90,7 @@ impl Packer {
         self.zstd.compress_to_buffer(&self.text, &mut self.frame)?;
         let frame = self.frame.strip_prefix(&MAGIC).unwrap_or(&self.frame);
         let mut record = Vec::with_capacity(frame.len() + 4);
-        record.push(NUMBER);
+        record.push(u8::try_from(DICTIONARIES.len()).unwrap_or_default());
         push_length(&mut record, self.text.len());
         record.extend_from_slice(frame);
         Ok(record)
@@ -91,17 +98,13 @@ impl Packer {
 }
 
 impl Unpacker {
-    fn new() -> io::Result<Self> {
-        let zstd = Decompressor::with_prepared_dictionary(&TO_UNPACK)?;
+    fn new(dictionary: &'static DecoderDictionary<'static>) -> io::Result<Self> {
+        let zstd = Decompressor::with_prepared_dictionary(dictionary)?;
         Ok(Self { zstd, frame: MAGIC.to_vec(), text: Vec::new() })
     }
 
     fn unpack(&mut self, record: &[u8]) -> Result<(), CodecError> {
-        let (number, rest) = record.split_first().ok_or(CodecError::Cut)?;
-        if *number != NUMBER {
-            return Err(CodecError::Dictionary(*number));
-        }
-        let (length, frame) = take_length(rest)?;
+        let (length, frame) = take_length(record)?;
         self.frame.truncate(MAGIC.len());
         self.frame.extend_from_slice(frame);
         self.text.clear();

@@ -2,10 +2,10 @@
 //!
 //! A dictionary is made from runs of seeds that no test measures:
 //!
-//!     TASKWATCH_SAMPLES=DIR cargo test --locked --lib store::codec::samples -- --ignored
-//!     zstd --train -r DIR --maxdict=16384 -o src/store/codec/dictionary-2.zstd
+//!     TASKWATCH_SAMPLES=DIR cargo test --locked --lib samples -- --ignored
+//!     zstd --train -r DIR --maxdict=16384 -o src/store/codec/dictionary-3.zstd
 //!
-//! and gets the next number in `pack.rs`.
+//! and gets the next number in `pack.rs`. The second one knows notifications and the headers of groups as well.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::core::failure::{self, Failure};
 use crate::core::machine::{self, Input, Observation};
+use crate::core::notification::{self, Destinations, Notification, Origin};
 use crate::core::request::{RunRequest, RunSpec};
 use crate::core::run::{Run, Stage};
 use crate::core::task::parse_task;
@@ -200,6 +201,17 @@ impl Samples {
         run
     }
 
+    /// What a topic is told of a run's end.
+    pub(in crate::store) fn told(&mut self, run: &Run) -> Vec<Notification> {
+        let (account, region) = (self.account.to_string(), self.pick(&["eu-west-1", "us-east-1"]).to_owned());
+        let topic = Some(format!("arn:aws:sns:{region}:{account}:blue-runs"));
+        let origin = Origin { cell: format!("blue-{}", self.dice.random_range(0..4)), account, region };
+        if !run.status.is_final() {
+            return Vec::new();
+        }
+        notification::build(run, &origin, &Destinations { topic, bus: None })
+    }
+
     /// The next one, as they come: most succeed at once.
     pub(in crate::store) fn next(&mut self) -> Run {
         let spec = self.spec();
@@ -228,10 +240,15 @@ fn write_samples() {
         let mut samples = Samples::new(seed);
         for n in 0..12 {
             let run = samples.next();
-            std::fs::write(dir.join(format!("run-{seed}-{n}")), super::run_text(&run)).unwrap();
+            let write = |kind: &str, text: Vec<u8>| {
+                std::fs::write(dir.join(format!("{kind}-{seed}-{n}")), text).unwrap();
+            };
+            write("run", super::run_text(&run));
             if n % 3 == 0 {
-                std::fs::write(dir.join(format!("spec-{seed}-{n}")), super::shared_text(&run.spec, &run.digest))
-                    .unwrap();
+                write("spec", super::shared_text(&run.spec, &run.digest));
+            }
+            for told in samples.told(&run) {
+                write("told", super::notification_text(&told));
             }
         }
     }

@@ -12,7 +12,7 @@ mod claims;
 mod commit;
 mod directory;
 mod ended;
-#[cfg(any(test, debug_assertions))]
+#[cfg(any(test, debug_assertions, feature = "fake-table"))]
 #[doc(hidden)]
 pub mod fake;
 mod follow;

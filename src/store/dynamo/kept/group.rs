@@ -235,3 +235,85 @@ impl Group {
         Ok(group)
     }
 }
+
+#[cfg(test)]
+mod samples {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::core::run::Run;
+    use crate::store::codec::samples::Samples;
+    use crate::store::dynamo::kept::digest;
+
+    const LENGTHS: [usize; 5] = [49, 80, 95, 122, 143];
+
+    fn packed(run: &Run, revision: u64, spec: SpecId) -> (Uuid, Packed) {
+        let body = vec![0; LENGTHS[usize::try_from(revision).unwrap() % LENGTHS.len()]];
+        let end = (revision > 4).then(|| End { status: run.status, class: None, at: run.submitted_at.millis() });
+        let (request, index) = (run.request_name().into(), run.index);
+        (run.id, Packed { request, index, revision, spec, body: body.into(), end })
+    }
+
+    /// The groups of a run's life, as a cell commits them that has others too.
+    fn groups(samples: &mut Samples) -> Vec<Group> {
+        let (run, other) = (samples.next(), samples.next());
+        let spec = |run: &Run| -> SpecId { run.digest[..16].try_into().unwrap() };
+        let (of_run, of_other) = (spec(&run), spec(&other));
+        let name: Arc<str> = run.request_name().into();
+        let claim = Claim {
+            name: Arc::clone(&name),
+            id: run.id.to_string().into(),
+            digest: digest(&run).into(),
+            count: 1,
+            at: u64::try_from(run.submitted_at.millis() / 1_000).unwrap(),
+        };
+        let post = |told: crate::core::notification::Notification| Post {
+            id: told.id,
+            run: told.run,
+            destination: told.destination,
+            body: vec![0; 300].into(),
+        };
+        let posts = samples.told(&run).into_iter().map(|told| (4_711, post(told))).collect();
+        let accepted = Group {
+            specs: vec![(of_run, vec![0; 132].into())],
+            runs: vec![packed(&other, 3, of_other), packed(&run, 1, of_run)],
+            claims: vec![claim],
+            posted: 4_710,
+            ..Group::default()
+        };
+        let intent =
+            Group { runs: vec![packed(&run, 2, of_run)], claimed: vec![name], posted: 4_710, ..Group::default() };
+        let ended = Group {
+            runs: vec![packed(&other, 5, of_other), packed(&run, 8, of_run)],
+            posts,
+            posted: 4_711,
+            ..Group::default()
+        };
+        let written = Group {
+            runs: vec![packed(&other, 6, of_other)],
+            gone: vec![run.id],
+            delivered: vec![4_711],
+            posted: 4_711,
+            buckets: BTreeMap::from([(
+                1_796_558_400,
+                Some(Bucket { counts: EndedCounts::default(), first_day: 20_785 }),
+            )]),
+            ..Group::default()
+        };
+        vec![accepted, intent, ended, written]
+    }
+
+    #[test]
+    #[ignore = "makes files that a new dictionary is trained on"]
+    fn write_samples_of_headers() {
+        let dir = PathBuf::from(std::env::var("TASKWATCH_SAMPLES").unwrap());
+        std::fs::create_dir_all(&dir).unwrap();
+        for seed in 2_000..2_150 {
+            let mut samples = Samples::new(seed);
+            for (n, group) in (0..3).flat_map(|_| groups(&mut samples)).enumerate() {
+                std::fs::write(dir.join(format!("header-{seed}-{n}")), serde_json::to_vec(&group.header()).unwrap())
+                    .unwrap();
+            }
+        }
+    }
+}
