@@ -1,0 +1,177 @@
+//! What a cell on a table of DynamoDB takes: its commits, and its takeover with many open runs. The table is in this process's
+//! memory, and every call takes as long as it is told to.
+//!
+//!     cargo bench --locked --features fake-table --bench table -- --put 6 --query 30 --open 100000 --open 1000000
+//!
+//! What the SDK's client costs a call is not in it.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use taskwatch::core::ids::Token;
+use taskwatch::core::machine::{Input, apply};
+use taskwatch::core::request::{RunRequest, RunSpec};
+use taskwatch::core::run::Run;
+use taskwatch::core::time::Timestamp;
+use taskwatch::store::dynamo::fake::{Call, FakeTable, Fate};
+use taskwatch::store::dynamo::{DynamoOptions, DynamoStore};
+use taskwatch::store::{Change, Store as _};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// As the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A commit of the cell has at most so many changes.
+const MOST: usize = 1_024;
+
+struct Options {
+    /// Of a write or the read of one item.
+    put: Duration,
+    /// Of a query, which answers up to 1 MB.
+    query: Duration,
+    open: Vec<usize>,
+}
+
+impl Options {
+    fn read() -> Result<Self> {
+        let ms = |text: String| text.parse().map(Duration::from_millis);
+        let mut options = Self { put: Duration::from_millis(6), query: Duration::from_millis(30), open: Vec::new() };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(name) = arguments.next() {
+            let mut value = || arguments.next().ok_or(format!("{name} needs a value"));
+            match name.as_str() {
+                "--put" => options.put = ms(value()?)?,
+                "--query" => options.query = ms(value()?)?,
+                "--open" => options.open.push(value()?.parse()?),
+                // Cargo's own.
+                "--bench" => {}
+                other => return Err(format!("{other}: not known (--put, --query, --open)").into()),
+            }
+        }
+        if options.open.is_empty() {
+            options.open = vec![1_000, 100_000];
+        }
+        Ok(options)
+    }
+
+    fn delay(&self, table: &FakeTable) {
+        let (put, query) = (self.put, self.query);
+        table.decide(move |call| {
+            let both = if matches!(call, Call::Query(_)) { query } else { put };
+            Fate { there: both / 2, back: both / 2, fault: None }
+        });
+    }
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> Result<()> {
+    let options = Options::read()?;
+    println!("{:?} a write, {:?} a query", options.put, options.query);
+    commits(&options).await?;
+    println!("\n| open runs | taken over after, s | of it processor, s | MB |\n|---|---|---|---|");
+    for open in &options.open {
+        takeover(&options, *open).await?;
+    }
+    Ok(())
+}
+
+/// Runs that are placed, one commit after another, as an endless stream of answers of RunTask would.
+async fn commits(options: &Options) -> Result<()> {
+    println!(
+        "\n| changes a commit | commits | p50, ms | p99, ms | changes/s | µs of processor a change |\n|---|---|---|---|---|---|"
+    );
+    for changes in [1, 32, MOST] {
+        let table = Arc::new(FakeTable::default());
+        let store = open(&table, "one").await?;
+        let spec = spec()?;
+        options.delay(&table);
+        let mut histogram = hdrhistogram::Histogram::<u64>::new(3)?;
+        let (used, began, rounds) = (processor()?, Instant::now(), 300);
+        for round in 0..rounds {
+            let put = |n: usize| Change::Put(Arc::new(placed(round * changes + n, &spec)));
+            let batch: Arc<[Change]> = (0..changes).map(put).collect();
+            let at = Instant::now();
+            store.commit(batch).await?;
+            histogram.record(u64::try_from(at.elapsed().as_micros())?)?;
+        }
+        let all = (rounds * changes) as f64;
+        println!(
+            "| {changes} | {rounds} | {:.1} | {:.1} | {:.0} | {:.1} |",
+            histogram.value_at_quantile(0.5) as f64 / 1_000.0,
+            histogram.value_at_quantile(0.99) as f64 / 1_000.0,
+            all / began.elapsed().as_secs_f64(),
+            (processor()? - used) * 1e6 / all,
+        );
+    }
+    Ok(())
+}
+
+async fn takeover(options: &Options, count: usize) -> Result<()> {
+    let table = Arc::new(FakeTable::default());
+    let spec = spec()?;
+    let store = open(&table, "one").await?;
+    let numbers: Vec<usize> = (0..count).collect();
+    for chunk in numbers.chunks(10_000) {
+        store.commit(chunk.iter().map(|n| Change::Put(Arc::new(placed(*n, &spec)))).collect()).await?;
+    }
+    options.delay(&table);
+    let (used, began) = (processor()?, Instant::now());
+    let store = open(&table, "two").await?;
+    let mut contents = store.load().await?;
+    let mut loaded = 0;
+    while let Some(part) = contents.runs.next().await? {
+        loaded += part.len();
+    }
+    let (seconds, used) = (began.elapsed().as_secs_f64(), processor()? - used);
+    if loaded != count {
+        return Err(format!("{loaded} of {count} runs were there").into());
+    }
+    println!("| {count} | {seconds:.2} | {used:.2} | {:.0} |", memory()?);
+    Ok(())
+}
+
+async fn open(table: &Arc<FakeTable>, incarnation: &str) -> Result<DynamoStore> {
+    let options = DynamoOptions {
+        place: "the table".into(),
+        keep: Duration::from_secs(86_400),
+        now: Arc::new(|| Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())),
+    };
+    Ok(DynamoStore::open(Arc::clone(table) as _, "blue-0", incarnation.into(), options).await?)
+}
+
+fn spec() -> Result<Arc<RunSpec>> {
+    let request = r#"{"runTask": {"cluster": "batch", "taskDefinition": "etl:7", "launchType": "FARGATE", "networkConfiguration":
+        {"awsvpcConfiguration": {"subnets": ["subnet-0a", "subnet-0b"]}}}, "until": "stopped"}"#;
+    Ok(Arc::new(RunRequest::parse(request)?.spec))
+}
+
+/// One whose task was placed and has not started.
+fn placed(n: usize, spec: &Arc<RunSpec>) -> Run {
+    let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+    // A request has 10,000 runs at most.
+    let (request, index) = (n / 10_000, u32::try_from(n % 10_000).unwrap_or(0));
+    let mut run = Run::new(uuid::Uuid::now_v7(), format!("fleet-{request}/{index}"), index, Arc::clone(spec), now);
+    apply(&mut run, &Input::Submitted, now);
+    apply(&mut run, &Input::Launching { token: Token::of([format!("{n:040}")]), group_size: 1 }, now);
+    let task_arn = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{n:032x}");
+    apply(&mut run, &Input::Placed { task_arn: task_arn.into(), created_at: Some(now) }, now);
+    run
+}
+
+/// Seconds of this process on a processor so far: proc(5), utime and stime, in hundredths of a second.
+fn processor() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    Ok((ticks(11) + ticks(12)) / 100.0)
+}
+
+/// What is resident, in MB, the table included.
+fn memory() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0) / 1024.0)
+}
