@@ -182,7 +182,18 @@ async fn a_name_is_free_when_its_time_is_over_and_not_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_whose_answer_was_lost_is_its_own() {
-    let emulator = Emulator::ministack();
+    is_its_own(Emulator::ministack()).await;
+}
+
+/// Where a refusal does not say what refused the record, it is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_whose_answer_was_lost_is_its_own_also_where_a_refusal_says_nothing() {
+    if let Some(emulator) = Emulator::dynalite() {
+        is_its_own(emulator).await;
+    }
+}
+
+async fn is_its_own(emulator: Emulator) {
     let table = make_table(&emulator).await;
     let proxy = Proxy::to(emulator.address()).await;
     let behind = super::support::emulator::clients_at(&proxy.url()).await.table(TABLE);

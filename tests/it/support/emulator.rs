@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::Credentials;
 
-use super::{polled, python};
+use super::{node, polled, python};
 
 /// A running emulator. Dropping it, at the end of a test or when one panics, ends its process.
 #[derive(Debug)]
@@ -31,6 +31,16 @@ impl Emulator {
         })
     }
 
+    /// dynalite: DynamoDB alone. A refused condition it answers without the item that refused it. `None`: Node.js is not there.
+    pub(crate) fn dynalite() -> Option<Self> {
+        node::dynalite()?;
+        Some(Self::run("dynalite", |port| {
+            let mut command = node::dynalite().expect("it was there");
+            command.args(["--host", "127.0.0.1", "--createTableMs", "0", "--port", &port.to_string()]);
+            command
+        }))
+    }
+
     /// Where it listens.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -46,13 +56,20 @@ impl Emulator {
         sdk(&self.endpoint())
     }
 
-    /// Starts it on a free port; tries again should somebody else have taken the port in between.
     fn start(name: &str, arguments: impl Fn(&mut Command, u16)) -> Self {
-        for _ in 0..5 {
-            let port = free_port().expect("a free port on 127.0.0.1");
+        Self::run(name, |port| {
             let mut command = python::command();
             arguments(&mut command, port);
-            let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the virtual environment");
+            command
+        })
+    }
+
+    /// Starts it on a free port; tries again should somebody else have taken the port in between.
+    fn run(name: &str, at: impl Fn(u16) -> Command) -> Self {
+        for _ in 0..5 {
+            let port = free_port().expect("a free port on 127.0.0.1");
+            let process = at(port).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            let process = process.unwrap_or_else(|e| panic!("{name}: {e}"));
             let mut emulator = Self { process, port };
             if emulator.answers() {
                 return emulator;

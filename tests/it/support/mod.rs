@@ -6,6 +6,7 @@ pub(crate) mod browser;
 pub(crate) mod ecs;
 pub(crate) mod emulator;
 pub(crate) mod fakes;
+pub(crate) mod node;
 pub(crate) mod polled;
 pub(crate) mod proxy;
 pub(crate) mod python;

@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
+const NEEDS: &str = "python3 (3.11 or newer, with venv and pip), or TASKWATCH_PYTHON";
+
 /// The interpreter of the virtual environment.
 pub(crate) fn venv() -> &'static Path {
     static INTERPRETER: OnceLock<PathBuf> = OnceLock::new();
@@ -80,13 +82,13 @@ fn prepare(home: &Path, requirements: &[PathBuf]) -> PathBuf {
 
     let _ = fs::remove_file(&stamp);
     let mut make = Command::new("python3");
-    run("python3 -m venv", make.args(["-m", "venv", "--clear"]).arg(&environment), 1);
+    run("python3 -m venv", NEEDS, make.args(["-m", "venv", "--clear"]).arg(&environment), 1);
     let mut install = Command::new(&interpreter);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "10"]);
     for file in requirements {
         install.arg("--requirement").arg(file);
     }
-    run("pip install", &mut install, 3);
+    run("pip install", NEEDS, &mut install, 3);
     fs::write(&stamp, wanted).expect("the build directory can be written");
     interpreter
 }
@@ -105,11 +107,9 @@ fn requirements() -> Vec<PathBuf> {
 }
 
 /// Runs a command to its end, `tries` times if need be, and fails the test with what it printed.
-fn run(what: &str, command: &mut Command, tries: u32) {
+pub(super) fn run(what: &str, needs: &str, command: &mut Command, tries: u32) {
     for attempt in 1..=tries {
-        let output = command.output().unwrap_or_else(|e| {
-            panic!("{what}: {e}. The tests need python3 (3.11 or newer, with venv and pip), or TASKWATCH_PYTHON")
-        });
+        let output = command.output().unwrap_or_else(|e| panic!("{what}: {e}. The tests need {needs}"));
         if output.status.success() {
             return;
         }
