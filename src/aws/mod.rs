@@ -24,7 +24,7 @@ use profile::Profile;
 
 pub use destinations::Publisher;
 pub use doctor::{
-    Finding, FleetReport, FleetSubject, Probe, ProbeError, Seen, Status, Subject, examine, examine_fleet,
+    Finding, FleetReport, FleetSubject, Probe, ProbeError, Seen, Status, Subject, examine, examine_fleet, examine_table,
 };
 pub use dynamodb::DynamoTable;
 pub use ecs::EcsClient;

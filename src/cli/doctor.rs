@@ -15,6 +15,7 @@ use super::setup::FleetArgs;
 use super::{aws, output};
 use crate::aws::{
     Clients, Finding, FleetReport, FleetSubject, Identity, Probe, Seen, Status, Subject, examine, examine_fleet,
+    examine_table,
 };
 
 /// How long the probe may take; EventBridge delivers within a second or two.
@@ -68,7 +69,7 @@ pub(super) async fn doctor(arguments: DoctorArgs, global: &Global, settings: &Se
         probes: !arguments.no_probe,
     };
     let findings = match (doctor.clients.identity().await, whose) {
-        (Ok(identity), Whose::Cell(subject)) => doctor.cell(&identity, subject, settings).await?,
+        (Ok(identity), Whose::Cell(subject, table)) => doctor.cell(&identity, subject, table, settings).await?,
         (Ok(identity), Whose::Fleet(fleet)) => doctor.fleet(&identity, &fleet).await,
         // Nothing else can be asked without knowing who asks.
         (Err(error), _) => vec![Finding::fail("identity", error.cause, error.todo)],
@@ -79,7 +80,8 @@ pub(super) async fn doctor(arguments: DoctorArgs, global: &Global, settings: &Se
 
 /// Whose path is proved.
 enum Whose {
-    Cell(Subject),
+    /// And its table, if it keeps its runs in one.
+    Cell(Subject, Option<String>),
     Fleet(FleetSubject),
 }
 
@@ -107,13 +109,16 @@ impl Whose {
         let cell = arguments.cell.clone().or_else(|| settings.cell.clone());
         let cell = cell.ok_or_else(|| missing("no cell is named: give --cell (or --fleet), or set TASKWATCH_CELL"))?;
         let events = settings.events_queue_url.clone();
-        Ok(Self::Cell(Subject {
-            setup: format!("taskwatch setup --cell {cell}"),
+        let table = arguments.fleet.table_of_cell(settings)?;
+        let store = table.as_ref().map(|table| format!(" --store dynamodb:{table}")).unwrap_or_default();
+        let subject = Subject {
+            setup: format!("taskwatch setup --cell {cell}{store}"),
             cell,
             events_queue: events.ok_or_else(|| missing("TASKWATCH_EVENTS_QUEUE_URL is not set"))?,
             rule: arguments.rule.clone(),
             ..shared
-        }))
+        };
+        Ok(Self::Cell(subject, table))
     }
 }
 
@@ -129,13 +134,17 @@ impl Doctor {
         &self,
         identity: &Identity,
         mut subject: Subject,
+        table: Option<String>,
         settings: &Settings,
     ) -> Result<Vec<Finding>, CliError> {
         if matches!(Serving::ask(&self.server, &subject).await, Serving::Here(_)) {
             subject.launched = launched(&self.server).await;
         }
         let mut findings = examine(&self.clients, identity, &subject).await;
-        findings.push(store(&settings.store()?));
+        match table {
+            Some(table) => findings.extend(examine_table(&self.clients, &table, &subject.setup).await),
+            None => findings.push(store(&settings.store()?)),
+        }
         let serving = Serving::ask(&self.server, &subject).await;
         findings.push(serving.finding("serving cell", &self.server));
         let probe = self.probe(&findings, &subject, serving).await;
@@ -192,12 +201,19 @@ fn cluster_of(task: &str) -> Option<String> {
 
 /// Whether runs can be kept where they are to be kept.
 fn store(setting: &StoreSetting) -> Finding {
-    let StoreSetting::File(dir) = setting else {
-        return Finding::warn(
-            "store",
-            "memory: forgets its runs when the process ends",
-            "TASKWATCH_STORE=file:DIR on a disk that outlives it",
-        );
+    let dir = match setting {
+        StoreSetting::File(dir) => dir,
+        // Where a fleet is set it is that one's.
+        StoreSetting::Table(table) => {
+            return Finding::skip("store", format!("dynamodb:{table}: give --store to prove it"));
+        }
+        StoreSetting::Memory => {
+            return Finding::warn(
+                "store",
+                "memory: forgets its runs when the process ends",
+                "TASKWATCH_STORE=file:DIR on a disk that outlives it",
+            );
+        }
     };
     // A directory that is still to be made is made in the nearest one that is there.
     let here = dir.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));

@@ -41,7 +41,7 @@ pub(super) struct FleetArgs {
     /// Instead of one cell: name of a fleet, whose cells are NAME-0, NAME-1, … [default: TASKWATCH_FLEET]
     #[arg(long, value_name = "NAME")]
     fleet: Option<String>,
-    /// Of the fleet: its table [default: TASKWATCH_STORE]
+    /// Its table; of a cell, if it keeps its runs in one [default: TASKWATCH_STORE]
     #[arg(long, value_name = "dynamodb:TABLE")]
     store: Option<String>,
 }
@@ -49,12 +49,7 @@ pub(super) struct FleetArgs {
 impl FleetArgs {
     /// The fleet's name and table, if a fleet is named.
     pub(super) fn ask(&self, settings: &Settings) -> Result<Option<(String, FleetAsk)>, CliError> {
-        let Some(fleet) = self.fleet.as_ref().or(settings.fleet.as_ref()) else {
-            return match &self.store {
-                Some(store) => Err(CliError::usage(format!("--store is {store:?}: that is of a fleet; give --fleet"))),
-                None => Ok(None),
-            };
-        };
+        let Some(fleet) = self.fleet.as_ref().or(settings.fleet.as_ref()) else { return Ok(None) };
         let named = match &self.store {
             Some(store) => StoreSetting::read(store).ok(),
             None => settings.store().ok(),
@@ -64,6 +59,21 @@ impl FleetArgs {
             _ => Err(CliError::usage(format!(
                 "--store is {}: a fleet keeps its runs in a table, dynamodb:TABLE, whose name has 3 to 255 of A-Z a-z 0-9 _ . -",
                 self.store.as_ref().map_or_else(|| "not given".to_owned(), |store| format!("{store:?}"))
+            ))),
+        }
+    }
+
+    /// The table of a cell without a fleet, if its runs are to be in one.
+    pub(super) fn table_of_cell(&self, settings: &Settings) -> Result<Option<String>, CliError> {
+        let Some(store) = &self.store else {
+            // Where a fleet is set, the table is that one's.
+            let store = settings.store().ok().filter(|_| settings.fleet.is_none());
+            return Ok(if let Some(StoreSetting::Table(table)) = store { Some(table) } else { None });
+        };
+        match StoreSetting::read(store) {
+            Ok(StoreSetting::Table(table)) => Ok(Some(table)),
+            _ => Err(CliError::usage(format!(
+                "--store is {store:?}: expected a table, dynamodb:TABLE, whose name has 3 to 255 of A-Z a-z 0-9 _ . -; for a store in a directory nothing is made here"
             ))),
         }
     }
@@ -87,6 +97,7 @@ Examples:
   taskwatch setup --cell blue --cluster batch --dry-run
   eval \"$(taskwatch setup --cell blue --cluster batch)\" && taskwatch doctor && taskwatch serve
   taskwatch setup --cell blue --print > blue.yaml
+  taskwatch setup --cell blue --store dynamodb:blue
   taskwatch setup --fleet blue --cells 4 --store dynamodb:blue --cluster batch
 
 What it does goes to stderr, the settings for `taskwatch serve` to stdout. Run it again to repair what is wrong; the rest stays unchanged. \
@@ -101,14 +112,15 @@ impl PathArgs {
         if let (Some(cells), None) = (self.cells, &fleet) {
             return Err(CliError::usage(format!("--cells is {cells}: only a fleet has several; give --fleet")));
         }
-        let (name, fleet) = match fleet {
-            Some((name, fleet)) => (Some(name), Some(FleetAsk { cells: self.cells, ..fleet })),
-            None => (self.cell.clone().or_else(|| settings.cell.clone()), None),
+        let (name, fleet, table) = match fleet {
+            Some((name, fleet)) => (Some(name), Some(FleetAsk { cells: self.cells, ..fleet }), None),
+            None => (self.cell.clone().or_else(|| settings.cell.clone()), None, self.fleet.table_of_cell(settings)?),
         };
         Ok(Ask {
             name: name
                 .ok_or_else(|| CliError::usage("no cell is named: give --cell (or --fleet), or set TASKWATCH_CELL"))?,
             fleet,
+            table,
             clusters: self.cluster.clone(),
             requests_queue: self.requests_queue.clone(),
             topic: self.topic.clone().or_else(|| settings.topic_arn.clone()),

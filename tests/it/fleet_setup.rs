@@ -389,3 +389,42 @@ async fn the_template_of_a_fleet_makes_what_setup_makes() {
             && stdout(&printed).contains("PointInTimeRecoveryEnabled: true")
     );
 }
+
+/// One cell, without a fleet, with its runs in a table.
+#[tokio::test(flavor = "multi_thread")]
+async fn setup_makes_and_mends_a_cells_own_table_and_doctor_proves_it() {
+    let emulator = Emulator::ministack();
+    let (mut account, tables) = (Account::at(&emulator.endpoint()), Tables::of(&emulator));
+    let solo = ["--cell", "solo", "--store", "dynamodb:runs"];
+    let made = account.set_up(&solo).await;
+    assert_eq!(
+        (made.len(), made[0].as_str()),
+        (8, "create table runs"),
+        "and four queues, rule, target, topic: {made:?}"
+    );
+    assert_eq!(tables.shown().await, whole());
+    let [cell, store] = ["TASKWATCH_CELL", "TASKWATCH_STORE"].map(|name| account.setting(name));
+    assert_eq!((cell.as_str(), store.as_str()), ("solo", "dynamodb:runs"));
+    assert!(account.setting("TASKWATCH_EVENTS_QUEUE_URL").ends_with("/solo-events"));
+    assert_eq!(account.set_up(&solo).await, [""; 0], "a second time changes nothing");
+    assert!(directory(&emulator).await.read().await.expect("rows").cells.is_empty(), "it is in no fleet");
+
+    let ok = account.doctor(&solo, 0, "ok").await;
+    let checks: Vec<&str> = ok.iter().filter_map(|finding| finding["check"].as_str()).collect();
+    for check in ["table", "table's index", "dynamodb:PutItem", "events queue", "probe"] {
+        assert!(checks.contains(&check), "{check} is not in {checks:?}");
+    }
+    tables.spoil().await;
+    let setup = "taskwatch setup --cell solo --store dynamodb:runs";
+    has(&account.doctor(&solo, 1, "fail").await, "table's index", setup);
+    assert_eq!(account.set_up(&solo).await, ["change table runs"]);
+    assert_eq!(tables.shown().await, whole());
+
+    let other = account.run(&["setup", "--cell", "other", "--store", "dynamodb:runs"]).await;
+    assert_eq!(other.status.code(), Some(2), "{}", stdout(&other));
+    assert!(stderr(&other).contains("that table was made for the cell solo"), "{}", stderr(&other));
+    let directory = account.run(&["setup", "--cell", "solo", "--store", "file:data"]).await;
+    assert!(stderr(&directory).contains("expected a table, dynamodb:TABLE"), "{}", stderr(&directory));
+    let kept = account.run(&[&["teardown"], &solo[..], &["--yes"]].concat()).await;
+    assert!(stdout(&kept).contains("leaves       table runs: deletion protection is on"), "{}", stdout(&kept));
+}

@@ -18,6 +18,7 @@ use super::setup::{Sdk, SetupError};
 pub use finding::{Finding, Status};
 pub use fleet::{FleetReport, FleetSubject, examine_fleet};
 pub use probe::{Probe, ProbeError, Seen};
+pub use table::examine_table;
 
 /// What is to be proved: a cell's settings, and what its tasks need.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,22 @@
-//! The table of a fleet: there, of the right shape, kept safe, and open to the caller.
+//! The table of a fleet, or of a cell: there, of the right shape, kept safe, and open to the caller.
 
 use super::super::setup::table::{Expiry, FoundTable, Repair, found};
 use super::permissions::judged;
-use super::{Finding, Sdk, unseen};
+use super::{Clients, Finding, Sdk, unseen};
 use crate::store::dynamo::{ENDED, ENDED_ID, ENDED_ON};
 
 /// An item that nobody has: its partition is none of the log's.
 const NOBODY: &str = "taskwatch-doctor";
+
+/// The table of a cell without a fleet; `setup` is the command that makes it.
+pub async fn examine_table(clients: &Clients, name: &str, setup: &str) -> Vec<Finding> {
+    let sdk = Sdk::new(clients);
+    let (mut findings, there) = self::findings(&sdk, name, setup).await;
+    if there.is_some() {
+        findings.extend(permissions(&sdk, name).await);
+    }
+    findings
+}
 
 /// The table as it is; none where it is not there or cannot be seen.
 pub(super) async fn findings(sdk: &Sdk, name: &str, setup: &str) -> (Vec<Finding>, Option<FoundTable>) {

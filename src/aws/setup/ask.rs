@@ -21,6 +21,8 @@ pub struct Ask {
     pub name: String,
     /// Of a fleet.
     pub fleet: Option<FleetAsk>,
+    /// Of a cell without a fleet that keeps its runs in a table: the table's name.
+    pub table: Option<String>,
     /// Clusters, by name or ARN, to whose tasks the rules are limited. None: every cluster.
     pub clusters: Vec<String>,
     /// Name of the requests queue, which cells may share; else `<name>-requests`.
@@ -50,6 +52,7 @@ impl Ask {
         if let Some(fleet) = &self.fleet {
             fleet.check()?;
         }
+        self.table_name().map_or(Ok(()), check_table)?;
         let requests = self.requests();
         name("--requests-queue", &requests, LONGEST_QUEUE - "-dlq".len(), "queue")?;
         if !self.topic().starts_with("arn:") {
@@ -64,6 +67,11 @@ impl Ask {
             )));
         }
         Ok(())
+    }
+
+    /// The name of the table, of a fleet or of a cell that has one.
+    pub(super) fn table_name(&self) -> Option<&str> {
+        self.fleet.as_ref().map(|fleet| fleet.table.as_str()).or(self.table.as_deref())
     }
 
     fn check_name(&self) -> Result<(), SetupError> {
@@ -131,15 +139,19 @@ impl FleetAsk {
         if let Some(cells) = self.cells.filter(|cells| !(1..=MOST_CELLS).contains(cells)) {
             return Err(SetupError::usage(format!("--cells is {cells}: expected 1 to {MOST_CELLS}")));
         }
-        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if !TABLE_NAME.contains(&self.table.len()) || !self.table.chars().all(fits) {
-            return Err(SetupError::usage(format!(
-                "--store is {:?}: a table's name has 3 to 255 characters of A-Z a-z 0-9 - _ .",
-                format!("dynamodb:{}", self.table)
-            )));
-        }
         Ok(())
     }
+}
+
+fn check_table(table: &str) -> Result<(), SetupError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !TABLE_NAME.contains(&table.len()) || !table.chars().all(fits) {
+        return Err(SetupError::usage(format!(
+            "--store is {:?}: a table's name has 3 to 255 characters of A-Z a-z 0-9 - _ .",
+            format!("dynamodb:{table}")
+        )));
+    }
+    Ok(())
 }
 
 /// A cell whose event pipeline is made.
@@ -217,6 +229,7 @@ mod tests {
             (fleet("blue", 257, "runs"), "--cells is 257"),
             (fleet("blue", 4, "a"), "--store is \"dynamodb:a\""),
             (fleet("blue", 4, "a/b"), "3 to 255 characters"),
+            (with(|a| a.table = Some("a".into())), "--store is \"dynamodb:a\""),
             (
                 Ask { requests_queue: Some("blue-3-events".into()), ..fleet("blue", 4, "runs") },
                 "the cell's events queue",

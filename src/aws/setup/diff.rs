@@ -86,7 +86,7 @@ pub(super) fn steps(wanted: &Wanted, found: &Found) -> Vec<Step> {
         steps.push(Step::new(Work::Bus, bus, found.bus, Vec::new()));
     }
     // Last: from here on a process may serve it.
-    if wanted.table.is_some() {
+    if wanted.is_fleet {
         steps.extend(wanted.pipelines.iter().enumerate().map(|(place, pipeline)| cell(place, pipeline, found)));
     }
     steps

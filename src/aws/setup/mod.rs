@@ -154,7 +154,8 @@ impl Setup {
         }
         check_table(&wanted, &found)?;
         let steps = diff::steps(&wanted, &found);
-        let rows = wanted.table.as_ref().map(|table| Rows::new(clients, &table.name, &wanted.name));
+        let table = wanted.table.as_ref().filter(|_| wanted.is_fleet);
+        let rows = table.map(|table| Rows::new(clients, &table.name, &wanted.name));
         Ok(Self { sdk, rows, wanted, found, region: place.region, steps })
     }
 
@@ -171,7 +172,7 @@ impl Setup {
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let wanted = &self.wanted;
         let url = |queue: &wanted::WantedQueue| self.found.queues.get(&queue.name).map(|there| there.url.clone());
-        let is_fleet = wanted.table.is_some();
+        let is_fleet = wanted.is_fleet;
         let events = wanted.pipelines.first().filter(|_| !is_fleet);
         let store = wanted.table.as_ref().map(|table| format!("dynamodb:{}", table.name));
         let all = [
@@ -188,7 +189,7 @@ impl Setup {
     }
 }
 
-/// A table that is there must be one that a fleet can have, and no other fleet's.
+/// A table that is there must be one that a fleet can have, and nobody else's.
 fn check_table(wanted: &Wanted, found: &Found) -> Result<(), SetupError> {
     let (Some(table), Some(there)) = (&wanted.table, &found.table) else { return Ok(()) };
     let wrong = |what: String| Err(SetupError::usage(format!("--store is \"dynamodb:{}\": {what}", table.name)));
@@ -196,9 +197,9 @@ fn check_table(wanted: &Wanted, found: &Found) -> Result<(), SetupError> {
         return wrong(format!("{found}. {todo}"));
     }
     match &there.made_for {
-        Some(other) if *other != table.owner => {
-            wrong(format!("that table was made for {other}, and each fleet has its own: name another table"))
-        }
+        Some(other) if *other != table.owner => wrong(format!(
+            "that table was made for {other}, and each fleet has its own, as each cell without one: name another table"
+        )),
         _ => Ok(()),
     }
 }

@@ -56,7 +56,7 @@ impl Removal {
         let wanted = Wanted::new(ask, &place(clients, identity)?);
         let found = Found::read(&sdk, &wanted).await?;
         let readable = found.table.as_ref().is_some_and(FoundTable::can_be_read);
-        let table = wanted.table.as_ref().filter(|_| readable);
+        let table = wanted.table.as_ref().filter(|_| readable && wanted.is_fleet);
         Ok(Self {
             sdk,
             clients: clients.clone(),
@@ -174,7 +174,7 @@ fn queue(wanted: &WantedQueue, found: &Found) -> Option<Thing> {
     Some(Thing { requests: if requests { messages } else { 0 }, ..thing })
 }
 
-/// The table, with every run that the fleet had.
+/// The table, with every run that the fleet or the cell had.
 fn of_table(wanted: &WantedTable, there: &FoundTable) -> Thing {
     let name = &wanted.name;
     let note = format!("with about {} items, as DynamoDB counted within the last six hours", there.items);

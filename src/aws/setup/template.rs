@@ -21,9 +21,10 @@ pub fn template(ask: &Ask) -> Result<String, SetupError> {
     document.insert("AWSTemplateFormatVersion".into(), "2010-09-09".into());
     document.insert(
         "Description".into(),
-        match ask.fleet {
-            None => format!("The path of the taskwatch cell {}: queues, rule, topic", ask.name).into(),
-            Some(_) => format!("What the taskwatch fleet {} needs: table, queues, rules, topic", ask.name).into(),
+        match (&ask.fleet, &ask.table) {
+            (None, None) => format!("The path of the taskwatch cell {}: queues, rule, topic", ask.name).into(),
+            (None, Some(_)) => format!("What the taskwatch cell {} needs: table, queues, rule, topic", ask.name).into(),
+            (Some(_), _) => format!("What the taskwatch fleet {} needs: table, queues, rules, topic", ask.name).into(),
         },
     );
     document.insert("Resources".into(), resources(&wanted));
@@ -103,12 +104,12 @@ fn outputs(wanted: &Wanted) -> Value {
     let url = |queue: &WantedQueue| json!({"Value": {"Ref": id(queue)}});
     let mut all = json!({"RequestsQueueUrl": url(&wanted.requests), "RequestsDlqUrl": url(&wanted.requests_dlq),
         "TopicArn": {"Value": wanted.topic.arn}});
-    match (&wanted.table, wanted.pipelines.first()) {
-        (Some(table), _) => {
-            all["Fleet"] = json!({"Value": wanted.name});
-            all["Store"] = json!({"Value": format!("dynamodb:{}", table.name)});
-        }
-        (None, pipeline) => all["EventsQueueUrl"] = pipeline.map(|of| url(&of.events)).unwrap_or_default(),
+    if let Some(table) = &wanted.table {
+        all["Store"] = json!({"Value": format!("dynamodb:{}", table.name)});
+    }
+    match (wanted.is_fleet, wanted.pipelines.first()) {
+        (true, _) => all["Fleet"] = json!({"Value": wanted.name}),
+        (false, pipeline) => all["EventsQueueUrl"] = pipeline.map(|of| url(&of.events)).unwrap_or_default(),
     }
     if let Some(bus) = &wanted.bus {
         all["EventBus"] = json!({ "Value": bus });

@@ -106,7 +106,9 @@ pub(super) struct Wanted {
     pub(super) name: String,
     /// For whom what the cells share is made.
     pub(super) owner: Owner,
-    /// Of a fleet.
+    /// Whether that is a fleet: its table has its cells.
+    pub(super) is_fleet: bool,
+    /// Of a fleet, and of a cell that keeps its runs in one.
     pub(super) table: Option<WantedTable>,
     pub(super) pipelines: Vec<Pipeline>,
     pub(super) requests_dlq: WantedQueue,
@@ -121,10 +123,10 @@ impl Wanted {
         let (requests, owner) = (ask.requests(), ask.owner());
         let dlq = format!("{requests}-dlq");
         let queue = |role: Role, name: String| WantedQueue::new(role, name, owner.clone(), place);
-        let table = |fleet: &super::ask::FleetAsk| WantedTable::new(&fleet.table, owner.clone());
         Self {
             name: ask.name.clone(),
-            table: ask.fleet.as_ref().map(table),
+            is_fleet: ask.fleet.is_some(),
+            table: ask.table_name().map(|table| WantedTable::new(table, owner.clone())),
             pipelines: ask.cells().iter().map(|cell| Pipeline::new(cell, ask, place)).collect(),
             requests_dlq: queue(Role::RequestsDlq, dlq),
             requests: queue(Role::Requests, requests),
