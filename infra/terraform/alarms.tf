@@ -116,6 +116,25 @@ resource "aws_cloudwatch_metric_alarm" "down" {
   tags                = local.tags
 }
 
+resource "aws_cloudwatch_metric_alarm" "takeovers" {
+  count = local.on_table ? 1 : 0
+
+  alarm_name          = "taskwatch-${var.name}-takeovers"
+  alarm_description   = "A process died, and others took its cells. Its last log lines and its task's stoppedReason say why."
+  namespace           = "taskwatch"
+  metric_name         = "TakenFromDead"
+  dimensions          = { Fleet = var.name }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+  tags                = local.tags
+}
+
 resource "aws_cloudwatch_metric_alarm" "table_writes_throttled" {
   count = local.on_table ? 1 : 0
 

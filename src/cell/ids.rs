@@ -49,7 +49,7 @@ impl Ids {
     }
 
     /// One more id.
-    pub(super) fn next(&self, now: Timestamp) -> Uuid {
+    pub(crate) fn next(&self, now: Timestamp) -> Uuid {
         let Some(seeded) = &self.0 else { return Uuid::now_v7() };
         let millis = u64::try_from(now.millis()).unwrap_or_default();
         seeded.lock().unwrap_or_else(PoisonError::into_inner).next(millis)

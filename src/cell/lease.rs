@@ -1,9 +1,9 @@
 //! Until when a process may act as the owner of its cells. Safety rests on the store's fence; this keeps a process that its fleet
 //! does not hear from doing what its successor does as well.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::clock::Clock;
 use crate::core::time::Timestamp;
@@ -14,7 +14,15 @@ pub struct Lease(Option<Arc<Inner>>);
 
 struct Inner {
     clock: Clock,
-    until: watch::Sender<Option<Timestamp>>,
+    until: Mutex<Option<Timestamp>>,
+    /// Wakes those who wait in the order in which they came: a history in the simulated world can be had again.
+    set: Notify,
+}
+
+impl Inner {
+    fn until(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Lease {
@@ -25,20 +33,21 @@ impl Lease {
 
     /// One that is not held yet, by a clock that goes on while the machine sleeps.
     pub fn new(clock: Clock) -> Self {
-        Self(Some(Arc::new(Inner { clock, until: watch::Sender::new(None) })))
+        Self(Some(Arc::new(Inner { clock, until: Mutex::default(), set: Notify::new() })))
     }
 
     /// It is held until then; `None`: no more.
     pub fn set(&self, until: Option<Timestamp>) {
         if let Some(inner) = &self.0 {
-            inner.until.send_replace(until);
+            *inner.until() = until;
+            inner.set.notify_waiters();
         }
     }
 
     /// Whether it is held at this moment: by the clock, not by a timer that may be late.
     pub fn is_held(&self) -> bool {
         self.0.as_ref().is_none_or(|inner| {
-            let until = *inner.until.borrow();
+            let until = *inner.until();
             until.is_some_and(|until| inner.clock.now() <= until)
         })
     }
@@ -46,10 +55,13 @@ impl Lease {
     /// Resolves when it is held.
     pub async fn held(&self) {
         let Some(inner) = &self.0 else { return };
-        let mut until = inner.until.subscribe();
-        while !self.is_held() {
-            // Its sender lives as long as this.
-            let _ = until.changed().await;
+        loop {
+            // It listens before it looks: what is set in between wakes it.
+            let set = inner.set.notified();
+            if self.is_held() {
+                return;
+            }
+            set.await;
         }
     }
 }

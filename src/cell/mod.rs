@@ -25,6 +25,7 @@ mod readiness;
 mod receive;
 mod runs;
 mod shared;
+mod standstill;
 mod target;
 mod view;
 mod watermark;
@@ -43,11 +44,12 @@ pub use config::{CellConfig, CellError, POLL, Ports, Sizes};
 pub use control::{FleetLimits, Limits, LimitsChange, LimitsError, Pause, Paused};
 pub use deliver::DeliveryFailure;
 pub use ids::Ids;
-pub use launch::{Demand, Pace, Quota, Shares, Spent, WaitReason, WaitingFor};
+pub use launch::{Demand, ElsewhereCell, Pace, Quota, Shares, Spent, WaitReason, WaitingFor};
 pub use lease::Lease;
 pub use operate::RedriveError;
 pub use readiness::Hindrance;
 pub use shared::Shared;
+pub use standstill::Standstill;
 pub use view::{
     BUCKET, BUCKETS, Bucket, Count, Counters, Moved, Numbered, Phases, Quantiles, RunChange, RunCounts, STEPS, Steps,
     Times, Totals, Vitals,
@@ -116,6 +118,17 @@ impl Cell {
     /// Asks runs to stop, in as few commits as there must be; for each, false if there is none or it has ended.
     pub async fn stop_all(&self, ids: &[Uuid], reason: &str) -> Vec<bool> {
         operate::stop_all(&self.parts.pipeline, ids, reason).await
+    }
+
+    /// Why nothing that is asked of it becomes durable at the moment; `None`: it does soon.
+    pub fn standstill(&self) -> Option<Standstill> {
+        if self.parts.pipeline.is_closed() {
+            return Some(Standstill::Closed);
+        }
+        if self.parts.lifecycle.is_suspended() {
+            return Some(Standstill::Suspended);
+        }
+        self.parts.readiness.store.failure(1).map(Standstill::Store)
     }
 
     /// Begins a run again that failed, timed out or was aborted; durable when this answers. Its retries and

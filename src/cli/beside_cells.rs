@@ -11,7 +11,7 @@ use crate::cell::ports::Queue;
 use crate::cell::{CellConfig, Clock, Hindrance, Limits, LimitsChange, LimitsError, RunCounts};
 use crate::core::order::Order;
 use crate::core::run::Status;
-use crate::fleet::FleetView;
+use crate::fleet::{FleetView, Takeovers};
 use crate::front::{Elsewhere, Moved, Seen, Unmoved};
 use crate::host::{Host, Others, change_limits};
 use crate::store::dynamo::{Directory, FleetReader, Placed};
@@ -53,6 +53,13 @@ impl Beside {
         Ok(())
     }
 
+    fn seen(&self, placed: Vec<Placed>) -> Vec<Seen> {
+        let runs = placed.iter().map(|one| (&*one.cell, &one.run));
+        let waiting = self.host.waiting_elsewhere(runs, &self.config);
+        let seen = |(Placed { cell, run }, waiting_for)| Seen { cell, run, waiting_for };
+        placed.into_iter().zip(waiting).map(seen).collect()
+    }
+
     async fn change(&self, change: LimitsChange) -> Result<Limits, LimitsError> {
         let (limits, revision) = change_limits(&self.directory, &change, self.clock.now()).await?;
         self.host.follow(limits.clone(), revision);
@@ -65,14 +72,22 @@ impl Elsewhere for Beside {
         self.host.view()
     }
 
+    fn is_suspended(&self) -> bool {
+        self.host.is_suspended()
+    }
+
     fn hindrances(&self) -> Vec<Hindrance> {
         self.host.hindrances()
+    }
+
+    fn takeovers(&self) -> Takeovers {
+        self.host.takeovers()
     }
 
     fn list(&self, query: Query) -> BoxFuture<'_, Result<Page<Seen, Uuid>, StoreError>> {
         async move {
             let Page { items, next } = self.others.reader().list(query).await?;
-            Ok(Page { items: items.into_iter().map(seen).collect(), next })
+            Ok(Page { items: self.seen(items), next })
         }
         .boxed()
     }
@@ -85,7 +100,7 @@ impl Elsewhere for Beside {
     ) -> BoxFuture<'a, Result<Page<Seen, u32>, StoreError>> {
         async move {
             let Page { items, next } = self.others.reader().find(name, from, limit).await?;
-            Ok(Page { items: items.into_iter().map(seen).collect(), next })
+            Ok(Page { items: self.seen(items), next })
         }
         .boxed()
     }
@@ -124,9 +139,4 @@ impl Elsewhere for Beside {
     fn order<'a>(&'a self, cell: &'a str, order: Order) -> BoxFuture<'a, Result<(), Unmoved>> {
         async move { self.pass(cell, &order).await.map_err(|why| Unmoved { cell: cell.to_owned(), why }) }.boxed()
     }
-}
-
-/// Why a run of another cell waits its own process knows.
-fn seen(Placed { cell, run }: Placed) -> Seen {
-    Seen { cell, run, waiting_for: None }
 }

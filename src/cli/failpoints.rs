@@ -25,7 +25,7 @@ use crate::core::notification::{Destination, Notification};
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use crate::store::dynamo::{
-    self, Batch, Conditional, Delete, Item, Items, Key as TableKey, Put, Table, TableError, Update,
+    self, Batch, Condition, Conditional, Delete, Item, Items, Key as TableKey, Put, Table, TableError, Update,
 };
 use crate::store::{
     Capabilities, Change, Contents, EndedCounts, FileStore, Key, Page, Posted, Query, Store, StoreError,
@@ -175,6 +175,7 @@ impl Table for Around<dyn Table> {
             Some("S") => "chunk",
             Some("N") if put.item.attributes.contains_key("b") => "row",
             Some("N") => "claim",
+            _ if put.item.attributes.contains_key("beat") => "begin",
             _ => "make",
         };
         Box::pin(self.0.pass(point.to_owned(), self.1.put_if(put)))
@@ -183,6 +184,9 @@ impl Table for Around<dyn Table> {
     fn update_if(&self, update: Update) -> BoxFuture<'_, Result<Conditional<Item>, TableError>> {
         let point = match () {
             () if update.set.contains_key("epoch") => "take",
+            () if update.set.contains_key("beat") => "beat",
+            () if update.set.contains_key("want") => "want",
+            () if update.remove.iter().any(|name| *name == *"owner") => "release",
             () if update.set.contains_key("slot") => "point",
             () => "update",
         };
@@ -190,7 +194,9 @@ impl Table for Around<dyn Table> {
     }
 
     fn delete_if(&self, delete: Delete) -> BoxFuture<'_, Result<Conditional<()>, TableError>> {
-        Box::pin(self.0.pass("delete-row".to_owned(), self.1.delete_if(delete)))
+        let is_own = matches!(delete.condition, Condition::Equals("id", _));
+        let point = if is_own { "leave" } else { "remove" };
+        Box::pin(self.0.pass(point.to_owned(), self.1.delete_if(delete)))
     }
 
     fn get(&self, key: TableKey) -> BoxFuture<'_, Result<Option<Item>, TableError>> {
@@ -198,7 +204,9 @@ impl Table for Around<dyn Table> {
     }
 
     fn query(&self, query: dynamo::Query) -> BoxFuture<'_, Result<Items, TableError>> {
-        self.1.query(query)
+        let is_of_the_fleet = matches!(&query, dynamo::Query::Items { pk, .. } if **pk == *"FLEET");
+        let answer = self.1.query(query);
+        if is_of_the_fleet { Box::pin(self.0.pass("read".to_owned(), answer)) } else { answer }
     }
 
     fn batch_get(&self, keys: Vec<TableKey>) -> BoxFuture<'_, Result<Batch, TableError>> {

@@ -1,12 +1,9 @@
 //! `taskwatch serve` as a process of a fleet, until SIGTERM.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
-use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::beside_cells::{Beside, QueueAt};
@@ -19,10 +16,9 @@ use super::settings::{Settings, StoreSetting};
 use super::signals::Signals;
 use super::{aws, output, serving, store};
 use crate::aws::Clients;
-use crate::cell::{Cell, CellConfig, Clock, Ids, Ports};
-use crate::core::time::Timestamp;
-use crate::front::{Fleet, Front, OwnCells};
-use crate::host::{Host, HostConfig, HostPorts, Opened, Quotas, Supply};
+use crate::cell::{CellConfig, Clock, Ids, Ports};
+use crate::front::{Fleet, Front};
+use crate::host::{Host, HostConfig, HostPorts, Quotas, Supply};
 use crate::http;
 use crate::store::dynamo::{CellRow, Directory, DynamoOptions, FleetReader, Table, TableError};
 use crate::store::{DynamoStore, Store, StoreError};
@@ -60,9 +56,14 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     let clock = Clock::system();
     let config =
         CellConfig { keep_finished: FINISHED_IN_MEMORY, ..serving::config(settings, fleet, &clients, &requests) };
+    #[cfg(feature = "otlp")]
+    let traces = super::traces::Target::from_env(&|name| std::env::var(name).ok())?;
     let (listener, address) = serving::bind(address).await?;
     // Calls of their own: what cells write keeps no beat waiting.
-    let directory = Directory::new(Arc::new(clients.table(&table)), fleet);
+    let rows: Arc<dyn Table> = Arc::new(clients.table(&table));
+    #[cfg(debug_assertions)]
+    let rows = failpoints.around_table(rows);
+    let directory = Directory::new(rows, fleet);
     check(&directory, fleet, &table).await?;
     let url = if address.ip().is_loopback() { String::new() } else { format!("http://{address}") };
     let host_config = HostConfig { name: store::host_name(), url, quotas: quotas(&config) };
@@ -83,8 +84,10 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     };
     let host = Host::start(
         host_config,
-        HostPorts { directory: directory.clone(), supply: Arc::new(supply), clock: clock.clone() },
+        HostPorts { directory: directory.clone(), supply: Arc::new(supply), clock: clock.clone(), ids: Ids::default() },
     );
+    #[cfg(feature = "otlp")]
+    let traces = traces.map(|target| super::traces::FleetTraces::begin(target, host.own()));
     let shutdown = CancellationToken::new();
     let own = host.own();
     let beside = Beside::new((host.clone(), reader), directory, queue, config, clock.clone());
@@ -94,32 +97,31 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     tracing::info!(fleet, %address, "serving");
     tokio::select! {
         _ = signals.next() => {}
-        () = tell_cloudwatch(fleet, host.own()), if settings.emf() => {}
+        () = tell_cloudwatch(fleet, &host), if settings.emf() => {}
     }
     tracing::info!("draining");
     host.drain(DRAIN).await;
     shutdown.cancel();
-    let _ = tokio::time::timeout(LAST_ANSWERS, http).await;
+    let answers = tokio::time::timeout(LAST_ANSWERS, http);
+    #[cfg(feature = "otlp")]
+    let answers = async {
+        tokio::join!(answers, async {
+            if let Some(traces) = traces {
+                traces.finish().await
+            }
+        })
+    };
+    let _ = answers.await;
     tracing::info!("ended");
     Ok(0)
 }
 
 /// Writes a line of metrics for each of this process's cells, at once and then once a minute; never ends.
-async fn tell_cloudwatch(fleet: &str, own: watch::Receiver<OwnCells>) {
-    // A cell that left and came back is another one, which counts from 0.
-    let mut reports: BTreeMap<(String, Timestamp), (http::Emf, Instant)> = BTreeMap::new();
+async fn tell_cloudwatch(fleet: &str, host: &Host) {
+    let (own, mut reports) = (host.own(), http::FleetEmf::new(fleet, EMF));
     loop {
-        let (cells, now) = (own.borrow().clone(), Instant::now());
-        let key = |cell: &Cell| (cell.name().to_owned(), cell.began_at());
-        reports.retain(|known, _| cells.iter().any(|cell| key(cell) == *known));
-        for cell in cells.iter() {
-            let new = || (http::Emf::new(cell.clone()).of_fleet(fleet), now);
-            let (report, due) = reports.entry(key(cell)).or_insert_with(new);
-            if *due <= now {
-                output::data(&report.line());
-                *due = now + EMF;
-            }
-        }
+        let cells = own.borrow().clone();
+        reports.lines(&cells, |cell| host.took(cell)).iter().for_each(|line| output::data(line));
         tokio::time::sleep(LOOKS).await;
     }
 }
@@ -167,14 +169,19 @@ struct Equipment {
 }
 
 impl Supply for Equipment {
-    fn open<'a>(&'a self, cell: &'a CellRow, incarnation: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
+    fn open<'a>(
+        &'a self,
+        cell: &'a CellRow,
+        epoch: u64,
+        incarnation: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn Store>, StoreError>> {
         let table = Arc::clone(&self.table);
         #[cfg(debug_assertions)]
         let table = self.failpoints.around_table(table);
         async move {
-            let store = DynamoStore::open(table, &cell.name, incarnation.into(), self.options.clone()).await?;
-            let epoch = store.epoch();
-            Ok(Opened { store: Arc::new(store), epoch })
+            let (cell, options) = ((&*cell.name, epoch), self.options.clone());
+            let store = DynamoStore::open_taken(table, cell, incarnation.into(), options).await?;
+            Ok(Arc::new(store) as Arc<dyn Store>)
         }
         .boxed()
     }

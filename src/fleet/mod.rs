@@ -8,9 +8,11 @@ mod ownership;
 mod shares;
 #[cfg(test)]
 mod simulation;
+mod takeover;
 mod view;
 
 pub use beats::{BEAT, Beats, DEAD, SUSPENDED};
 pub use member::{Act, Hold, Holds, Member, Seen, SeenCell, SeenProcess};
 pub use shares::{HOLD, Share, Want, split};
+pub use takeover::{Takeover, Takeovers};
 pub use view::{CellView, FleetView, ProcessView};

@@ -7,9 +7,9 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::Seen;
-use crate::cell::{Hindrance, Limits, LimitsChange, LimitsError, Moved, RunCounts};
+use crate::cell::{Hindrance, Limits, LimitsChange, LimitsError, Moved, RunCounts, Standstill};
 use crate::core::order::Order;
-use crate::fleet::FleetView;
+use crate::fleet::{FleetView, Takeovers};
 use crate::store::{Page, Query, StoreError};
 
 /// An order was not passed on.
@@ -22,6 +22,17 @@ pub struct Unmoved {
     pub why: String,
 }
 
+/// Why runs were not stopped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StopError {
+    /// They are of a cell of this process, which makes nothing durable at the moment.
+    #[error(transparent)]
+    Standstill(#[from] Standstill),
+    /// They are of another process's cell.
+    #[error(transparent)]
+    Unmoved(#[from] Unmoved),
+}
+
 /// The runs of a fleet that are not in the memory of the process's own cells: the open ones of all other cells, whoever
 /// serves them, as this process last read them; and the ended ones of all cells.
 ///
@@ -30,8 +41,14 @@ pub trait Elsewhere: Send + Sync + 'static {
     /// The fleet, as the process last read it.
     fn fleet(&self) -> FleetView;
 
+    /// Whether the fleet does not hear from the process: it does nothing that another could do.
+    fn is_suspended(&self) -> bool;
+
     /// What keeps the process from its part in the fleet.
     fn hindrances(&self) -> Vec<Hindrance>;
+
+    /// How often the process came by each cell of the fleet, in each way.
+    fn takeovers(&self) -> Takeovers;
 
     /// At most `query.limit` of those that fit, newest first. The next page is of those before [`Page::next`].
     fn list(&self, query: Query) -> BoxFuture<'_, Result<Page<Seen, Uuid>, StoreError>>;

@@ -16,14 +16,14 @@ use tokio::sync::watch;
 
 pub use crate::cell::Moved;
 pub use changes::{Came, Changes};
-pub use elsewhere::{Elsewhere, Unmoved};
+pub use elsewhere::{Elsewhere, StopError, Unmoved};
 pub use figures::Figures;
 pub use runs::Seen;
 
 use crate::cell::{Cell, Clock, Hindrance, Ids, SubmitError, Submitted};
 use crate::core::request::{Acceptance, RunRequest};
 use crate::core::time::Timestamp;
-use crate::fleet::FleetView;
+use crate::fleet::{FleetView, Takeovers};
 
 /// How often, and how far apart, a run of another cell is looked for.
 const LOOKS: u32 = 10;
@@ -118,6 +118,11 @@ impl Front {
     /// The fleet, as this process last read it; `None` of one that serves one cell.
     pub fn fleet_view(&self) -> Option<FleetView> {
         self.elsewhere().map(|elsewhere| elsewhere.fleet())
+    }
+
+    /// How often this process came by each cell of its fleet, in each way; `None` of one that serves one cell.
+    pub fn takeovers(&self) -> Option<Takeovers> {
+        self.elsewhere().map(|elsewhere| elsewhere.takeovers())
     }
 
     fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {

@@ -1,24 +1,43 @@
 //! What operators order: stop runs, begin them again, change limits.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::runs::seen;
-use super::{Elsewhere, Front, Holder, Of, Seen, Unmoved};
-use crate::cell::{Cell, Limits, LimitsChange, LimitsError, RedriveError};
+use super::{Elsewhere, Front, Holder, Of, Seen, StopError};
+use crate::cell::{Cell, Limits, LimitsChange, LimitsError, RedriveError, Standstill};
 use crate::core::order::{Order, Target};
 
+/// While an order is carried out it is looked so often whether it still can be.
+const LOOK: Duration = Duration::from_millis(500);
+
 impl Front {
+    /// Whether the process can order anything at the moment.
+    ///
+    /// # Errors
+    /// [`Standstill::Suspended`]: its fleet does not hear from it.
+    pub fn takes_orders(&self) -> Result<(), Standstill> {
+        let is_suspended = self.elsewhere().is_some_and(|elsewhere| elsewhere.is_suspended());
+        if is_suspended { Err(Standstill::Suspended) } else { Ok(()) }
+    }
+
     /// Asks runs to stop; answers how they are then. Of runs that another process has, how they were.
     ///
     /// # Errors
-    /// The cell of a run that another process has could not be reached.
-    pub async fn stop(&self, runs: Vec<Seen>, reason: &str) -> Result<Vec<Seen>, Unmoved> {
+    /// The cell makes nothing durable at the moment; the cell of a run that another process has could not be reached.
+    pub async fn stop(&self, runs: Vec<Seen>, reason: &str) -> Result<Vec<Seen>, StopError> {
         for (name, runs) in by_cell(&runs) {
             match self.holder(&name) {
-                Holder::Own(cell) => drop(cell.stop_all(&ids(&runs), reason).await),
+                Holder::Own(cell) => {
+                    let stopped = unless_it_stands_still(&cell, cell.stop_all(&ids(&runs), reason)).await?;
+                    if stopped.contains(&false) && cell.standstill() == Some(Standstill::Closed) {
+                        return Err(Standstill::Closed.into());
+                    }
+                }
                 Holder::Another(others) => {
                     let order = Order::Stop { runs: targets(&runs), reason: reason.to_owned() };
                     others.order(&name, order).await?;
@@ -34,7 +53,11 @@ impl Front {
         let mut redriven = Vec::with_capacity(runs.len());
         for (name, runs) in by_cell(&runs) {
             redriven.extend(match self.holder(&name) {
-                Holder::Own(cell) => begin_again(&cell, &ids(&runs)).await,
+                Holder::Own(cell) => {
+                    let (ids, still) = (ids(&runs), |why: &Standstill| Err(RedriveError::from(why.clone())));
+                    let begun = unless_it_stands_still(&cell, begin_again(&cell, &ids)).await;
+                    begun.unwrap_or_else(|why| ids.iter().map(|_| still(&why)).collect())
+                }
                 Holder::Another(others) => order_again(&**others, &name, runs).await,
             });
         }
@@ -57,6 +80,20 @@ impl Front {
         match &self.parts.of {
             Of::Cell(cell) => cell.change_limits(change).await,
             Of::Fleet(fleet) => fleet.elsewhere.change_limits(change).await,
+        }
+    }
+}
+
+/// What a cell does, unless it makes nothing durable: whoever asked is not to wait for that to pass. What was begun may be done
+/// then all the same, and harms nobody: a run is stopped once, and begun again once.
+async fn unless_it_stands_still<T>(cell: &Cell, work: impl Future<Output = T>) -> Result<T, Standstill> {
+    let mut work = pin!(work);
+    loop {
+        if let Some(why) = cell.standstill() {
+            return Err(why);
+        }
+        if let Ok(done) = tokio::time::timeout(LOOK, &mut work).await {
+            return Ok(done);
         }
     }
 }

@@ -1,15 +1,15 @@
 //! The cells of a process: taken and opened, served, handed over, and let go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::ports::{Opened, Supply};
+use super::ports::Supply;
 use super::rows::Breakers;
 use crate::cell::{Cell, FleetLimits, Shared};
-use crate::fleet::{Hold, Holds};
+use crate::fleet::{Hold, Holds, Takeover, Takeovers};
 use crate::store::StoreError;
 use crate::store::dynamo::{CellRow, Directory};
 
@@ -48,6 +48,15 @@ struct Served {
     cell: Cell,
 }
 
+/// How the process came by its cells, for whoever asks.
+#[derive(Default)]
+pub(super) struct Taken {
+    /// Of the cells that it serves.
+    pub(super) now: BTreeMap<String, Takeover>,
+    /// Since it began.
+    pub(super) ever: Takeovers,
+}
+
 /// What a process has to do with which cell.
 pub(super) struct Cells {
     directory: Directory,
@@ -60,6 +69,9 @@ pub(super) struct Cells {
     avoided: BTreeMap<String, (Duration, Duration)>,
     own: watch::Sender<Arc<[Cell]>>,
     told: mpsc::UnboundedSender<AboutCell>,
+    taken: Arc<Mutex<Taken>>,
+    /// How each cell would be taken that was last tried.
+    tried: BTreeMap<String, Takeover>,
 }
 
 impl Cells {
@@ -67,11 +79,12 @@ impl Cells {
         directory: Directory,
         supply: Arc<dyn Supply>,
         shared: Shared,
-        own: watch::Sender<Arc<[Cell]>>,
+        (own, taken): (watch::Sender<Arc<[Cell]>>, Arc<Mutex<Taken>>),
         told: mpsc::UnboundedSender<AboutCell>,
     ) -> Self {
-        let (incarnation, holds, served, avoided) = ("".into(), Holds::new(), BTreeMap::new(), BTreeMap::new());
-        Self { directory, supply, shared, incarnation, holds, served, avoided, own, told }
+        let (incarnation, holds, served, avoided, tried) =
+            ("".into(), Holds::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { directory, supply, shared, incarnation, holds, served, avoided, own, told, taken, tried }
     }
 
     /// Leaves all cells as they are, and goes on as another incarnation.
@@ -118,22 +131,32 @@ impl Cells {
     /// Takes a cell as it was seen, and opens it.
     pub(super) fn take(&mut self, row: CellRow) {
         self.holds.insert(row.name.to_string(), Hold::Opening);
+        let from = match row.owner.as_deref() {
+            None if row.epoch == 0 => Takeover::First,
+            None => Takeover::HandedOver,
+            // An earlier try came late: it is as it was then.
+            Some(owner) if *owner == *self.incarnation => {
+                self.tried.get(&*row.name).copied().unwrap_or(Takeover::HandedOver)
+            }
+            Some(_) => Takeover::Died,
+        };
+        self.tried.insert(row.name.to_string(), from);
         let (directory, supply, shared) = (self.directory.clone(), Arc::clone(&self.supply), self.shared.clone());
         let (incarnation, tell) = (Arc::clone(&self.incarnation), self.teller(&row.name));
         tokio::spawn(async move {
-            match directory.take(&row.name, row.epoch, &incarnation).await {
-                Ok(Some(_)) => {}
+            let epoch = match directory.take(&row.name, row.epoch, &incarnation).await {
+                Ok(Some(epoch)) => epoch,
                 Ok(None) => return tell(Told::NotTaken),
                 Err(error) => {
                     tracing::debug!(cell = %row.name, %error, "whether it was taken the next read tells");
                     return tell(Told::NotTaken);
                 }
-            }
-            let Opened { store, epoch } = match supply.open(&row, &incarnation).await {
-                Ok(opened) => opened,
+            };
+            let store = match supply.open(&row, epoch, &incarnation).await {
+                Ok(store) => store,
                 Err(StoreError::Fenced { .. }) => return tell(Told::NotTaken),
                 Err(error) => {
-                    release(&directory, &row.name, row.epoch + 1).await;
+                    release(&directory, &row.name, epoch).await;
                     return tell(Told::NotOpened(error.to_string()));
                 }
             };
@@ -209,7 +232,13 @@ impl Cells {
             ended.ended().await;
             tell(Told::Ended { epoch });
         });
-        tracing::info!(cell = name, epoch, open, "the cell is served here");
+        let taken = self.tried.get(&name).copied().unwrap_or(Takeover::HandedOver);
+        tracing::info!(cell = name, epoch, open, taken = taken.as_str(), "the cell is served here");
+        {
+            let mut all = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+            all.now.insert(name.clone(), taken);
+            *all.ever.entry(name.clone()).or_default().entry(taken).or_default() += 1;
+        }
         self.holds.insert(name.clone(), Hold::Serving(epoch));
         self.served.insert(name, Served { epoch, cell });
         self.publish();

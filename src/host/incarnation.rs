@@ -3,17 +3,22 @@
 use uuid::Uuid;
 
 /// A name that no other start of a process has, in which people know the process.
-pub(super) fn name(process: &str) -> String {
-    let random = Uuid::new_v4().simple().to_string();
+pub(super) fn name(process: &str, unique: Uuid) -> String {
+    let random = unique.simple().to_string();
     let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let process: String = process.chars().filter(|c| known(*c)).take(40).collect();
     let process = if process.is_empty() { "process" } else { &process };
-    format!("{process}-{}", &random[..12])
+    // Of a UUIDv7 what is behind its time and its counter.
+    format!("{process}-{}", &random[20..])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::name;
+    use uuid::Uuid;
+
+    fn name(process: &str) -> String {
+        super::name(process, Uuid::now_v7())
+    }
 
     #[test]
     fn no_two_starts_have_one_name_and_it_is_short_and_plain() {

@@ -12,6 +12,7 @@ mod process;
 mod rows;
 mod shares;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,12 +20,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use limits::change_limits;
 pub use others::Others;
-pub use ports::{Opened, Supply};
+pub use ports::Supply;
 
-use crate::cell::{Cell, Clock, FleetLimits, Hindrance, Lease};
-use crate::fleet::FleetView;
+use crate::cell::{Cell, CellConfig, Clock, ElsewhereCell, FleetLimits, Hindrance, Ids, Lease, WaitingFor};
+use crate::core::run::Run;
+use crate::fleet::{FleetView, Takeover, Takeovers};
 use crate::store::dynamo::Directory;
+use cells::Taken;
 use process::{News, Process};
+use rows::Breakers;
 
 /// How a process is to take part in its fleet.
 #[derive(Clone, Debug)]
@@ -59,6 +63,8 @@ pub struct HostPorts {
     pub supply: Arc<dyn Supply>,
     /// The time, of a clock that goes on while the machine sleeps.
     pub clock: Clock,
+    /// What makes the names of its incarnations its own.
+    pub ids: Ids,
 }
 
 /// A running process of a fleet. Clones are the same.
@@ -66,6 +72,7 @@ pub struct HostPorts {
 pub struct Host {
     own: watch::Receiver<Arc<[Cell]>>,
     said: Arc<Mutex<Said>>,
+    taken: Arc<Mutex<Taken>>,
     lease: Lease,
     clock: Clock,
     news: mpsc::UnboundedSender<News>,
@@ -79,6 +86,9 @@ struct Said {
     read_at: Duration,
     /// What operators changed for all cells.
     limits: FleetLimits,
+    /// Of the other processes: their open circuit breakers by cell, and where their APIs are.
+    breakers: Breakers,
+    urls: BTreeMap<String, String>,
     /// What the table said instead of answering, the last time.
     table: Option<String>,
 }
@@ -88,16 +98,35 @@ impl Host {
     pub fn start(config: HostConfig, ports: HostPorts) -> Self {
         let (sender, own) = watch::channel(Arc::from([]));
         let (news, came) = mpsc::unbounded_channel();
-        let said = Arc::<Mutex<Said>>::default();
+        let (said, taken) = (Arc::<Mutex<Said>>::default(), Arc::<Mutex<Taken>>::default());
         let (clock, lease) = (ports.clock.clone(), Lease::new(ports.clock.clone()));
-        let process = Process::new(config, ports, sender, news.clone(), (Arc::clone(&said), lease.clone()));
+        let own_cells = (sender, Arc::clone(&taken));
+        let process = Process::new(config, ports, own_cells, news.clone(), (Arc::clone(&said), lease.clone()));
         tokio::spawn(process.run(came));
-        Self { own, said, lease, clock, news }
+        Self { own, said, taken, lease, clock, news }
     }
 
     /// The cells that it serves, as they come and go.
     pub fn own(&self) -> watch::Receiver<Arc<[Cell]>> {
         self.own.clone()
+    }
+
+    /// How it came by a cell that it serves.
+    pub fn took(&self, cell: &str) -> Option<Takeover> {
+        self.taken().now.get(cell).copied()
+    }
+
+    /// How often it came by each cell of the fleet since it began, in each way.
+    pub fn takeovers(&self) -> Takeovers {
+        let mut all = self.taken().ever.clone();
+        for cell in &self.said().view.cells {
+            all.entry(cell.name.clone()).or_default();
+        }
+        all
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The fleet, as it last saw it.
@@ -114,16 +143,40 @@ impl Host {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the fleet does not hear from it: it does nothing that another process could do.
+    pub fn is_suspended(&self) -> bool {
+        !self.lease.is_held()
+    }
+
     /// What keeps it from its part in the fleet.
     pub fn hindrances(&self) -> Vec<Hindrance> {
         let what = "its fleet's table does not answer, so it takes, launches and decides nothing".to_owned();
         let why = self.said().table.clone();
-        (!self.lease.is_held()).then_some(Hindrance { what, why }).into_iter().collect()
+        self.is_suspended().then_some(Hindrance { what, why }).into_iter().collect()
     }
 
     /// What operators changed for all cells of the fleet, as far as it knows.
     pub fn limits(&self) -> FleetLimits {
         self.said().limits.clone()
+    }
+
+    /// Why runs of other cells have no task yet, as far as this process knows: for each with its cell, in order. Its own settings are
+    /// `config`.
+    pub fn waiting_elsewhere<'r>(
+        &self,
+        runs: impl Iterator<Item = (&'r str, &'r Run)>,
+        config: &CellConfig,
+    ) -> Vec<Option<WaitingFor>> {
+        let (said, none) = (self.said(), BTreeSet::new());
+        let limits = said.limits.in_force(config);
+        let waiting = |(cell, run): (&str, &Run)| {
+            let owner =
+                said.view.cells.iter().find(|known| known.name == cell).and_then(|known| known.owner.as_deref());
+            let url = owner.and_then(|owner| said.urls.get(owner)).map(String::as_str);
+            let open_breakers = said.breakers.get(cell).unwrap_or(&none);
+            ElsewhereCell { name: cell, owner, url, open_breakers }.waiting_for(run, &limits)
+        };
+        runs.map(waiting).collect()
     }
 
     /// Follows what was just written as this revision, without waiting for the next read.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::cells::{AboutCell, Cells};
+use super::cells::{AboutCell, Cells, Taken};
 use super::rows::{self, Open};
 use super::shares::ProcessShares;
 use super::{HostConfig, HostPorts, Said, incarnation};
-use crate::cell::{Cell, Clock, FleetLimits, Lease, Shared};
+use crate::cell::{Cell, Clock, FleetLimits, Ids, Lease, Shared};
 use crate::core::time::Timestamp;
 use crate::fleet::{Act, BEAT, Member};
 use crate::store::dynamo::{Beat, Directory, FORMAT, FleetRows, ProcessRow, TableError};
@@ -41,6 +41,7 @@ pub(super) struct Process {
     config: HostConfig,
     directory: Directory,
     clock: Clock,
+    ids: Ids,
     lease: Lease,
     member: Member,
     row: ProcessRow,
@@ -60,11 +61,11 @@ impl Process {
     pub(super) fn new(
         config: HostConfig,
         ports: HostPorts,
-        own: watch::Sender<Arc<[Cell]>>,
+        (own, taken): (watch::Sender<Arc<[Cell]>>, Arc<Mutex<Taken>>),
         news: mpsc::UnboundedSender<News>,
         (said, lease): (Arc<Mutex<Said>>, Lease),
     ) -> Self {
-        let HostPorts { directory, supply, clock } = ports;
+        let HostPorts { directory, supply, clock, ids } = ports;
         let shares = ProcessShares::new(config.quotas);
         let shared =
             Shared { lease: lease.clone(), quota: Some(shares.quota()), limits: None, is_one_of_several: true };
@@ -76,11 +77,12 @@ impl Process {
                 }
             }
         });
-        let cells = Cells::new(directory.clone(), supply, shared, own, told);
+        let cells = Cells::new(directory.clone(), supply, shared, (own, taken), told);
         let mut process = Self {
             config,
             directory,
             clock,
+            ids,
             lease,
             member: Member::new(""),
             row: ProcessRow::default(),
@@ -100,7 +102,7 @@ impl Process {
 
     /// A new incarnation: without cells, and with a row that is not there yet.
     fn begin(&mut self) {
-        let id = incarnation::name(&self.config.name);
+        let id = incarnation::name(&self.config.name, self.ids.next(self.clock.now()));
         self.lease.set(None);
         self.cells.begin(&id);
         self.row = ProcessRow {
@@ -263,8 +265,10 @@ impl Process {
         let acts = self.member.read(read_at, &seen, self.cells.holds(read_at));
         let view = rows::view(self.directory.fleet(), &self.rows, &self.member, read_at);
         self.read_limits();
-        self.cells.pause_elsewhere(&rows::breakers(&self.rows, &self.member, read_at));
-        *self.said() = Said { view, read_at, limits: self.limits.0.clone(), table: None };
+        let breakers = rows::breakers(&self.rows, &self.member, read_at);
+        self.cells.pause_elsewhere(&breakers);
+        let urls = rows::urls(&self.rows);
+        *self.said() = Said { view, read_at, limits: self.limits.0.clone(), breakers, urls, table: None };
         let mut again = false;
         for act in acts {
             again |= self.act(act).await?;

@@ -33,6 +33,12 @@ pub(super) fn breakers(rows: &FleetRows, member: &Member, now: Duration) -> Brea
     others.filter_map(|row| serde_json::from_str::<Breakers>(&row.breakers).ok()).flatten().collect()
 }
 
+/// Where the others reach the API of each process that says so.
+pub(super) fn urls(rows: &FleetRows) -> BTreeMap<String, String> {
+    let reached = rows.processes.iter().filter(|row| !row.url.is_empty());
+    reached.map(|row| (row.id.to_string(), row.url.to_string())).collect()
+}
+
 /// What is shown of the fleet.
 pub(super) fn view(fleet: &str, rows: &FleetRows, member: &Member, now: Duration) -> FleetView {
     let is_alive = |id: &str| rows.processes.iter().any(|row| &*row.id == id);

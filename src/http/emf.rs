@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::cell::Cell;
 use crate::core::failure::Class;
 use crate::core::run::Status;
+use crate::fleet::Takeover;
 
 const NAMESPACE: &str = "taskwatch";
 /// Failures that no retry helps: somebody is called for one.
@@ -19,8 +20,15 @@ const PLACE: [Class; 5] = [Class::Capacity, Class::Network, Class::Storage, Clas
 /// Reports on a cell from time to time: counts are since the last line.
 pub struct Emf {
     cell: Cell,
-    fleet: Option<String>,
+    fleet: Option<OfFleet>,
     reported: Map<String, Value>,
+}
+
+/// A cell as one of a fleet.
+struct OfFleet {
+    name: String,
+    /// How its process came by it, until that is reported.
+    taken: Option<Takeover>,
 }
 
 impl Emf {
@@ -32,9 +40,10 @@ impl Emf {
 
     /// As metrics of a fleet: under its name, not the cell's, so that there are as many whatever number of cells and processes. An
     /// alarm takes the sum of what was counted, and the highest or the lowest of what was measured.
+    /// The first line counts the takeover.
     #[must_use]
-    pub fn of_fleet(self, name: impl Into<String>) -> Self {
-        Self { fleet: Some(name.into()), ..self }
+    pub fn of_fleet(self, name: impl Into<String>, taken: Option<Takeover>) -> Self {
+        Self { fleet: Some(OfFleet { name: name.into(), taken }), ..self }
     }
 
     /// The next line.
@@ -47,6 +56,13 @@ impl Emf {
         for name in now.keys() {
             line.insert(name.clone(), number(&now, name).saturating_sub(number(&before, name)).into());
             metrics.push(json!({"Name": name, "Unit": "Count"}));
+        }
+        if let Some(fleet) = &mut self.fleet {
+            let taken = fleet.taken.take();
+            for (name, kind) in [("TakenFromDead", Takeover::Died), ("HandedOver", Takeover::HandedOver)] {
+                line.insert(name.to_owned(), u8::from(taken == Some(kind)).into());
+                metrics.push(json!({"Name": name, "Unit": "Count"}));
+            }
         }
         let vitals = self.cell.vitals();
         let waiting: usize = vitals.waiting.values().sum();
@@ -74,7 +90,7 @@ impl Emf {
         line.insert("_aws".to_owned(), json!({"Timestamp": vitals.at.millis(), "CloudWatchMetrics": [directive]}));
         line.insert("Cell".to_owned(), self.cell.name().into());
         if let Some(fleet) = &self.fleet {
-            line.insert("Fleet".to_owned(), fleet.as_str().into());
+            line.insert("Fleet".to_owned(), fleet.name.as_str().into());
         }
         Value::Object(line).to_string()
     }

@@ -7,9 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::submit::Refused;
-use crate::cell::{LimitsError, RedriveError, SubmitError};
+use crate::cell::{LimitsError, RedriveError, Standstill, SubmitError};
 use crate::core::run::Run;
-use crate::front::Unmoved;
+use crate::front::{StopError, Unmoved};
 use crate::store::StoreError;
 
 /// What is wrong, and what to do.
@@ -136,13 +136,16 @@ impl From<SubmitError> for ApiError {
 
 impl From<RedriveError> for ApiError {
     fn from(error: RedriveError) -> Self {
+        if let RedriveError::Standstill(why) = error {
+            return why.into();
+        }
         let (status, name) = match &error {
             RedriveError::NotRedrivable { .. } => (StatusCode::CONFLICT, "NotRedrivable"),
             RedriveError::Full => (StatusCode::TOO_MANY_REQUESTS, "TooManyRuns"),
             RedriveError::Gone => (StatusCode::NOT_FOUND, "NotFound"),
             RedriveError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable"),
             RedriveError::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "CellUnreachable"),
-            RedriveError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown"),
+            RedriveError::Closed | RedriveError::Standstill(_) => (StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown"),
         };
         Self::new(status, name, error.to_string())
     }
@@ -154,6 +157,26 @@ impl From<LimitsError> for ApiError {
             LimitsError::Wrong(_) => Self::invalid(error.to_string()),
             LimitsError::Table(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "StoreUnavailable", error.to_string()),
             LimitsError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "ShuttingDown", error.to_string()),
+        }
+    }
+}
+
+impl From<Standstill> for ApiError {
+    fn from(why: Standstill) -> Self {
+        let name = match &why {
+            Standstill::Suspended => "Suspended",
+            Standstill::Store(_) => "StoreUnavailable",
+            Standstill::Closed => "ShuttingDown",
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, name, why.to_string())
+    }
+}
+
+impl From<StopError> for ApiError {
+    fn from(error: StopError) -> Self {
+        match error {
+            StopError::Standstill(why) => why.into(),
+            StopError::Unmoved(why) => why.into(),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::cell::{Cell, Count, Counters, Limits, Phases, RunCounts, Times, Vital
 use crate::core::breaker::OpenBreaker;
 use crate::core::failure::Class;
 use crate::core::run::Status;
+use crate::fleet::Takeovers;
 use crate::front::Front;
 use sheet::Sheet;
 
@@ -53,6 +54,7 @@ struct OfCells {
     name: String,
     is_fleet: bool,
     samples: Vec<Sample>,
+    takeovers: Takeovers,
 }
 
 impl OfCells {
@@ -62,7 +64,8 @@ impl OfCells {
             let (counts, vitals, limits) = (cell.counts().await, cell.vitals(), cell.limits());
             samples.push(Sample { counts, vitals, limits, breakers: cell.open_breakers(), cell });
         }
-        Self { name: front.name().to_owned(), is_fleet: front.is_fleet(), samples }
+        let takeovers = front.takeovers().unwrap_or_default();
+        Self { name: front.name().to_owned(), is_fleet: front.is_fleet(), samples, takeovers }
     }
 }
 
@@ -77,6 +80,9 @@ impl Collector for OfCells {
         let mut to = Sheet { to: &mut encoder, cells: self };
         state(&mut to)?;
         counters(&mut to)?;
+        if self.is_fleet {
+            to.takeovers()?;
+        }
         times(&mut to)
     }
 }

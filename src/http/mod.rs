@@ -3,6 +3,7 @@
 mod attention;
 mod body;
 mod emf;
+mod emf_fleet;
 mod error;
 mod extract;
 mod filter;
@@ -32,6 +33,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use emf::Emf;
+pub use emf_fleet::FleetEmf;
 
 use crate::front::Front;
 use error::ApiError;

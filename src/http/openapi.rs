@@ -46,7 +46,7 @@ impl Modify for Common {
                     answer(operation, "408", "RequestTimeout: the body did not come");
                     answer(operation, "429", "TooManyRuns or TooManyStreams: later");
                 }
-                answer(operation, "503", "Busy, ShuttingDown or StoreUnavailable: later");
+                answer(operation, "503", "Busy, ShuttingDown, StoreUnavailable or Suspended: later");
             }
         }
     }

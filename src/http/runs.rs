@@ -156,6 +156,7 @@ pub(super) async fn stop(
     let asked = body::order::<Option<StopOrder>>(&headers, body).await?.flatten().unwrap_or_default();
     let reason: String = asked.reason.unwrap_or_else(|| "stopped by an operator".into());
     let reason: String = reason.chars().take(REASON_CHARS).collect();
+    api.front.takes_orders()?;
     let mut found = find(&api, &run).await?;
     let ended = found.iter().map(|one| &one.run).filter(|run| run.status.is_final());
     if let Some(last) = ended.max_by_key(|run| run.finished_at).cloned() {
@@ -185,6 +186,7 @@ pub(super) async fn redrive(
     State(api): State<Api>,
     RunName(run): RunName,
 ) -> Result<(StatusCode, Json<Changed>), ApiError> {
+    api.front.takes_orders()?;
     let mut runs = Vec::new();
     let (mut why, mut failed) = (None, None);
     for redriven in api.front.redrive(find(&api, &run).await?).await {

@@ -293,7 +293,7 @@ async fn a_schedules_request_runs_through_the_fleet_that_was_deployed_in_minista
     assert_eq!(service["desiredCount"], 2, "one goes on when the other dies");
     assert_eq!(percents(&service), [100, 200], "a new process is there before an old one goes");
     let alarms = account.aws(&["cloudwatch", "describe-alarms"]);
-    assert_eq!(alarms["MetricAlarms"].as_array().map(Vec::len), Some(25));
+    assert_eq!(alarms["MetricAlarms"].as_array().map(Vec::len), Some(26));
 
     // The template and `setup` are of one mind, `setup` puts the cells into the table, and doctor finds every path whole.
     let asked = |arguments: &[&str]| {

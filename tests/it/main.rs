@@ -22,6 +22,7 @@ mod emulators;
 mod explaining;
 mod faults;
 mod fleet_setup;
+mod fleet_sim;
 mod fuzz;
 mod host;
 mod infra;

@@ -14,10 +14,10 @@ use super::cli::{Killed, Local, stderr, taskwatch};
 use super::support::said::Said;
 use super::support::whole::HANGS;
 
-type Taken = Arc<Mutex<Vec<Value>>>;
+pub(crate) type Taken = Arc<Mutex<Vec<Value>>>;
 
 /// A collector on loopback: its URL, and the spans that it took.
-async fn collector() -> (String, Taken) {
+pub(crate) async fn collector() -> (String, Taken) {
     async fn take(State(taken): State<Taken>, headers: HeaderMap, axum::Json(body): axum::Json<Value>) {
         assert!(headers["content-type"] == "application/json" && headers["api-key"] == "secret", "{headers:?}");
         let spans = body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().cloned().expect("spans");

@@ -13,6 +13,7 @@ use super::ids::Ids;
 use super::launch::WaitingRuns;
 use super::lifecycle::Lifecycle;
 use super::runs::{Claim, RunIndex};
+use super::standstill::Standstill;
 use super::view::{Counters, Lookup};
 use crate::core::request::{Acceptance, RunRequest};
 use crate::core::run::Run;
@@ -59,9 +60,7 @@ pub enum SubmitError {
     #[error("this process of the fleet serves no cell at the moment; send the request again, or to the requests queue")]
     NoCell,
     /// The process may not act for its cells at the moment.
-    #[error(
-        "this process does not hear from its fleet's table, and takes nothing until it does; send the request again, or to another process"
-    )]
+    #[error("{}", Standstill::Suspended)]
     Suspended,
 }
 

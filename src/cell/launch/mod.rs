@@ -27,7 +27,7 @@ pub use quota::{Demand, Quota};
 pub(super) use reach::Reach;
 pub(super) use reads::Reads;
 pub(super) use reasons::WaitReasons;
-pub use reasons::{WaitReason, WaitingFor};
+pub use reasons::{ElsewhereCell, WaitReason, WaitingFor};
 pub(super) use request::CallBuilder;
 pub(super) use slots::Slots;
 pub(super) use stop::{StopQueue, Stopper};

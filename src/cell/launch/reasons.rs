@@ -1,5 +1,6 @@
 //! Why a run has no task yet.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -36,6 +37,10 @@ pub enum WaitReason {
     NextAttempt,
     /// Its `startAt`.
     StartTime,
+    /// A process of the fleet that serves its cell: none does at the moment.
+    Unserved,
+    /// What the process that serves its cell knows.
+    OtherProcess,
 }
 
 /// Why a run has no task yet: the first thing that would have to change.
@@ -60,6 +65,52 @@ pub struct WaitingFor {
 impl WaitingFor {
     const fn new(reason: WaitReason, text: String) -> Self {
         Self { reason, text, since: None, by: None, until: None }
+    }
+}
+
+/// What a process of a fleet knows of a cell that it does not serve.
+pub struct ElsewhereCell<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The process that serves it, if one does.
+    pub owner: Option<&'a str>,
+    /// Where the others reach that process's API, if they do.
+    pub url: Option<&'a str>,
+    /// Task definitions whose circuit breakers are open in it.
+    pub open_breakers: &'a BTreeSet<String>,
+}
+
+impl ElsewhereCell<'_> {
+    /// Why a run of this cell has no task yet, by what its log and these limits say, or else who knows it; `None` for one that
+    /// has a task or has ended.
+    pub fn waiting_for(&self, run: &Run, limits: &Limits) -> Option<WaitingFor> {
+        if !waits(run) {
+            return None;
+        }
+        let target = LaunchTarget::of(run);
+        let known = known_of(run).or_else(|| paused(limits, run, &target)).or_else(|| self.broken(&target));
+        Some(known.unwrap_or_else(|| self.of_its_process()))
+    }
+
+    fn broken(&self, target: &LaunchTarget) -> Option<WaitingFor> {
+        let definition = &target.definition;
+        let text = || {
+            format!(
+                "task definition {definition} is paused automatically: cell {} found that it fails, and probes it",
+                self.name
+            )
+        };
+        self.open_breakers.contains(definition).then(|| WaitingFor::new(WaitReason::CircuitBreaker, text()))
+    }
+
+    fn of_its_process(&self) -> WaitingFor {
+        let Some(owner) = self.owner else {
+            let text = format!("no process serves its cell {} at the moment: it goes on once one does", self.name);
+            return WaitingFor::new(WaitReason::Unserved, text);
+        };
+        let at = self.url.map(|url| format!(" ({url})")).unwrap_or_default();
+        let text = format!("its cell {} is served by process {owner}{at}, which knows: ask that process", self.name);
+        WaitingFor::new(WaitReason::OtherProcess, text)
     }
 }
 
@@ -111,36 +162,13 @@ struct Now<'r> {
 
 impl Now<'_> {
     fn reason(&self, run: &Run) -> WaitingFor {
-        if run.status == Status::PendingRetry {
-            return next_attempt(run);
-        }
-        if let Some(attempt) = run.attempt().filter(|attempt| attempt.stage == Stage::Launching) {
-            let text = "RunTask was called and has not answered yet".to_owned();
-            return WaitingFor { since: attempt.launched_at, ..WaitingFor::new(WaitReason::RunTask, text) };
-        }
         let target = LaunchTarget::of(run);
-        self.paused(run, &target)
+        known_of(run)
+            .or_else(|| paused(&self.limits, run, &target))
             .or_else(|| self.broken(&target))
             .or_else(|| self.too_many_in_flight())
             .or_else(|| self.too_many_provisioning(&target))
             .unwrap_or_else(|| self.turn(run, &target))
-    }
-
-    fn paused(&self, run: &Run, target: &LaunchTarget) -> Option<WaitingFor> {
-        let is_paused = |paused: &&Paused| match &paused.what {
-            Pause::Queue(queue) => *queue == run.spec.queue,
-            definition => definition.is_for(&target.definition),
-        };
-        let paused = self.limits.pauses.iter().find(is_paused)?;
-        let (reason, what) = match &paused.what {
-            Pause::Queue(name) => (WaitReason::QueuePaused, format!("queue {name}")),
-            Pause::TaskDefinition(name) => (WaitReason::TaskDefinitionPaused, format!("task definition {name}")),
-        };
-        let by = paused.by.as_deref().unwrap_or("an operator");
-        let since = paused.since.map(|at| format!(" since {at}")).unwrap_or_default();
-        let why = paused.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        let text = format!("{what} is paused by {by}{since}{why}");
-        Some(WaitingFor { since: paused.since, by: paused.by.clone(), ..WaitingFor::new(reason, text) })
     }
 
     fn broken(&self, target: &LaunchTarget) -> Option<WaitingFor> {
@@ -204,6 +232,33 @@ impl Now<'_> {
     }
 }
 
+/// What the run itself says.
+fn known_of(run: &Run) -> Option<WaitingFor> {
+    if run.status == Status::PendingRetry {
+        return Some(next_attempt(run));
+    }
+    let attempt = run.attempt().filter(|attempt| attempt.stage == Stage::Launching)?;
+    let text = "RunTask was called and has not answered yet".to_owned();
+    Some(WaitingFor { since: attempt.launched_at, ..WaitingFor::new(WaitReason::RunTask, text) })
+}
+
+fn paused(limits: &Limits, run: &Run, target: &LaunchTarget) -> Option<WaitingFor> {
+    let is_paused = |paused: &&Paused| match &paused.what {
+        Pause::Queue(queue) => *queue == run.spec.queue,
+        definition => definition.is_for(&target.definition),
+    };
+    let paused = limits.pauses.iter().find(is_paused)?;
+    let (reason, what) = match &paused.what {
+        Pause::Queue(name) => (WaitReason::QueuePaused, format!("queue {name}")),
+        Pause::TaskDefinition(name) => (WaitReason::TaskDefinitionPaused, format!("task definition {name}")),
+    };
+    let by = paused.by.as_deref().unwrap_or("an operator");
+    let since = paused.since.map(|at| format!(" since {at}")).unwrap_or_default();
+    let why = paused.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let text = format!("{what} is paused by {by}{since}{why}");
+    Some(WaitingFor { since: paused.since, by: paused.by.clone(), ..WaitingFor::new(reason, text) })
+}
+
 fn next_attempt(run: &Run) -> WaitingFor {
     if run.attempts.is_empty() {
         let at = run.retry_at.map(|at| format!(" at {at}")).unwrap_or_default();
@@ -216,4 +271,50 @@ fn next_attempt(run: &Run) -> WaitingFor {
     let text = format!("attempt {next} begins{at}{after}");
     let since = run.attempt().and_then(|attempt| attempt.stopped_at);
     WaitingFor { since, until: run.retry_at, ..WaitingFor::new(WaitReason::NextAttempt, text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::cell::{CellConfig, FleetLimits, LimitsChange};
+    use crate::core::request::RunRequest;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn run(status: Status) -> Run {
+        let request = r#"{"name": "n", "queue": "q", "runTask": {"taskDefinition": "etl:7"}}"#;
+        let spec = Arc::new(RunRequest::parse(request).unwrap().spec);
+        let mut run = Run::new(Uuid::nil(), "n".to_owned(), 0, spec, NOW);
+        run.status = status;
+        run
+    }
+
+    #[test]
+    fn of_another_processs_run_what_is_known_is_told_and_else_who_knows_it() {
+        let none = BTreeSet::new();
+        let open = BTreeSet::from([LaunchTarget::of(&run(Status::Queued)).definition]);
+        let cell = |owner, open_breakers| ElsewhereCell { name: "blue-1", owner, url: Some("http://b"), open_breakers };
+        let limits = FleetLimits::default().in_force(&CellConfig::new("any"));
+        let waiting = |run: &Run, cell: ElsewhereCell<'_>, limits: &Limits| cell.waiting_for(run, limits);
+        let reason = |waiting: Option<WaitingFor>| waiting.map(|waiting| waiting.reason);
+
+        let other = waiting(&run(Status::Queued), cell(Some("b-1"), &none), &limits).unwrap();
+        assert_eq!(other.reason, WaitReason::OtherProcess);
+        assert!(other.text.contains("blue-1") && other.text.contains("b-1 (http://b)"), "{}", other.text);
+        let unserved = waiting(&run(Status::Queued), cell(None, &none), &limits);
+        assert_eq!(reason(unserved), Some(WaitReason::Unserved));
+        let broken = waiting(&run(Status::Queued), cell(Some("b-1"), &open), &limits);
+        assert_eq!(reason(broken), Some(WaitReason::CircuitBreaker));
+        let change = LimitsChange { pause: vec![Pause::Queue("q".to_owned())], ..LimitsChange::default() };
+        let paused = FleetLimits::default().changed(change, NOW).unwrap().in_force(&CellConfig::new("any"));
+        let waits = waiting(&run(Status::Queued), cell(None, &open), &paused);
+        assert_eq!(reason(waits), Some(WaitReason::QueuePaused), "the first thing that must change");
+        let starts = waiting(&run(Status::PendingRetry), cell(None, &open), &paused);
+        assert_eq!(reason(starts), Some(WaitReason::StartTime), "which the run itself says");
+        for status in [Status::Starting, Status::Running, Status::Succeeded] {
+            assert_eq!(waiting(&run(status), cell(None, &open), &paused), None);
+        }
+    }
 }

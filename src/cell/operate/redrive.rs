@@ -8,6 +8,7 @@ use crate::cell::commit::{PendingCommit, Pipeline, Retention};
 use crate::cell::launch::{Expected, WaitingRuns};
 use crate::cell::lifecycle::Lifecycle;
 use crate::cell::runs::RunIndex;
+use crate::cell::standstill::Standstill;
 use crate::core::machine::Input;
 use crate::core::order::Target;
 use crate::core::run::{Run, Status};
@@ -33,6 +34,9 @@ pub enum RedriveError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Its cell makes nothing durable at the moment.
+    #[error(transparent)]
+    Standstill(#[from] Standstill),
     /// Another process has it, and could not be told.
     #[error("{0}")]
     Unreachable(String),

@@ -3,6 +3,7 @@
 //! A run may take days and outlive the process, so no span is held open for it: a run knows its times, and its trace is
 //! made of them when it has ended. A run's id is its trace's id.
 
+mod fleet;
 mod spans;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::CliError;
 use super::masked;
 use crate::cell::{Cell, Numbered};
+pub(super) use fleet::FleetTraces;
 
 /// Runs in one export.
 const MOST_RUNS: usize = 100;
@@ -30,7 +32,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const ENDING: Duration = Duration::from_secs(1);
 
 /// Where traces go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Target {
     url: reqwest::Url,
     headers: HeaderMap,

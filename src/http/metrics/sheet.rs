@@ -10,6 +10,7 @@ use prometheus_client::registry::Unit;
 
 use super::{OfCells, Sample};
 use crate::cell::{STEPS, Times};
+use crate::fleet::Takeover;
 
 /// A label and its value.
 type Label<'a> = (&'a str, &'a str);
@@ -96,6 +97,21 @@ impl<'s> Sheet<'s, '_> {
                 let labels = cells.labels(one, label);
                 let mut metric = family.encode_family(&labels)?;
                 metric.encode_histogram::<NoLabelSet>(sum, count, &steps, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of every cell of the fleet, whoever serves it, and of every way from 0: the first of a series that begins at 1 is no increase.
+    pub(super) fn takeovers(&mut self) -> Result<(), Error> {
+        let help =
+            "Cells that this process took, by how: first (nobody had served it), handed_over, died (of a dead process)";
+        let name = "taskwatch_takeovers";
+        let mut family = self.to.encode_descriptor(name, help, None, ConstCounter::<u64>::TYPE)?;
+        for (cell, taken) in &self.cells.takeovers {
+            for kind in Takeover::ALL {
+                let labels = vec![("cell", cell.as_str()), ("kind", kind.as_str())];
+                encode(&mut family, labels, &ConstCounter::new(taken.get(&kind).copied().unwrap_or(0)))?;
             }
         }
         Ok(())

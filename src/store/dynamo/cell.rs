@@ -89,7 +89,6 @@ impl Cell {
 }
 
 /// The cell as it is, if it is there.
-#[cfg_attr(not(test), allow(dead_code, reason = "only its tests use it until a process answers for cells of others"))]
 pub(super) async fn seen(link: &Link, name: &str) -> Result<Option<Cell>, JournalError> {
     let key = keys::cell(name);
     let item = link.again(|| link.table.get(key.clone())).await?;
@@ -122,6 +121,13 @@ pub(super) fn new(key: Key, name: &str, layout: Layout) -> Item {
         ("partitions".into(), Value::number(layout.partitions)),
     ]);
     Item { key, attributes }
+}
+
+/// The cell that was taken in this epoch. Its pointer stands until somebody takes it again: only its owner moves it.
+pub(super) async fn taken(link: &Link, name: &str, epoch: u64) -> Result<Cell, JournalError> {
+    let cell = seen(link, name).await?;
+    let cell = cell.ok_or_else(|| JournalError::Damaged(format!("cell {name} was taken, and is not there")))?;
+    if cell.epoch == epoch { Ok(cell) } else { Err(JournalError::Fenced { epoch: cell.epoch }) }
 }
 
 /// Takes a cell: its next epoch is the taker's. Of several who take it at once one has it, and the others are fenced.

@@ -278,16 +278,17 @@ impl Table for FakeTable {
     }
 }
 
-/// A cell whose log has few places for small records: snapshots and groups of several parts are everyday.
+/// A cell whose log has few places for small records: snapshots and groups of several parts are everyday. `taken` is the epoch in
+/// which the incarnation has it already, if it has.
 ///
 /// # Errors
 /// As [`DynamoStore::open`].
 pub async fn open_small(
     table: Arc<dyn Table>,
-    cell: &str,
+    (cell, taken): (&str, Option<u64>),
     incarnation: Arc<str>,
     options: DynamoOptions,
 ) -> Result<DynamoStore, StoreError> {
-    let taker = Taker { incarnation, layout: Layout { places: 64, partitions: 4 }, most: 4_000 };
+    let taker = Taker { incarnation, taken, layout: Layout { places: 64, partitions: 4 }, most: 4_000 };
     DynamoStore::open_with(table, cell, taker, options).await
 }

@@ -276,9 +276,10 @@ impl FleetReader {
         for (cell, follower) in self.followed() {
             let part = follower.with(|known| {
                 let ids = known.kept.of_request(request, from).take(limit.saturating_add(1));
-                (known.kept.has_name(request), ids.filter_map(|id| known.kept.shown(id)).collect::<Vec<_>>())
+                ids.filter_map(|id| known.kept.shown(id)).collect::<Vec<_>>()
             });
-            if let Some((true, part)) = part {
+            // A cell whose log does not say yet that the name is another's has it too, and shows no run of it.
+            if let Some(part) = part.filter(|part| !part.is_empty()) {
                 kept = self.runs(&cell, part).await?;
                 holder = Some(cell);
                 break;
@@ -286,11 +287,13 @@ impl FleetReader {
         }
         let rows = history.of_request(request, from, limit).await;
         let (rows, complete_to) = self.told("of the fleet", rows).await?;
-        let cell = holder.or_else(|| rows.first().map(|row| Arc::clone(&row.cell)));
-        let Some(cell) = cell else { return Ok(Page { items: Vec::new(), next: None }) };
+        let mut cells: BTreeMap<u32, Arc<str>> =
+            rows.iter().map(|row| (row.run.index, Arc::clone(&row.cell))).collect();
+        cells.extend(holder.iter().flat_map(|cell| kept.iter().map(|run| (run.index, Arc::clone(cell)))));
         let Page { items, next } = by_index(kept, rows, complete_to, limit);
         let meant = items.into_iter().filter(|run| name::stands_for(wanted, &run.name));
-        Ok(Page { items: meant.map(|run| Placed { cell: Arc::clone(&cell), run }).collect(), next })
+        let placed = |run: Run| Some(Placed { cell: Arc::clone(cells.get(&run.index)?), run });
+        Ok(Page { items: meant.filter_map(placed).collect(), next })
     }
 
     async fn by_id(&self, id: Uuid, history: &History<'_>) -> Result<Option<Placed>, StoreError> {

@@ -55,7 +55,23 @@ impl DynamoStore {
         incarnation: Arc<str>,
         options: DynamoOptions,
     ) -> Result<Self, StoreError> {
-        Self::open_with(table, cell, Taker { incarnation, layout: LAYOUT, most: RECORD }, options).await
+        Self::open_with(table, cell, Taker { incarnation, taken: None, layout: LAYOUT, most: RECORD }, options).await
+    }
+
+    /// Opens a cell that this incarnation has taken in this epoch ([`Directory::take`]), once.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`StoreError::Fenced`] if it was taken again meanwhile.
+    ///
+    /// [`Directory::take`]: super::Directory::take
+    pub async fn open_taken(
+        table: Arc<dyn Table>,
+        (cell, epoch): (&str, u64),
+        incarnation: Arc<str>,
+        options: DynamoOptions,
+    ) -> Result<Self, StoreError> {
+        let taker = Taker { incarnation, taken: Some(epoch), layout: LAYOUT, most: RECORD };
+        Self::open_with(table, cell, taker, options).await
     }
 
     pub(super) async fn open_with(
@@ -202,3 +218,6 @@ impl Store for DynamoStore {
         Box::pin(async { Ok(0) })
     }
 }
+
+#[cfg(test)]
+mod tests;

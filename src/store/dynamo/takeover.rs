@@ -19,6 +19,8 @@ use super::table::{Items, Query};
 pub(super) struct Taker {
     /// A name of this start of the process, that no other has.
     pub(super) incarnation: Arc<str>,
+    /// The epoch in which the cell is the taker's already; `None`: it is still to be taken.
+    pub(super) taken: Option<u64>,
     /// How the cell is laid out if it is new.
     pub(super) layout: Layout,
     /// Most bytes of a record's body.
@@ -33,7 +35,10 @@ pub(super) async fn take_over<S: State>(
     taker: &Taker,
     mut state: S,
 ) -> Result<Journal<S>, JournalError> {
-    let cell = cell::take(&link, name, &taker.incarnation, taker.layout).await?;
+    let cell = match taker.taken {
+        Some(epoch) => cell::taken(&link, name, epoch).await?,
+        None => cell::take(&link, name, &taker.incarnation, taker.layout).await?,
+    };
     let author = Author { epoch: cell.epoch, incarnation: Arc::clone(&taker.incarnation) };
     let ring = cell.ring(name);
     #[cfg(test)]

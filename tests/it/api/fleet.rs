@@ -13,7 +13,7 @@ use taskwatch::core::order::{Order, Target};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
-use taskwatch::fleet::{CellView, FleetView, ProcessView};
+use taskwatch::fleet::{CellView, FleetView, ProcessView, Takeover, Takeovers};
 use taskwatch::front::{Elsewhere, Fleet, Front, Moved, OwnCells, Seen, Unmoved};
 use taskwatch::store::{Page, Query, StoreError};
 use tokio::net::TcpListener;
@@ -29,6 +29,7 @@ struct Others {
     runs: Vec<Run>,
     orders: Mutex<Vec<(String, Order)>>,
     is_shut: bool,
+    is_suspended: bool,
     view: FleetView,
     limits: Mutex<FleetLimits>,
     changes: broadcast::Sender<Moved>,
@@ -40,6 +41,7 @@ impl Others {
             runs,
             orders: Mutex::default(),
             is_shut: false,
+            is_suspended: false,
             view: view(),
             limits: Mutex::default(),
             changes: broadcast::channel(16).0,
@@ -57,9 +59,18 @@ impl Elsewhere for Others {
         self.view.clone()
     }
 
+    fn is_suspended(&self) -> bool {
+        self.is_suspended
+    }
+
     fn hindrances(&self) -> Vec<Hindrance> {
         let hindrance = || Hindrance { what: "the table does not answer".to_owned(), why: None };
         self.is_shut.then(hindrance).into_iter().collect()
+    }
+
+    fn takeovers(&self) -> Takeovers {
+        let one = BTreeMap::from([(Takeover::HandedOver, 2), (Takeover::Died, 1)]);
+        BTreeMap::from([("blue-0".to_owned(), one), ("blue-2".to_owned(), BTreeMap::new())])
     }
 
     fn list(&self, query: Query) -> BoxFuture<'_, Result<Page<Seen, Uuid>, StoreError>> {
@@ -231,6 +242,10 @@ async fn metrics_of_a_fleet_are_by_cell() {
         "taskwatch_requests_accepted_total{cell=\"blue-1\"} 1",
         "taskwatch_runs{cell=\"blue-1\",status=\"FAILED\"} 0.0",
         "taskwatch_event_lag_seconds_count{cell=\"blue-0\"} 0",
+        "taskwatch_takeovers_total{cell=\"blue-0\",kind=\"died\"} 1",
+        "taskwatch_takeovers_total{cell=\"blue-0\",kind=\"handed_over\"} 2",
+        // From 0 also of a cell that it never had: its first takeover is a rise.
+        "taskwatch_takeovers_total{cell=\"blue-2\",kind=\"died\"} 0",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
@@ -271,6 +286,20 @@ async fn an_order_that_cannot_be_passed_on_is_an_error_and_the_process_says_what
     let (status, ready) = all.served.get("/readyz").await;
     assert_eq!(status, 503);
     assert!(ready["message"].as_str().is_some_and(|text| text.starts_with("the table does not answer")), "{ready}");
+}
+
+#[tokio::test]
+async fn a_process_that_its_fleet_does_not_hear_from_refuses_orders_of_every_run() {
+    let mut others = Others::with(vec![run_of_another("c", Status::Running), run_of_another("d", Status::Failed)]);
+    others.is_suspended = true;
+    let all = fixture(others).await;
+    submit(&all.cells[1], json!({"name": "b"})).await;
+    for path in ["/v1/runs/b/stop", "/v1/runs/c/stop", "/v1/runs/d/redrive"] {
+        let (status, refused) = all.served.post(path, "application/json", "").await;
+        assert_eq!((status, &refused["error"]), (503, &json!("Suspended")), "{refused}");
+        assert!(refused["message"].as_str().is_some_and(|text| text.contains("to another process")), "{refused}");
+    }
+    assert!(all.others.orders.lock().expect("orders").is_empty());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use taskwatch::fleet::Takeover;
 use taskwatch::http::Emf;
 
 use super::{Served, serve};
@@ -80,7 +81,7 @@ async fn prometheus_reads_the_metrics() {
             assert_eq!(family["unit"], "seconds", "{name}");
         }
         for label in samples.iter().filter_map(|sample| sample[1].as_object()).flat_map(|labels| labels.keys()) {
-            let bounded = ["status", "queue", "class", "phase", "le", "version", "cell"];
+            let bounded = ["status", "queue", "class", "phase", "kind", "le", "version", "cell"];
             assert!(bounded.contains(&label.as_str()), "{name} has the label {label}");
         }
     }
@@ -199,11 +200,13 @@ async fn in_a_fleet_cloudwatch_is_told_under_the_fleets_name() {
     };
     let alone = line(Emf::new(served.cell.clone()));
     assert!(alone["AttemptsFailedPermanent"].is_number() && alone["AttemptsFailedPlace"].is_number());
-    let fleet = line(Emf::new(served.cell.clone()).of_fleet("azure"));
+    let fleet = line(Emf::new(served.cell.clone()).of_fleet("azure", Some(Takeover::Died)));
     let told = |line: &Value| line["_aws"]["CloudWatchMetrics"][0].clone();
     assert_eq!((&told(&alone)["Dimensions"], &alone["Fleet"]), (&json!([["Cell"]]), &Value::Null));
     assert_eq!((&told(&fleet)["Dimensions"], &fleet["Fleet"]), (&json!([["Fleet"]]), &"azure".into()));
-    assert_eq!((&fleet["Cell"], &told(&fleet)["Metrics"]), (&alone["Cell"], &told(&alone)["Metrics"]));
+    assert_eq!(&fleet["Cell"], &alone["Cell"]);
+    let of_fleet: Vec<String> = emf_units(&fleet).into_keys().filter(|name| alone[name].is_null()).collect();
+    assert_eq!(of_fleet, ["HandedOver", "TakenFromDead"], "all that one alone has, and these");
 }
 
 /// A dashboard or an alarm about a metric that nobody sends shows green for ever.
@@ -214,7 +217,8 @@ async fn every_metric_that_infra_names_is_one_that_the_cell_has() {
     let shown = read("dashboard.json") + &read("alerts.yaml");
     let named = names(&shown, "taskwatch_");
     assert!(named.len() > 15, "{named:?}");
-    let response = served.client.get(served.url("/metrics")).send().await.expect("an answer");
+    let of_fleet = super::fleet::of_two_processes().await.served;
+    let response = of_fleet.client.get(of_fleet.url("/metrics")).send().await.expect("an answer");
     let known = names(&response.text().await.expect("text"), "# TYPE taskwatch_");
     // What the text format puts behind a family's name.
     let ends = ["", "_total", "_info", "_bucket", "_sum", "_count"];
@@ -227,7 +231,8 @@ async fn every_metric_that_infra_names_is_one_that_the_cell_has() {
     let alarms = lines.map(|line| names(line, "MetricName: "));
     let alarms: BTreeSet<String> = alarms.filter_map(|all| all.into_iter().next()).collect();
     assert!(alarms.len() > 5, "{alarms:?}");
-    let line: Value = serde_json::from_str(&Emf::new(served.cell.clone()).line()).expect("JSON");
+    let mut emf = Emf::new(served.cell.clone()).of_fleet("blue", None);
+    let line: Value = serde_json::from_str(&emf.line()).expect("JSON");
     let unknown: Vec<_> = alarms.iter().filter(|name| !line[name.as_str()].is_number()).collect();
     assert!(unknown.is_empty(), "no metrics: {unknown:?}");
     // CloudWatch is paid by the metric and by the alarm.

@@ -9,7 +9,7 @@ use taskwatch::cell::{CellConfig, Clock, Ids, Ports};
 use taskwatch::core::notification::Destination;
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
-use taskwatch::host::{Host, HostConfig, HostPorts, Opened, Quotas, Supply};
+use taskwatch::host::{Host, HostConfig, HostPorts, Quotas, Supply};
 use taskwatch::store::dynamo::{CellRow, Directory, NewCell};
 use taskwatch::store::{Capabilities, Change, Contents, EndedCounts, Key, Page, Posted, Query, Store, StoreError};
 use uuid::Uuid;
@@ -70,7 +70,7 @@ impl Fleet {
         let directory = Directory::new(Arc::new(table.clone()), "blue");
         let supply = Arc::new(Supplied { shared: Arc::clone(&self.shared), clock: clock.clone() });
         let config = HostConfig { name: name.to_owned(), url: String::new(), quotas: self.quotas };
-        Process { host: Host::start(config, HostPorts { directory, supply, clock }), table }
+        Process { host: Host::start(config, HostPorts { directory, supply, clock, ids: Ids::default() }), table }
     }
 
     pub(super) async fn two_with_equal_parts(&self) -> [Process; 2] {
@@ -116,7 +116,7 @@ struct Supplied {
 }
 
 impl Supply for Supplied {
-    fn open<'a>(&'a self, cell: &'a CellRow, _: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
+    fn open<'a>(&'a self, cell: &'a CellRow, _: u64, _: &'a str) -> BoxFuture<'a, Result<Arc<dyn Store>, StoreError>> {
         async move {
             let name = &*cell.name;
             if self.shared.closed.lock().unwrap_or_else(PoisonError::into_inner).contains(name) {
@@ -127,7 +127,7 @@ impl Supply for Supplied {
             let epoch = self.shared.epochs[name].fetch_add(1, Ordering::SeqCst) + 1;
             let kept = Arc::clone(&self.shared.cells[name].store);
             let store = Owned { kept, shared: Arc::clone(&self.shared), cell: name.to_owned(), epoch };
-            Ok(Opened { store: Arc::new(store), epoch: cell.epoch + 1 })
+            Ok(Arc::new(store) as Arc<dyn Store>)
         }
         .boxed()
     }

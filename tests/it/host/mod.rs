@@ -3,6 +3,7 @@
 
 mod fleet;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fleet::{Fleet, cells_of};
@@ -10,6 +11,9 @@ use serde_json::json;
 use taskwatch::cell::SubmitError;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Status;
+use taskwatch::fleet::Takeover;
+use taskwatch::host::Host;
+use taskwatch::http::FleetEmf;
 use taskwatch::store::dynamo::Value;
 
 use crate::support::fakes::{eventually, request, submit};
@@ -90,6 +94,38 @@ async fn who_is_not_heard_from_does_nothing_and_begins_anew_once_it_was_replaced
     assert!(!again.contains(&before.expect("an owner")), "it has another name now");
     eventually("it gets a cell again", || cells_of(&one.host).len() == 1).await;
     assert_eq!((fleet.fenced_commits(), world.ecs.launches().len()), (0, 1), "it wrote and launched nothing meanwhile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn cloudwatch_is_told_of_each_cell_under_the_fleets_name_and_of_its_takeover_once() {
+    let fleet = Fleet::of(4).await;
+    let [one, other] = fleet.two_with_equal_parts().await;
+    let mut emf = FleetEmf::new("blue", Duration::from_secs(60));
+    let mut lines = || -> BTreeMap<String, serde_json::Value> {
+        let cells = other.host.own().borrow().clone();
+        let lines = emf.lines(&cells, |cell| other.host.took(cell));
+        let parsed = lines.iter().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        parsed.map(|line| (line["Cell"].as_str().expect("a cell").to_owned(), line)).collect()
+    };
+    let counted = |line: &serde_json::Value| (line["HandedOver"].as_u64(), line["TakenFromDead"].as_u64());
+    let first = lines();
+    assert_eq!(first.keys().cloned().collect::<Vec<_>>(), cells_of(&other.host));
+    for line in first.values() {
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!((&directive["Dimensions"], &line["Fleet"]), (&json!([["Fleet"]]), &json!("blue")), "{line}");
+        assert_eq!(counted(line), (Some(1), Some(0)), "{line}");
+    }
+    assert_eq!(lines().len(), 0, "once a minute");
+    pass(60).await;
+    assert!(lines().values().all(|line| counted(line) == (Some(0), Some(0))), "it was reported");
+    one.host.abandon();
+    eventually("the other has all", || cells_of(&other.host).len() == 4).await;
+    let anew: Vec<serde_json::Value> =
+        lines().into_values().filter(|line| counted(line) == (Some(0), Some(1))).collect();
+    assert_eq!(anew.len(), 2, "{anew:?}");
+    let taken = |host: &Host, kind| host.takeovers().values().filter_map(|cell| cell.get(&kind)).sum::<u64>();
+    assert_eq!([Takeover::HandedOver, Takeover::Died].map(|kind| taken(&other.host, kind)), [2, 2]);
+    assert_eq!((taken(&one.host, Takeover::First), one.host.takeovers().len()), (4, 4));
 }
 
 #[tokio::test(start_paused = true)]

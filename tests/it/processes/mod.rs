@@ -1,68 +1,103 @@
 //! Real processes of a fleet on a table of an emulator that others wrote: killed, standing still for too long, ended. Every run
 //! ends once, on one task.
 
+mod deployment;
+#[cfg(debug_assertions)]
+mod dying;
+mod outage;
 mod process;
-
-use std::collections::BTreeSet;
 
 use process::{Fleet, Process};
 use serde_json::json;
 
-/// Requests of one load.
-const LOAD: usize = 60;
+use crate::support::whole::HANGS;
 
-fn requests(load: usize) -> Vec<String> {
-    let request = |n: usize| {
+/// Requests of one load; a third of `TASKWATCH_FLEET_RUNS`, where that is set.
+const LOAD: usize = 60;
+/// While more than so many wait, the next ones are sent later.
+const WAITING: u64 = 2_000;
+
+fn runs(default: usize) -> usize {
+    std::env::var("TASKWATCH_FLEET_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+fn requests(load: usize, runs: usize) -> impl Iterator<Item = String> {
+    let request = move |n: usize| {
         json!({"name": format!("run-{load}-{n}"), "until": "stopped", "queue": format!("q{}", n % 3),
             "runTask": {"taskDefinition": format!("family-{}", n % 5), "launchType": "FARGATE",
                 "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a"]}}}})
         .to_string()
     };
-    (0..LOAD).map(request).collect()
+    (0..runs).map(request)
 }
 
+/// With `TASKWATCH_FLEET_RUNS=20000` that many runs go through it all.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_ends_a_process_its_cells_go_on_and_every_run_ends_once() {
+    let load = runs(3 * LOAD).div_ceil(3);
     let fleet = Fleet::with_cells(4, 60.0).await;
-    let (one, other) = (fleet.process(), fleet.process());
-    one.serves(1).await;
-    other.serves(1).await;
+    let (one, other, third) = (fleet.process(), fleet.process(), fleet.process());
+    for process in [&one, &other, &third] {
+        process.serves(1).await;
+    }
+    let began = std::time::Instant::now();
 
-    // It stands still for so long that the other has all, in the middle of its work.
-    fleet.aws.send(&fleet.requests, &requests(0)).await;
+    // It stands still for so long that the others have all, in the middle of its work.
+    fleet.order(requests(0, load)).await;
     one.signal("STOP");
-    other.serves(4).await;
+    let stood = std::time::Instant::now();
+    serve_all(&[&other, &third]).await;
+    if load > LOAD {
+        tokio::time::sleep(std::time::Duration::from_secs(20).saturating_sub(stood.elapsed())).await;
+    }
     one.signal("CONT");
     one.said.line_with("it begins anew, without them").await;
     one.serves(1).await;
     let anew = one.said.so_far().iter().filter(|line| line.contains("begins anew")).count();
     assert_eq!(anew, 1, "it says so once");
+    fleet.has_at_most_waiting(WAITING).await;
 
     // Killed.
-    fleet.aws.send(&fleet.requests, &requests(1)).await;
+    fleet.order(requests(1, load)).await;
     other.signal("KILL");
-    let began = std::time::Instant::now();
-    one.serves(4).await;
-    println!("taken over {:.1} s after SIGKILL", began.elapsed().as_secs_f64());
+    let killed = std::time::Instant::now();
+    serve_all(&[&one, &third]).await;
+    println!("taken over {:.1} s after SIGKILL", killed.elapsed().as_secs_f64());
+    let died = one.metric_of("taskwatch_takeovers_total", "died").await;
+    let died = died + third.metric_of("taskwatch_takeovers_total", "died").await;
+    assert!(died >= 2, "the cells of the one that stood still and of the one that was killed: {died}");
+    fleet.has_at_most_waiting(WAITING).await;
 
-    // Ended well.
-    let third = fleet.process();
-    third.serves(1).await;
-    fleet.aws.send(&fleet.requests, &requests(2)).await;
+    // A newer one takes the place of one that ends well.
+    let newer = fleet.process();
+    newer.serves(1).await;
+    fleet.order(requests(2, load)).await;
     one.signal("TERM");
-    let began = std::time::Instant::now();
-    third.serves(4).await;
-    println!("handed over {:.1} s after SIGTERM", began.elapsed().as_secs_f64());
+    let ended = std::time::Instant::now();
+    serve_all(&[&newer, &third]).await;
+    println!("handed over {:.1} s after SIGTERM", ended.elapsed().as_secs_f64());
     assert!(one.ended().await.success());
 
-    let told = fleet.told(3 * LOAD).await;
-    let names: BTreeSet<&String> = told.keys().collect();
-    assert_eq!(names.len(), 3 * LOAD);
-    for (name, ids) in &told {
-        assert_eq!(ids.len(), 1, "{name} was told of under one id: {ids:?}");
+    fleet.accounts_for(3 * load).await;
+    println!("{} runs, each accounted for, after {:.0} s", 3 * load, began.elapsed().as_secs_f64());
+    assert!(newer.log_is_clean(), "{}", newer.said.so_far().join("\n"));
+}
+
+/// Waits until these serve all cells.
+async fn serve_all(processes: &[&Process]) {
+    let until = std::time::Instant::now() + HANGS;
+    loop {
+        let mut served = 0;
+        for process in processes {
+            served += process.fleet().await.map_or(0, |(_, has)| has);
+        }
+        if served >= 4 {
+            return;
+        }
+        let logs: Vec<String> = processes.iter().map(|process| process.said.so_far().join("\n")).collect();
+        assert!(std::time::Instant::now() < until, "they serve {served} cells:\n{}", logs.join("\n\n"));
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert_eq!(fleet.tasks(), 3 * LOAD, "one task a run");
-    assert!(third.log_is_clean(), "{}", third.said.so_far().join("\n"));
 }
 
 /// Tasks of the queue that has much to launch; `TASKWATCH_FLEET_RUNS` says otherwise.
@@ -78,7 +113,7 @@ fn of_queue(queue: &str, n: usize) -> String {
 /// another queue are launched among those of the queue that has much to launch, wherever both are.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cells_of_a_fleet_keep_to_one_quota_and_a_small_queue_waits_for_no_large_one() {
-    let large = std::env::var("TASKWATCH_FLEET_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(LARGE);
+    let large = runs(LARGE);
     let fleet = Fleet::with_cells(4, 1.0).await;
     let (one, other) = (fleet.process(), fleet.process());
     one.serves(1).await;
@@ -127,6 +162,8 @@ async fn every_process_answers_for_every_run_of_the_fleet() {
         process.knows("/v1/summary", |summary| summary["statuses"]["QUEUED"] == 8 && summary["queues"]["q"] == 8).await;
         for name in &names {
             process.knows(&format!("/v1/runs/{name}"), |shown| shown["status"] == "QUEUED").await;
+            let (_, shown) = process.send("GET", &format!("/v1/runs/{name}"), json!(null)).await;
+            assert_eq!(shown["waitingFor"]["reason"], "QUEUE_PAUSED", "{shown}");
         }
         let (status, limits) = process.send("GET", "/v1/limits", json!(null)).await;
         assert_eq!((status, &limits["pauses"][0]["queue"]), (200, &json!("q")), "{limits}");

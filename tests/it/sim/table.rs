@@ -62,7 +62,7 @@ pub(super) async fn open(life: &Life, clock: &Clock) -> TableStore {
     loop {
         let clock = clock.clone();
         let options = DynamoOptions { place: "dynamodb:sim".into(), keep: KEEP, now: Arc::new(move || clock.now()) };
-        match open_small(Arc::new(line.clone()), "sim", Arc::clone(&incarnation), options).await {
+        match open_small(Arc::new(line.clone()), ("sim", None), Arc::clone(&incarnation), options).await {
             Ok(store) => return TableStore { line, store },
             Err(error @ StoreError::Corrupt(_)) => {
                 life.world.state().violate(None, format!("the store cannot be opened: {error}"));

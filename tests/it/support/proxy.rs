@@ -22,6 +22,8 @@ pub(crate) enum Door {
     Shut,
     /// Every call is answered as AWS answers credentials that have run out.
     Expired,
+    /// Every call is answered as DynamoDB answers what comes too fast.
+    Throttled,
 }
 
 pub(crate) struct Proxy {
@@ -104,14 +106,39 @@ async fn pass(mut stream: TcpStream, endpoint: SocketAddr, door: Door) {
             }
         }
         Door::Expired => {
-            let _ = expired(stream).await;
+            let _ = answer_all(stream, expired).await;
+        }
+        Door::Throttled => {
+            let _ = answer_all(stream, |_| throttled()).await;
         }
         Door::Hung | Door::Shut => std::future::pending().await,
     }
 }
 
-/// The answer of each service's protocol (common errors of the AWS APIs: `ExpiredTokenException`, `ExpiredToken`).
-async fn expired(stream: TcpStream) -> std::io::Result<()> {
+/// A status, a content type, and a body.
+type Answer = (&'static str, &'static str, String);
+
+/// By the service's protocol (common errors of the AWS APIs: `ExpiredTokenException`, `ExpiredToken`).
+fn expired(is_json: bool) -> Answer {
+    let message = "The security token included in the request is expired";
+    if is_json {
+        let body = format!("{{\"__type\":\"ExpiredTokenException\",\"message\":\"{message}\"}}");
+        return ("400 Bad Request", "application/x-amz-json-1.1", body);
+    }
+    let error = format!("<Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>{message}</Message></Error>");
+    ("403 Forbidden", "text/xml", format!("<ErrorResponse>{error}</ErrorResponse>"))
+}
+
+/// DynamoDB's (developer guide, "Error handling with DynamoDB": `ThrottlingException`, 400).
+fn throttled() -> Answer {
+    let message = "Rate of requests exceeds the allowed throughput.";
+    let kind = "com.amazonaws.dynamodb.v20120810#ThrottlingException";
+    let body = format!("{{\"__type\":\"{kind}\",\"message\":\"{message}\"}}");
+    ("400 Bad Request", "application/x-amz-json-1.0", body)
+}
+
+/// Answers every call alike; whether it is one in JSON its headers say.
+async fn answer_all(stream: TcpStream, answer: impl Fn(bool) -> Answer) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let (mut length, mut json) = (0, false);
@@ -130,15 +157,7 @@ async fn expired(stream: TcpStream) -> std::io::Result<()> {
             }
         }
         stream.read_exact(&mut vec![0; length]).await?;
-        let message = "The security token included in the request is expired";
-        let (status, kind, body) = if json {
-            let body = format!("{{\"__type\":\"ExpiredTokenException\",\"message\":\"{message}\"}}");
-            ("400 Bad Request", "application/x-amz-json-1.1", body)
-        } else {
-            let error =
-                format!("<Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>{message}</Message></Error>");
-            ("403 Forbidden", "text/xml", format!("<ErrorResponse>{error}</ErrorResponse>"))
-        };
+        let (status, kind, body) = answer(json);
         let length = body.len();
         let answer = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{body}");
         stream.get_mut().write_all(answer.as_bytes()).await?;

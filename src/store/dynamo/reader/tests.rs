@@ -158,3 +158,28 @@ async fn runs_are_found_and_listed_with_their_cell_also_when_nobody_serves_it() 
 fn runs_of(name: &str, count: u32) -> Vec<Run> {
     crate::store::conformance::of_request(name, count)
 }
+
+#[tokio::test]
+async fn a_run_is_found_in_its_cell_though_another_cells_log_has_its_name() {
+    let fleet = Fleet::new();
+    let all = names(&["blue-0", "blue-1"]);
+    fleet.reader.set(&all, &all);
+    let (first, other) = (fleet.open("blue-0").await, fleet.open("blue-1").await);
+    let accepted = runs(2);
+    commit(&other, puts(&accepted)).await;
+    // It is written down before the name is claimed, and that it is another's with the next commit, which does not come.
+    let refused = first.commit(puts(&runs(2)).into()).await;
+    assert!(matches!(refused, Err(StoreError::NameTaken { .. })), "{refused:?}");
+    let found = async || {
+        for cell in &all {
+            fleet.reader.look(cell, &mut |_| ()).await.unwrap();
+        }
+        let page = fleet.reader.find("n", 0, 10).await.unwrap();
+        page.items.into_iter().map(|one| format!("{} {}", one.cell, said(&one.run))).collect::<Vec<_>>()
+    };
+    assert_eq!(found().await, ["blue-1 n/0 QUEUED", "blue-1 n/1 QUEUED"]);
+    let over: Vec<Run> = accepted.iter().map(|run| ended(run, NOW)).collect();
+    commit(&other, puts(&over)).await;
+    other.settle().await.unwrap();
+    assert_eq!(found().await, ["blue-1 n/0 ABORTED", "blue-1 n/1 ABORTED"]);
+}

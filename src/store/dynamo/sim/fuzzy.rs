@@ -8,7 +8,7 @@ use futures::future::join;
 use rand::Rng as _;
 
 use super::net::Wire;
-use super::ring::{fenced, settled, taker};
+use super::ring::{fenced, settled, take, taker};
 use super::world::{Clients, Lived};
 use crate::store::dynamo::follow::Follower;
 use crate::store::dynamo::journal::Journal;
@@ -77,8 +77,7 @@ type Told = Arc<Mutex<(u32, BTreeMap<u32, u64>)>>;
 
 async fn own(wire: Wire, rules: Rules, told: Told) {
     let (link, taker) = (wire.link(rules), taker(&wire, PLACES, CHANGE));
-    let taken = settled(&wire, async || take_over(link.clone(), "blue", &taker, Keyed::default()).await).await;
-    let Ok(journal) = taken else { return };
+    let Ok(journal) = take::<Keyed>(&wire, &link, "blue", taker).await else { return };
     wire.world().took_over(journal.epoch());
     // It acts on what it knows: that must be all that the log has up to its fence.
     compare(&wire, &journal, "behind its fence");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rand::Rng as _;
 
 use super::net::Wire;
-use super::ring::{fenced, settled};
+use super::ring::{fenced, settled, take};
 use super::world::{Clients, Lived};
 use crate::store::dynamo::cell::Layout;
 use crate::store::dynamo::claims::{self, Claim, Verdict};
@@ -15,7 +15,7 @@ use crate::store::dynamo::link::{JournalError, Link};
 use crate::store::dynamo::replay::State;
 use crate::store::dynamo::rules::Rules;
 use crate::store::dynamo::table::Value;
-use crate::store::dynamo::takeover::{Taker, take_over};
+use crate::store::dynamo::takeover::Taker;
 
 const STEPS: u32 = 700;
 const CELLS: [&str; 2] = ["blue", "green"];
@@ -100,7 +100,7 @@ struct Owner {
 
 fn taker(wire: &Wire) -> Taker {
     let incarnation = format!("process {}", wire.client).into();
-    Taker { incarnation, layout: Layout { places: 64, partitions: 2 }, most: 64 }
+    Taker { incarnation, taken: None, layout: Layout { places: 64, partitions: 2 }, most: 64 }
 }
 
 impl Owner {
@@ -111,7 +111,7 @@ impl Owner {
         around: Arc<Mutex<Around>>,
     ) -> Result<Self, JournalError> {
         let (link, taker) = (wire.link(rules), taker(&wire));
-        let journal = settled(&wire, async || take_over(link.clone(), cell, &taker, Names::default()).await).await?;
+        let journal = take::<Names>(&wire, &link, cell, taker).await?;
         wire.world().lived.takeovers += 1;
         Ok(Self { wire, link, cell: cell.into(), journal, around })
     }

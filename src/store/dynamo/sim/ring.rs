@@ -7,9 +7,9 @@ use rand::Rng as _;
 
 use super::net::Wire;
 use super::world::{Clients, Lived};
-use crate::store::dynamo::cell::Layout;
+use crate::store::dynamo::cell::{self, Layout};
 use crate::store::dynamo::journal::Journal;
-use crate::store::dynamo::link::JournalError;
+use crate::store::dynamo::link::{JournalError, Link};
 use crate::store::dynamo::replay::State;
 use crate::store::dynamo::rules::{Rule, Rules};
 use crate::store::dynamo::takeover::{Taker, take_over};
@@ -62,7 +62,24 @@ struct Told {
 
 pub(super) fn taker(wire: &Wire, places: u64, most: usize) -> Taker {
     let incarnation = format!("process {}", wire.client).into();
-    Taker { incarnation, layout: Layout { places, partitions: 2 }, most }
+    Taker { incarnation, taken: None, layout: Layout { places, partitions: 2 }, most }
+}
+
+/// Takes a cell as processes do: some take it and open it later, in that epoch, however often they try.
+pub(super) async fn take<S: State + Default>(
+    wire: &Wire,
+    link: &Link,
+    name: &str,
+    mut taker: Taker,
+) -> Result<Journal<S>, JournalError> {
+    if wire.world().dice.random_bool(0.5) {
+        let take = async || cell::take(link, name, &taker.incarnation, taker.layout).await;
+        taker.taken = Some(settled(wire, take).await?.epoch);
+        if wire.world().dice.random_bool(0.5) {
+            wire.nap().await;
+        }
+    }
+    settled(wire, async || take_over(link.clone(), name, &taker, S::default()).await).await
 }
 
 /// The same until it is answered.
@@ -94,8 +111,7 @@ pub(super) fn fenced<S: State>(wire: &Wire, journal: &Journal<S>, error: &Journa
 
 async fn own(wire: Wire, rules: Rules, told: Arc<Mutex<Told>>) {
     let (link, taker) = (wire.link(rules), taker(&wire, PLACES, 64));
-    let taken = settled(&wire, async || take_over(link.clone(), "blue", &taker, Values::default()).await).await;
-    let Ok(journal) = taken else { return };
+    let Ok(journal) = take::<Values>(&wire, &link, "blue", taker).await else { return };
     wire.world().took_over(journal.epoch());
     if let Err(error) = go_on(&wire, rules, &journal, &told).await {
         fenced(&wire, &journal, &error);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use rand::Rng as _;
 
 use super::net::Wire;
-use super::ring::{fenced, settled, taker};
+use super::ring::{fenced, settled, take, taker};
 use super::world::{Clients, Lived};
 use crate::store::dynamo::claims::{self, Claim, Verdict};
 use crate::store::dynamo::journal::Journal;
@@ -155,8 +155,7 @@ impl Owner {
 
 async fn own(wire: Wire, rules: Rules) {
     let (link, taker) = (wire.link(rules), taker(&wire, PLACES, 64));
-    let taken = settled(&wire, async || take_over(link.clone(), "blue", &taker, One::default()).await).await;
-    let Ok(journal) = taken else { return };
+    let Ok(journal) = take::<One>(&wire, &link, "blue", taker).await else { return };
     wire.world().took_over(journal.epoch());
     let owner = Owner { wire, link, journal };
     if let Err(error) = owner.serve().await {
