@@ -34,7 +34,6 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ("docs/local.md", "", "local_docs runs every one, and the CI job"),
     ("docs/performance.md", "cargo bench", "a measurement"),
     ("docs/performance.md", "cargo test --locked --test it processes", "a measurement"),
-    ("docs/performance.md", "TASKWATCH_FLEET_RUNS", "a measurement"),
     ("docs/performance.md", "cargo run --release", "a measurement"),
     ("docs/performance.md", "cargo build --release", "a measurement"),
     ("docs/tests.md", "cargo test", "cargo test runs it once; the others are longer"),
