@@ -3,14 +3,18 @@
 //! It knows nothing of the other modules: whatever works against it, works by AWS's protocols alone.
 
 pub mod clock;
+pub mod cloudtrail;
 pub mod ecs;
 pub mod eventbridge;
 pub mod faults;
 mod guard;
+mod launch;
 mod pattern;
 mod policy;
 mod query;
 mod region;
+mod schedule;
+pub mod scheduler;
 mod server;
 pub mod sns;
 pub mod sqs;
@@ -24,7 +28,9 @@ pub use server::serve;
 pub use start::{LocalOptions, RunningLocal, start};
 
 use clock::Clock;
+use cloudtrail::CloudTrail;
 use eventbridge::EventBus;
+use scheduler::Scheduler;
 use sns::Sns;
 use sqs::Sqs;
 use wire::{ApiError, ApiResult, Call, JsonService};
@@ -57,6 +63,8 @@ struct Inner {
     sqs: Arc<Sqs>,
     sns: Arc<Sns>,
     bus: Arc<EventBus>,
+    trail: Arc<CloudTrail>,
+    scheduler: Arc<Scheduler>,
     ecs: OnceLock<Arc<dyn JsonService>>,
     calls: Mutex<BTreeMap<String, u64>>,
 }
@@ -67,7 +75,10 @@ impl Local {
         let sqs = Arc::new(Sqs::new(Arc::clone(clock)));
         let sns = Arc::new(Sns::new(Arc::clone(clock), Arc::clone(&sqs)));
         let bus = Arc::new(EventBus::new(Arc::clone(clock), Arc::clone(&sqs), Arc::clone(&sns)));
-        Self { inner: Arc::new(Inner { options, sqs, sns, bus, ecs: OnceLock::new(), calls: Mutex::default() }) }
+        let (trail, scheduler) = (CloudTrail::new(Arc::clone(clock)), Scheduler::new(Arc::clone(clock)));
+        let (trail, scheduler) = (Arc::new(trail), Arc::new(scheduler));
+        let (ecs, calls) = Default::default();
+        Self { inner: Arc::new(Inner { options, sqs, sns, bus, trail, scheduler, ecs, calls }) }
     }
 
     /// Gives the endpoint its ECS, once.
@@ -85,6 +96,27 @@ impl Local {
     /// The bus that ECS puts its events on.
     pub fn bus(&self) -> Arc<EventBus> {
         Arc::clone(&self.inner.bus)
+    }
+
+    /// The records of RunTask calls.
+    pub fn trail(&self) -> Arc<CloudTrail> {
+        Arc::clone(&self.inner.trail)
+    }
+
+    /// The schedules.
+    pub fn scheduler(&self) -> Arc<Scheduler> {
+        Arc::clone(&self.inner.scheduler)
+    }
+
+    /// Answers a call of a service whose protocol is REST: the Scheduler.
+    ///
+    /// # Errors
+    /// As [`Self::handle`].
+    pub fn handle_rest(&self, service: &str, (method, path, query): (&str, &str, &str), call: &Call) -> ApiResult {
+        match service {
+            "scheduler" => self.inner.scheduler.answer(method, path, query, call),
+            other => Err(not_here(other)),
+        }
     }
 
     /// The topics.
@@ -107,7 +139,7 @@ impl Local {
         self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Answers one call without a socket: `ecs`, `sqs`, `sns` or `events`.
+    /// Answers one call without a socket: `ecs`, `sqs`, `sns`, `events` or `cloudtrail`.
     ///
     /// # Errors
     /// What AWS would answer, and an error that names a service that is not here.
@@ -118,6 +150,7 @@ impl Local {
             ("sqs", _) => self.inner.sqs.handle(call).await,
             ("sns", _) => self.inner.sns.handle(call).await,
             ("events", _) => self.inner.bus.handle(call).await,
+            ("cloudtrail", _) => self.inner.trail.handle(call).await,
             ("ecs", Some(ecs)) => ecs.handle(call).await,
             (other, _) => Err(not_here(other)),
         }
@@ -125,7 +158,8 @@ impl Local {
 }
 
 /// The services that are served.
-const SERVES: [&str; 5] = ["ECS", "SQS", "SNS", "EventBridge", "STS (GetCallerIdentity)"];
+const SERVES: [&str; 7] =
+    ["ECS", "SQS", "SNS", "EventBridge", "EventBridge Scheduler", "CloudTrail", "STS (GetCallerIdentity)"];
 
 fn not_here(service: &str) -> ApiError {
     let message = format!("taskwatch local does not serve {service}. It serves: {}.", SERVES.join(", "));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, Response, StatusCode, Uri, header};
 use axum::middleware::from_fn_with_state;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -33,7 +33,13 @@ pub async fn serve(local: Local, listener: TcpListener, shutdown: CancellationTo
     axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
-async fn answer(State(local): State<Arc<Local>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn answer(
+    State(local): State<Arc<Local>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let request_id = uuid::Uuid::new_v4().to_string();
     let host = Some(text("host")).filter(|h| !h.is_empty()).unwrap_or("127.0.0.1");
@@ -44,8 +50,9 @@ async fn answer(State(local): State<Arc<Local>>, uri: Uri, headers: HeaderMap, b
         body: Value::Null,
         origin: format!("http://{host}"),
     };
-    if let Some((target, operation)) = text("x-amz-target").split_once('.') {
+    if let Some((target, operation)) = text("x-amz-target").rsplit_once('.') {
         let service = match target {
+            t if t.ends_with(".CloudTrail_20131101") => "cloudtrail",
             "AmazonSQS" => "sqs",
             "AWSEvents" => "events",
             t if t.starts_with("AmazonEC2ContainerService") => "ecs",
@@ -76,6 +83,9 @@ async fn answer(State(local): State<Arc<Local>>, uri: Uri, headers: HeaderMap, b
         return reply(StatusCode::OK, "application/json", json!(local.calls()).to_string(), &request_id);
     }
     let service = scope(text("authorization"), 3);
+    if service == Some("scheduler") {
+        return rest_answer(&local, "scheduler", (&method, &uri), call, &body, &request_id);
+    }
     // A form, or for a SubscribeURL that somebody visits, the URL's query.
     let asked = if body.is_empty() { uri.query().unwrap_or_default().as_bytes() } else { &body[..] };
     let mut form = query::unfold(asked);
@@ -157,6 +167,36 @@ fn json_answer(service: &str, answered: ApiResult, request_id: &str) -> Response
     // SDKs of before the JSON protocol know SQS's errors by their old names.
     if let Ok(value) = format!("{};Sender", query::sqs::old_code(&error.code)).parse() {
         response.headers_mut().insert("x-amzn-query-error", value);
+    }
+    response
+}
+
+/// A call whose operation is its method and path.
+fn rest_answer(
+    local: &Local,
+    service: &str,
+    (method, uri): (&Method, &Uri),
+    mut call: Call,
+    body: &[u8],
+    request_id: &str,
+) -> Response<Body> {
+    let bytes = if body.is_empty() { &b"{}"[..] } else { body };
+    let answered = match serde_json::from_slice(bytes) {
+        Ok(value) => {
+            call.body = value;
+            local.handle_rest(service, (method.as_str(), uri.path(), uri.query().unwrap_or_default()), &call)
+        }
+        Err(e) => Err(ApiError::new("SerializationException", format!("not JSON: {e}"))),
+    };
+    let error = match answered {
+        Ok(value) => return reply(StatusCode::OK, "application/json", value.to_string(), request_id),
+        Err(error) => error,
+    };
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = json!({"Message": error.message}).to_string();
+    let mut response = reply(status, "application/json", body, request_id);
+    if let Ok(code) = error.code.parse() {
+        response.headers_mut().insert("x-amzn-errortype", code);
     }
     response
 }

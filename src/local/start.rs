@@ -2,16 +2,20 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::ecs::{Ecs, EcsOptions, EventSink};
 use super::eventbridge::EventBus;
+use super::launch::launch_all;
+use super::wire::JsonService;
 use super::{Local, Options, serve};
 
 /// How the endpoint is to be.
@@ -69,6 +73,21 @@ impl EventSink for ToBus {
     }
 }
 
+/// Schedules are looked at so often.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Does what schedules say, until the endpoint ends.
+async fn tick(local: Local, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+        local.bus().tick();
+        local.scheduler().tick();
+    }
+}
+
 /// Begins to serve.
 ///
 /// # Errors
@@ -78,9 +97,17 @@ pub async fn start(options: LocalOptions) -> std::io::Result<RunningLocal> {
     let address = listener.local_addr()?;
     let clock = Arc::new(Clock::system());
     let local = Local::new(&clock, options.identity);
+    let time_scale = Some(options.ecs.time_scale).filter(|scale| scale.is_finite() && *scale > 0.0).unwrap_or(1.0);
     let ecs = Arc::new(Ecs::new(options.ecs, clock, Arc::new(ToBus(local.bus()))));
-    let local = local.with_ecs(Arc::clone(&ecs) as _);
+    let as_service: Arc<dyn JsonService> = Arc::clone(&ecs) as _;
+    let (launches, to_launch) = mpsc::unbounded_channel();
+    local.bus().launch_with(launches.clone(), time_scale);
+    local.scheduler().launch_with(launches, time_scale);
+    tokio::spawn(launch_all(to_launch, Arc::downgrade(&as_service), local.trail(), time_scale));
+    ecs.tell_trail(local.trail());
+    let local = local.with_ecs(as_service);
     let shutdown = CancellationToken::new();
+    tokio::spawn(tick(local.clone(), shutdown.clone()));
     tokio::spawn(serve(local.clone(), listener, shutdown.clone()));
     Ok(RunningLocal { address, local, ecs, shutdown })
 }

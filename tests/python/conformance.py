@@ -153,7 +153,9 @@ def hold_error(model, response, body):
         code, message = root.findtext("{*}Error/{*}Code"), root.findtext("{*}Error/{*}Message")
     else:
         value = json.loads(body)
-        code, message = value.get("__type", "").rsplit("#", 1)[-1], value.get("message") or value.get("Message")
+        # REST has it in a header.
+        named = value.get("__type") or response.headers.get("x-amzn-errortype") or ""
+        code, message = named.rsplit("#", 1)[-1], value.get("message") or value.get("Message")
     names = {shape.name for shape in model.error_shapes}
     names |= {shape.metadata.get("error", {}).get("code", shape.name) for shape in model.error_shapes}
     if code not in names | COMMON:
@@ -391,10 +393,44 @@ def drive_ecs(ecs):
     ecs.delete_cluster(cluster="empty")
 
 
+def ecs_target(**more):
+    return {"Arn": f"arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/default", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/r",
+            "EcsParameters": {"TaskDefinitionArn": f"arn:aws:ecs:us-east-1:{ACCOUNT}:task-definition/etl:1", "TaskCount": 1,
+                              "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["subnet-a"]}}}, **more}
+
+
+def drive_launches(events, scheduler, cloudtrail):
+    events.put_rule(Name="hourly", ScheduleExpression="rate(1 hour)")
+    that("a rule shows its schedule", events.describe_rule(Name="hourly")["ScheduleExpression"] == "rate(1 hour)")
+    put = events.put_targets(Rule="hourly", Targets=[{"Id": "1", "Input": "{}", **ecs_target()}])
+    that("a cluster is a target", put["FailedEntryCount"] == 0)
+    shown = events.list_targets_by_rule(Rule="hourly")["Targets"][0]
+    that("its parameters are shown", shown["EcsParameters"]["TaskCount"] == 1)
+    events.remove_targets(Rule="hourly", Ids=["1"])
+    events.delete_rule(Name="hourly")
+    window = {"Mode": "OFF"}
+    made = scheduler.create_schedule(Name="s", ScheduleExpression="rate(1 hour)", FlexibleTimeWindow=window,
+                                     Target=ecs_target(Input="{}"))
+    that("a schedule has its ARN", made["ScheduleArn"] == f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule/default/s")
+    fails("ConflictException", scheduler.create_schedule, Name="s", ScheduleExpression="rate(1 hour)",
+          FlexibleTimeWindow=window, Target=ecs_target())
+    fails("ValidationException", scheduler.create_schedule, Name="t", ScheduleExpression="rate(1 second)",
+          FlexibleTimeWindow=window, Target=ecs_target())
+    that("a schedule shows its target", scheduler.get_schedule(Name="s")["Target"]["Input"] == "{}")
+    that("schedules are listed", [one["Name"] for one in scheduler.list_schedules(NamePrefix="s")["Schedules"]] == ["s"])
+    scheduler.update_schedule(Name="s", ScheduleExpression="cron(0 2 * * ? *)", FlexibleTimeWindow=window, Target=ecs_target())
+    scheduler.delete_schedule(Name="s")
+    fails("ResourceNotFoundException", scheduler.get_schedule, Name="s")
+    trail = cloudtrail.describe_trails()["trailList"][0]
+    that("the trail logs", cloudtrail.get_trail_status(Name=trail["TrailARN"])["IsLogging"])
+    fails("TrailNotFoundException", cloudtrail.get_trail_status, Name="nowhere")
+
+
 sqs = client("sqs")
 drive_sqs(sqs)
 drive_sns(client("sns"), sqs)
 drive_events(client("events"), sqs)
+drive_launches(client("events"), client("scheduler"), client("cloudtrail"))
 drive_ecs(client("ecs"))
 that("the identity is the account's", client("sts").get_caller_identity()["Account"] == ACCOUNT)
 

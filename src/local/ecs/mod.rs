@@ -20,7 +20,7 @@ mod tokens;
 mod view;
 mod work;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -32,7 +32,8 @@ pub use quota::{Quotas, Rate};
 pub use snapshot::{Counters, EventCounters, TaskSnapshot};
 
 use super::clock::Clock;
-use super::faults::{CallFault, Script, Subject, hash_of};
+use super::cloudtrail::CloudTrail;
+use super::faults::{CallFault, Delivery, Engine, Script, Subject, hash_of};
 use super::wire::{self, ApiError, ApiResult, Call, JsonService};
 use body::Body;
 use state::State;
@@ -151,6 +152,7 @@ struct Shared {
     clock: Arc<Clock>,
     sink: Arc<dyn EventSink>,
     wake: Arc<Notify>,
+    trail: OnceLock<Arc<CloudTrail>>,
     state: Mutex<State>,
 }
 
@@ -179,9 +181,15 @@ impl Ecs {
             options.time_scale = 1.0;
         }
         let state = Mutex::new(State::new(options, clock.now_millis()));
-        let shared = Arc::new(Shared { clock, sink, wake: Arc::new(Notify::new()), state });
+        let shared = Arc::new(Shared { clock, sink, wake: Arc::new(Notify::new()), trail: OnceLock::new(), state });
         let driver = tokio::spawn(timers::drive(Arc::downgrade(&shared)));
         Self { shared, driver }
+    }
+
+    /// Has every RunTask call recorded from here on.
+    pub fn tell_trail(&self, trail: Arc<CloudTrail>) {
+        // A second one is not taken.
+        let _ = self.shared.trail.set(trail);
     }
 
     /// Every task, oldest first: what it truly did, whatever was told of it.
@@ -212,14 +220,18 @@ impl Ecs {
 
     async fn call(&self, call: Call) -> ApiResult {
         let now = self.shared.clock.now_millis();
-        let scope = Scope { region: call.region, account: call.account };
-        let (fault, wait) = self.shared.lock().arriving(&scope, &call.operation, &call.body, now)?;
+        let scope = Scope { region: call.region.clone(), account: call.account.clone() };
+        let arrived = self.shared.lock().arriving(&scope, &call.operation, &call.body, now);
+        let (fault, wait) = match arrived {
+            Ok(arrived) => arrived,
+            Err(error) => return self.recorded(&call, Err(error)).await,
+        };
         if let Some(wait) = wait {
             tokio::time::sleep(wait).await;
         }
         let fault = fault.unwrap_or_default();
         if let (Some(error), false) = (&fault.error, fault.after) {
-            return Err(errors::error(error.0, &error.1, error.2.clone()));
+            return self.recorded(&call, Err(errors::error(error.0, &error.1, error.2.clone()))).await;
         }
         let now = self.shared.clock.now_millis();
         let (answer, early) = {
@@ -231,6 +243,8 @@ impl Ecs {
         for outgoing in early {
             self.shared.sink.put(&outgoing.scope.region, &outgoing.scope.account, outgoing.event).await;
         }
+        // What took place is recorded, whatever the caller gets to know of it.
+        let answer = self.recorded(&call, answer).await;
         match &fault.error {
             Some(error) => Err(errors::error(error.0, &error.1, error.2.clone())),
             None if fault.drop_answer => {
@@ -239,6 +253,28 @@ impl Ecs {
             }
             None => answer,
         }
+    }
+
+    /// Has CloudTrail tell of a RunTask call, or what the script makes of that.
+    async fn recorded(&self, call: &Call, answer: ApiResult) -> ApiResult {
+        let Some(trail) = self.shared.trail.get().filter(|_| call.operation == "RunTask") else { return answer };
+        let event = trail.record(call, &answer);
+        let (delivery, wait) = self.shared.lock().record_delivery(call, self.shared.clock.now_millis());
+        let copies = if delivery.drop { 0 } else { delivery.copies };
+        let (shared, region, account) = (Arc::clone(&self.shared), call.region.clone(), call.account.clone());
+        let send = async move {
+            for _ in 0..copies {
+                shared.sink.put(&region, &account, event.clone()).await;
+            }
+        };
+        match wait {
+            None => send.await,
+            Some(wait) => drop(tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                send.await;
+            })),
+        }
+        answer
     }
 }
 
@@ -280,21 +316,43 @@ impl State {
         Ok((fault, wait))
     }
 
+    /// What happens to the record of a call on its way, and how long it takes.
+    fn record_delivery(&mut self, call: &Call, now: i64) -> (Delivery, Option<Duration>) {
+        let key = hash_of(&("record", self.calls.get(&call.operation)));
+        let delivery = self.about_call(&call.operation, &call.body, (1, key), now, Engine::for_record);
+        let wait = delivery.delay.map(|span| Duration::from_millis(u64::try_from(self.wait(span.0)).unwrap_or(0)));
+        (delivery, wait)
+    }
+
     fn call_fault(&mut self, operation: &str, body: &Value, now: i64) -> Option<CallFault> {
         let empty = Map::new();
         let raw = body.as_object().unwrap_or(&empty);
-        let text = |name: &str| raw.get(name).and_then(Value::as_str).unwrap_or_default();
         // A call repeated with its token is the same call's next attempt; without one, so is the same body.
         let key = match raw.get("clientToken").and_then(Value::as_str) {
             Some(token) => hash_of(&(operation, token)),
             None => hash_of(&(operation, tokens::digest(raw, &[]))),
         };
         let attempt = self.engine.nth(key);
+        let calls = self.calls.get(operation).copied().unwrap_or(0);
+        self.about_call(operation, body, (attempt, hash_of(&(operation, calls))), now, Engine::for_call)
+    }
+
+    /// What the script has for a call.
+    fn about_call<T>(
+        &mut self,
+        operation: &str,
+        body: &Value,
+        (attempt, key): (u32, u64),
+        now: i64,
+        ask: impl FnOnce(&mut Engine, &Subject<'_>) -> T,
+    ) -> T {
+        let empty = Map::new();
+        let raw = body.as_object().unwrap_or(&empty);
+        let text = |name: &str| raw.get(name).and_then(Value::as_str).unwrap_or_default();
         let family = text("taskDefinition").rsplit('/').next().unwrap_or_default();
         let subnets = body["networkConfiguration"]["awsvpcConfiguration"]["subnets"].as_array();
         let subnets: Vec<String> = subnets.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         let cluster = raw.get("cluster").and_then(Value::as_str).unwrap_or("default");
-        let calls = self.calls.get(operation).copied().unwrap_or(0);
         let subject = Subject {
             operation,
             cluster: clusters::name_of(cluster),
@@ -308,9 +366,9 @@ impl State {
             last_status: "",
             attempt,
             seconds: self.elapsed(now),
-            key: hash_of(&(operation, calls)),
+            key,
         };
-        self.engine.for_call(&subject)
+        ask(&mut self.engine, &subject)
     }
 
     fn dispatch(&mut self, scope: &Scope, operation: &str, raw: &Value, now: i64) -> ApiResult {

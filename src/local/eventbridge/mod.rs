@@ -1,4 +1,4 @@
-//! EventBridge: rules with the full pattern language, SQS and SNS targets, PutEvents, TestEventPattern.
+//! EventBridge: rules with the full pattern language or a schedule; SQS, SNS and ECS targets, PutEvents, TestEventPattern.
 
 mod buses;
 mod input;
@@ -8,14 +8,16 @@ mod targets;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::clock::Clock;
+use super::launch::{Launch, Launches};
 use super::pattern;
+use super::schedule::Schedule;
 use super::sns::Sns;
 use super::sqs::{Extras, Sqs};
 use super::wire::{self, ApiError, ApiResult, Call, JsonService};
@@ -53,6 +55,8 @@ pub struct EventBus {
     sns: Arc<Sns>,
     rules: Mutex<BTreeMap<String, Rule>>,
     buses: Mutex<BTreeMap<String, Bus>>,
+    launches: OnceLock<Launches>,
+    time_scale: OnceLock<f64>,
 }
 
 /// A bus of one's own, under its ARN.
@@ -69,10 +73,19 @@ struct Rule {
     /// The ARN of its bus.
     bus: String,
     pattern: Option<(String, Value)>,
+    schedule: Option<Ticks>,
     enabled: bool,
     description: Option<String>,
     targets: BTreeMap<String, Value>,
     tags: BTreeMap<String, String>,
+}
+
+/// When a rule with a schedule is due.
+#[derive(Clone)]
+struct Ticks {
+    expression: String,
+    schedule: Schedule,
+    next: Option<i64>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -82,7 +95,51 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl EventBus {
     /// A default bus without rules.
     pub fn new(clock: Arc<Clock>, sqs: Arc<Sqs>, sns: Arc<Sns>) -> Self {
-        Self { clock, sqs, sns, rules: Mutex::default(), buses: Mutex::default() }
+        let (rules, buses, launches, time_scale) = Default::default();
+        Self { clock, sqs, sns, rules, buses, launches, time_scale }
+    }
+
+    /// Where launches of ECS targets go, and how many times faster than AWS's time rates pass.
+    pub(in crate::local) fn launch_with(&self, launches: Launches, time_scale: f64) {
+        // A second one is not taken.
+        let _ = (self.launches.set(launches), self.time_scale.set(time_scale));
+    }
+
+    /// Sends what rules with a schedule send, where it is time.
+    pub(in crate::local) fn tick(&self) {
+        let now = self.clock.now_millis();
+        let scale = self.time_scale.get().copied().unwrap_or(1.0);
+        let mut due = Vec::new();
+        for (arn, rule) in lock(&self.rules).iter_mut() {
+            let Some(ticks) = &mut rule.schedule else { continue };
+            let Some(at) = ticks.next.filter(|at| *at <= now) else { continue };
+            ticks.next = ticks.schedule.next(at.max(now - 1), scale);
+            if rule.enabled {
+                due.push((arn.clone(), rule.targets.values().cloned().collect::<Vec<_>>()));
+            }
+        }
+        for (arn, targets) in due {
+            let parts: Vec<&str> = arn.split(':').collect();
+            let (region, account) =
+                (parts.get(3).copied().unwrap_or_default(), parts.get(4).copied().unwrap_or_default());
+            let mut event =
+                json!({"detail-type": "Scheduled Event", "source": "aws.events", "resources": [arn], "detail": {}});
+            self.complete(&mut event, region, account);
+            targets.iter().for_each(|target| self.deliver(&arn, target, &event));
+        }
+    }
+
+    /// Launches the tasks of an ECS target.
+    fn launch(&self, rule: &str, target: &Value, body: &str) -> Result<(), (&'static str, String)> {
+        let given = ["Input", "InputPath", "InputTransformer"].iter().any(|name| !target[*name].is_null());
+        let parts: Vec<&str> = rule.split(':').collect();
+        let place = (parts.get(3).copied().unwrap_or_default(), parts.get(4).copied().unwrap_or_default());
+        let name = rule.rsplit('/').next().unwrap_or_default();
+        let input = given.then_some(body);
+        let launch =
+            Launch::of_target(target, ("events-rule/", name), input, place).map_err(|e| ("INVALID_JSON", e))?;
+        let none = || ("NO_RESOURCE", "this endpoint has no ECS".to_owned());
+        self.launches.get().ok_or_else(none)?.send(launch).map_err(|_| none())
     }
 
     /// Puts a service's own event on the default bus, as only AWS's services may.
@@ -115,6 +172,7 @@ impl EventBus {
                 self.sqs.deliver(arn, "events.amazonaws.com", rule, &body, Extras { group, ..Extras::default() })
             }
             Some("sns") => self.sns.publish_from_service(arn, &body),
+            Some("ecs") => self.launch(rule, target, &body),
             _ => Err(("NO_RESOURCE", format!("targets such as {arn} are not part of this endpoint"))),
         };
         // A permission that is missing, or a target that is gone, is not tried again (user guide, eb-rule-dlq).

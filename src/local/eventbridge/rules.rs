@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{EventBus, Rule, invalid, lock};
+use super::{EventBus, Rule, Ticks, invalid, lock};
 use crate::local::pattern::{self, PatternError};
+use crate::local::schedule::Schedule;
 use crate::local::wire::{ApiError, ApiResult, Call};
 
 /// Rules a bus, and bytes of a pattern (Amazon EventBridge quotas; API reference, PutRule).
@@ -22,10 +23,8 @@ impl EventBus {
         }
         let given = text(call, "EventPattern").map(|p| pattern::parse(p).map(|v| (p.to_owned(), v))).transpose();
         let pattern = given.map_err(bad_pattern)?;
-        if text(call, "ScheduleExpression").is_some() {
-            return Err(invalid("ScheduleExpression is not part of this endpoint: its rules have an EventPattern"));
-        }
-        if pattern.is_none() {
+        let schedule = text(call, "ScheduleExpression").map(|expression| self.ticks(expression)).transpose()?;
+        if pattern.is_none() && schedule.is_none() {
             return Err(invalid("Parameter(s) EventPattern or ScheduleExpression must be specified."));
         }
         if pattern.as_ref().is_some_and(|(text, _)| text.len() > MOST_PATTERN_BYTES) {
@@ -43,10 +42,22 @@ impl EventBus {
         rule.name = name.to_owned();
         rule.bus = bus;
         rule.pattern = pattern;
+        rule.schedule = schedule;
         rule.enabled = text(call, "State") != Some("DISABLED");
         rule.description = text(call, "Description").map(str::to_owned);
         tag(rule, call);
         Ok(json!({"RuleArn": arn}))
+    }
+
+    fn ticks(&self, expression: &str) -> Result<Ticks, ApiError> {
+        let wrong = |_| invalid("Parameter ScheduleExpression is not valid.");
+        let schedule = Schedule::parse(expression).map_err(wrong)?;
+        if matches!(schedule, Schedule::At(_)) {
+            return Err(invalid("Parameter ScheduleExpression is not valid."));
+        }
+        let scale = self.time_scale.get().copied().unwrap_or(1.0);
+        let next = schedule.next(self.clock.now_millis(), scale);
+        Ok(Ticks { expression: expression.to_owned(), schedule, next })
     }
 
     pub(super) fn delete_rule(&self, call: &Call) -> ApiResult {
@@ -112,6 +123,9 @@ fn shown(arn: &str, rule: &Rule) -> Value {
     let mut shown = json!({"Name": rule.name, "Arn": arn, "State": state, "EventBusName": bus});
     if let Some((text, _)) = &rule.pattern {
         shown["EventPattern"] = text.as_str().into();
+    }
+    if let Some(ticks) = &rule.schedule {
+        shown["ScheduleExpression"] = ticks.expression.as_str().into();
     }
     if let Some(description) = &rule.description {
         shown["Description"] = description.as_str().into();

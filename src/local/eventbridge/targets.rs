@@ -69,9 +69,17 @@ fn check(target: &Value) -> Result<(), ApiError> {
     if parts.len() < 6 || parts[0] != "arn" {
         return Err(invalid(format!("Parameter {arn} is not valid. Reason: Provided Arn is not in correct format.")));
     }
-    if !["sqs", "sns"].contains(&parts[2]) {
-        let why = "targets of this endpoint are SQS queues and SNS topics.";
+    if !["sqs", "sns", "ecs"].contains(&parts[2]) {
+        let why = "targets of this endpoint are SQS queues, SNS topics and ECS clusters.";
         return Err(invalid(format!("Parameter {arn} is not valid. Reason: {why}")));
+    }
+    if parts[2] == "ecs" {
+        if target["EcsParameters"]["TaskDefinitionArn"].as_str().is_none() {
+            return Err(invalid(format!("Parameter(s) EcsParameters must be specified for target: {id}.")));
+        }
+        if target["RoleArn"].as_str().is_none() {
+            return Err(invalid(format!("RoleArn is required for target {arn}.")));
+        }
     }
     if arn.ends_with(".fifo") && parts[2] == "sqs" && target["SqsParameters"]["MessageGroupId"].as_str().is_none() {
         return Err(invalid(format!("Parameter(s) SqsParameters must be specified for target: {id}.")));

@@ -44,7 +44,8 @@ async fn targets_are_checked_before_any_is_taken() {
     call(&bus, "PutRule", json!({"Name": "r", "EventPattern": "{\"source\":[\"a\"]}"})).await.unwrap();
     for (target, part) in [
         (json!({"Id": "1", "Arn": "nonsense"}), "not in correct format"),
-        (json!({"Id": "1", "Arn": "arn:aws:lambda:us-east-1:1:function:f"}), "SQS queues and SNS topics"),
+        (json!({"Id": "1", "Arn": "arn:aws:lambda:us-east-1:1:function:f"}), "SQS queues, SNS topics and ECS clusters"),
+        (json!({"Id": "1", "Arn": "arn:aws:ecs:us-east-1:1:cluster/c"}), "EcsParameters must be specified"),
         (json!({"Id": "", "Arn": arn}), "Target Id"),
         (json!({"Id": "1", "Arn": format!("{arn}.fifo")}), "SqsParameters"),
         (json!({"Id": "1", "Arn": arn, "RetryPolicy": {"MaximumRetryAttempts": 186}}), "0 to 185"),
@@ -111,7 +112,7 @@ async fn what_is_not_there_is_said() {
     let pattern = "{\"source\":[\"a\"]}";
     for (operation, body, code) in [
         ("PutRule", json!({"Name": "r", "EventPattern": pattern, "EventBusName": "gone"}), "ResourceNotFoundException"),
-        ("PutRule", json!({"Name": "r", "ScheduleExpression": "rate(1 minute)"}), "ValidationException"),
+        ("PutRule", json!({"Name": "r", "ScheduleExpression": "rate(1 second)"}), "ValidationException"),
         ("PutRule", json!({"Name": "r"}), "ValidationException"),
         ("EnableRule", json!({"Name": "r"}), "ResourceNotFoundException"),
         ("DeleteEventBus", json!({"Name": "default"}), "ValidationException"),

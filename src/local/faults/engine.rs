@@ -111,11 +111,20 @@ impl Engine {
 
     /// What happens to this event on its way: every rule that strikes counts.
     pub(in crate::local) fn for_event(&mut self, subject: &Subject<'_>) -> Delivery {
+        self.deliveries(subject, |when| when.operation.is_none())
+    }
+
+    /// What happens to the record of a call on its way.
+    pub(in crate::local) fn for_record(&mut self, subject: &Subject<'_>) -> Delivery {
+        self.deliveries(subject, |when| when.operation.is_some())
+    }
+
+    fn deliveries(&mut self, subject: &Subject<'_>, is_of: fn(&When) -> bool) -> Delivery {
         let mut all = Delivery { copies: 1, ..Delivery::default() };
         for index in 0..self.script.rules.len() {
             let Effect::Delivery(one) = &self.script.rules[index].effect else { continue };
             let one = one.clone();
-            if self.strikes(index, subject) {
+            if is_of(&self.script.rules[index].when) && self.strikes(index, subject) {
                 all.drop |= one.drop;
                 all.copies = all.copies.max(one.copies);
                 all.delay = one.delay.or(all.delay);

@@ -251,9 +251,9 @@ fn check_match(when: &When, effect: &Effect, fields: &Fields) -> Result<(), Scri
     if when.last_status.is_some() && !matches!(effect, Effect::Delivery(_)) {
         return Err(fields.error("`match.last_status` is for faults of events: duplicate, drop, delay, reorder"));
     }
-    if when.operation.is_some() && !matches!(effect, Effect::Call(_)) {
+    if when.operation.is_some() && !matches!(effect, Effect::Call(_) | Effect::Delivery(_)) {
         return Err(
-            fields.error("`match.operation` is for faults of calls: throttle, server-error, answer-lost, latency …")
+            fields.error("`match.operation` is for faults of calls and of their records: throttle, server-error, answer-lost, latency, drop …")
         );
     }
     Ok(())
