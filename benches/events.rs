@@ -6,6 +6,7 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use taskwatch::core::ids::Token;
 use taskwatch::core::machine::{Input, Observation, apply};
+use taskwatch::core::observe::ObservedFailure;
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
 use taskwatch::core::task::{Notice, Task, parse_notice};
@@ -60,6 +61,10 @@ fn events(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("event");
     group.throughput(Throughput::Elements(1));
     group.bench_function("parse", |b| b.iter(|| black_box(task(black_box(&compact)))));
+    // What a cell does with the event of a task of others that ended well, but for its delete.
+    let foreign = |body: &str| task(body).map(|task| ObservedFailure::of_task(&task, Deciders::Unknown, NOW).is_some());
+    let well = compact.replace("\"exitCode\":1", "\"exitCode\":0");
+    group.bench_function("parse and judge one of others", |b| b.iter(|| black_box(foreign(black_box(&well)))));
     group.bench_function("judge", |b| b.iter(|| black_box(observation(black_box(&parsed)))));
     group.bench_function("parse, judge and decide", |b| {
         b.iter(|| {

@@ -36,11 +36,13 @@ struct Options {
     away: Vec<u64>,
     rounds: usize,
     binaries: Vec<PathBuf>,
+    /// The events are of tasks of others, which ended well.
+    foreign: bool,
 }
 
 impl Options {
     fn read() -> Result<Self> {
-        let mut options = Self { events: 200_000, away: Vec::new(), rounds: 1, binaries: Vec::new() };
+        let mut options = Self { events: 200_000, away: Vec::new(), rounds: 1, binaries: Vec::new(), foreign: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{name} needs a value"));
@@ -49,9 +51,12 @@ impl Options {
                 "--away" => options.away.push(value()?.parse()?),
                 "--rounds" => options.rounds = value()?.parse()?,
                 "--binary" => options.binaries.push(std::path::absolute(value()?)?),
+                "--foreign" => options.foreign = true,
                 // Cargo's own.
                 "--bench" => {}
-                other => return Err(format!("{other}: not known (--events, --away, --rounds, --binary)").into()),
+                other => {
+                    return Err(format!("{other}: not known (--events, --away, --rounds, --binary, --foreign)").into());
+                }
             }
         }
         if options.away.is_empty() {
@@ -79,7 +84,7 @@ fn main() -> Result<()> {
         return alone::run(&endpoint);
     }
     let options = Options::read()?;
-    let backlog = Arc::new(Backlog::new(options.events / EVENTS_A_RUN)?);
+    let backlog = Arc::new(Backlog::new(options.events, options.foreign)?);
     println!("{} events of {} runs, {} bytes each", backlog.len(), backlog.runs(), backlog.body_bytes());
     println!(
         "| binary | ms a call | events/s | µs of processor an event | receives | deletes | receives at once | MB |"

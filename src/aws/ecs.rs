@@ -176,6 +176,7 @@ fn task(task: &types::Task) -> Task<'static> {
         cluster_arn: text(task.cluster_arn()).unwrap_or_default(),
         task_definition_arn: text(task.task_definition_arn()).unwrap_or_default(),
         started_by: text(task.started_by()),
+        group: text(task.group()),
         version: task.version(),
         last_status: text(task.last_status()).unwrap_or_default(),
         desired_status: text(task.desired_status()).unwrap_or_default(),

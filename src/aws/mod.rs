@@ -7,8 +7,9 @@ mod ecs;
 mod errors;
 mod eventbridge;
 mod identity;
-#[cfg_attr(not(test), allow(dead_code, reason = "its first users are on their way"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "some of its users are on their way"))]
 mod json;
+mod launchers;
 mod profile;
 mod provision;
 mod setup;
@@ -29,6 +30,7 @@ pub use doctor::{
 pub use dynamodb::DynamoTable;
 pub use ecs::EcsClient;
 pub use identity::{Identity, IdentityError};
+pub use launchers::LauncherClient;
 pub use profile::ConfigError;
 pub use provision::{EventsPath, ProvisionError};
 pub use setup::{
@@ -100,6 +102,11 @@ impl Clients {
     /// The ECS port.
     pub fn ecs(&self) -> EcsClient {
         EcsClient::new(&self.config)
+    }
+
+    /// Rules and schedules.
+    pub fn launchers(&self) -> LauncherClient {
+        LauncherClient::new(&self.config)
     }
 
     /// A queue, by its URL.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::ids::Ids;
-use super::ports::{Ecs, Notifier, Queue};
+use super::ports::{Ecs, Launchers, Notifier, Queue};
 use crate::core::breaker::BreakerRules;
 use crate::core::notification::Destinations;
+use crate::core::observe::Policy;
 use crate::store::{Store, StoreError};
 
 /// Tasks a second on Fargate (AWS Fargate throttling quotas).
@@ -54,6 +55,8 @@ pub struct CellConfig {
     pub keep: Duration,
     /// When a task definition that fails again and again is paused.
     pub breaker: BreakerRules,
+    /// What is done about failures of what others launch; what none is for is told.
+    pub observe: Vec<Policy>,
 }
 
 impl CellConfig {
@@ -76,6 +79,7 @@ impl CellConfig {
             keep_finished: 100_000,
             keep: Duration::from_secs(7 * 24 * 3600),
             breaker: BreakerRules::default(),
+            observe: Vec::new(),
         }
     }
 }
@@ -91,6 +95,8 @@ pub struct Ports {
     pub requests: Option<Arc<dyn Queue>>,
     /// Where refused requests go.
     pub requests_dlq: Option<Arc<dyn Queue>>,
+    /// What else launches tasks; without it no launch of others is repeated by what its rule or schedule says.
+    pub launchers: Option<Arc<dyn Launchers>>,
     /// Where notifications go.
     pub notifier: Arc<dyn Notifier>,
     /// Where runs are kept.

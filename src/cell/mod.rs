@@ -19,6 +19,7 @@ mod ids;
 mod launch;
 mod lease;
 mod lifecycle;
+mod observe;
 mod operate;
 pub mod ports;
 mod readiness;
@@ -46,6 +47,7 @@ pub use deliver::DeliveryFailure;
 pub use ids::Ids;
 pub use launch::{Demand, ElsewhereCell, Pace, Quota, Shares, Spent, WaitReason, WaitingFor};
 pub use lease::Lease;
+pub use observe::{ObservedCount, ObservedCounts, ObservedFilter, ObservedItem};
 pub use operate::RedriveError;
 pub use readiness::Hindrance;
 pub use shared::Shared;
@@ -272,6 +274,16 @@ impl Cell {
     /// the probe to those cells.
     pub fn pause_elsewhere(&self, definitions: BTreeSet<String>) {
         self.parts.breakers.set_elsewhere(definitions);
+    }
+
+    /// Failures of tasks and launches of others that fit, newest first, a page at a time. They are kept in memory, 10,000 at most.
+    pub fn observed(&self, filter: &ObservedFilter, before: Option<u64>, limit: usize) -> Page<ObservedItem, u64> {
+        self.parts.observer.list(filter, before, limit)
+    }
+
+    /// How many failures of others were seen.
+    pub fn observed_counts(&self) -> &ObservedCounts {
+        self.parts.observer.counts()
     }
 
     /// How fast AWS is called now, bucket by bucket.

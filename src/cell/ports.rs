@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use crate::core::failure::{self, Class, Failure, Transience};
+use crate::core::launcher::Launcher;
 use crate::core::notification::Notification;
+use crate::core::observe::LaunchTarget;
 use crate::core::run_task::RunTask;
 use crate::core::task::Task;
 use crate::core::time::Timestamp;
@@ -149,6 +151,12 @@ pub trait Notifier: Send + Sync + 'static {
     /// Publishes what [`crate::core::notification::calls`] puts into one call, all for one destination, in order; one answer for each.
     /// [`CallError::Refused`]: the destination will never take this one as it is. Anything else: it may take it later.
     fn publish<'a>(&'a self, notifications: &'a [Notification]) -> BoxFuture<'a, Vec<Result<(), CallError>>>;
+}
+
+/// What launches tasks by itself: EventBridge's rules and schedules.
+pub trait Launchers: Send + Sync + 'static {
+    /// The ECS targets of those that have a launcher's name; of a name that was cut, of all whose name begins so.
+    fn targets<'a>(&'a self, launcher: &'a Launcher) -> BoxFuture<'a, Result<Vec<LaunchTarget>, CallError>>;
 }
 
 #[cfg(test)]

@@ -152,6 +152,7 @@ async fn cell(
         events: Some(Arc::new(clients.queue(&path.queue_url))),
         requests: Some(Arc::new(clients.queue(requests))),
         requests_dlq: None,
+        launchers: None,
         notifier: Arc::new(clients.publisher()),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),

@@ -64,6 +64,7 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
         events: news.queue_url().map(|url| Arc::new(clients.queue(url)) as _),
         requests: None,
         requests_dlq: None,
+        launchers: None,
         notifier: Arc::new(clients.publisher()),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),

@@ -43,6 +43,7 @@ pub(super) fn ports(clients: &Clients, queues: &Queues<'_>, store: Arc<dyn Store
         events: Some(queue(queues.events)),
         requests: Some(queue(queues.requests)),
         requests_dlq: queues.requests_dlq.map(queue),
+        launchers: Some(Arc::new(clients.launchers())),
         notifier: Arc::new(clients.publisher()),
         store,
         clock,

@@ -1,6 +1,7 @@
 //! Settings: `taskwatch.toml`, overridden by the environment, overridden by flags.
 
 mod check;
+mod observe;
 mod renamed;
 
 #[cfg(test)]
@@ -55,6 +56,8 @@ pub(super) struct Settings {
     log: Option<String>,
     log_format: Option<String>,
     metrics: Option<String>,
+    /// In the file alone.
+    observe: observe::ObserveSettings,
     /// Lines for settings of the file that have another name now.
     #[serde(skip)]
     renamed: Vec<String>,
@@ -208,6 +211,8 @@ impl Settings {
         breaker.failures = self.circuit_breaker_failures.unwrap_or(breaker.failures);
         breaker.window = self.circuit_breaker_window_seconds.map_or(breaker.window, Duration::from_secs);
         breaker.probe = self.circuit_breaker_probe_seconds.map_or(breaker.probe, Duration::from_secs);
+        // They were checked when the settings were read.
+        config.observe = self.observe.policies().unwrap_or_default();
         config
     }
 

@@ -84,6 +84,10 @@ impl FleetArgs {
 pub(super) struct SetupArgs {
     #[command(flatten)]
     path: PathArgs,
+    /// Two more rules, for what others launch: the ends of their tasks, and by CloudTrail their RunTask calls; of a fleet the
+    /// first cell observes. Later runs without it leave them as they are
+    #[arg(long)]
+    observe: bool,
     /// Show what would be made or changed, and change nothing; exit code 0 either way
     #[arg(long, conflicts_with = "print")]
     dry_run: bool,
@@ -98,6 +102,7 @@ Examples:
   eval \"$(taskwatch setup --cell blue --cluster batch)\" && taskwatch doctor && taskwatch serve
   taskwatch setup --cell blue --print > blue.yaml
   taskwatch setup --cell blue --store dynamodb:blue
+  taskwatch setup --cell blue --observe
   taskwatch setup --fleet blue --cells 4 --store dynamodb:blue --cluster batch
 
 What it does goes to stderr, the settings for `taskwatch serve` to stdout. Run it again to repair what is wrong; the rest stays unchanged. \
@@ -125,6 +130,7 @@ impl PathArgs {
             requests_queue: self.requests_queue.clone(),
             topic: self.topic.clone().or_else(|| settings.topic_arn.clone()),
             event_bus: self.event_bus.clone().or_else(|| settings.event_bus.clone()),
+            observe: false,
         })
     }
 
@@ -135,7 +141,7 @@ impl PathArgs {
 }
 
 pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
-    let ask = arguments.path.ask(settings)?;
+    let ask = Ask { observe: arguments.observe, ..arguments.path.ask(settings)? };
     if arguments.print {
         output::data(&template(&ask)?);
         return Ok(0);

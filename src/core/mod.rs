@@ -14,6 +14,7 @@ pub mod launcher;
 pub mod machine;
 pub mod name;
 pub mod notification;
+pub mod observe;
 pub mod order;
 pub mod pattern;
 pub mod request;

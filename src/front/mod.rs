@@ -6,6 +6,7 @@
 mod changes;
 mod elsewhere;
 mod figures;
+mod observed;
 mod orders;
 mod runs;
 

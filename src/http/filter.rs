@@ -79,7 +79,7 @@ pub(super) fn statuses(text: &str) -> Result<Vec<Status>, ApiError> {
     text.split(',').map(|name| status(name.trim())).collect()
 }
 
-fn instant(text: &str) -> Result<Timestamp, ApiError> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, ApiError> {
     let wrong = || ApiError::invalid(format!("since is {text:?}: expected an instant such as 2026-11-22T02:00:00Z"));
     Timestamp::parse(text).ok_or_else(wrong)
 }

@@ -16,9 +16,10 @@ use prometheus_client::registry::Registry;
 
 use super::Api;
 use super::summary::longest;
-use crate::cell::{Cell, Count, Counters, Limits, Phases, RunCounts, Times, Vitals};
+use crate::cell::{Cell, Count, Counters, Limits, ObservedCount, Phases, RunCounts, Times, Vitals};
 use crate::core::breaker::OpenBreaker;
 use crate::core::failure::Class;
+use crate::core::launcher::LauncherKind;
 use crate::core::run::Status;
 use crate::fleet::Takeovers;
 use crate::front::Front;
@@ -197,7 +198,35 @@ fn counters(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
     to.counters(("taskwatch_attempts_failed", "class"), "Attempts that failed, by class", |one| {
         let failed = |class| one.vitals.totals.failures.get(&class).copied().unwrap_or(0);
         Class::ALL.map(|class| (class.as_str(), failed(class))).into()
-    })
+    })?;
+    observed(to)
+}
+
+/// What others launched, of cells that observe it. Every launcher and class from 0, as above.
+fn observed(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
+    type Of = fn(ObservedCount) -> u64;
+    const OBSERVED: [(&str, &str, Of); 2] = [
+        ("taskwatch_observed_failures", "Failures of tasks and launches of others, by launcher and class", |n| {
+            n.failures
+        }),
+        (
+            "taskwatch_observed_never_ran",
+            "Of these, tasks that never ran and launches that were refused, by launcher and class",
+            |n| n.never_ran,
+        ),
+    ];
+    for (name, help, of) in OBSERVED {
+        to.pairs((name, ["launcher", "class"]), help, |one| {
+            let counts = Some(one.cell.observed_counts()).filter(|counts| counts.is_any());
+            let pairs = LauncherKind::ALL.into_iter().flat_map(|kind| Class::ALL.map(|class| (kind, class)));
+            let count = |(kind, class): (LauncherKind, Class)| {
+                counts.map(|counts| ([kind.as_str(), class.as_str()], of(counts.of(kind, class))))
+            };
+            pairs.filter_map(count).collect()
+        })?;
+    }
+    let help = "Failures of others that a policy had only counted";
+    to.counter("taskwatch_observed_ignored", help, |one| one.cell.observed_counts().ignored.get())
 }
 
 /// How long things took.

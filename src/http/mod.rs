@@ -12,6 +12,7 @@ mod guard;
 mod health;
 mod limits;
 mod metrics;
+mod observed;
 mod openapi;
 mod page;
 mod requests;
@@ -73,6 +74,7 @@ fn router(front: Front, token: Option<&str>, shutdown: CancellationToken) -> Rou
         .route("/v1/runs/{run}/redrive", post(runs::redrive))
         .route("/v1/summary", get(summary::summary))
         .route("/v1/fleet", get(fleet::fleet))
+        .route("/v1/observed", get(observed::list))
         .route("/v1/limits", get(limits::show).patch(limits::change))
         .route("/metrics", get(metrics::metrics))
         .layer(from_fn_with_state(api.clone(), guard::bound))

@@ -86,7 +86,7 @@ pub(super) async fn list(
     Ok(Json(RunList { runs: view::briefs(&page.items), next_token }))
 }
 
-fn page_size(limit: Option<usize>) -> Result<usize, ApiError> {
+pub(super) fn page_size(limit: Option<usize>) -> Result<usize, ApiError> {
     let limit = limit.unwrap_or(PAGE);
     if (1..=LARGEST_PAGE).contains(&limit) {
         return Ok(limit);
@@ -98,7 +98,7 @@ fn before(token: &str) -> Result<Uuid, ApiError> {
     Uuid::parse_str(token).map_err(|_| wrong_token())
 }
 
-fn wrong_token() -> ApiError {
+pub(super) fn wrong_token() -> ApiError {
     ApiError::invalid("nextToken: expected what an earlier answer gave")
 }
 

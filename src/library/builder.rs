@@ -165,6 +165,7 @@ impl Builder {
             events: url.map(|url| Arc::new(clients.queue(url)) as _),
             requests: None,
             requests_dlq: None,
+            launchers: None,
             notifier: Arc::new(clients.publisher()),
             store,
             clock: Clock::system(),

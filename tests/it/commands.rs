@@ -32,6 +32,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ("docs/aws.md", "taskwatch teardown --fleet", "fleet_setup runs it in MiniStack, which has DynamoDB"),
     ("docs/cost.md", "TASKWATCH_COST_RUNS", "takes a minute; cost:: runs it with fewer runs"),
     ("docs/local.md", "", "local_docs runs every one, and the CI job"),
+    ("docs/observe.md", "", "observed runs the same, and reads what comes of it"),
     ("docs/performance.md", "cargo bench", "a measurement"),
     ("docs/performance.md", "cargo test --locked --test it processes", "a measurement"),
     ("docs/performance.md", "cargo run --release", "a measurement"),

@@ -62,6 +62,7 @@ impl Fleet {
             events: Some(Arc::new(clients.queue(events))),
             requests: Some(Arc::new(clients.queue(&requests))),
             requests_dlq: Some(Arc::new(clients.queue(&dlq))),
+            launchers: None,
             notifier: Arc::new(clients.publisher()),
             store: Arc::new(MemoryStore::default()),
             clock: Clock::system(),

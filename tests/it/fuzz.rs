@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use taskwatch::core::explain::explain;
+use taskwatch::core::observe::RunTaskRecord;
 use taskwatch::core::request::{self, Acceptance, RunRequest};
 use taskwatch::core::task::{Notice, parse_notice};
 use taskwatch::core::time::Timestamp;
@@ -21,6 +22,10 @@ fn event(bytes: &[u8]) {
             let _ = event.task.verdict(deciders);
             let _ = event.task.exit_code(deciders);
         }
+    }
+    if let Ok(Some(record)) = RunTaskRecord::read(&text) {
+        let missing = record.refusal().and_then(|refused| refused.missing);
+        assert!(missing.is_none_or(|missing| missing > 0), "{record:?}");
     }
     for task in explain(&text, &[]).tasks {
         assert_eq!(task.status == "FAILED", task.error.is_some(), "a failure has a name: {task:?}");

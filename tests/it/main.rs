@@ -31,6 +31,7 @@ mod local_docs;
 mod machines;
 mod migrate;
 mod model;
+mod observed;
 mod placements;
 mod processes;
 mod run;

@@ -298,6 +298,7 @@ async fn units(runs: usize, a_second: f64) -> f64 {
         events: Some(Arc::new(clients.queue(&path.queue_url))),
         requests: Some(Arc::new(clients.queue(&requests))),
         requests_dlq: None,
+        launchers: None,
         notifier: Arc::new(clients.publisher()),
         store: Arc::clone(&store) as _,
         clock,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::setup::rows::Rows;
 use super::super::setup::table::FoundTable;
-use super::{Clients, Finding, Identity, Sdk, Subject, begin, permissions, queues, rule, table, unseen};
+use super::{Clients, Finding, Identity, Sdk, Subject, begin, observed, permissions, queues, rule, table, unseen};
 use crate::store::dynamo::{CellRow, FORMAT, FleetRows, ProcessRow};
 
 /// A fleet that is to be proved.
@@ -62,6 +62,7 @@ async fn pipeline(sdk: &Sdk, identity: &Identity, region: &str, cell: &Subject) 
     let queues = queues::Queues::read_events(sdk, cell).await;
     let mut findings = queues.events_findings(cell, identity, region);
     findings.extend(rule::findings(sdk, identity, cell, &queues).await);
+    findings.extend(observed::findings(sdk, identity, cell, &queues).await);
     findings.extend(queues.events_dlq(sdk).await);
     findings
 }

@@ -4,6 +4,7 @@
 
 mod finding;
 mod fleet;
+mod observed;
 mod permissions;
 mod probe;
 mod queues;
@@ -17,6 +18,7 @@ use super::setup::{Sdk, SetupError};
 
 pub use finding::{Finding, Status};
 pub use fleet::{FleetReport, FleetSubject, examine_fleet};
+pub(super) use observed::CLOUDTRAIL;
 pub use probe::{Probe, ProbeError, Seen};
 pub use table::examine_table;
 
@@ -84,6 +86,7 @@ pub async fn examine(clients: &Clients, identity: &Identity, subject: &Subject) 
     let queues = queues::Queues::read(&sdk, subject).await;
     findings.extend(queues.findings(subject, identity, &region));
     findings.extend(rule::findings(&sdk, identity, subject, &queues).await);
+    findings.extend(observed::findings(&sdk, identity, subject, &queues).await);
     findings.extend(queues.others(&sdk, subject).await);
     let mut subject = subject.clone();
     if subject.clusters.is_empty() {

@@ -41,7 +41,7 @@ pub(super) async fn findings(sdk: &Sdk, identity: &Identity, subject: &Subject, 
     findings
 }
 
-fn arn(identity: &Identity, queue: &str, rule: &str) -> String {
+pub(super) fn arn(identity: &Identity, queue: &str, rule: &str) -> String {
     let region = region_in_arn(queue).unwrap_or_default();
     format!("arn:{}:events:{region}:{}:rule/{rule}", identity.partition, identity.account)
 }
@@ -72,7 +72,7 @@ pub(super) async fn pattern_of(sdk: &Sdk, subject: &Subject) -> Result<Value, St
 }
 
 /// A task event of a cell, as ECS would send it.
-fn sample(identity: &Identity, cluster: &str, started_by: &str, status: &str) -> Value {
+pub(super) fn sample(identity: &Identity, cluster: &str, started_by: &str, status: &str) -> Value {
     let task = format!(
         "arn:{}:ecs:us-east-1:{}:task/sample/0123456789abcdef0123456789abcdef",
         identity.partition, identity.account
@@ -177,12 +177,12 @@ pub(super) async fn clusters_of(sdk: &Sdk, subject: &Subject) -> Vec<String> {
     pattern_of(sdk, subject).await.map(|pattern| found::clusters_of(&pattern)).unwrap_or_default()
 }
 
-async fn matches(sdk: &Sdk, pattern: &str, event: &Value) -> Result<bool, SetupError> {
+pub(super) async fn matches(sdk: &Sdk, pattern: &str, event: &Value) -> Result<bool, SetupError> {
     let asked = sdk.events.test_event_pattern().event_pattern(pattern).event(event.to_string()).send().await;
     asked.map(|answer| answer.result()).map_err(|e| SetupError::of("pattern", "events:TestEventPattern", &e))
 }
 
-fn our_target<'t>(targets: &'t [Value], queue: &str) -> Option<&'t Value> {
+pub(super) fn our_target<'t>(targets: &'t [Value], queue: &str) -> Option<&'t Value> {
     targets.iter().find(|target| target["Arn"] == *queue)
 }
 
@@ -211,7 +211,7 @@ fn target(rule: &str, targets: &[Value], queue: &str) -> Vec<Finding> {
     findings
 }
 
-fn policy(policy: Option<&str>, rule: &str, queue: &str) -> Finding {
+pub(super) fn policy(policy: Option<&str>, rule: &str, queue: &str) -> Finding {
     let check = "events queue's policy";
     match judge(policy.unwrap_or_default(), rule, queue) {
         Verdict::Allowed => Finding::ok(check, format!("lets {rule} send")),

@@ -31,8 +31,17 @@ pub(super) async fn apply(
                     queue(sdk, wanted, found, attributes).await?;
                 }
             }
-            Work::Rule(place) => rule(sdk, &wanted.pipelines[*place]).await?,
-            Work::Target(place) => target(sdk, &wanted.pipelines[*place].rule).await?,
+            Work::Rule(place, number) => {
+                let pipeline = &wanted.pipelines[*place];
+                if let Some(wanted) = pipeline.rules().nth(*number) {
+                    rule(sdk, pipeline, wanted).await?;
+                }
+            }
+            Work::Target(place, number) => {
+                if let Some(wanted) = wanted.pipelines[*place].rules().nth(*number) {
+                    target(sdk, wanted).await?;
+                }
+            }
             Work::Topic => {
                 topic(sdk, wanted).await?;
                 found.topic = Some(FoundTopic::default());
@@ -89,8 +98,7 @@ async fn queue(
     Ok(())
 }
 
-async fn rule(sdk: &Sdk, pipeline: &Pipeline) -> Result<(), SetupError> {
-    let rule = &pipeline.rule;
+async fn rule(sdk: &Sdk, pipeline: &Pipeline, rule: &WantedRule) -> Result<(), SetupError> {
     let put = sdk.events.put_rule().name(&rule.name).event_pattern(rule.pattern.to_string());
     // Tags are for a new rule; for one that is there they are ignored (API reference, PutRule).
     let put = put.description(&rule.description).state(RuleState::Enabled).set_tags(Some(tags(&pipeline.owner)?));

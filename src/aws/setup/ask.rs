@@ -31,6 +31,8 @@ pub struct Ask {
     pub topic: Option<String>,
     /// A bus that gets the notifications too.
     pub event_bus: Option<String>,
+    /// Whether the cell, or the first of the fleet, observes what others launch.
+    pub observe: bool,
 }
 
 /// What a fleet has beside a cell's things.
@@ -104,6 +106,14 @@ impl Ask {
         }
     }
 
+    /// The cell that observes, if one is to.
+    pub(super) fn observer(&self) -> Member {
+        match &self.fleet {
+            None => Member { name: self.name.clone(), owner: Owner::cell(&self.name), number: None },
+            Some(_) => self.member(0),
+        }
+    }
+
     /// A fleet's cell by its number.
     pub(super) fn member(&self, number: u32) -> Member {
         let name = format!("{}-{number}", self.name);
@@ -156,7 +166,7 @@ fn check_table(table: &str) -> Result<(), SetupError> {
 
 /// A cell whose event pipeline is made.
 #[derive(Clone, Debug)]
-pub(super) struct Member {
+pub(in crate::aws) struct Member {
     pub(super) name: String,
     pub(super) owner: Owner,
     /// In its fleet, from 0.
@@ -167,6 +177,21 @@ impl Member {
     /// The rule's name.
     pub(super) fn rule(&self) -> String {
         format!("{}-events", self.name)
+    }
+
+    /// The rule's name that lets in the ends of others' tasks.
+    pub(in crate::aws) fn tasks_rule(cell: &str) -> String {
+        format!("{cell}-tasks")
+    }
+
+    /// The rule's name that lets in others' RunTask calls.
+    pub(in crate::aws) fn calls_rule(cell: &str) -> String {
+        format!("{cell}-calls")
+    }
+
+    /// Whether it is the one of its fleet that observes.
+    pub(super) fn is_first(&self) -> bool {
+        self.number.is_none_or(|number| number == 0)
     }
 
     /// The events queue's name.

@@ -42,9 +42,9 @@ pub(super) enum Work {
     Table(Vec<Repair>),
     /// By its place among all queues, with the attributes to set, as SetQueueAttributes takes them.
     Queue(usize, Vec<(String, String)>),
-    /// By the place of its pipeline.
-    Rule(usize),
-    Target(usize),
+    /// By the place of its pipeline, and by its place among the pipeline's rules.
+    Rule(usize, usize),
+    Target(usize, usize),
     Topic,
     Bus,
     /// By the place of its pipeline.
@@ -61,8 +61,8 @@ impl Step {
         let kind = match &work {
             Work::Table(_) => "table",
             Work::Queue(..) => "queue",
-            Work::Rule(_) => "rule",
-            Work::Target(_) => "target",
+            Work::Rule(..) => "rule",
+            Work::Target(..) => "target",
             Work::Topic => "topic",
             Work::Bus => "event bus",
             Work::Cell(_) => "cell",
@@ -78,8 +78,10 @@ pub(super) fn steps(wanted: &Wanted, found: &Found) -> Vec<Step> {
         wanted.queues().enumerate().map(|(place, wanted)| queue(place, wanted, found.queues.get(&wanted.name))),
     );
     for (place, pipeline) in wanted.pipelines.iter().enumerate() {
-        let there = found.rules.get(&pipeline.rule.name);
-        steps.extend([rule(place, &pipeline.rule, there), target(place, &pipeline.rule, there)]);
+        for (number, wanted) in pipeline.rules().enumerate() {
+            let there = found.rules.get(&wanted.name);
+            steps.extend([rule((place, number), wanted, there), target((place, number), wanted, there)]);
+        }
     }
     steps.push(topic(wanted, found));
     if let Some(bus) = &wanted.bus {
@@ -132,7 +134,9 @@ fn queue(place: usize, wanted: &WantedQueue, found: Option<&FoundQueue>) -> Step
         attributes.push(((*name).to_owned(), new));
     }
     if let Some(policy) = wanted.statement.as_ref().and_then(|s| policy::with(has("Policy"), s)) {
-        changes.push("Policy: the cell's rule may send".to_owned());
+        let rules = &wanted.statement.as_ref().map(|s| s["Condition"]["ArnEquals"]["aws:SourceArn"].is_array());
+        let which = if *rules == Some(true) { "rules" } else { "rule" };
+        changes.push(format!("Policy: the cell's {which} may send"));
         attributes.push(("Policy".into(), policy.to_string()));
     }
     Step::new(Work::Queue(place, attributes), &wanted.name, found.is_some(), changes)
@@ -175,7 +179,7 @@ fn unheard(old: &Value, new: &Value) -> Option<String> {
     Some(format!("clusters: {} alone{lost}; give --cluster every one that runs go to", new.join(", ")))
 }
 
-fn rule(place: usize, wanted: &WantedRule, found: Option<&FoundRule>) -> Step {
+fn rule((place, number): (usize, usize), wanted: &WantedRule, found: Option<&FoundRule>) -> Step {
     let mut changes = Vec::new();
     match found {
         None => {
@@ -192,7 +196,7 @@ fn rule(place: usize, wanted: &WantedRule, found: Option<&FoundRule>) -> Step {
             }
         }
     }
-    Step::new(Work::Rule(place), &wanted.name, found.is_some(), changes)
+    Step::new(Work::Rule(place, number), &wanted.name, found.is_some(), changes)
 }
 
 /// One that is there keeps its attributes.
@@ -203,7 +207,7 @@ fn topic(wanted: &Wanted, found: &Found) -> Step {
     Step::new(Work::Topic, name, found.topic.is_some(), changes)
 }
 
-fn target(place: usize, wanted: &WantedRule, found: Option<&FoundRule>) -> Step {
+fn target((place, number): (usize, usize), wanted: &WantedRule, found: Option<&FoundRule>) -> Step {
     let targets = found.map(|rule| rule.targets.as_slice()).unwrap_or_default();
     let ours = targets.iter().find(|t| t["Id"] == TARGET);
     let mut changes = Vec::new();
@@ -219,7 +223,7 @@ fn target(place: usize, wanted: &WantedRule, found: Option<&FoundRule>) -> Step 
             changes.push(changed(name, Some(&text(old)).filter(|o| !o.is_empty()).map(String::as_str), &text(new)));
         }
     }
-    Step::new(Work::Target(place), &format!("{} of {}", TARGET, wanted.name), ours.is_some(), changes)
+    Step::new(Work::Target(place, number), &format!("{} of {}", TARGET, wanted.name), ours.is_some(), changes)
 }
 
 fn changed(name: &str, old: Option<&str>, new: &str) -> String {
@@ -282,7 +286,7 @@ mod tests {
             targets: vec![rule.target.clone()],
             made_for: None,
         };
-        let rules = wanted.pipelines.iter().map(|of| (of.rule.name.clone(), rule(&of.rule)));
+        let rules = wanted.pipelines.iter().flat_map(Pipeline::rules).map(|of| (of.name.clone(), rule(of)));
         Found {
             queues: queues.collect(),
             rules: rules.collect(),

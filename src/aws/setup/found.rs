@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::owner::Owner;
 use super::table::FoundTable;
-use super::wanted::Wanted;
+use super::wanted::{Pipeline, Wanted};
 use super::{Sdk, SetupError, gone, table};
 use crate::store::dynamo::CellRow;
 
@@ -70,7 +70,7 @@ impl Found {
                 found.queues.insert(wanted.name.clone(), queue);
             }
         }
-        for name in wanted.pipelines.iter().map(|pipeline| &pipeline.rule.name) {
+        for name in wanted.pipelines.iter().flat_map(Pipeline::rules).map(|rule| &rule.name) {
             if let Some(rule) = rule(sdk, name).await? {
                 found.rules.insert(name.clone(), rule);
             }

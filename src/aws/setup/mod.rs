@@ -7,6 +7,7 @@ pub(super) mod diff;
 pub(super) mod found;
 mod leftovers;
 mod members;
+mod observed;
 mod owner;
 pub(super) mod policy;
 pub(super) mod rows;
@@ -19,7 +20,9 @@ mod yaml;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
+use super::doctor::CLOUDTRAIL;
 use super::identity::Identity;
+use super::json::{JsonClient, Retries};
 use super::{Clients, errors};
 
 pub use ask::{Ask, FleetAsk};
@@ -89,6 +92,7 @@ pub(super) struct Sdk {
     pub(super) sns: aws_sdk_sns::Client,
     pub(super) events: aws_sdk_eventbridge::Client,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
+    pub(super) cloudtrail: JsonClient,
 }
 
 impl Sdk {
@@ -98,6 +102,7 @@ impl Sdk {
             sns: aws_sdk_sns::Client::new(&clients.config),
             events: aws_sdk_eventbridge::Client::new(&clients.config),
             dynamodb: aws_sdk_dynamodb::Client::new(&clients.config),
+            cloudtrail: JsonClient::new(&clients.config, CLOUDTRAIL, Retries::Configured),
         }
     }
 }
@@ -145,7 +150,7 @@ impl Setup {
         let place = place(clients, identity)?;
         let sdk = Sdk::new(clients);
         let members = Members::find(clients, &sdk, ask).await?;
-        let ask = &members.wanted(ask)?;
+        let ask = &observing(&sdk, members.wanted(ask)?).await?;
         let wanted = Wanted::new(ask, &place);
         check_patterns(&wanted)?;
         let found = Found { cells: members.rows, ..Found::read(&sdk, &wanted).await? };
@@ -204,9 +209,21 @@ fn check_table(wanted: &Wanted, found: &Found) -> Result<(), SetupError> {
     }
 }
 
+/// The ask, observing where the cell does so already: no other run of `setup` ends that.
+async fn observing(sdk: &Sdk, ask: Ask) -> Result<Ask, SetupError> {
+    let first = ask.observer();
+    let is_its = |rule: found::FoundRule| rule.targets.iter().any(|target| target["Id"] == TARGET);
+    let observes = match ask.observe {
+        true => true,
+        false => found::rule(sdk, &ask::Member::tasks_rule(&first.name)).await?.is_some_and(is_its),
+    };
+    Ok(Ask { observe: observes, ..ask })
+}
+
 /// EventBridge quotas: a pattern has at most 2,048 characters.
 fn check_patterns(wanted: &Wanted) -> Result<(), SetupError> {
-    let longest = wanted.pipelines.iter().map(|pipeline| pipeline.rule.pattern.to_string().len()).max().unwrap_or(0);
+    let rules = wanted.pipelines.iter().flat_map(wanted::Pipeline::rules);
+    let longest = rules.map(|rule| rule.pattern.to_string().len()).max().unwrap_or(0);
     match longest {
         0..=2_048 => Ok(()),
         _ => Err(SetupError::usage(format!(

@@ -9,8 +9,8 @@ use super::owner::Owner;
 use super::rows::Rows;
 use super::table::{FoundTable, WantedTable};
 use super::tasks::{self, ClusterTasks};
-use super::wanted::{Pipeline, Role, TARGET, Wanted, WantedQueue};
-use super::{Clients, Identity, Sdk, SetupError, gone, place, table};
+use super::wanted::{Pipeline, Role, TARGET, Wanted, WantedQueue, WantedRule};
+use super::{Clients, Identity, Sdk, SetupError, gone, observing, place, table};
 
 /// One thing, and whether it goes.
 #[derive(Clone, Debug, Serialize)]
@@ -52,7 +52,7 @@ impl Removal {
     pub async fn plan(clients: &Clients, identity: &Identity, ask: &Ask) -> Result<Self, SetupError> {
         ask.check()?;
         let sdk = Sdk::new(clients);
-        let ask = &Members::find(clients, &sdk, ask).await?.existing(ask);
+        let ask = &observing(&sdk, Members::find(clients, &sdk, ask).await?.existing(ask)).await?;
         let wanted = Wanted::new(ask, &place(clients, identity)?);
         let found = Found::read(&sdk, &wanted).await?;
         let readable = found.table.as_ref().is_some_and(FoundTable::can_be_read);
@@ -62,7 +62,7 @@ impl Removal {
             clients: clients.clone(),
             rows: table.map(|table| Rows::new(clients, &table.name, &wanted.name)),
             cells: wanted.pipelines.iter().map(|pipeline| pipeline.cell.clone()).collect(),
-            clusters: clusters(&found),
+            clusters: clusters(&wanted, &found),
             things: things(&wanted, &found),
         })
     }
@@ -115,9 +115,10 @@ impl Removal {
     }
 }
 
-/// None where one of the rules lets in every cluster.
-fn clusters(found: &Found) -> Vec<String> {
-    let named: Vec<Vec<String>> = found.rules.values().map(|rule| found::clusters_of(&rule.pattern)).collect();
+/// None where one of the rules for the cells' own tasks lets in every cluster.
+fn clusters(wanted: &Wanted, found: &Found) -> Vec<String> {
+    let rules = wanted.pipelines.iter().filter_map(|pipeline| found.rules.get(&pipeline.rule.name));
+    let named: Vec<Vec<String>> = rules.map(|rule| found::clusters_of(&rule.pattern)).collect();
     if named.iter().any(Vec::is_empty) {
         return Vec::new();
     }
@@ -127,7 +128,7 @@ fn clusters(found: &Found) -> Vec<String> {
 fn things(wanted: &Wanted, found: &Found) -> Vec<Thing> {
     let mut things = Vec::new();
     for pipeline in wanted.pipelines.iter().rev() {
-        things.extend(rule(pipeline, found));
+        things.extend(pipeline.rules().flat_map(|wanted| rule(pipeline, wanted, found)));
         things.extend([&pipeline.dlq, &pipeline.events].into_iter().filter_map(|wanted| queue(wanted, found)));
     }
     things.extend([&wanted.requests_dlq, &wanted.requests].into_iter().filter_map(|wanted| queue(wanted, found)));
@@ -147,8 +148,8 @@ fn things(wanted: &Wanted, found: &Found) -> Vec<Thing> {
     things
 }
 
-fn rule(pipeline: &Pipeline, found: &Found) -> Vec<Thing> {
-    let name = &pipeline.rule.name;
+fn rule(pipeline: &Pipeline, wanted: &WantedRule, found: &Found) -> Vec<Thing> {
+    let name = &wanted.name;
     let Some(rule) = found.rules.get(name) else { return Vec::new() };
     let (ours, others): (Vec<_>, Vec<_>) = rule.targets.iter().partition(|t| t["Id"] == TARGET);
     let thing = |kind, shown: String| tagged(kind, shown, name, rule.made_for.as_ref(), &pipeline.owner, "");

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::SetupError;
 use super::ask::Ask;
 use super::members;
-use super::wanted::{Pipeline, Place, Role, Wanted, WantedQueue};
+use super::wanted::{Pipeline, Place, Role, Wanted, WantedQueue, WantedRule};
 use super::yaml;
 
 /// What `setup` would make, in YAML. Needs no AWS access: account and region are CloudFormation's own.
@@ -65,7 +65,9 @@ fn resources(wanted: &Wanted) -> Value {
         all.insert(format!("{}Policy", id(queue)), resource("AWS::SQS::QueuePolicy", properties));
     }
     for pipeline in &wanted.pipelines {
-        all.insert(numbered(pipeline.number, "EventsRule"), rule(pipeline));
+        for (wanted, name) in pipeline.rules().zip(["EventsRule", "TasksRule", "CallsRule"]) {
+            all.insert(numbered(pipeline.number, name), rule(pipeline, wanted));
+        }
     }
     if let Some(name) = &wanted.topic.name {
         let mut properties = json!({ "TopicName": name });
@@ -78,8 +80,7 @@ fn resources(wanted: &Wanted) -> Value {
     all.into()
 }
 
-fn rule(pipeline: &Pipeline) -> Value {
-    let rule = &pipeline.rule;
+fn rule(pipeline: &Pipeline, rule: &WantedRule) -> Value {
     let mut made = resource(
         "AWS::Events::Rule",
         json!({"Name": rule.name, "Description": rule.description, "EventPattern": rule.pattern, "State": "ENABLED", "Targets": [rule.target]}),

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Member};
+use super::observed;
 use super::owner::Owner;
 use super::table::WantedTable;
 
@@ -97,6 +98,8 @@ pub(super) struct Pipeline {
     pub(super) dlq: WantedQueue,
     pub(super) events: WantedQueue,
     pub(super) rule: WantedRule,
+    /// Those that let in what others launch.
+    pub(super) observed: Vec<WantedRule>,
 }
 
 /// Everything that a cell or a fleet needs.
@@ -145,24 +148,41 @@ impl Wanted {
 
 impl Pipeline {
     pub(super) fn new(cell: &Member, ask: &Ask, place: &Place) -> Self {
-        let rule_arn = place.arn("events", &format!("rule/{}", cell.rule()));
+        let observes = ask.observe && cell.is_first();
+        let (tasks, calls) = (Member::tasks_rule(&cell.name), Member::calls_rule(&cell.name));
+        let names = [cell.rule()].into_iter().chain([tasks.clone(), calls.clone()].into_iter().filter(|_| observes));
+        let rules: Vec<String> = names.map(|name| place.arn("events", &format!("rule/{name}"))).collect();
         let queue = |role: Role, name: String| {
             let queue = WantedQueue::new(role, name, cell.owner.clone(), place);
-            let statement = Some(statement(&queue.arn, &rule_arn));
+            let statement = Some(statement(&queue.arn, &rules));
             WantedQueue { number: cell.number, statement, ..queue }
         };
         let dlq = queue(Role::EventsDlq, format!("{}-dlq", cell.events()));
         let events = queue(Role::Events, cell.events());
-        let rule = WantedRule {
-            name: cell.rule(),
-            description: format!("Task events of the taskwatch cell {}", cell.name),
-            pattern: pattern(&cell.name, ask, place),
-            // A day of tries, EventBridge's most; what cannot be delivered goes to the dead-letter queue, not away.
-            target: json!({"Id": TARGET, "Arn": events.arn, "DeadLetterConfig": {"Arn": dlq.arn},
-                "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}}),
+        // A day of tries, EventBridge's most; what cannot be delivered goes to the dead-letter queue, not away.
+        let target = json!({"Id": TARGET, "Arn": events.arn, "DeadLetterConfig": {"Arn": dlq.arn},
+            "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}});
+        let rule = |name: String, what: &str, pattern: Value| WantedRule {
+            name,
+            description: format!("{what} the taskwatch cell {}", cell.name),
+            pattern,
+            target: target.clone(),
         };
+        let observed = match observes {
+            false => Vec::new(),
+            true => vec![
+                rule(tasks, "Ends of tasks that others launch, for", observed::tasks(ask, place)),
+                rule(calls, "RunTask calls, by CloudTrail, for", observed::calls(ask, place)),
+            ],
+        };
+        let rule = rule(cell.rule(), "Task events of", pattern(&cell.name, ask, place));
         let (number, owner) = (cell.number, cell.owner.clone());
-        Self { number, cell: cell.name.clone(), owner, dlq, events, rule }
+        Self { number, cell: cell.name.clone(), owner, dlq, events, rule, observed }
+    }
+
+    /// All of its rules.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &WantedRule> {
+        std::iter::once(&self.rule).chain(&self.observed)
     }
 }
 
@@ -203,8 +223,12 @@ fn usual(role: Role) -> Vec<(&'static str, Value)> {
     all
 }
 
-/// Lets one rule send to one queue (EventBridge user guide, "Using resource-based policies", Amazon SQS permissions).
-fn statement(queue: &str, rule: &str) -> Value {
+/// Lets rules send to one queue (EventBridge user guide, "Using resource-based policies", Amazon SQS permissions).
+fn statement(queue: &str, rules: &[String]) -> Value {
+    let rule = match rules {
+        [rule] => json!(rule),
+        rules => json!(rules),
+    };
     json!({"Sid": SID, "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
         "Resource": queue, "Condition": {"ArnEquals": {"aws:SourceArn": rule}}})
 }
@@ -213,13 +237,18 @@ fn statement(queue: &str, rule: &str) -> Value {
 fn pattern(cell: &str, ask: &Ask, place: &Place) -> Value {
     let mut detail = json!({"startedBy": [{"prefix": format!("{cell}/")}]});
     if !ask.clusters.is_empty() {
-        let arn = |cluster: &String| match cluster.starts_with("arn:") {
-            true => cluster.clone(),
-            false => place.arn("ecs", &format!("cluster/{cluster}")),
-        };
-        detail["clusterArn"] = ask.clusters.iter().map(arn).collect();
+        detail["clusterArn"] = clusters(ask, place);
     }
     json!({"source": ["aws.ecs", PROBE_SOURCE], "detail-type": ["ECS Task State Change"], "detail": detail})
+}
+
+/// The ARNs of the clusters that are asked for.
+pub(super) fn clusters(ask: &Ask, place: &Place) -> Value {
+    let arn = |cluster: &String| match cluster.starts_with("arn:") {
+        true => cluster.clone(),
+        false => place.arn("ecs", &format!("cluster/{cluster}")),
+    };
+    ask.clusters.iter().map(arn).collect()
 }
 
 fn topic(ask: &Ask, place: &Place) -> WantedTopic {

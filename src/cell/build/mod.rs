@@ -2,6 +2,8 @@
 
 mod effects;
 mod left;
+mod parts;
+mod start;
 mod wiring;
 
 use super::clock::Clock;
@@ -11,7 +13,7 @@ use super::shared::Shared;
 use crate::core::time::Timestamp;
 use crate::store::{Change, Contents};
 use left::Left;
-pub(super) use wiring::Parts;
+pub(super) use parts::Parts;
 use wiring::{Builder, Built};
 
 /// The note of the store that says whose runs it has.
@@ -26,7 +28,7 @@ pub(super) async fn start(config: CellConfig, ports: Ports, shared: Shared) -> R
     let Contents { notes, undelivered, runs, .. } = contents;
     let (left, noted_at) = Left::read(runs, &index, ports.clock.now()).await?;
     let ports = Ports { clock: set_forward(ports.clock.clone(), noted_at), ..ports };
-    let built: Built = Builder::new(config, ports, shared, &notes, index).build();
+    let built: Built = Builder::new(config, ports, shared, &notes, index).build(&notes);
     built.parts.delivery.take_up(&undelivered);
     if !is_noted {
         built.parts.pipeline.commit_first(vec![Change::Note { name: NOTE, text: built.parts.name.clone() }]);

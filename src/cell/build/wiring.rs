@@ -6,31 +6,30 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
 
 use super::effects::Effects;
+use super::parts::Parts;
 use crate::cell::admit::{Admission, RequestsHandler};
 use crate::cell::clock::Clock;
-use crate::cell::commit::{Commit, Committer, Pipeline, PipelineParts, Retention, expire_all};
+use crate::cell::commit::{Commit, Committer, Pipeline, PipelineParts, Retention};
 use crate::cell::config::{CellConfig, Ports};
-use crate::cell::control::{BreakerControl, EffectiveLimits, LimitOverrides, time_probes};
+use crate::cell::control::{BreakerControl, EffectiveLimits, LimitOverrides};
 use crate::cell::definitions::Definitions;
 use crate::cell::deliver::{Delivery, DeliveryParts};
-use crate::cell::follow::{
-    Corrections, Deciders, Describer, EventsHandler, Reconciler, TaskEvents, Timekeeper, count_corrections,
-};
+use crate::cell::follow::{Corrections, Deciders, Describer, EventsHandler, Reconciler, TaskEvents, Timekeeper};
 use crate::cell::health::DependencyHealth;
 use crate::cell::launch::{
     Assignments, CallBuilder, Caller, Doubt, Governor, Launcher, Quota, QuotaPart, Reach, Reads, Slots, StopQueue,
     Stopper, WaitReasons, WaitingRuns,
 };
 use crate::cell::lifecycle::Lifecycle;
+use crate::cell::observe::{Observer, ObserverParts, RepeatParts};
 use crate::cell::operate::{LIMITS_NOTE, LimitsControl, Orders, Redrive};
 use crate::cell::readiness::{QueuesHealth, Readiness};
 use crate::cell::receive::{Bounds, Handler, QueueKind, Receiving};
 use crate::cell::runs::RunIndex;
 use crate::cell::shared::Shared;
-use crate::cell::view::{Counters, Counting, Feed, Lookup, Stats, sample_counters};
+use crate::cell::view::{Counters, Counting, Feed, Lookup, Stats};
 use crate::cell::watermark::EventWatermark;
 use crate::core::notification::Origin;
-use crate::core::time::Timestamp;
 use crate::store::Store;
 
 /// Messages in hand, at most. At 10,000 events a second as many are received, made durable and deleted within 0.2 s.
@@ -38,47 +37,20 @@ const EVENTS_IN_HAND: usize = 2000;
 /// Each may have 10,000 runs.
 const REQUESTS_IN_HAND: usize = 100;
 
-/// The parts of a cell that answer those who ask it. Those that only work are kept by their tasks.
-pub(in crate::cell) struct Parts {
-    pub(in crate::cell) name: String,
-    pub(in crate::cell) began_at: Timestamp,
-    pub(in crate::cell) clock: Clock,
-    pub(in crate::cell) lifecycle: Arc<Lifecycle>,
-    pub(in crate::cell) runs: Arc<RunIndex>,
-    pub(in crate::cell) pipeline: Arc<Pipeline>,
-    pub(in crate::cell) waiting: Arc<WaitingRuns>,
-    pub(in crate::cell) governor: Arc<Governor>,
-    pub(in crate::cell) limits: Arc<EffectiveLimits>,
-    pub(in crate::cell) breakers: Arc<BreakerControl>,
-    pub(in crate::cell) admission: Arc<Admission>,
-    pub(in crate::cell) redrive: Arc<Redrive>,
-    pub(in crate::cell) limits_control: Arc<LimitsControl>,
-    pub(in crate::cell) reads: Arc<Reads>,
-    pub(in crate::cell) delivery: Arc<Delivery>,
-    pub(in crate::cell) lookup: Arc<Lookup>,
-    pub(in crate::cell) counting: Counting,
-    pub(in crate::cell) wait_reasons: WaitReasons,
-    pub(in crate::cell) feed: Arc<Feed>,
-    pub(in crate::cell) stats: Arc<Stats>,
-    pub(in crate::cell) counters: Arc<Counters>,
-    pub(in crate::cell) readiness: Readiness,
-    pub(in crate::cell) reach: Arc<Reach>,
-}
-
 /// A cell that is put together and does not work yet.
 pub(super) struct Built {
     pub(super) parts: Parts,
     pub(super) retention: Arc<Retention>,
     pub(super) stops: Arc<StopQueue>,
     pub(super) launcher: Arc<Launcher>,
-    stopper: Arc<Stopper>,
-    committer: (Committer, mpsc::Receiver<Commit>),
-    timekeeper: Timekeeper,
-    reconciler: Reconciler,
-    corrections: Arc<Corrections>,
-    watermark: Arc<EventWatermark>,
-    receiving: Vec<Arc<Receiving>>,
-    store: Arc<dyn Store>,
+    pub(super) stopper: Arc<Stopper>,
+    pub(super) committer: (Committer, mpsc::Receiver<Commit>),
+    pub(super) timekeeper: Timekeeper,
+    pub(super) reconciler: Reconciler,
+    pub(super) corrections: Arc<Corrections>,
+    pub(super) watermark: Arc<EventWatermark>,
+    pub(super) receiving: Vec<Arc<Receiving>>,
+    pub(super) store: Arc<dyn Store>,
 }
 
 /// The state of a cell, which everything else works on.
@@ -186,13 +158,14 @@ impl Builder {
         }
     }
 
-    pub(super) fn build(self) -> Built {
+    pub(super) fn build(self, notes: &BTreeMap<String, String>) -> Built {
         let (pipeline, commits) = self.pipeline();
         let delivery = self.delivery(&pipeline);
         let committer = self.committer(&pipeline, &delivery);
         let launching = self.launching(&pipeline);
-        let following = self.following(&pipeline, &launching);
         let admission = self.admission(&pipeline);
+        let observer = self.observer(&pipeline, &launching, &admission, notes);
+        let following = self.following(&pipeline, &launching, &observer);
         let redrive = Arc::new(Redrive::new(
             Arc::clone(&self.runs),
             Arc::clone(&pipeline),
@@ -250,6 +223,7 @@ impl Builder {
             counters: self.counters,
             readiness,
             reach: self.reach,
+            observer,
         };
         Built {
             parts,
@@ -390,7 +364,7 @@ impl Builder {
         }
     }
 
-    fn following(&self, pipeline: &Arc<Pipeline>, launching: &Launching) -> Following {
+    fn following(&self, pipeline: &Arc<Pipeline>, launching: &Launching, observer: &Arc<Observer>) -> Following {
         let events = Arc::new(TaskEvents {
             cell: self.config.name.clone(),
             began_at: self.clock.now(),
@@ -399,6 +373,7 @@ impl Builder {
             assignments: Arc::clone(&launching.assignments),
             deciders: Deciders::new(Arc::clone(&self.runs), Arc::clone(&launching.definitions)),
             stops: Arc::clone(&self.stops),
+            foreign: Arc::clone(observer) as _,
             corrections: Arc::clone(&self.corrections),
             counters: Arc::clone(&self.counters),
             clock: self.clock.clone(),
@@ -430,6 +405,33 @@ impl Builder {
             lifecycle: Arc::clone(&self.lifecycle),
         };
         Following { events, timekeeper, reconciler }
+    }
+
+    fn observer(
+        &self,
+        pipeline: &Arc<Pipeline>,
+        launching: &Launching,
+        admission: &Arc<Admission>,
+        notes: &BTreeMap<String, String>,
+    ) -> Arc<Observer> {
+        let parts = ObserverParts {
+            policies: self.config.observe.clone(),
+            series: self.config.breaker,
+            pipeline: Arc::clone(pipeline),
+            definitions: Arc::clone(&launching.definitions),
+            origin: self.origin.clone(),
+            destinations: self.config.destinations.clone(),
+            clock: self.clock.clone(),
+        };
+        let repeats = RepeatParts {
+            ecs: Arc::clone(&self.ports.ecs),
+            launchers: self.ports.launchers.clone(),
+            admission: Arc::clone(admission),
+            lookup: Arc::clone(&self.lookup),
+            clock: self.clock.clone(),
+            lifecycle: Arc::clone(&self.lifecycle),
+        };
+        Arc::new(Observer::new(parts, repeats, notes))
     }
 
     fn admission(&self, pipeline: &Arc<Pipeline>) -> Arc<Admission> {
@@ -471,27 +473,5 @@ impl Builder {
             receiving.push(Receiving::new((Arc::clone(queue), kind), handler, health, bounds, lifecycle));
         }
         (receiving, queues)
-    }
-}
-
-impl Built {
-    /// Starts what works on its own.
-    pub(super) fn start(self) -> Parts {
-        let parts = self.parts;
-        let (lifecycle, clock) = (&parts.lifecycle, || parts.clock.clone());
-        let (committer, commits) = self.committer;
-        lifecycle.spawn(committer.run(commits));
-        lifecycle.spawn_launch(self.launcher.run());
-        lifecycle.spawn(self.stopper.run());
-        lifecycle.spawn(self.timekeeper.run());
-        lifecycle.spawn(time_probes(Arc::clone(&parts.breakers), clock(), Arc::clone(lifecycle)));
-        lifecycle.spawn(self.reconciler.run());
-        let counters = || Arc::clone(&parts.counters);
-        let corrections = (self.corrections, self.watermark);
-        lifecycle.spawn(count_corrections(corrections, counters(), clock(), Arc::clone(lifecycle)));
-        lifecycle.spawn(expire_all(self.retention, self.store, clock(), Arc::clone(lifecycle)));
-        lifecycle.spawn(sample_counters(counters(), Arc::clone(&parts.stats), clock(), Arc::clone(lifecycle)));
-        self.receiving.iter().for_each(Receiving::start);
-        parts
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::corrections::Corrections;
 use super::deciders::Deciders;
+use super::foreign::{Heard, Observes};
 use crate::cell::clock::Clock;
 use crate::cell::commit::{PendingCommit, Pipeline};
 use crate::cell::launch::{Assignments, Owner, StopQueue};
@@ -15,6 +16,7 @@ use crate::cell::runs::RunIndex;
 use crate::cell::view::Counters;
 use crate::core::ids::{TaskArn, Token};
 use crate::core::machine::{Input, Observation};
+use crate::core::observe::CALL;
 use crate::core::order::Order;
 use crate::core::task::{Notice, Task, parse_notice};
 use crate::core::time::Timestamp;
@@ -57,6 +59,7 @@ pub(in crate::cell) struct TaskEvents {
     pub(in crate::cell) assignments: Arc<Assignments>,
     pub(in crate::cell) deciders: Deciders,
     pub(in crate::cell) stops: Arc<StopQueue>,
+    pub(in crate::cell) foreign: Arc<dyn Observes>,
     pub(in crate::cell) corrections: Arc<Corrections>,
     pub(in crate::cell) counters: Arc<Counters>,
     pub(in crate::cell) clock: Clock,
@@ -73,18 +76,42 @@ impl TaskEvents {
                         self.counters.event_lag.record(self.clock.now().since(sent));
                     }
                 }
-                TaskNews::Foreign => self.counters.foreign.add(1),
+                TaskNews::Foreign => {
+                    self.counters.foreign.add(1);
+                    if self.started_by(&event.task).is_none() {
+                        return self.heard(message, self.foreign.task(&event.task, &message.body).await);
+                    }
+                }
                 TaskNews::CutOff => return Taken::CutOff,
             },
             Ok(Notice::Foreign(what)) if Order::is_named(&what) => return Taken::Order,
-            Ok(Notice::Foreign(_)) => self.counters.foreign.add(1),
-            Err(error) => {
-                // It can never become an event, so it must not come again.
-                self.counters.malformed.add(1);
-                tracing::warn!(message = message.id, %error, "a message of the events queue was dropped");
+            Ok(Notice::Foreign(what)) => {
+                self.counters.foreign.add(1);
+                if what == CALL {
+                    return self.heard(message, self.foreign.call(&message.body).await);
+                }
             }
+            Err(error) => self.drop_malformed(message, &error.to_string()),
         }
         Taken::Done
+    }
+
+    /// What became of a message about a task of others.
+    fn heard(&self, message: &Message, heard: Heard) -> Taken {
+        match heard {
+            Heard::Done => Taken::Done,
+            Heard::CutOff => Taken::CutOff,
+            Heard::Malformed => {
+                self.drop_malformed(message, "it is no record of CloudTrail");
+                Taken::Done
+            }
+        }
+    }
+
+    /// It can never become an event, so it must not come again.
+    fn drop_malformed(&self, message: &Message, error: &str) {
+        self.counters.malformed.add(1);
+        tracing::warn!(message = message.id, error, "a message of the events queue was dropped");
     }
 
     async fn take_task(&self, task: &Task<'_>) -> TaskNews {

@@ -5,6 +5,7 @@ mod deadlines;
 mod deciders;
 mod describe;
 mod events;
+mod foreign;
 mod handler;
 mod reconcile;
 
@@ -13,5 +14,6 @@ pub(super) use deadlines::Timekeeper;
 pub(super) use deciders::Deciders;
 pub(super) use describe::Describer;
 pub(super) use events::TaskEvents;
+pub(super) use foreign::{Heard, Observes};
 pub(super) use handler::{CarriedOut, CarriesOut, EventsHandler};
 pub(super) use reconcile::Reconciler;

@@ -44,6 +44,7 @@ impl Settings {
         self.listen()?;
         self.check_numbers()?;
         self.check_names()?;
+        self.observe.policies().map_err(CliError::usage)?;
         let one_of = |name: &str, value: &Option<String>, known: &[&str], allowed: &str| match value {
             Some(other) if !known.contains(&other.as_str()) => Err(wrong(name, other, allowed)),
             _ => Ok(()),

@@ -1,8 +1,9 @@
-//! What is told about a run's end, in EventBridge's envelope, and where it goes.
+//! What is told about a run's end, and about what others launched, in EventBridge's envelope, and where it goes.
 
 mod destination;
 mod digest;
 mod fit;
+mod observed;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use uuid::Uuid;
 pub use destination::{Destination, Destinations};
 pub use digest::digest;
 pub use fit::{MOST_A_CALL, calls};
+pub use observed::{ObservedOutcome, observed, series, shown as observed_shown};
 
 use super::ids::TaskArn;
 use super::name;

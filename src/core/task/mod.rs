@@ -24,6 +24,8 @@ pub struct Task<'a> {
     pub task_definition_arn: Cow<'a, str>,
     /// Who started it: `<cell>/<token>` for ours.
     pub started_by: Option<Cow<'a, str>>,
+    /// `family:F` unless the launcher said otherwise; `service:NAME` of a service's.
+    pub group: Option<Cow<'a, str>>,
     /// Rises with each change; equal in duplicates. 0 when not given.
     pub version: i64,
     /// PROVISIONING … STOPPED, or a status not known today.
@@ -115,6 +117,7 @@ impl Task<'_> {
             cluster_arn: own(self.cluster_arn),
             task_definition_arn: own(self.task_definition_arn),
             started_by: self.started_by.map(own),
+            group: self.group.map(own),
             version: self.version,
             last_status: own(self.last_status),
             desired_status: own(self.desired_status),

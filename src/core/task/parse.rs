@@ -49,6 +49,7 @@ impl<'de> Members<'de> for Task<'de> {
             "clusterArn" => self.cluster_arn = text(map)?,
             "taskDefinitionArn" => self.task_definition_arn = text(map)?,
             "startedBy" => self.started_by = map.next_value::<Text<'de>>()?.0,
+            "group" => self.group = map.next_value::<Text<'de>>()?.0,
             "version" => self.version = map.next_value::<Whole>()?.0.unwrap_or(0),
             "lastStatus" => self.last_status = text(map)?,
             "desiredStatus" => self.desired_status = text(map)?,

@@ -82,6 +82,25 @@ impl<'s> Sheet<'s, '_> {
         Ok(())
     }
 
+    /// A counter for each pair of values of two labels.
+    pub(super) fn pairs(
+        &mut self,
+        (name, names): (&str, [&'static str; 2]),
+        help: &str,
+        of: impl Fn(&Sample) -> Vec<([&'static str; 2], u64)>,
+    ) -> Result<(), Error> {
+        let cells = self.cells;
+        let mut family = self.to.encode_descriptor(name, help, None, ConstCounter::<u64>::TYPE)?;
+        for one in &cells.samples {
+            for (values, number) in of(one) {
+                let mut labels = cells.labels(one, Some((names[0], values[0])));
+                labels.push((names[1], values[1]));
+                encode(&mut family, labels, &ConstCounter::new(number))?;
+            }
+        }
+        Ok(())
+    }
+
     /// A histogram of seconds for each label; or one without.
     pub(super) fn histograms(
         &mut self,

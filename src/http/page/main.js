@@ -6,6 +6,7 @@ import * as fleet from "./fleet.js";
 import * as head from "./head.js";
 import * as limits from "./limits.js";
 import { List } from "./list.js";
+import * as observed from "./observed.js";
 import * as phases from "./phases.js";
 import * as plot from "./plot.js";
 import { RunView } from "./run.js";
@@ -23,7 +24,7 @@ let latest = null;
 function summary(data) {
   setNow(data.at);
   latest = data;
-  for (const part of [head, fleet, tiles, attention, statuses, plot, phases, limits]) part.show(data);
+  for (const part of [head, fleet, tiles, attention, statuses, plot, phases, limits, observed]) part.show(data);
   list.tick(data);
   run.tick();
 }

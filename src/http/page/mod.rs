@@ -47,6 +47,7 @@ const FILES: &[File] = &[
     ("list.js", SCRIPT, include_str!("list.js")),
     ("main.js", SCRIPT, include_str!("main.js")),
     ("newest.js", SCRIPT, include_str!("newest.js")),
+    ("observed.js", SCRIPT, include_str!("observed.js")),
     ("outcome.js", SCRIPT, include_str!("outcome.js")),
     ("phases.js", SCRIPT, include_str!("phases.js")),
     ("picks.js", SCRIPT, include_str!("picks.js")),

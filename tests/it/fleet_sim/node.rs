@@ -344,6 +344,7 @@ impl Supply for Supplied {
             events: Some(Arc::new(Line(self.life.clone(), Some(cell.name.to_string())))),
             requests: Some(Arc::new(Line(self.life.clone(), None))),
             requests_dlq: None,
+            launchers: None,
             notifier: Arc::new(self.life.clone()),
             store,
             clock: self.life.world.clock.clone(),

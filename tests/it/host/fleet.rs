@@ -139,6 +139,7 @@ impl Supply for Supplied {
             events: Some(Arc::clone(&world.events) as _),
             requests: Some(Arc::clone(&world.requests) as _),
             requests_dlq: None,
+            launchers: None,
             notifier: Arc::clone(&world.topic) as _,
             store,
             clock: self.clock.clone(),

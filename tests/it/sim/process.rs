@@ -180,6 +180,7 @@ impl Process {
             events: Some(Arc::new(Line(life.clone(), Which::Events))),
             requests: Some(Arc::new(Line(life.clone(), Which::Requests))),
             requests_dlq: Some(Arc::new(Dlq(life.clone()))),
+            launchers: None,
             notifier: Arc::new(life.clone()),
             store,
             clock: clock.clone(),

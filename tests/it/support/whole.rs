@@ -61,6 +61,7 @@ impl Whole {
             events: Some(Arc::new(clients.queue(&path.queue_url))),
             requests: None,
             requests_dlq: None,
+            launchers: None,
             notifier: Arc::new(clients.publisher()),
             store: Arc::new(MemoryStore::default()),
             clock: Clock::system(),

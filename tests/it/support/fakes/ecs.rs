@@ -170,6 +170,13 @@ impl FakeEcs {
         self.ledger().started_by.get(task_arn).cloned().unwrap_or_default()
     }
 
+    /// A task that somebody else launched.
+    pub(crate) fn launched_by(&self, started_by: &str, task: Task<'static>) {
+        let arn = task.task_arn.to_string();
+        self.ledger().started_by.insert(arn.clone(), started_by.to_owned());
+        self.describe_as(&arn, Some(task));
+    }
+
     /// What DescribeTasks says of a task; `None`: MISSING. Of others it says what RunTask did.
     pub(crate) fn describe_as(&self, task_arn: &str, task: Option<Task<'static>>) {
         self.ledger().described.insert(task_arn.to_owned(), task);

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use taskwatch::cell::ports::Launchers;
 use taskwatch::cell::{Cell, CellConfig, CellError, Clock, Ids, Ports, Shared};
 use taskwatch::core::notification::Destinations;
 use taskwatch::core::request::RunRequest;
@@ -46,6 +47,7 @@ pub(crate) struct World {
     pub(crate) events: Arc<FakeQueue>,
     pub(crate) requests: Arc<FakeQueue>,
     pub(crate) dlq: Option<Arc<FakeQueue>>,
+    pub(crate) launchers: Option<Arc<dyn Launchers>>,
     pub(crate) topic: Arc<FakeTopic>,
     pub(crate) store: Arc<FakeStore>,
     pub(crate) config: CellConfig,
@@ -61,6 +63,7 @@ impl World {
             events: FakeQueue::new("events", &journal),
             requests: FakeQueue::new("requests", &journal),
             dlq: Some(FakeQueue::new("dlq", &journal)),
+            launchers: None,
             topic: Arc::new(FakeTopic::new(journal.clone())),
             store: Arc::new(FakeStore::new(journal.clone())),
             config: CellConfig {
@@ -112,6 +115,7 @@ impl World {
             events: self.config.poll.is_none().then(|| Arc::clone(&self.events) as _),
             requests: Some(Arc::clone(&self.requests) as _),
             requests_dlq: self.dlq.clone().map(|dlq| dlq as _),
+            launchers: self.launchers.clone(),
             notifier: Arc::clone(&self.topic) as _,
             store,
             clock: self.clock.clone(),

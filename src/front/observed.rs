@@ -1,0 +1,18 @@
+//! Failures of what others launch.
+
+use super::Front;
+use crate::cell::{ObservedFilter, ObservedItem};
+use crate::store::Page;
+
+impl Front {
+    /// Those that fit, newest first, a page at a time: of the cells that this process serves. In a fleet the first cell observes.
+    pub fn observed(&self, filter: &ObservedFilter, before: Option<u64>, limit: usize) -> Page<ObservedItem, u64> {
+        let pages = self.cells().iter().map(|cell| cell.observed(filter, before, limit)).collect::<Vec<_>>();
+        let is_more = pages.iter().any(|page| page.next.is_some());
+        let mut items: Vec<ObservedItem> = pages.into_iter().flat_map(|page| page.items).collect();
+        items.sort_by_key(|item| std::cmp::Reverse(item.number));
+        let is_cut = items.len() > limit || is_more;
+        items.truncate(limit);
+        Page { next: items.last().filter(|_| is_cut).map(|item| item.number), items }
+    }
+}
