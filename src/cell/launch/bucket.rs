@@ -56,7 +56,7 @@ impl Bucket {
         self.rate = rate.max(LEAST_RATE);
         self.burst = usable(burst);
         self.tokens = self.tokens.min(self.burst);
-        self.limit.set(self.rate);
+        self.limit.share(self.rate);
     }
 
     /// All that was ever spent.
@@ -185,6 +185,52 @@ mod tests {
         assert_eq!(bucket.there(at(begun, 0.5)), 14);
         bucket.set(0.5, 1.0, at(begun, 0.5));
         assert_eq!(bucket.there(at(begun, 0.5)), 1);
+    }
+
+    /// A bucket of which a cut is being tested.
+    fn tested(begun: Instant) -> Bucket {
+        let mut bucket = Bucket::new(20.0, 20.0, begun);
+        for n in 0..40 {
+            let now = at(begun, f64::from(n) * 0.1);
+            let generation = bucket.spend(1.0, now);
+            if n % 3 == 0 {
+                bucket.throttled(generation, 1.0, now);
+            } else {
+                bucket.succeeded(now);
+            }
+        }
+        assert!(bucket.generation() > 0 && bucket.share() < 1.0, "{bucket:?}");
+        bucket
+    }
+
+    #[test]
+    fn a_share_that_was_lost_while_a_cut_was_tested_is_worth_as_much_when_it_is_back() {
+        let begun = Instant::now();
+        let (mut bucket, now) = (tested(begun), at(begun, 4.0));
+        let before = bucket.rate();
+        bucket.share_out(0.0, 0.0, now);
+        assert!(bucket.rate() <= LEAST_RATE);
+        bucket.share_out(20.0, 20.0, now);
+        assert!((bucket.rate() - before).abs() < 1e-6, "{} after {before}", bucket.rate());
+        bucket.share_out(10.0, 10.0, now);
+        assert!((bucket.rate() - before / 2.0).abs() < 1e-6, "{} after {before}", bucket.rate());
+        let (mut bucket, before) = (tested(begun), before);
+        bucket.set(0.0, 0.0, now);
+        bucket.set(20.0, 20.0, now);
+        assert!((bucket.rate() - before).abs() < 1e-6, "{} after {before}", bucket.rate());
+    }
+
+    #[test]
+    fn a_throttle_that_comes_when_the_share_is_gone_holds_nothing_up() {
+        let begun = Instant::now();
+        let mut bucket = Bucket::new(20.0, 20.0, begun);
+        let sent: Vec<u64> = (0..10).map(|_| bucket.spend(1.0, begun)).collect();
+        bucket.share_out(0.0, 0.0, at(begun, 0.5));
+        for generation in sent {
+            bucket.throttled(generation, 1.0, at(begun, 1.5));
+        }
+        bucket.share_out(20.0, 20.0, at(begun, 20.0));
+        assert!(bucket.rate() >= 1.0, "{}", bucket.rate());
     }
 
     #[test]

@@ -117,6 +117,7 @@ struct Cut {
 pub(super) struct Limit {
     /// The rate that must not be exceeded.
     set: f64,
+    /// What AWS grants; of a test more than the rate that is set, if that fell meanwhile.
     allowed: f64,
     phase: Phase,
     /// Rises with each cut. A call remembers it.
@@ -158,15 +159,34 @@ impl Limit {
     /// Another rate that must not be exceeded.
     pub(super) fn set(&mut self, rate: f64) {
         self.set = rate;
-        if let Phase::Test(cut) = &mut self.phase {
-            cut.before = if cut.growth.is_none() { rate } else { cut.before.min(rate) };
+        match &mut self.phase {
+            // Its rate is kept: at less, the calls that it needs would take too long when the rate that is set rises again.
+            Phase::Test(cut) => cut.before = if cut.growth.is_none() { rate } else { cut.before.min(rate) },
+            Phase::Free => self.allow(rate),
+            Phase::Growth(_) | Phase::Search { .. } => self.allow(self.allowed),
         }
-        self.allow(if self.is_free() { rate } else { self.allowed });
+    }
+
+    /// Another share of a rate that others have a part of too. What AWS was found to grant is theirs by the same shares: all
+    /// that is known of it changes as the share does.
+    pub(super) fn share(&mut self, rate: f64) {
+        let by = rate / self.set;
+        self.set = rate;
+        self.allowed = if self.is_free() { rate } else { self.allowed * by };
+        match &mut self.phase {
+            Phase::Free | Phase::Search { .. } => {}
+            Phase::Growth(growth) => growth.limit *= by,
+            Phase::Test(cut) => {
+                cut.before *= by;
+                cut.limit *= by;
+                cut.growth = cut.growth.map(|growth| Growth { limit: growth.limit * by, ..growth });
+            }
+        }
     }
 
     /// Tokens a second.
     pub(super) fn rate(&self) -> f64 {
-        self.allowed
+        self.allowed.min(self.set)
     }
 
     /// Whether only the rate that was set holds.
@@ -281,7 +301,7 @@ impl Limit {
 
     fn cut(&mut self, again: bool, now: Instant) {
         let (delivered, known) = self.meter.delivered(now);
-        let before = self.allowed;
+        let before = self.rate();
         if delivered > 0.0 {
             let growth = match self.phase {
                 Phase::Free => None,
