@@ -42,6 +42,7 @@ fn observation(task: &Task<'_>) -> Observation {
         pull_stopped_at: task.pull_stopped_at,
         started_at: task.started_at,
         stopped_at: task.stopped_at,
+        log: None,
     }
 }
 

@@ -104,6 +104,12 @@ data "aws_iam_policy_document" "fleet" {
     resources = ["*"]
   }
 
+  statement {
+    sid       = "ReadLines"
+    actions   = ["logs:GetLogEvents"]
+    resources = var.task_log_groups
+  }
+
   # A statement needs a resource.
   dynamic "statement" {
     for_each = length(var.task_role_arns) > 0 ? [var.task_role_arns] : []

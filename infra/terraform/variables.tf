@@ -52,6 +52,12 @@ variable "task_definitions" {
   type        = list(string)
 }
 
+variable "task_log_groups" {
+  description = "ARNs of the tasks' log groups, of which it may read lines."
+  type        = list(string)
+  default     = ["arn:aws:logs:*:*:log-group:/ecs/*"]
+}
+
 variable "task_role_arns" {
   description = "ARNs of the task roles and execution roles of those task definitions, and of the role for their EBS volumes (iam:PassRole)."
   type        = list(string)

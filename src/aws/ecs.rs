@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::errors;
 use crate::cell::ports::{CallError, ContainerDefinition, Described, Ecs, RunTaskAnswer, RunTaskCall};
+use crate::core::log::LogConfig;
 use crate::core::name::region_in_arn;
 use crate::core::task::{Container, Task};
 use crate::core::time::Timestamp;
@@ -106,6 +107,10 @@ impl EcsClient {
             name: c.name().unwrap_or_default().to_owned(),
             // Left out, `essential` is true (API reference, ContainerDefinition).
             essential: c.essential().unwrap_or(true),
+            log: c.log_configuration().map(|log| {
+                let options = log.options();
+                LogConfig::new(log.log_driver().as_str(), |name| options?.get(name).map(String::as_str))
+            }),
         };
         Ok(definitions.iter().map(container).collect())
     }
@@ -205,5 +210,6 @@ fn container(container: &types::Container) -> Container<'static> {
         last_status: container.last_status().unwrap_or_default().to_owned().into(),
         exit_code: container.exit_code().map(i64::from),
         reason: container.reason().map(|r| r.to_owned().into()),
+        runtime_id: container.runtime_id().map(|id| id.to_owned().into()),
     }
 }

@@ -59,6 +59,7 @@ pub(super) enum Protocol {
         version: &'static str,
     },
     /// `restJson1`: each operation has its method and path.
+    #[cfg_attr(not(test), allow(dead_code, reason = "its first user is on its way"))]
     Rest,
 }
 
@@ -66,6 +67,7 @@ pub(super) enum Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retries {
     /// As the configuration says: three tries in all, by default.
+    #[cfg_attr(not(test), allow(dead_code, reason = "its first user is on its way"))]
     Configured,
     /// One try: the caller waits by itself.
     Never,

@@ -7,20 +7,23 @@ mod ecs;
 mod errors;
 mod eventbridge;
 mod identity;
-#[cfg_attr(not(test), allow(dead_code, reason = "some of its users are on their way"))]
 mod json;
 mod launchers;
+mod logs;
 mod profile;
 mod provision;
+mod report;
 mod setup;
 mod sns;
 mod sqs;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 
+use crate::cell::LogReader;
 use profile::Profile;
 
 pub use destinations::Publisher;
@@ -31,8 +34,10 @@ pub use dynamodb::DynamoTable;
 pub use ecs::EcsClient;
 pub use identity::{Identity, IdentityError};
 pub use launchers::LauncherClient;
+pub use logs::LogsClient;
 pub use profile::ConfigError;
 pub use provision::{EventsPath, ProvisionError};
+pub use report::{Found, NoSource, ReportSources};
 pub use setup::{
     Action, Ask, ClusterTasks, FleetAsk, Leftover, Leftovers, PROBE_SOURCE, Place, Removal, Setup, SetupError, Step,
     Thing, template,
@@ -107,6 +112,16 @@ impl Clients {
     /// Rules and schedules.
     pub fn launchers(&self) -> LauncherClient {
         LauncherClient::new(&self.config)
+    }
+
+    /// CloudWatch Logs.
+    pub fn logs(&self) -> LogsClient {
+        LogsClient::new(&self.config)
+    }
+
+    /// Reads the lines of containers, at most so many pages a second.
+    pub fn log_reader(&self, a_second: f64) -> LogReader {
+        LogReader::new(Arc::new(self.logs()), Arc::new(self.ecs()), a_second)
     }
 
     /// A queue, by its URL.

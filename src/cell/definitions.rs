@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use super::lifecycle::Lifecycle;
 use super::ports::{CallError, ContainerDefinition, Ecs};
 use crate::core::name;
 
@@ -62,6 +63,22 @@ impl Definitions {
         containers
     }
 
+    /// The containers of a task definition that was read before; `None` where it was not.
+    pub(super) fn known_of(&self, task_definition: &str) -> Option<Containers> {
+        let mut cache = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.get(task_definition)?.answer.get()?.0.clone()
+    }
+
+    /// Begins to read a task definition that nobody has asked for yet.
+    pub(super) fn prepare(self: &Arc<Self>, task_definition: &str, lifecycle: &Arc<Lifecycle>) {
+        let is_asked_for = || self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(task_definition);
+        if !is_asked_for() {
+            let (definitions, task_definition) = (Arc::clone(self), task_definition.to_owned());
+            let phases = Arc::clone(lifecycle);
+            lifecycle.spawn(async move { phases.unless_ended(definitions.containers_of(&task_definition)).await });
+        }
+    }
+
     fn known(&self, task_definition: &str) -> Arc<Known> {
         let mut cache = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match cache.get(task_definition).filter(|known| !known.is_old()) {
@@ -92,7 +109,8 @@ impl Definitions {
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(task_definition, %error,
-                        "DescribeTaskDefinition was refused: any container that ends itself with a non-zero code decides");
+                        "DescribeTaskDefinition was refused: any container that ends itself with a non-zero code decides, unless decidedBy names \
+                         one, and where its log is, is not known");
                     return None;
                 }
             }

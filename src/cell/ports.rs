@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 
 use crate::core::failure::{self, Class, Failure, Transience};
 use crate::core::launcher::Launcher;
+use crate::core::log::{LogConfig, LogLine};
 use crate::core::notification::Notification;
 use crate::core::observe::LaunchTarget;
 use crate::core::run_task::RunTask;
@@ -83,12 +84,14 @@ pub struct Described {
 }
 
 /// One container of a task definition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerDefinition {
     /// Its name.
     pub name: String,
     /// Whether its end ends the task (AWS's default is true).
     pub essential: bool,
+    /// Where its lines go; none: nowhere that is known.
+    pub log: Option<LogConfig>,
 }
 
 /// The part of ECS that a cell uses.
@@ -157,6 +160,40 @@ pub trait Notifier: Send + Sync + 'static {
 pub trait Launchers: Send + Sync + 'static {
     /// The ECS targets of those that have a launcher's name; of a name that was cut, of all whose name begins so.
     fn targets<'a>(&'a self, launcher: &'a Launcher) -> BoxFuture<'a, Result<Vec<LaunchTarget>, CallError>>;
+}
+
+/// One call for the lines of a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogEventsCall {
+    /// Of the group; none: the caller's own.
+    pub region: Option<String>,
+    /// The log group.
+    pub group: String,
+    /// The stream.
+    pub stream: String,
+    /// Most lines of the answer, 1 to 10,000.
+    pub limit: u32,
+    /// Oldest lines first; else the newest ones. Of a call with a token it does not count.
+    pub from_head: bool,
+    /// Where an earlier answer ended, in one of the two directions.
+    pub token: Option<String>,
+}
+
+/// A page of lines, oldest first. It may be empty and not the last one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogEvents {
+    /// The lines.
+    pub lines: Vec<LogLine>,
+    /// Asks for earlier ones; the token of the call: there are none.
+    pub backward: Option<String>,
+    /// Asks for later ones; the token of the call: there are none yet.
+    pub forward: Option<String>,
+}
+
+/// CloudWatch Logs.
+pub trait LogSource: Send + Sync + 'static {
+    /// GetLogEvents, once: no retries inside. `None`: the stream, or its group, is not there (yet).
+    fn log_events<'a>(&'a self, call: &'a LogEventsCall) -> BoxFuture<'a, Result<Option<LogEvents>, CallError>>;
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::options::Global;
 use super::{
-    convert, demo, doctor, explain, fleet, healthcheck, limits, list, local, manual, migrate_store, pause, redrive,
-    run_args, serve, setup, show, statuses, stop, submit, teardown, watch,
+    convert, demo, doctor, explain, fleet, healthcheck, limits, list, local, logs, manual, migrate_store, pause,
+    redrive, report, run_args, serve, setup, show, statuses, stop, submit, teardown, watch,
 };
 
 /// Launches Amazon ECS tasks, follows them by their events, retries the failures that a retry can fix.
@@ -43,6 +43,9 @@ pub(super) enum Command {
     /// Show one run with every attempt, or an array request by its counts and failures
     #[command(after_help = show::SHOW_EXAMPLES)]
     Show(show::ShowArgs),
+    /// Show what the containers of a run wrote: their last lines, or those that come
+    #[command(after_help = logs::LOGS_EXAMPLES)]
+    Logs(logs::LogsArgs),
     /// Show a serving cell live in this terminal: figures, runs, causes
     #[command(after_help = watch::WATCH_EXAMPLES)]
     Watch(watch::WatchArgs),
@@ -79,6 +82,9 @@ pub(super) enum Command {
     /// Explain what happened to a task, and what to do
     #[command(after_help = explain::EXPLAIN_EXAMPLES)]
     Explain(explain::ExplainArgs),
+    /// Report what became of a cluster's launches: how many never ran a container, and why. Reads only
+    #[command(after_help = report::REPORT_EXAMPLES)]
+    Report(report::ReportArgs),
     /// The run request of a state machine, an EventBridge target or schedule, a Batch job definition, an aws ecs run-task line
     #[command(after_help = convert::CONVERT_EXAMPLES)]
     Convert(convert::ConvertArgs),
@@ -90,12 +96,13 @@ pub(super) enum Command {
 }
 
 /// How each command writes its result. The others have none: a log, a script, an exit code.
-const OUTPUTS: [(&str, &str); 17] = [
+const OUTPUTS: [(&str, &str); 19] = [
     ("run", "json, table or text [default: json]"),
     ("demo", "json or text [default: text]"),
     ("submit", "json, table or text (the names) [default: text]"),
     ("list", "json, table or text (names and statuses) [default: table]"),
     ("show", "json or text [default: text]"),
+    ("logs", "json (the lines with their times and where they are) or text (the lines) [default: text]"),
     ("watch", "with --once: json (the summary) or text (a frame) [default: text]"),
     ("stop", "json, table or text (names and statuses) [default: table]"),
     ("redrive", "json, table or text (names and statuses) [default: table]"),
@@ -107,6 +114,7 @@ const OUTPUTS: [(&str, &str); 17] = [
     ("doctor", "json, table or text [default: text]"),
     ("teardown", "json or text [default: text]"),
     ("migrate-store", "json or text [default: text]"),
+    ("report", "json, text or markdown [default: text]"),
     ("explain", "json (one array), table or text [default: text]"),
 ];
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
 use super::settings::Settings;
-use crate::cell::Cell;
+use crate::front::Front;
 use crate::http;
 
 /// What is served.
@@ -21,7 +21,7 @@ pub(super) struct Beside {
 
 impl Beside {
     /// Serves at `TASKWATCH_LISTEN`, or at a free port of that address where the port is taken.
-    pub(super) async fn serve(cell: &Cell, settings: &Settings) -> Result<Self, CliError> {
+    pub(super) async fn serve(front: Front, settings: &Settings) -> Result<Self, CliError> {
         let wanted = settings.listen()?;
         let listener = match TcpListener::bind(wanted).await {
             Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => TcpListener::bind((wanted.ip(), 0)).await,
@@ -32,7 +32,7 @@ impl Beside {
         let address = listener.local_addr().map_err(refused)?;
         let shutdown = CancellationToken::new();
         let token = settings.api_token.clone();
-        let serving = tokio::spawn(http::serve(listener, cell.clone(), token, shutdown.clone()));
+        let serving = tokio::spawn(http::serve(listener, front, token, shutdown.clone()));
         Ok(Self { wanted, address, shutdown, serving })
     }
 

@@ -16,8 +16,9 @@ use super::settings::Settings;
 use super::signals::Signals;
 use crate::aws::{Clients, EventsPath, Target};
 use crate::cell::ports::Queue;
-use crate::cell::{Cell, CellConfig, Clock, Ids, Ports, Times};
+use crate::cell::{Cell, CellConfig, Clock, Ids, LogReader, Ports, Times, WithLines};
 use crate::core::run::{Run, Status};
+use crate::front::Front;
 use crate::local::ecs::{EcsOptions, Quotas};
 use crate::local::faults::Script;
 use crate::local::{LocalOptions, Options, RunningLocal, start};
@@ -84,8 +85,9 @@ pub(super) async fn demo(arguments: DemoArgs, global: &Global, settings: &Settin
     let path = EventsPath::make(&clients, CELL).await.map_err(|e| other(&e))?;
     let requests = clients.create_queue("demo-requests").await.map_err(|e| other(&e))?;
     let (topic, told) = clients.create_subscribed_topic("demo-told").await.map_err(|e| other(&e))?;
-    let cell = cell(&arguments, &clients, &path, &requests, &topic).await?;
-    let page = Beside::serve(&cell, settings).await?;
+    let logs = clients.log_reader(settings.log_rate());
+    let cell = cell(&arguments, &clients, &path, &requests, &topic, &logs).await?;
+    let page = Beside::serve(Front::from(cell.clone()).with_logs(logs), settings).await?;
     if let Some(taken) = page.taken() {
         output::problem(&format!("{taken} is in use by another program (TASKWATCH_LISTEN names another address)"));
     }
@@ -137,6 +139,7 @@ async fn cell(
     path: &EventsPath,
     requests: &str,
     topic: &str,
+    logs: &LogReader,
 ) -> Result<Cell, CliError> {
     let mut config = CellConfig::new(CELL);
     config.region = "us-east-1".into();
@@ -153,7 +156,7 @@ async fn cell(
         requests: Some(Arc::new(clients.queue(requests))),
         requests_dlq: None,
         launchers: None,
-        notifier: Arc::new(clients.publisher()),
+        notifier: Arc::new(WithLines::new(Arc::new(clients.publisher()), logs.clone())),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),
         ids: Ids::default(),

@@ -349,7 +349,7 @@ fn print(findings: &[Finding], format: Format) {
         Format::Table => output::table(&["", "CHECK", "FOUND", "DO"], findings, |f| {
             vec![mark(f.status).to_owned(), f.check.clone(), f.found.clone(), f.todo.clone()]
         }),
-        Format::Text => {
+        Format::Text | Format::Markdown => {
             for finding in findings {
                 let todo =
                     if finding.todo.is_empty() { String::new() } else { format!("\n       do: {}", finding.todo) };

@@ -6,10 +6,13 @@ use std::path::Path;
 use super::error::CliError;
 use super::input::read;
 use super::options::{Format, Global};
+use super::settings::Settings;
 use super::{aws, output};
+use crate::cell::LogReader;
 use crate::cell::ports::Ecs;
 use crate::core::explain::{self, Explained, Explanation};
 use crate::core::name::region_in_arn;
+use crate::core::task::Task;
 use crate::core::verdict::Deciders;
 use clap::Args;
 
@@ -18,7 +21,7 @@ Examples:
   aws ecs describe-tasks --cluster batch --tasks ARN | taskwatch explain -
   taskwatch explain event.json --output json
   taskwatch explain arn:aws:ecs:eu-west-1:123456789012:task/batch/0123456789abcdef
-  taskwatch explain 0123456789abcdef0123456789abcdef --cluster batch
+  taskwatch explain 0123456789abcdef0123456789abcdef --cluster batch --logs
   taskwatch explain 'CannotPullContainerError: ref pull has been retried 5 time(s): i/o timeout'
   aws batch describe-jobs --jobs ID | taskwatch explain -";
 
@@ -35,6 +38,9 @@ pub(super) struct ExplainArgs {
     /// The container whose exit code decides
     #[arg(long, value_name = "CONTAINER", value_delimiter = ',')]
     decided_by: Vec<String>,
+    /// Show the last lines of the container that decided too (CloudWatch Logs; of tasks that are given by ARN or id)
+    #[arg(long)]
+    logs: bool,
 }
 
 /// What one argument is.
@@ -80,16 +86,18 @@ impl Source {
     }
 }
 
+/// Lines of a log that are shown.
+const LINES: u32 = 50;
 /// So many broken lines are named; behind them comes how many more there are.
 const MOST_NAMED: usize = 20;
 
 /// 0, or 1 where a part of the input is no JSON: what is, is explained all the same.
-pub(super) async fn explain(arguments: ExplainArgs, global: &Global) -> Result<u8, CliError> {
+pub(super) async fn explain(arguments: ExplainArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
     let (mut all, mut broken) = (Explained::default(), Vec::new());
     let terminal = std::io::stdin().is_terminal();
     for source in sources(&arguments.sources, terminal)? {
         let found = match Source::of(&source) {
-            Source::Arn => described(&source, None, &arguments.decided_by, global).await?,
+            Source::Arn => described(&source, None, &arguments, (global, settings)).await?,
             Source::Id => {
                 let no_cluster = || {
                     CliError::usage(format!(
@@ -97,7 +105,7 @@ pub(super) async fn explain(arguments: ExplainArgs, global: &Global) -> Result<u
                     ))
                 };
                 let cluster = arguments.cluster.as_deref().ok_or_else(no_cluster)?;
-                described(&source, Some(cluster), &arguments.decided_by, global).await?
+                described(&source, Some(cluster), &arguments, (global, settings)).await?
             }
             Source::Text => explain::explain(&source, &arguments.decided_by),
             Source::File => {
@@ -117,7 +125,7 @@ pub(super) async fn explain(arguments: ExplainArgs, global: &Global) -> Result<u
         Format::Json => output::json(&all.tasks),
         Format::Table if all.tasks.is_empty() => {}
         Format::Table => output::data(&table(&all.tasks)),
-        Format::Text => all.tasks.iter().for_each(|task| output::data(&text(task))),
+        Format::Text | Format::Markdown => all.tasks.iter().for_each(|task| output::data(&text(task))),
     }
     // JSON and tables are for tasks; what else there was is said beside them.
     for other in &all.others {
@@ -164,9 +172,10 @@ fn name(broken: &[String]) {
 async fn described(
     task: &str,
     cluster: Option<&str>,
-    decided_by: &[String],
-    global: &Global,
+    arguments: &ExplainArgs,
+    (global, settings): (&Global, &Settings),
 ) -> Result<Explained, CliError> {
+    let decided_by = &arguments.decided_by;
     // arn:aws:ecs:region:account:task/cluster/id, or without the cluster before 2018.
     let parts: Vec<&str> = task.splitn(6, ':').collect();
     let resource: Vec<&str> = parts.get(5).copied().unwrap_or_default().split('/').collect();
@@ -174,7 +183,8 @@ async fn described(
     let cluster = cluster.unwrap_or(in_arn);
     // The cluster's ARN has the region too.
     let region = region_in_arn(task).or_else(|| region_in_arn(cluster));
-    let ecs = aws::clients_in(global, region).await?.ecs();
+    let clients = aws::clients_in(global, region).await?;
+    let ecs = clients.ecs();
     let answer = ecs.describe_tasks(cluster, &[task.to_owned()]).await;
     let answer = answer.map_err(|e| CliError::other(format!("{task}: DescribeTasks: {e}")))?;
     let Some(task) = answer.tasks.first() else {
@@ -182,14 +192,28 @@ async fn described(
             "{task}: ECS does not know it in cluster {cluster}; a stopped task is forgotten after about an hour"
         )));
     };
-    let containers = match decided_by {
+    let containers = match decided_by.as_slice() {
         [] => ecs.container_definitions(&task.task_definition_arn).await.unwrap_or_default(),
         _ => Vec::new(),
     };
     let essential = containers.into_iter().filter(|c| c.essential).map(|c| c.name);
     let names: Vec<String> = decided_by.iter().cloned().chain(essential).collect();
     let deciders = if names.is_empty() { Deciders::Unknown } else { Deciders::Named(&names) };
+    if arguments.logs {
+        lines(&clients.log_reader(settings.log_rate()), task, &names).await;
+    }
     Ok(Explained { tasks: vec![explain::explain_task(task, deciders)], ..Explained::default() })
+}
+
+/// Says the last lines of a task, on stderr: stdout has the explanation.
+async fn lines(reader: &LogReader, task: &Task<'_>, deciding: &[String]) {
+    match reader.of_task(task, deciding, LINES).await {
+        Ok((container, lines)) => {
+            output::problem(&format!("last lines of container {:?}:", output::plain(&container)));
+            lines.iter().for_each(|line| output::problem(&format!("  {}", line.text.trim_end())));
+        }
+        Err(why) => output::problem(&format!("no log lines: {}", output::plain(&why))),
+    }
 }
 
 fn text(task: &Explanation) -> String {

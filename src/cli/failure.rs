@@ -2,6 +2,7 @@
 //! then ECS's name of the failure and its text, nothing twice.
 
 use super::output::plain;
+use crate::core::run::Run;
 
 /// What ECS says beside every end of a container, also after a success.
 const NOTHING: &str = "Essential container in task exited";
@@ -86,6 +87,12 @@ fn without<'t>(text: &'t str, name: &str) -> &'t str {
         Some(rest) if !name.is_empty() => rest.trim_start_matches([' ', ':', ';']),
         _ => text,
     }
+}
+
+/// The command that shows what the newest task of a run wrote.
+pub(super) fn lines_of(run: &Run) -> String {
+    let task = run.attempt().and_then(|attempt| attempt.task_arn.as_ref()).map(ToString::to_string);
+    format!("taskwatch explain {} --logs", task.as_deref().unwrap_or("TASK"))
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod input;
 mod limits;
 mod list;
 mod local;
+mod logs;
 mod manual;
 mod masked;
 mod migrate_store;
@@ -37,6 +38,7 @@ mod progress;
 mod query;
 mod redrive;
 mod remote;
+mod report;
 mod request;
 mod run;
 mod run_args;
@@ -56,6 +58,7 @@ mod statuses;
 mod stop;
 mod store;
 mod submit;
+mod tails;
 mod teardown;
 #[cfg(feature = "otlp")]
 mod traces;
@@ -96,6 +99,9 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Man(asked) => return manual::man(asked, args::command()),
         _ => {}
     }
+    if arguments.global.output == Some(options::Format::Markdown) && !matches!(arguments.command, Command::Report(_)) {
+        return Err(CliError::usage("--output markdown: only report writes Markdown; json, table or text"));
+    }
     let settings = Settings::load(&arguments.global)?;
     // A demo's faults are on purpose; a person who waits for one task reads progress, not a log.
     let usual = match &arguments.command {
@@ -123,6 +129,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Submit(arguments) => submit::submit(arguments, &global, &settings).await,
         Command::List(arguments) => list::list(arguments, &global, &settings).await,
         Command::Show(arguments) => show::show(arguments, &global, &settings).await,
+        Command::Logs(arguments) => logs::logs(arguments, &global, &settings).await,
         Command::Watch(arguments) => watch::watch(arguments, &global, &settings).await,
         Command::Stop(arguments) => stop::stop(arguments, &global, &settings).await,
         Command::Redrive(arguments) => redrive::redrive(arguments, &global, &settings).await,
@@ -137,8 +144,9 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Doctor(arguments) => doctor::doctor(arguments, &global, &settings).await,
         Command::MigrateStore(arguments) => migrate_store::migrate_store(arguments, &global, &settings).await,
         Command::Teardown(arguments) => teardown::teardown(arguments, &global, &settings).await,
+        Command::Report(arguments) => report::report(arguments, &global).await,
         Command::Convert(arguments) => convert::convert(&arguments),
-        Command::Explain(explain) => explain::explain(explain, &global).await,
+        Command::Explain(explain) => explain::explain(explain, &global, &settings).await,
         Command::Completions(asked) => Ok(manual::completions(&asked, args::command())),
         Command::Man(asked) => manual::man(&asked, args::command()),
     }

@@ -8,6 +8,9 @@ pub(super) enum Format {
     Json,
     Table,
     Text,
+    /// Of `report` alone.
+    #[value(alias = "md")]
+    Markdown,
 }
 
 /// In a command's help they stand behind its own.

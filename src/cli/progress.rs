@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
 
-use super::failure::Failure;
+use super::failure::{Failure, lines_of};
 use super::{console, output};
 use crate::cell::RunChange;
 use crate::core::failure::Class;
@@ -24,9 +24,9 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// For these runs.
-    pub(super) fn new(runs: &[Run]) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+    /// For these runs. `beside_lines`: other lines are written between, which a bar would hide.
+    pub(super) fn new(runs: &[Run], beside_lines: bool) -> Self {
+        let bar = (std::io::stderr().is_terminal() && !beside_lines).then(|| {
             let many = runs.len() > 1;
             let bar = if many { ProgressBar::new(runs.len() as u64) } else { ProgressBar::new_spinner() };
             let template =
@@ -76,19 +76,23 @@ impl Progress {
 
     /// Says what to do about what failed, each advice once. How a run ended was said already, but for a bar, which is gone.
     pub(super) fn conclude(&self, runs: &[Run]) {
-        let mut advice: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut advice: BTreeMap<&str, (usize, &Run)> = BTreeMap::new();
         for run in runs.iter().filter(|run| !matches!(run.status, Status::Succeeded)) {
             let Some(failure) = run.ended_by.as_ref().filter(|failure| failure.class != Class::Stopped) else {
                 continue;
             };
-            *advice.entry(&failure.hint).or_default() += 1;
+            advice.entry(&failure.hint).or_insert((0, run)).0 += 1;
             if self.bar.is_some() && runs.len() == 1 {
                 let exit_code = run.attempt().and_then(|attempt| attempt.exit_code);
                 let failure = Failure::of(Some(&failure.error), Some(&failure.cause), exit_code);
                 output::problem(&format!("{}: {}", run.status.as_str(), failure.short_line()));
             }
         }
-        let mut advice: Vec<_> = advice.into_iter().collect();
+        let with_command = |(_, (count, run)): (&str, (usize, &Run))| {
+            let failure = run.ended_by.as_ref();
+            (failure.map(|failure| failure.hint_with(&lines_of(run))).unwrap_or_default(), count)
+        };
+        let mut advice: Vec<(String, usize)> = advice.into_iter().map(with_command).collect();
         advice.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         for (hint, count) in advice.iter().take(MOST_ADVICE) {
             match runs.len() {

@@ -42,7 +42,7 @@ impl Query {
         match format {
             Format::Json => output::json(&found),
             // A table of anything at all is what its lines are.
-            Format::Text | Format::Table => output::data(&text(&found)),
+            Format::Text | Format::Table | Format::Markdown => output::data(&text(&found)),
         }
         Ok(())
     }

@@ -13,11 +13,13 @@ use super::error::CliError;
 use super::failure::Failure;
 use super::filter::now;
 use super::follow::{Changes, News};
+use super::logs::Lines;
 use super::options::{Format, Global};
 use super::query::Query;
 use super::run_args::RunArgs;
 use super::settings::Settings;
 use super::signals::Signals;
+use super::tails::Tails;
 use super::{console, exit, output};
 use crate::core::name::request_of;
 use crate::core::request::RunRequest;
@@ -52,7 +54,11 @@ pub(super) async fn run(
         output::problem(&format!("{name} goes on at {}: taskwatch show {name}", server.url()));
         return Ok(0);
     }
+    let names = answer["runs"].as_array().into_iter().flatten().filter_map(|run| run["name"].as_str());
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    let tails = Tails::of(arguments.follow.then(|| Lines::At(server.clone())), &names);
     let end = follow(&server, name, arguments.no_wait, &mut signals).await?;
+    tails.end().await;
     let runs = shown(&server, name).await?;
     let code = match end {
         End::Interrupted(code) => code,

@@ -10,14 +10,17 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::error::CliError;
+use super::failure::lines_of;
+use super::logs::Lines;
 use super::options::{Format, Global};
 use super::progress::Progress;
 use super::run_args::RunArgs;
 use super::run_events::News;
 use super::settings::Settings;
 use super::signals::Signals;
+use super::tails::Tails;
 use super::{aws, exit, output, remote, request};
-use crate::cell::{Cell, CellConfig, Clock, Ids, POLL, Ports};
+use crate::cell::{Cell, CellConfig, Clock, Ids, LogReader, POLL, Ports, WithLines};
 use crate::core::ids::Token;
 use crate::core::notification;
 use crate::core::request::RunRequest;
@@ -59,18 +62,19 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
     // Whoever waits for these runs wants them to end, and nobody would mend anything meanwhile.
     config.breaker.failures = 0;
     config.poll = news.queue_url().is_none().then_some(POLL);
+    let logs = clients.log_reader(settings.log_rate());
     let ports = Ports {
         ecs: Arc::new(clients.ecs()),
         events: news.queue_url().map(|url| Arc::new(clients.queue(url)) as _),
         requests: None,
         requests_dlq: None,
         launchers: None,
-        notifier: Arc::new(clients.publisher()),
+        notifier: Arc::new(WithLines::new(Arc::new(clients.publisher()), logs.clone())),
         store: Arc::new(MemoryStore::default()),
         clock: Clock::system(),
         ids: Ids::default(),
     };
-    let outcome = launch(config, ports, request, &arguments, &mut signals).await;
+    let outcome = launch((config, ports), request, &arguments, logs, &mut signals).await;
     news.remove(&clients).await;
     let Launched { runs, code, unanswered } = outcome?;
     for token in unanswered {
@@ -96,15 +100,16 @@ struct Launched {
 
 /// Begins a cell, has it do the request, and ends it.
 async fn launch(
-    config: CellConfig,
-    ports: Ports,
+    (config, ports): (CellConfig, Ports),
     request: RunRequest,
     arguments: &RunArgs,
+    logs: LogReader,
     signals: &mut Signals,
 ) -> Result<Launched, CliError> {
     let (is_described, region) = (ports.events.is_none(), config.region.clone());
     let cell = Cell::start(config, ports).await.map_err(|e| CliError::other(e.to_string()))?;
-    let outcome = follow(&cell, request, arguments, (is_described, &region), signals).await;
+    let lines = arguments.follow.then(|| Lines::of(&cell, logs));
+    let outcome = follow(&cell, request, arguments, (is_described, &region, lines), signals).await;
     let unanswered = unanswered(&cell);
     cell.drain(if unanswered.is_empty() { ENDING } else { Duration::ZERO }).await;
     let (runs, code) = outcome?;
@@ -116,14 +121,15 @@ async fn follow(
     cell: &Cell,
     request: RunRequest,
     arguments: &RunArgs,
-    (is_described, region): (bool, &str),
+    (is_described, region, lines): (bool, &str, Option<Lines>),
     signals: &mut Signals,
 ) -> Result<(Vec<Run>, u8), CliError> {
     let mut changes = cell.subscribe();
     let mut unreachable = std::pin::pin!(cell.unreachable());
     let submitted = cell.submit(request).await.map_err(|e| CliError::other(e.to_string()))?;
     let ids: Vec<Uuid> = submitted.runs.iter().map(|run| run.id).collect();
-    let mut progress = Progress::new(&submitted.runs);
+    let mut progress = Progress::new(&submitted.runs, lines.is_some());
+    let tails = Tails::begin(lines, &submitted.runs);
     let mut interrupt: Option<Interrupt> = None;
     while !done(cell, &ids, arguments.no_wait && interrupt.is_none()) {
         tokio::select! {
@@ -155,6 +161,7 @@ async fn follow(
         }
     }
     progress.finish();
+    tails.end().await;
     let runs: Vec<Run> = ids.iter().filter_map(|id| cell.run(*id)).collect();
     progress.conclude(&runs);
     let code = match interrupt {
@@ -229,6 +236,10 @@ fn masked(request: &RunRequest) -> Value {
 fn result(run: &Run, cell: &str) -> Value {
     let mut value = notification::detail(run, cell);
     value["exitCode"] = run.attempt().and_then(|a| a.exit_code).into();
+    // Nobody serves this run: what shows its lines is another command.
+    if let Some(failure) = run.ended_by.as_ref() {
+        value["hint"] = failure.hint_with(&lines_of(run)).into();
+    }
     value
 }
 

@@ -145,6 +145,9 @@ pub(super) struct RunArgs {
     /// Launch, and do not wait for the goal
     #[arg(long)]
     pub(super) no_wait: bool,
+    /// Show what the containers write while they run, on stderr (CloudWatch Logs only)
+    #[arg(long, short, conflicts_with_all = ["no_wait", "dry_run", "detach"])]
+    pub(super) follow: bool,
     /// Show the request with all its defaults, with *** for each value of the environment, and launch nothing
     #[arg(long)]
     pub(super) dry_run: bool,

@@ -13,6 +13,7 @@ use super::signals::Signals;
 use super::store::Opened;
 use super::{aws, output, serving};
 use crate::cell::{Cell, Clock};
+use crate::front::Front;
 use crate::http;
 
 pub(super) const SERVE_EXAMPLES: &str = "\
@@ -52,7 +53,8 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
         config.keep_finished = FINISHED_IN_MEMORY;
     }
     let queues = Queues { events: &events, requests: &requests, requests_dlq: settings.requests_dlq_url.as_deref() };
-    let ports = serving::ports(&clients, &queues, store, clock);
+    let logs = clients.log_reader(settings.log_rate());
+    let ports = serving::ports(&clients, &queues, &logs, store, clock);
     #[cfg(debug_assertions)]
     let ports = failpoints.around(ports);
     let (listener, address) = serving::bind(address).await?;
@@ -62,7 +64,8 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     #[cfg(feature = "otlp")]
     let traces = traces.map(|target| super::traces::Traces::begin(target, &cell)).transpose()?;
     let shutdown = CancellationToken::new();
-    let http = tokio::spawn(http::serve(listener, cell.clone(), settings.api_token.clone(), shutdown.clone()));
+    let front = Front::from(cell.clone()).with_logs(logs);
+    let http = tokio::spawn(http::serve(listener, front, settings.api_token.clone(), shutdown.clone()));
     tracing::info!(cell = name, %address, "serving");
     tokio::select! {
         _ = signals.next() => {}

@@ -16,7 +16,7 @@ use super::settings::{Settings, StoreSetting};
 use super::signals::Signals;
 use super::{aws, output, serving, store};
 use crate::aws::Clients;
-use crate::cell::{CellConfig, Clock, Ids, Ports};
+use crate::cell::{CellConfig, Clock, Ids, LogReader, Ports};
 use crate::front::{Fleet, Front};
 use crate::host::{Host, HostConfig, HostPorts, Quotas, Supply};
 use crate::http;
@@ -71,6 +71,7 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     let reader = FleetReader::new(Arc::new(clients.table(&table)), options.clone());
     let queues = clients.clone();
     let queue: QueueAt = Box::new(move |url| Arc::new(queues.queue(url)));
+    let logs = clients.log_reader(settings.log_rate());
     let supply = Equipment {
         table: Arc::new(clients.table(&table)),
         options,
@@ -80,6 +81,7 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
         clock: clock.clone(),
         #[cfg(debug_assertions)]
         failpoints,
+        logs: logs.clone(),
         clients,
     };
     let host = Host::start(
@@ -92,7 +94,7 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     let own = host.own();
     let beside = Beside::new((host.clone(), reader), directory, queue, config, clock.clone());
     let part = Fleet { name: fleet.to_owned(), elsewhere: Arc::new(beside), clock, ids: Ids::default() };
-    let front = Front::of_fleet(own, part);
+    let front = Front::of_fleet(own, part).with_logs(logs);
     let http = tokio::spawn(http::serve(listener, front, settings.api_token.clone(), shutdown.clone()));
     tracing::info!(fleet, %address, "serving");
     tokio::select! {
@@ -164,6 +166,7 @@ struct Equipment {
     config: CellConfig,
     clock: Clock,
     clients: Clients,
+    logs: LogReader,
     #[cfg(debug_assertions)]
     failpoints: Failpoints,
 }
@@ -189,7 +192,7 @@ impl Supply for Equipment {
     fn equip(&self, cell: &CellRow, store: Arc<dyn Store>) -> (CellConfig, Ports) {
         let requests_dlq = self.requests_dlq.as_deref();
         let queues = Queues { events: &cell.events, requests: &self.requests, requests_dlq };
-        let ports = serving::ports(&self.clients, &queues, store, self.clock.clone());
+        let ports = serving::ports(&self.clients, &queues, &self.logs, store, self.clock.clone());
         #[cfg(debug_assertions)]
         let ports = self.failpoints.around(ports);
         (CellConfig { name: cell.name.to_string(), ..self.config.clone() }, ports)

@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::settings::Settings;
 use crate::aws::Clients;
 use crate::cell::ports::Queue;
-use crate::cell::{CellConfig, Clock, Ids, Ports};
+use crate::cell::{CellConfig, Clock, Ids, LogReader, Ports, WithLines};
 use crate::store::Store;
 
 /// CloudWatch keeps metrics by the minute; the alarms of infra/ count the lines.
@@ -36,7 +36,13 @@ pub(super) struct Queues<'a> {
 }
 
 /// What a cell works with.
-pub(super) fn ports(clients: &Clients, queues: &Queues<'_>, store: Arc<dyn Store>, clock: Clock) -> Ports {
+pub(super) fn ports(
+    clients: &Clients,
+    queues: &Queues<'_>,
+    logs: &LogReader,
+    store: Arc<dyn Store>,
+    clock: Clock,
+) -> Ports {
     let queue = |url: &str| Arc::new(clients.queue(url)) as Arc<dyn Queue>;
     Ports {
         ecs: Arc::new(clients.ecs()),
@@ -44,7 +50,7 @@ pub(super) fn ports(clients: &Clients, queues: &Queues<'_>, store: Arc<dyn Store
         requests: Some(queue(queues.requests)),
         requests_dlq: queues.requests_dlq.map(queue),
         launchers: Some(Arc::new(clients.launchers())),
-        notifier: Arc::new(clients.publisher()),
+        notifier: Arc::new(WithLines::new(Arc::new(clients.publisher()), logs.clone())),
         store,
         clock,
         ids: Ids::default(),

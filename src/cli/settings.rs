@@ -25,6 +25,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::duration;
 use super::error::CliError;
 use super::options::Global;
+use crate::core::request::MessageFormat;
 
 /// Every setting, after file and environment.
 #[derive(Debug, Default, Deserialize)]
@@ -53,6 +54,8 @@ pub(super) struct Settings {
     circuit_breaker_window_seconds: Option<u64>,
     #[serde(alias = "storm_probe_seconds")]
     circuit_breaker_probe_seconds: Option<u64>,
+    notify_format: Option<String>,
+    log_rate: Option<f64>,
     log: Option<String>,
     log_format: Option<String>,
     metrics: Option<String>,
@@ -139,6 +142,7 @@ impl Settings {
             ("KEEP", &mut self.keep),
             ("LISTEN", &mut self.listen),
             ("API_TOKEN", &mut self.api_token),
+            ("NOTIFY_FORMAT", &mut self.notify_format),
             ("LOG", &mut self.log),
             ("LOG_FORMAT", &mut self.log_format),
             ("METRICS", &mut self.metrics),
@@ -155,7 +159,19 @@ impl Settings {
         number(env, "CIRCUIT_BREAKER_FAILURES", &mut self.circuit_breaker_failures)?;
         number(env, "CIRCUIT_BREAKER_WINDOW_SECONDS", &mut self.circuit_breaker_window_seconds)?;
         number(env, "CIRCUIT_BREAKER_PROBE_SECONDS", &mut self.circuit_breaker_probe_seconds)?;
+        number(env, "LOG_RATE", &mut self.log_rate)?;
         self.check()
+    }
+
+    /// `TASKWATCH_LOG_RATE`: calls of GetLogEvents a second.
+    pub(super) fn log_rate(&self) -> f64 {
+        self.log_rate.unwrap_or(crate::cell::LOG_RATE)
+    }
+
+    /// `TASKWATCH_NOTIFY_FORMAT`: what kind of message a topic gets.
+    fn notify_format(&self) -> Result<MessageFormat, CliError> {
+        let Some(text) = self.notify_format.as_deref() else { return Ok(MessageFormat::default()) };
+        text.parse().map_err(|allowed: String| wrong("NOTIFY_FORMAT", text, &allowed))
     }
 
     /// `TASKWATCH_METRICS=emf`: metrics for CloudWatch on stdout, too.
@@ -200,6 +216,7 @@ impl Settings {
         let mut config = crate::cell::CellConfig::new(name);
         config.destinations.topic.clone_from(&self.topic_arn);
         config.destinations.bus.clone_from(&self.event_bus);
+        config.destinations.format = self.notify_format().unwrap_or_default();
         config.run_task_rate = self.run_task_rate.unwrap_or(config.run_task_rate);
         config.run_task_burst = self.run_task_burst.unwrap_or(config.run_task_burst);
         config.max_in_flight = self.max_in_flight.unwrap_or(config.max_in_flight);

@@ -69,7 +69,9 @@ fn print(asked: &[Value], format: Format) {
     let at_once = asked.iter().filter(|run| ended(run)).count();
     match format {
         Format::Json => output::json(&json!(asked)),
-        Format::Text => asked.iter().for_each(|run| output::data(&format!("{}\t{}", cell(&run["name"]), what(run)))),
+        Format::Text | Format::Markdown => {
+            asked.iter().for_each(|run| output::data(&format!("{}\t{}", cell(&run["name"]), what(run))))
+        }
         Format::Table if asked.len() > MOST_ROWS => output::data(&format!(
             "stop requested for {} runs: {at_once} had no task and have ended, {} end once their tasks have stopped",
             asked.len(),

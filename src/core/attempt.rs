@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::ids::{TaskArn, Token};
+use super::log::{LogPlace, LogView};
 use super::task::TaskStatus;
 use super::time::Timestamp;
 
@@ -48,7 +49,7 @@ pub struct Attempt {
     /// `clientToken` of the call, and the last part of `startedBy`; shared by runs launched in one call.
     pub token: Option<Token>,
     /// The `count` of that call.
-    pub group_size: u32,
+    pub group_size: u8,
     /// Which placement: 0 is the request as it stands, n the n-th entry of `placements`.
     pub placement: usize,
     /// The task, once known.
@@ -84,6 +85,9 @@ pub struct Attempt {
     pub failure: Option<Arc<Failure>>,
     /// When anything was last heard of the task.
     pub heard_at: Option<Timestamp>,
+    /// Where the lines of the container that decided are, once the task has ended.
+    #[serde(default)]
+    pub log: Option<Arc<LogPlace>>,
 }
 
 impl Attempt {
@@ -111,7 +115,22 @@ impl Attempt {
             exit_code: None,
             failure: None,
             heard_at: None,
+            log: None,
         }
+    }
+}
+
+impl Attempt {
+    /// Where the lines of the container that decided are, as it is shown; none while the task has not ended, and where its
+    /// task definition could not be read.
+    pub fn log_view(&self) -> Option<LogView> {
+        let task_arn = self.task_arn.as_ref()?.to_string();
+        self.log.as_ref().map(|place| place.view(&task_arn))
+    }
+
+    /// Whether a container of it ran: only then there can be lines.
+    pub const fn has_run(&self) -> bool {
+        self.started_at.is_some() || self.exit_code.is_some()
     }
 }
 
@@ -220,7 +239,7 @@ mod tests {
             dropped.extend(attempts.push(Attempt {
                 queued_at: now,
                 launched_at: now,
-                group_size: 1 + others,
+                group_size: u8::try_from(1 + others).unwrap(),
                 task_arn: Some(format!("t{number}").into()),
                 ..Attempt::new(number, 0)
             }));

@@ -4,6 +4,7 @@
 
 pub mod attempt;
 pub mod breaker;
+pub mod console;
 pub mod convert;
 pub mod explain;
 pub mod failure;
@@ -11,12 +12,14 @@ pub mod filter;
 pub mod ids;
 pub mod input;
 pub mod launcher;
+pub mod log;
 pub mod machine;
 pub mod name;
 pub mod notification;
 pub mod observe;
 pub mod order;
 pub mod pattern;
+pub mod report;
 pub mod request;
 pub mod retry;
 pub mod run;

@@ -66,6 +66,12 @@ impl Task<'_> {
         judged.iter().find_map(|c| c.exit_code.filter(|code| *code == 0))
     }
 
+    /// The container whose log tells of the end: the one to blame, else the first of those that decide.
+    pub fn telling_container(&self, deciders: Deciders<'_>) -> Option<&Container<'_>> {
+        let judged = self.judged(deciders);
+        culprit(&judged).or_else(|| judged.first().copied())
+    }
+
     fn ended(&self, deciders: Deciders<'_>) -> Verdict {
         let judged = self.judged(deciders);
         let by_itself = self.ended_by_itself();

@@ -6,6 +6,7 @@
 mod changes;
 mod elsewhere;
 mod figures;
+mod logs;
 mod observed;
 mod orders;
 mod runs;
@@ -19,9 +20,10 @@ pub use crate::cell::Moved;
 pub use changes::{Came, Changes};
 pub use elsewhere::{Elsewhere, StopError, Unmoved};
 pub use figures::Figures;
+pub use logs::{LinesOf, NoLog};
 pub use runs::Seen;
 
-use crate::cell::{Cell, Clock, Hindrance, Ids, SubmitError, Submitted};
+use crate::cell::{Cell, Clock, Hindrance, Ids, LogReader, SubmitError, Submitted};
 use crate::core::request::{Acceptance, RunRequest};
 use crate::core::time::Timestamp;
 use crate::fleet::{FleetView, Takeovers};
@@ -37,6 +39,7 @@ pub type OwnCells = Arc<[Cell]>;
 #[derive(Clone)]
 pub struct Front {
     parts: Arc<Parts>,
+    logs: Option<LogReader>,
 }
 
 struct Parts {
@@ -78,7 +81,7 @@ impl From<Cell> for Front {
         let (name, began_at) = (cell.name().to_owned(), cell.began_at());
         // Its sender is gone: the cell is the only one for ever.
         let own = watch::channel(OwnCells::from([cell.clone()])).1;
-        Self { parts: Arc::new(Parts { name, began_at, own, of: Of::Cell(cell) }) }
+        Self { parts: Arc::new(Parts { name, began_at, own, of: Of::Cell(cell) }), logs: None }
     }
 }
 
@@ -86,7 +89,7 @@ impl Front {
     /// Answers for a fleet, of which this process serves the cells in `own`.
     pub fn of_fleet(own: watch::Receiver<OwnCells>, fleet: Fleet) -> Self {
         let (name, began_at) = (fleet.name.clone(), fleet.clock.now());
-        Self { parts: Arc::new(Parts { name, began_at, own, of: Of::Fleet(fleet) }) }
+        Self { parts: Arc::new(Parts { name, began_at, own, of: Of::Fleet(fleet) }), logs: None }
     }
 
     /// The name of the cell, or of the fleet.

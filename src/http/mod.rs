@@ -11,6 +11,7 @@ mod fleet;
 mod guard;
 mod health;
 mod limits;
+mod log;
 mod metrics;
 mod observed;
 mod openapi;
@@ -70,6 +71,7 @@ fn router(front: Front, token: Option<&str>, shutdown: CancellationToken) -> Rou
         .route("/v1/runs", get(runs::list).merge(submit))
         .route("/v1/rollup", get(rollup::rollup))
         .route("/v1/runs/{run}", get(runs::show))
+        .route("/v1/runs/{run}/attempts/{n}/log", get(log::read))
         .route("/v1/runs/{run}/stop", post(runs::stop))
         .route("/v1/runs/{run}/redrive", post(runs::redrive))
         .route("/v1/summary", get(summary::summary))

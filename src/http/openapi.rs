@@ -9,13 +9,13 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{fleet, health, limits, metrics, observed, rollup, runs, stream, submit, summary};
+use super::{fleet, health, limits, log, metrics, observed, rollup, runs, stream, submit, summary};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "taskwatch", description = "Launches Amazon ECS tasks, follows them by their events, retries the failures that a retry can fix."),
     paths(
-        submit::submit, runs::list, runs::show, runs::stop, runs::redrive, rollup::rollup, stream::stream, summary::summary, limits::show,
+        submit::submit, runs::list, runs::show, runs::stop, runs::redrive, log::read, rollup::rollup, stream::stream, summary::summary, limits::show,
         limits::change, metrics::metrics, fleet::fleet, observed::list, health::alive, health::ready, describe,
     ),
     modifiers(&Common),

@@ -158,7 +158,7 @@ impl Counted {
                     class: failure.map(|failure| failure.class),
                     cause: failure.map(|failure| cut(&failure.cause)),
                     cause_pattern,
-                    hint: failure.map(|failure| failure.hint.clone()),
+                    hint: failure.map(|failure| failure.hint_for(&run.name)),
                     examples: Vec::new(),
                 })
             }

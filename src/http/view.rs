@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::cell::{RunChange, WaitingFor};
 use crate::core::failure::{Class, Transience};
 use crate::core::ids::TaskArn;
+use crate::core::log::LogView;
 use crate::core::request::Goal;
 use crate::core::run::{Attempt, Run, Stage, Status};
 use crate::core::task::TaskStatus;
@@ -175,10 +176,10 @@ fn full(run: &Run, cell: &str, waiting_for: Option<WaitingFor>) -> Full {
         error: failure.map(|f| f.error.clone()),
         class: failure.map(|f| f.class),
         cause: failure.map(|f| f.cause.clone()),
-        hint: failure.map(|f| f.hint.clone()),
+        hint: failure.map(|f| f.hint_for(&run.name)),
         exit_code: run.attempt().and_then(|a| a.exit_code),
         waiting_for,
-        attempts: run.attempts.iter().map(Try::from).collect(),
+        attempts: run.attempts.iter().map(|attempt| Try::of(attempt, &run.name)).collect(),
         attempts_omitted: Some(run.attempts.omitted()).filter(|omitted| *omitted > 0),
         run_task: run.spec.run_task.masked(),
         until: run.spec.until,
@@ -232,10 +233,13 @@ struct Try {
     started_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     stopped_at: Option<Timestamp>,
+    /// Where the lines of the container that decided are; null while the task has not ended, and where its task definition
+    /// could not be read.
+    log: Option<LogView>,
 }
 
-impl From<&Attempt> for Try {
-    fn from(attempt: &Attempt) -> Self {
+impl Try {
+    fn of(attempt: &Attempt, run: &str) -> Self {
         let failure = attempt.failure.as_ref();
         Self {
             number: attempt.number,
@@ -246,7 +250,7 @@ impl From<&Attempt> for Try {
             class: failure.map(|f| f.class),
             transience: failure.map(|f| f.transience),
             cause: failure.map(|f| f.cause.clone()),
-            hint: failure.map(|f| f.hint.clone()),
+            hint: failure.map(|f| f.hint_for(run)),
             names: failure.map(|f| f.names.clone()),
             exit_code: attempt.exit_code,
             placement: attempt.placement,
@@ -257,6 +261,7 @@ impl From<&Attempt> for Try {
             pull_stopped_at: attempt.pull_stopped_at,
             started_at: attempt.started_at,
             stopped_at: attempt.stopped_at,
+            log: attempt.log_view(),
         }
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{ConnectError, Taskwatch};
 use crate::aws::{Clients, EventsPath, Target};
-use crate::cell::{Cell, CellConfig, Clock, Ids, POLL, Ports};
+use crate::cell::{Cell, CellConfig, Clock, Ids, LOG_RATE, POLL, Ports, WithLines};
 use crate::store::{FileStore, MemoryStore, Store};
 
 /// How it learns what becomes of its tasks.
@@ -166,7 +166,7 @@ impl Builder {
             requests: None,
             requests_dlq: None,
             launchers: None,
-            notifier: Arc::new(clients.publisher()),
+            notifier: Arc::new(WithLines::new(Arc::new(clients.publisher()), clients.log_reader(LOG_RATE))),
             store,
             clock: Clock::system(),
             ids: Ids::default(),

@@ -64,7 +64,16 @@ impl Outcome {
     pub fn to_json(&self, cell: &str) -> Value {
         let mut value = notification::detail(&self.run, cell);
         value["exitCode"] = self.exit_code().into();
+        if let Some(failure) = self.failure() {
+            value["hint"] = failure.hint_with(&self.lines_by()).into();
+        }
         value
+    }
+
+    /// The command that shows what its newest task wrote.
+    fn lines_by(&self) -> String {
+        let task = self.task_arn().map(ToString::to_string);
+        format!("taskwatch explain {} --logs", task.as_deref().unwrap_or("TASK"))
     }
 
     /// The outcome of a run that reached its goal, else an error whose text says what failed, why, and what to do.
@@ -91,7 +100,7 @@ impl RunFailed {
         match self.0.failure() {
             Some(failure) => {
                 let cause = failure.cause.split_whitespace().collect::<Vec<_>>().join(" ");
-                format!("{after}: {}: {cause}; {}", failure.error, failure.hint)
+                format!("{after}: {}: {cause}; {}", failure.error, failure.hint_with(&self.0.lines_by()))
             }
             None => after,
         }

@@ -151,15 +151,26 @@ impl Local {
             ("sns", _) => self.inner.sns.handle(call).await,
             ("events", _) => self.inner.bus.handle(call).await,
             ("cloudtrail", _) => self.inner.trail.handle(call).await,
-            ("ecs", Some(ecs)) => ecs.handle(call).await,
+            ("ecs" | "logs", Some(ecs)) => match ecs.serves(service, &call.operation) {
+                Ok(()) => ecs.handle(call).await,
+                Err(unknown) => Err(unknown),
+            },
             (other, _) => Err(not_here(other)),
         }
     }
 }
 
 /// The services that are served.
-const SERVES: [&str; 7] =
-    ["ECS", "SQS", "SNS", "EventBridge", "EventBridge Scheduler", "CloudTrail", "STS (GetCallerIdentity)"];
+const SERVES: [&str; 8] = [
+    "ECS",
+    "SQS",
+    "SNS",
+    "EventBridge",
+    "EventBridge Scheduler",
+    "CloudTrail",
+    "CloudWatch Logs (GetLogEvents, FilterLogEvents, DescribeLogStreams)",
+    "STS (GetCallerIdentity)",
+];
 
 fn not_here(service: &str) -> ApiError {
     let message = format!("taskwatch local does not serve {service}. It serves: {}.", SERVES.join(", "));

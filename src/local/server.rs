@@ -55,6 +55,7 @@ async fn answer(
             t if t.ends_with(".CloudTrail_20131101") => "cloudtrail",
             "AmazonSQS" => "sqs",
             "AWSEvents" => "events",
+            "Logs_20140328" => "logs",
             t if t.starts_with("AmazonEC2ContainerService") => "ecs",
             // `DynamoDB_20120810`: the service, and the date of its protocol.
             _ => target.split('_').next().unwrap_or(target),

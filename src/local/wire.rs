@@ -47,6 +47,14 @@ pub trait JsonService: Send + Sync {
     /// Answers one call.
     fn handle<'a>(&'a self, call: Call) -> futures::future::BoxFuture<'a, ApiResult>;
 
+    /// Whether an operation is one of the service's, of which there may be several behind one.
+    ///
+    /// # Errors
+    /// It is not.
+    fn serves(&self, _service: &str, _operation: &str) -> Result<(), ApiError> {
+        Ok(())
+    }
+
     /// Its own ledger, for tests and people; nothing that AWS has.
     fn inspection(&self) -> Value {
         Value::Null

@@ -299,6 +299,7 @@ mod tests {
             attributes: Vec::new(),
             detail_type: "d".into(),
             resources: Vec::new(),
+            log: None,
         }))
     }
 

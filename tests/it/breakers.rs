@@ -31,7 +31,7 @@ async fn a_missing_image_costs_few_of_two_hundred_runs_and_the_rest_go_once_it_i
     let whole = Whole::new(script, async |config, clients| {
         let (topic, told) = clients.create_subscribed_topic("circuitBreakers").await.expect("a topic");
         queues.push(told);
-        config.destinations = Destinations { topic: Some(topic), bus: None };
+        config.destinations = Destinations { topic: Some(topic), bus: None, ..Destinations::default() };
         config.max_in_flight = AT_ONCE;
         config.breaker.probe = Duration::from_secs(1);
     })

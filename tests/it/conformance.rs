@@ -6,8 +6,16 @@ use super::clients::local;
 use super::support::python;
 
 /// The operations that boto3 must have driven at least: all that the endpoint answers.
-const OPERATIONS: [(&str, usize); 7] =
-    [("ecs", 16), ("sqs", 15), ("sns", 13), ("events", 16), ("scheduler", 5), ("cloudtrail", 2), ("sts", 1)];
+const OPERATIONS: [(&str, usize); 8] = [
+    ("ecs", 16),
+    ("sqs", 15),
+    ("sns", 13),
+    ("events", 16),
+    ("scheduler", 5),
+    ("cloudtrail", 2),
+    ("sts", 1),
+    ("logs", 3),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_of_local_has_the_shape_that_awss_model_gives_it() {

@@ -43,7 +43,7 @@ async fn a_topic_and_a_bus_get_the_same_notifications_under_the_same_ids() {
     let whole = Whole::new(script, async |config, clients| {
         let (topic, told) = clients.create_subscribed_topic("runs").await.expect("a topic");
         queues.push(told);
-        config.destinations = Destinations { topic: Some(topic), bus: Some("jobs".into()) };
+        config.destinations = Destinations { topic: Some(topic), bus: Some("jobs".into()), ..Destinations::default() };
     })
     .await;
     let aws = Aws::new(&emulator::sdk(&whole.local.url()));
@@ -79,7 +79,7 @@ fn stopped(topic: &str, name: &str) -> Notification {
     machine::apply(&mut run, &Input::Submitted, now);
     machine::apply(&mut run, &Input::StopAsked { reason: "x".into() }, now);
     assert_eq!(run.status, Status::Aborted);
-    let destinations = Destinations { topic: Some(topic.into()), bus: None };
+    let destinations = Destinations { topic: Some(topic.into()), bus: None, ..Destinations::default() };
     notification::build(&run, &Origin::default(), &destinations).remove(0)
 }
 

@@ -28,6 +28,7 @@ mod host;
 mod infra;
 mod library;
 mod local_docs;
+mod logs;
 mod machines;
 mod migrate;
 mod model;

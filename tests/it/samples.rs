@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use taskwatch::core::breaker::{BreakerChange, CloseReason, OpenBreaker};
 use taskwatch::core::failure;
+use taskwatch::core::log::{LogConfig, LogPlace};
 use taskwatch::core::machine::{self, Input, Observation};
 use taskwatch::core::notification::{self, Destinations, Notification, Origin};
 use taskwatch::core::request::RunRequest;
@@ -42,6 +43,16 @@ fn launching() -> (u64, Input) {
     (1, Input::Launching { token: taskwatch::core::ids::Token::of(["t"]), group_size: 1 })
 }
 
+/// Where the lines of the task are.
+fn log() -> LogPlace {
+    let option = |name: &str| match name {
+        "awslogs-group" => Some("/ecs/etl"),
+        "awslogs-stream-prefix" => Some("ecs"),
+        _ => None,
+    };
+    LogPlace::of("app", Some(&LogConfig::new("awslogs", option)), TASK, None)
+}
+
 fn succeeded() -> Run {
     let ended = Observation {
         task_arn: TASK.into(),
@@ -56,6 +67,7 @@ fn succeeded() -> Run {
         pull_stopped_at: Some(after(15)),
         started_at: Some(after(25)),
         stopped_at: None,
+        log: Some(log().into()),
     };
     let placed = Input::Placed { task_arn: TASK.into(), created_at: Some(after(1)) };
     run(1, "nightly/0", &[], &[launching(), (2, placed), (325, Input::Observed(ended))])
@@ -79,7 +91,11 @@ fn origin() -> Origin {
 }
 
 fn destinations() -> Destinations {
-    Destinations { topic: Some("arn:aws:sns:eu-west-1:123456789012:jobs".into()), bus: Some("jobs".into()) }
+    Destinations {
+        topic: Some("arn:aws:sns:eu-west-1:123456789012:jobs".into()),
+        bus: Some("jobs".into()),
+        ..Destinations::default()
+    }
 }
 
 /// The topic's and the bus's notification of a run's end.

@@ -426,12 +426,44 @@ def drive_launches(events, scheduler, cloudtrail):
     fails("TrailNotFoundException", cloudtrail.get_trail_status, Name="nowhere")
 
 
+def drive_logs(logs, ecs):
+    """The lines of a task that was made up, of a driver that the endpoint plays."""
+    log = {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/talks", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "p"}}
+    container = {"name": "app", "image": "talks:1", "memory": 128, "command": ["sleep", "1"], "logConfiguration": log}
+    ecs.register_task_definition(family="talks", containerDefinitions=[container])
+    task = ecs.run_task(taskDefinition="talks", launchType="EC2")["tasks"][0]["taskArn"]
+    ecs.get_waiter("tasks_stopped").wait(tasks=[task], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    group, stream = "/ecs/talks", f"p/app/{task.rsplit('/', 1)[1]}"
+    streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    that("the stream is that of the task", [one["logStreamName"] for one in streams] == [stream])
+    last = logs.get_log_events(logGroupName=group, logStreamName=stream, limit=1)
+    that("the last line comes first", [event["message"] for event in last["events"]] == ["app exits with 0"])
+    before = logs.get_log_events(logGroupName=group, logStreamName=stream, nextToken=last["nextBackwardToken"])
+    that("then those before it", [event["message"] for event in before["events"]] == ["app starts"])
+    end = logs.get_log_events(logGroupName=group, logStreamName=stream, nextToken=before["nextBackwardToken"])
+    that("at the end the token stays", end["nextBackwardToken"] == before["nextBackwardToken"] and not end["events"])
+    head = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)
+    that("from the head all", len(head["events"]) == 2)
+    behind = logs.get_log_events(logGroupName=group, logStreamName=stream, nextToken=head["nextForwardToken"])
+    that("behind the last the token stays", behind["nextForwardToken"] == head["nextForwardToken"])
+    found = logs.filter_log_events(logGroupName=group, filterPattern="exits")["events"]
+    that("words are looked for", len(found) == 1 and found[0]["logStreamName"] == stream)
+    captured = "/aws/events/ecs/containerinsights/default/performance"
+    stopped = logs.filter_log_events(logGroupName=captured, filterPattern='{ $.detail.lastStatus = "STOPPED" }')["events"]
+    that("event capture has the end", any(json.loads(event["message"])["detail"]["taskArn"] == task for event in stopped))
+    fails("ResourceNotFoundException", logs.get_log_events, logGroupName=group, logStreamName="p/app/none")
+    fails("ResourceNotFoundException", logs.get_log_events, logGroupName="nowhere", logStreamName="x")
+    fails("InvalidParameterException", logs.get_log_events, logGroupName=group, logStreamName=stream, nextToken="rubbish")
+    fails("InvalidParameterException", logs.filter_log_events, logGroupName=group, filterPattern="{ $.a = 1 || $.b = 2 }")
+
+
 sqs = client("sqs")
 drive_sqs(sqs)
 drive_sns(client("sns"), sqs)
 drive_events(client("events"), sqs)
 drive_launches(client("events"), client("scheduler"), client("cloudtrail"))
 drive_ecs(client("ecs"))
+drive_logs(client("logs"), client("ecs"))
 that("the identity is the account's", client("sts").get_caller_identity()["Account"] == ACCOUNT)
 
 for problem in dict.fromkeys(problems):

@@ -6,6 +6,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use super::super::setup::Sdk;
 use super::super::{Clients, errors};
 use super::{Finding, Identity, Subject};
+use crate::cell::ports::{CallError, Ecs as _, LogEventsCall, LogSource as _};
 use crate::core::name::in_arn;
 
 /// No task has this id.
@@ -51,6 +52,7 @@ async fn launching(clients: &Clients, identity: &Identity, subject: &Subject) ->
         findings.extend(tasks(&ecs, cluster, clients, identity).await);
     }
     findings.extend(definition(&ecs, subject).await);
+    findings.extend(lines(clients, subject).await);
     findings
 }
 
@@ -174,6 +176,28 @@ async fn definition(ecs: &aws_sdk_ecs::Client, subject: &Subject) -> Vec<Finding
         ),
     });
     findings
+}
+
+/// The lines of containers: a stream that is not there is asked for, in the group of the task definition. Without the right
+/// only the lines are missing.
+async fn lines(clients: &Clients, subject: &Subject) -> Option<Finding> {
+    let containers = clients.ecs().container_definitions(subject.task_definition.as_deref()?).await.ok()?;
+    let log = containers.into_iter().find_map(|container| container.log)?;
+    let call = LogEventsCall {
+        region: log.region,
+        group: log.group?,
+        stream: "taskwatch-doctor".to_owned(),
+        limit: 1,
+        ..LogEventsCall::default()
+    };
+    let check = format!("logs:GetLogEvents on {}", call.group);
+    Some(match clients.logs().log_events(&call).await {
+        Ok(_) => Finding::ok(check, "allowed"),
+        Err(CallError::Refused(failure)) => {
+            Finding::warn(check, failure.cause, "without it nobody is shown what containers wrote (docs/iam.md)")
+        }
+        Err(error) => Finding::skip(check, error.to_string()),
+    })
 }
 
 /// A receipt that is none and a number of messages that cannot be: nothing is taken, hidden or deleted.

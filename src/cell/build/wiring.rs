@@ -371,7 +371,7 @@ impl Builder {
             runs: Arc::clone(&self.runs),
             pipeline: Arc::clone(pipeline),
             assignments: Arc::clone(&launching.assignments),
-            deciders: Deciders::new(Arc::clone(&self.runs), Arc::clone(&launching.definitions)),
+            deciders: Deciders::new(&self.runs, &launching.definitions, &self.lifecycle),
             stops: Arc::clone(&self.stops),
             foreign: Arc::clone(observer) as _,
             corrections: Arc::clone(&self.corrections),

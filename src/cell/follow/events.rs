@@ -171,9 +171,9 @@ impl TaskEvents {
     }
 
     async fn give(&self, id: Uuid, task: &Task<'_>, token: Option<Token>) -> Option<PendingCommit> {
-        let named = self.deciders.of(id, task).await;
+        let (named, log) = self.deciders.of(id, task).await;
         let deciders = if named.is_empty() { verdict::Deciders::Unknown } else { verdict::Deciders::Named(&named) };
-        self.pipeline.advance(id, Input::Observed(Observation::of(task, token, deciders))).await
+        self.pipeline.advance(id, Input::Observed(Observation::of(task, token, deciders).with_log(log))).await
     }
 
     async fn durably(&self, made: Option<PendingCommit>) -> TaskNews {

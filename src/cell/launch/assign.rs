@@ -178,7 +178,7 @@ impl Assignments {
         let Some((group_size, request)) = self.runs.read(id, of_call) else { return Some(false) };
         // While all of its call are in memory, so is whoever has the task: the usual case, and reading thousands of
         // siblings for each task would cost more than all else.
-        let all_in_memory = self.runs.of_token(token).len() >= group_size as usize;
+        let all_in_memory = self.runs.of_token(token).len() >= usize::from(group_size);
         if all_in_memory || !self.store.capabilities().ended_runs {
             return Some(false);
         }

@@ -88,7 +88,7 @@ impl RunChange {
             error: run.failure().map(|f| f.error.clone()),
             class: run.failure().map(|f| f.class),
             cause: run.failure().map(|f| f.cause.clone()),
-            hint: run.failure().map(|f| f.hint.clone()),
+            hint: run.failure().map(|f| f.hint_for(&run.name)),
         }
     }
 }

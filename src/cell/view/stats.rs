@@ -223,6 +223,7 @@ mod tests {
             pull_stopped_at: Some(at(65)),
             started_at: Some(at(70)),
             stopped_at: None,
+            log: None,
         };
         case.give(71, &Input::Observed(seen.clone()));
         case.give(71, &Input::Observed(seen.clone()));

@@ -8,7 +8,7 @@ use super::{CliError, Settings, wrong};
 /// A number: its variable, what it is, the least and the most it may be.
 struct Number(&'static str, &'static str, f64, f64);
 
-const NUMBERS: [Number; 9] = [
+const NUMBERS: [Number; 10] = [
     Number("RUN_TASK_RATE", "a number of tasks a second", 0.001, 100_000.0),
     Number("RUN_TASK_BURST", "a whole number of tasks", 1.0, 100_000.0),
     Number("MAX_IN_FLIGHT", "a whole number of runs", 1.0, 100_000_000.0),
@@ -19,6 +19,7 @@ const NUMBERS: [Number; 9] = [
     Number("CIRCUIT_BREAKER_FAILURES", "a whole number of failures (0: launches are never paused)", 0.0, 100_000.0),
     Number("CIRCUIT_BREAKER_WINDOW_SECONDS", "a whole number of seconds", 1.0, 86_400.0),
     Number("CIRCUIT_BREAKER_PROBE_SECONDS", "a whole number of seconds", 1.0, 86_400.0),
+    Number("LOG_RATE", "a number of calls a second", 0.01, 100.0),
 ];
 /// How long runs may be kept: a name that stands for its run for less helps nobody, and ten years are for ever.
 pub(super) const KEEP: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(87_600 * 3600);
@@ -40,6 +41,7 @@ impl Settings {
     pub(super) fn check(&self) -> Result<(), CliError> {
         self.store()?;
         self.keep()?;
+        self.notify_format()?;
         self.check_token()?;
         self.listen()?;
         self.check_numbers()?;
@@ -65,6 +67,7 @@ impl Settings {
             self.circuit_breaker_failures.map(f64::from),
             self.circuit_breaker_window_seconds.map(|n| n as f64),
             self.circuit_breaker_probe_seconds.map(|n| n as f64),
+            self.log_rate,
         ];
         for (Number(name, _, least, most), value) in NUMBERS.iter().zip(values) {
             // NaN is in no range.

@@ -88,6 +88,16 @@ fn describe(run: &Value, attempt: &Value, now: Timestamp, lines: &mut Vec<String
         fact("task", cell(&attempt["taskArn"]));
         console::task(arn).into_iter().for_each(|url| fact("console", url));
     }
+    let log = &attempt["log"];
+    // Where nothing ran there is nothing to read.
+    let has_run = attempt["startedAt"].is_string() || attempt["exitCode"].is_i64();
+    match (log["stream"].is_string(), log["why"].is_string()) {
+        (true, _) if has_run => {
+            fact("log", format!("{} {} ({})", cell(&log["group"]), cell(&log["stream"]), cell(&log["driver"])));
+        }
+        (false, true) if has_run => fact("log", cell(&log["why"])),
+        _ => {}
+    }
 }
 
 /// Where an attempt is, in ECS's words where it has a task.

@@ -123,6 +123,8 @@ fn plain(task_arn: Option<String>, status: &'static str) -> Explanation {
 }
 
 fn failed(task_arn: Option<String>, failure: Failure) -> Explanation {
+    let lines = format!("taskwatch explain {} --logs", task_arn.as_deref().unwrap_or("TASK_ARN"));
+    let hint = failure.hint_with(&lines);
     Explanation {
         task_arn,
         status: "FAILED",
@@ -130,7 +132,7 @@ fn failed(task_arn: Option<String>, failure: Failure) -> Explanation {
         class: Some(failure.class),
         transience: Some(failure.transience),
         cause: Some(failure.cause),
-        hint: Some(failure.hint),
+        hint: Some(hint),
         names: failure.names,
     }
 }

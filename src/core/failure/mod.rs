@@ -140,6 +140,9 @@ const START_TIMEOUT: &str = "Taskwatch.StartTimeout";
 const RUN_TIMEOUT: &str = "Taskwatch.RunTimeout";
 const TASK_LOST: &str = "Taskwatch.TaskLost";
 
+/// What shows a run's lines; `NAME` stands for the run's.
+const LOG_COMMAND: &str = "taskwatch logs NAME";
+
 /// Every name of taskwatch's own that `ErrorEquals` can match.
 pub(in crate::core) fn own_names() -> impl Iterator<Item = &'static str> {
     let transience = [Transience::Transient, Transience::Elsewhere, Transience::Permanent, Transience::Application];
@@ -163,9 +166,22 @@ impl Failure {
             class: meaning.class,
             transience: meaning.transience,
             cause: cause.into(),
-            hint: meaning.hint.to_owned(),
+            hint: match meaning.class {
+                Class::Application => format!("{}; its log: {LOG_COMMAND}", meaning.hint),
+                _ => meaning.hint.to_owned(),
+            },
             names: all,
         }
+    }
+
+    /// What to do about it, of a run with this name.
+    pub fn hint_for(&self, run: &str) -> String {
+        self.hint.replace(LOG_COMMAND, &format!("taskwatch logs {run}"))
+    }
+
+    /// What to do about it, where this command shows what the program wrote.
+    pub fn hint_with(&self, command: &str) -> String {
+        self.hint.replace(LOG_COMMAND, command)
     }
 }
 
@@ -229,7 +245,7 @@ pub fn start_timeout(seconds: u64) -> Failure {
 
 /// The run took longer than `seconds`.
 pub fn run_timeout(seconds: u64) -> Failure {
-    let hint = "raise the timeout, or find out from the task's log what takes so long";
+    let hint = "raise the timeout, or find out what takes so long";
     let meaning = Meaning::new(Class::Application, Transience::Application, hint);
     Failure::new(&[RUN_TIMEOUT, "States.Timeout"], meaning, format!("not done within {seconds} s"))
 }
@@ -255,8 +271,8 @@ pub(in crate::core) fn out_of_memory_hint() -> &'static str {
 /// ECS no longer knows the task and nothing told how it ended. A task that was `seen` (by an event or a description) may
 /// have done its work meanwhile: whether it may run again is for its owner to say, as after a program's own end.
 pub fn task_lost(task_arn: &str, seen: bool) -> Failure {
-    let hint = "ECS forgets a stopped task after about an hour, so nobody can tell how it ended: see its log before it is \
-                run again; if a cell reads its events from a queue, check that they reach it";
+    let hint = "ECS forgets a stopped task after about an hour, so nobody can tell how it ended: see what it wrote \
+                (taskwatch logs NAME) before it is run again; if a cell reads its events from a queue, check that they reach it";
     let transience = if seen { Transience::Application } else { Transience::Transient };
     let meaning = Meaning::new(Class::Service, transience, hint);
     let cause = format!("ECS does not know {task_arn} any more, and nothing told how it ended");

@@ -105,7 +105,7 @@ fn silent(task: &Task<'_>) -> Meaning {
         return Meaning::new(Class::Host, Transience::Elsewhere, table::hint("agent"));
     }
     if task.stop_code.as_deref() == Some("EssentialContainerExited") {
-        let hint = "ECS gives no exit code: the host or its agent was lost, or the container never ran; see its log";
+        let hint = "ECS gives no exit code: the host or its agent was lost, or the container never ran; what it wrote: taskwatch logs NAME";
         return Meaning::new(Class::Host, Transience::Transient, hint);
     }
     let told = task.containers.iter().any(|c| c.reason.is_some());
@@ -169,11 +169,11 @@ fn exit_hint(code: i64) -> &'static str {
     match code {
         126 => "126: the command was found but is not executable",
         127 => "127: the command was not found in the image",
-        134 => "134: the program aborted itself (SIGABRT): see its log",
+        134 => "134: the program aborted itself (SIGABRT)",
         137 => "137: killed (SIGKILL), most often for want of memory: raise memory; or it took too long to stop",
-        139 => "139: the program crashed (segmentation fault): see its log",
+        139 => "139: the program crashed (segmentation fault)",
         143 => "143: it was asked to stop (SIGTERM): see what stopped it",
-        255 => "255: the entry point failed, or the exit code was out of range: see its log",
+        255 => "255: the entry point failed, or the exit code was out of range",
         _ => table::hint("exit"),
     }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use super::failure::{self, Failure};
 use super::ids::{TaskArn, Token};
+use super::log::LogPlace;
 use super::retry::RetryCounts;
 use super::run::{Attempt, Run, Stage, Status};
 use super::task::TaskStatus;
@@ -54,6 +55,8 @@ pub struct Observation {
     pub started_at: Option<Timestamp>,
     /// ECS's `stoppedAt`.
     pub stopped_at: Option<Timestamp>,
+    /// Where the lines of the container that decided are, once the task has ended.
+    pub log: Option<Arc<LogPlace>>,
 }
 
 /// Something that happened to a run.
@@ -273,7 +276,7 @@ fn launching(run: &mut Run, token: Token, group_size: u32, now: Timestamp) -> bo
     let Some(attempt) = run.attempts.last_mut().filter(|a| a.stage == Stage::Waiting) else { return false };
     attempt.stage = Stage::Launching;
     attempt.token = Some(token);
-    attempt.group_size = group_size;
+    attempt.group_size = u8::try_from(group_size).unwrap_or(u8::MAX);
     attempt.launched_at = Some(now);
     true
 }

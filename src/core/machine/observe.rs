@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{ChangeKind, Effect, Observation, Stage, Status, ending, placed};
 use crate::core::failure::{self, Class, Failure, Transience};
 use crate::core::ids::{TaskArn, Token};
+use crate::core::log::LogPlace;
 use crate::core::request::Goal;
 use crate::core::run::{Attempt, Run};
 use crate::core::task::{Task, TaskStatus};
@@ -32,7 +33,13 @@ impl Observation {
             pull_stopped_at: task.pull_stopped_at,
             started_at: task.started_at,
             stopped_at: task.stopped_at,
+            log: None,
         }
+    }
+
+    /// The same with the place of the log.
+    pub fn with_log(self, log: Option<LogPlace>) -> Self {
+        Self { log: log.map(Arc::new), ..self }
     }
 
     /// Whether the task has reached RUNNING. `startedAt` proves it, and so does the status itself: a Spot notice is an event
@@ -95,6 +102,7 @@ pub(super) fn last_seen(run: &mut Run, seen: &Observation) -> ChangeKind {
     attempt.version = seen.version;
     attempt.last_status = Some(seen.last_status.clone());
     attempt.stopped_at = seen.stopped_at.or(attempt.stopped_at);
+    attempt.log = seen.log.clone().or(attempt.log.take());
     ChangeKind::Transient
 }
 
@@ -113,6 +121,7 @@ fn remember(attempt: &mut Attempt, seen: &Observation, now: Timestamp) {
     attempt.stopped_at = seen.stopped_at.or(attempt.stopped_at);
     attempt.exit_code = seen.exit_code.or(attempt.exit_code);
     attempt.heard_at = Some(now);
+    attempt.log = seen.log.clone().or(attempt.log.take());
 }
 
 fn conclude(run: &mut Run, seen: &Observation, now: Timestamp, effects: &mut Vec<Effect>) {

@@ -64,6 +64,7 @@ pub(in crate::core) fn seen(arn: &str, version: i64, verdict: Verdict) -> Observ
         pull_stopped_at: None,
         started_at,
         stopped_at: None,
+        log: None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::request::MessageFormat;
+
 /// One topic or bus to which notifications go.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Destination {
@@ -45,4 +47,6 @@ pub struct Destinations {
     pub topic: Option<String>,
     /// The bus that is told of every run.
     pub bus: Option<String>,
+    /// What kind of message a topic gets, unless the request says.
+    pub format: MessageFormat,
 }

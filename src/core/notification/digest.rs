@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::fit::FULL;
-use super::{Destination, Destinations, Notification, Origin, attribute, enveloped, subject};
+use super::{Destination, Destinations, Notification, Origin, attribute, chat, enveloped, subject};
 use crate::core::breaker::{BreakerChange, CloseReason, OpenBreaker};
+use crate::core::request::MessageFormat;
 use crate::core::time::Timestamp;
 
 const PAUSED: &str = "Taskwatch Launches Paused";
@@ -20,10 +21,16 @@ pub fn digest(
 ) -> Vec<Notification> {
     let topic = destinations.topic.iter().map(|arn| Destination::Topic(arn.clone()));
     let bus = destinations.bus.iter().map(|name| Destination::Bus(name.clone()));
-    topic.chain(bus).map(|destination| for_destination(change, at, origin, destination)).collect()
+    topic.chain(bus).map(|destination| for_destination(change, at, origin, destination, destinations.format)).collect()
 }
 
-fn for_destination(change: &BreakerChange, at: Timestamp, origin: &Origin, destination: Destination) -> Notification {
+fn for_destination(
+    change: &BreakerChange,
+    at: Timestamp,
+    origin: &Origin,
+    destination: Destination,
+    format: MessageFormat,
+) -> Notification {
     let (breaker, status, detail_type) = match change {
         BreakerChange::Opened(breaker) => (breaker, "PAUSED", PAUSED),
         BreakerChange::Closed(breaker, _) => (breaker, "RESUMED", RESUMED),
@@ -40,6 +47,7 @@ fn for_destination(change: &BreakerChange, at: Timestamp, origin: &Origin, desti
         attributes: Vec::new(),
         detail_type: detail_type.to_owned(),
         resources: Vec::new(),
+        log: None,
         destination,
         id,
     };
@@ -47,8 +55,15 @@ fn for_destination(change: &BreakerChange, at: Timestamp, origin: &Origin, desti
         Destination::Topic(_) => {
             notification.subject = subject(&format!("{status} {}: {}", breaker.task_definition, breaker.error));
             notification.attributes = attributes(breaker, status);
-            let envelope = enveloped(origin, &notification.id, detail_type, at, &[], detail);
-            notification.message = envelope.to_string();
+            notification.message = match format {
+                MessageFormat::Json => enveloped(origin, &notification.id, detail_type, at, &[], detail).to_string(),
+                MessageFormat::Chat => {
+                    let named = (notification.id.as_str(), detail_type);
+                    let text = message(change);
+                    chat::of_breaker(change, group.to_string(), &origin.cell, named, (status, &text)).to_string()
+                }
+                MessageFormat::Text => message(change),
+            };
         }
         Destination::Bus(_) => notification.message = detail.to_string(),
     }

@@ -1,6 +1,6 @@
 //! What one message and one call hold: bodies are cut to fit, calls are filled.
 
-use super::Notification;
+use super::{LinesAsked, Notification};
 use crate::core::attempt::{FIRST_KEPT, LAST_KEPT};
 
 /// PublishBatch and PutEvents take 10 (API references).
@@ -66,7 +66,8 @@ impl Notification {
     pub(super) fn bytes(&self) -> usize {
         let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.len() + DATA_TYPE);
         let resources = self.resources.iter().map(String::len);
-        let parts = [self.message.len(), self.subject.len(), self.detail_type.len(), self.id.len()];
+        let lines = self.log.as_ref().map_or(0, LinesAsked::bytes);
+        let parts = [self.message.len(), self.subject.len(), self.detail_type.len(), self.id.len(), lines];
         parts.into_iter().chain(attributes).chain(resources).sum()
     }
 }

@@ -1,11 +1,14 @@
 //! What is told about a run's end, and about what others launched, in EventBridge's envelope, and where it goes.
 
+mod chat;
 mod destination;
 mod digest;
 mod fit;
+mod lines;
 mod observed;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,10 +17,12 @@ use uuid::Uuid;
 pub use destination::{Destination, Destinations};
 pub use digest::digest;
 pub use fit::{MOST_A_CALL, calls};
+pub use lines::LinesAsked;
 pub use observed::{ObservedOutcome, observed, series, shown as observed_shown};
 
 use super::ids::TaskArn;
 use super::name;
+use super::request::MessageFormat;
 use super::run::{Attempt, Run};
 use super::time::Timestamp;
 use fit::{FULL, Fit};
@@ -62,6 +67,9 @@ pub struct Notification {
     pub detail_type: String,
     /// For a bus: the tasks it is about.
     pub resources: Vec<String>,
+    /// Lines that are put into it on its way.
+    #[serde(default)]
+    pub log: Option<LinesAsked>,
 }
 
 /// The notifications of a final run, one for each destination; `destinations` are the cell's own.
@@ -70,12 +78,20 @@ pub fn build(run: &Run, origin: &Origin, destinations: &Destinations) -> Vec<Not
     let topic = notify.topics.get(&run.status).or(notify.topic_arn.as_ref()).or(destinations.topic.as_ref());
     let topic = topic.map(|arn| Destination::Topic(arn.clone()));
     let bus = destinations.bus.as_ref().map(|name| Destination::Bus(name.clone()));
-    topic.into_iter().chain(bus).map(|destination| for_destination(run, origin, destination)).collect()
+    topic
+        .into_iter()
+        .chain(bus)
+        .map(|destination| for_destination(run, origin, destination, destinations.format))
+        .collect()
 }
 
-fn for_destination(run: &Run, origin: &Origin, destination: Destination) -> Notification {
+fn for_destination(run: &Run, origin: &Origin, destination: Destination, usual: MessageFormat) -> Notification {
     let id = id(run);
     let notify = &run.spec.notify;
+    let format = match destination {
+        Destination::Topic(_) => notify.format.unwrap_or(usual),
+        Destination::Bus(_) => MessageFormat::Json,
+    };
     let mut notification = Notification {
         run: run.id,
         at: run.finished_at.unwrap_or(run.submitted_at),
@@ -84,6 +100,7 @@ fn for_destination(run: &Run, origin: &Origin, destination: Destination) -> Noti
         attributes: attributes(run),
         detail_type: RUN_CHANGED.to_owned(),
         resources: Vec::new(),
+        log: None,
         destination,
         id,
     };
@@ -99,11 +116,20 @@ fn for_destination(run: &Run, origin: &Origin, destination: Destination) -> Noti
     let own = own.filter(|_| matches!(notification.destination, Destination::Topic(_)));
     notification.message = match own {
         Some(text) => fit::cut_bytes(text, room),
-        None => fit::first_that_fits(room, |fit| match notification.destination {
-            Destination::Topic(_) => envelope(run, origin, &notification.id, fit).to_string(),
-            Destination::Bus(_) => told(run, &origin.cell, &notification.id, fit).to_string(),
+        None => fit::first_that_fits(room, |fit| match (&notification.destination, format) {
+            (Destination::Bus(_), _) => told(run, &origin.cell, &notification.id, fit).to_string(),
+            (Destination::Topic(_), MessageFormat::Json) => envelope(run, origin, &notification.id, fit).to_string(),
+            (Destination::Topic(_), MessageFormat::Chat) => {
+                chat::of_run(run, &origin.cell, (&notification.id, RUN_CHANGED), fit).to_string()
+            }
+            (Destination::Topic(_), MessageFormat::Text) => text::of_run(run, fit),
         }),
     };
+    if own.is_none() {
+        notification.log = LinesAsked::of(run, format);
+        let taken = notification.bytes() - notification.log.as_ref().map_or(0, LinesAsked::bytes);
+        notification.log.iter_mut().for_each(|log| log.fit(taken));
+    }
     notification
 }
 
@@ -139,7 +165,7 @@ fn shown(run: &Run, cell: &str, fit: &Fit) -> Value {
         "error": failure.map(|f| fit.cut(&f.error)),
         "class": failure.map(|f| f.class),
         "cause": failure.map(|f| fit.cut(&f.cause)),
-        "hint": failure.map(|f| &f.hint),
+        "hint": failure.map(|f| f.hint_for(&run.name)),
         "attempts": run.attempts.iter().skip(skipped).map(|a| attempt(a, fit)).collect::<Vec<_>>(),
         "runTask": fit.run_task.then(|| run.spec.run_task.masked()),
         "submittedAt": run.submitted_at,
@@ -164,6 +190,7 @@ fn attempt(attempt: &Attempt, fit: &Fit) -> Value {
         "startedAt": attempt.started_at,
         "stoppedAt": attempt.stopped_at,
         "placement": attempt.placement,
+        "log": attempt.log_view(),
     })
 }
 

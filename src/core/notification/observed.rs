@@ -192,6 +192,7 @@ impl Told<'_> {
     fn for_destination(&self, origin: &Origin, destination: Destination) -> Notification {
         let id = self.id.to_string();
         let mut notification = Notification {
+            log: None,
             run: self.group,
             at: self.at,
             subject: String::new(),

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::core::failure;
-use crate::core::request::{Goal, Notify, RunSpec};
+use crate::core::log::{LogConfig, LogPlace};
+use crate::core::request::{Goal, MessageFormat, Notify, RunSpec};
 use crate::core::run::{Stage, Status};
 use crate::core::run_task::RunTask;
 
@@ -34,7 +35,7 @@ fn origin() -> Origin {
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:t";
 
 fn to_topic(run: &Run) -> Notification {
-    build(run, &origin(), &Destinations { topic: Some(TOPIC.into()), bus: None }).remove(0)
+    build(run, &origin(), &Destinations { topic: Some(TOPIC.into()), bus: None, ..Destinations::default() }).remove(0)
 }
 
 #[test]
@@ -150,7 +151,11 @@ fn an_empty_text_is_none_for_sns_takes_none() {
 fn a_bus_gets_the_same_notification_under_the_same_id_and_never_the_requests_own_text() {
     let notify = Notify { messages: [(Status::Failed, "it failed".to_owned())].into(), ..Notify::default() };
     let run = failed_run(2, "why", notify);
-    let both = build(&run, &origin(), &Destinations { topic: Some(TOPIC.into()), bus: Some("jobs".into()) });
+    let both = build(
+        &run,
+        &origin(),
+        &Destinations { topic: Some(TOPIC.into()), bus: Some("jobs".into()), ..Destinations::default() },
+    );
     let [topic, bus] = both.as_slice() else { panic!("{both:?}") };
     assert_eq!(
         (&topic.destination, &bus.destination),
@@ -202,4 +207,134 @@ fn a_call_holds_ten_messages_and_less_than_256_kib() {
 fn a_call_holds_one_message_of_a_run() {
     let all: Vec<_> = [1, 2, 1, 2, 3].iter().map(|run| of_size(*run, 10)).collect();
     assert_eq!(calls(&all), [2, 3]);
+}
+
+/// A run whose container ran, failed, and has its log in CloudWatch.
+fn talked(notify: Notify, cause: &str) -> Run {
+    let mut run = failed_run(2, cause, notify);
+    let config = LogConfig {
+        driver: "awslogs".into(),
+        group: Some("/ecs/etl".into()),
+        prefix: Some("ecs".into()),
+        region: None,
+    };
+    let last = run.attempts.last_mut().unwrap();
+    last.exit_code = Some(3);
+    last.log = Some(Arc::new(LogPlace::of("app", Some(&config), &last.task_arn.as_ref().unwrap().to_string(), None)));
+    let failure = failure::Failure {
+        hint: "look; its log: taskwatch logs NAME".into(),
+        ..(**last.failure.as_ref().unwrap()).clone()
+    };
+    last.failure = Some(Arc::new(failure));
+    run.ended_by = last.failure.clone();
+    run
+}
+
+fn asking(lines: u32, format: MessageFormat) -> Notify {
+    Notify { log_lines: Some(lines), format: Some(format), ..Notify::default() }
+}
+
+fn json(told: &Notification) -> Value {
+    serde_json::from_str(&told.message).unwrap()
+}
+
+#[test]
+fn every_attempt_names_its_log_and_the_hint_the_command_that_shows_it() {
+    let told = json(&to_topic(&talked(Notify::default(), "why")));
+    let log = &told["detail"]["attempts"][1]["log"];
+    assert_eq!((&log["group"], &log["stream"]), (&json!("/ecs/etl"), &json!("ecs/app/2")));
+    assert_eq!(log.get("lines"), None, "nobody asked for lines");
+    assert!(told["detail"]["attempts"][0]["log"].is_null());
+    assert_eq!(told["detail"]["hint"], "look; its log: taskwatch logs nightly");
+}
+
+#[test]
+fn lines_are_asked_for_where_a_container_ran_and_failed_and_come_last() {
+    let asked = to_topic(&talked(asking(10, MessageFormat::Json), "why"));
+    assert_eq!(asked.log.as_ref().map(|log| (log.lines, log.place.container.as_str())), Some((10, "app")));
+    let filled = asked.with_lines(Ok(vec!["one".into(), "two".into()]));
+    assert_eq!(json(&filled)["detail"]["attempts"][1]["log"]["lines"], json!(["one", "two"]));
+    assert_eq!(filled.log, None);
+    let without = json(&asked.with_lines(Err("throttled".into())));
+    let log = &without["detail"]["attempts"][1]["log"];
+    assert_eq!((log["lines"].is_null(), &log["why"]), (true, &json!("throttled")));
+    // Nothing ran, nobody failed, or somebody has his own words.
+    assert_eq!(to_topic(&failed_run(1, "why", asking(10, MessageFormat::Json))).log, None);
+    let own = Notify { messages: [(Status::Failed, "mine".into())].into(), ..asking(10, MessageFormat::Chat) };
+    let own = to_topic(&talked(own, "why"));
+    assert_eq!((own.log.as_ref(), own.message.as_str()), (None, "mine"));
+}
+
+#[test]
+fn lines_never_make_a_message_too_large() {
+    let lines: Vec<String> = (0..50).map(|n| format!("{n} {}", "\u{1}".repeat(1_000))).collect();
+    for format in [MessageFormat::Json, MessageFormat::Chat, MessageFormat::Text] {
+        let asked = to_topic(&talked(asking(50, format), "why"));
+        let filled = asked.with_lines(Ok(lines.clone()));
+        assert!(filled.message.len() <= asked.message.len() + 8 * 1024 + 512, "{format:?} {}", filled.message.len());
+    }
+    let kept = json(&to_topic(&talked(asking(50, MessageFormat::Json), "why")).with_lines(Ok(lines)));
+    let kept = kept["detail"]["attempts"][1]["log"]["lines"].as_array().unwrap().clone();
+    assert!(kept.last().unwrap().as_str().unwrap().starts_with("49 "), "the oldest are left out");
+    let large = to_topic(&failed_run(60, &"\u{1}".repeat(2_000), asking(50, MessageFormat::Json)));
+    assert!(large.bytes() < 256 * 1024);
+}
+
+#[test]
+fn a_chat_message_has_amazon_qs_schema() {
+    let told = to_topic(&talked(asking(5, MessageFormat::Chat), "why"));
+    let message = json(&told);
+    assert_eq!((&message["version"], &message["source"]), (&json!("1.0"), &json!("custom")));
+    assert_eq!(message["id"], told.id);
+    let content = &message["content"];
+    assert_eq!(content["textType"], "client-markdown");
+    assert!(content["title"].as_str().unwrap().starts_with("❌ nightly failed: "), "{content}");
+    assert!(content["description"].as_str().unwrap().contains("```\nwhy\n```"), "{content}");
+    let steps = content["nextSteps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step == "`taskwatch show nightly`"), "{steps:?}");
+    assert!(steps[0].as_str().unwrap().contains("taskwatch logs nightly"), "{steps:?}");
+    assert_eq!(content["keywords"], json!(["Taskwatch.Capacity", "etl"]));
+    let run = Uuid::from_u128(7).to_string();
+    assert_eq!(message["metadata"]["threadId"], run);
+    assert_eq!(message["metadata"]["relatedResources"].as_array().unwrap().len(), 2);
+    assert!(told.attributes.iter().any(|(name, _)| name == "errorClass"), "filter policies go on");
+    let filled = json(&told.with_lines(Ok(vec!["last words".into()])));
+    assert!(filled["content"]["description"].as_str().unwrap().ends_with("```\nlast words\n```"));
+}
+
+#[test]
+fn nothing_of_a_cause_mentions_anybody_or_ends_its_block_and_all_has_its_length() {
+    let cause = format!("<!channel> ``` *now* @here {}", "x".repeat(5_000));
+    let told = to_topic(&talked(asking(5, MessageFormat::Chat), &cause));
+    let message = json(&told);
+    let description = message["content"]["description"].as_str().unwrap();
+    assert!(!description.contains("<!channel>") && description.contains("&lt;!channel&gt;"), "{description}");
+    assert_eq!(description.matches("```").count() % 2, 0, "{description}");
+    assert!(description.chars().count() <= 2_000);
+    let filled = json(&told.with_lines(Ok((0..500).map(|n| format!("line ``` {n}")).collect())));
+    let description = filled["content"]["description"].as_str().unwrap();
+    assert!(description.chars().count() <= 2_000, "{}", description.chars().count());
+    assert_eq!(description.matches("```").count() % 2, 0, "{description}");
+    let mut odd = talked(asking(5, MessageFormat::Chat), "why");
+    odd.name = "*_~`<@U1>".repeat(100);
+    let title = json(&to_topic(&odd))["content"]["title"].as_str().unwrap().to_owned();
+    assert!(title.chars().count() <= 250 && !title.contains("<@"), "{title}");
+}
+
+#[test]
+fn the_cells_format_is_that_of_topics_whose_request_names_none_and_never_of_a_bus() {
+    let chat = |run: &Run| {
+        let destinations =
+            Destinations { topic: Some(TOPIC.into()), bus: Some("jobs".into()), format: MessageFormat::Chat };
+        build(run, &origin(), &destinations)
+    };
+    let told = chat(&failed_run(1, "why", Notify::default()));
+    assert_eq!(
+        (json(&told[0])["source"].clone(), json(&told[1])["status"].clone()),
+        (json!("custom"), json!("FAILED"))
+    );
+    let text = Notify { format: Some(MessageFormat::Text), ..Notify::default() };
+    let told = chat(&failed_run(1, "why", text));
+    assert!(told[0].message.starts_with("nightly failed after 1 attempt: "), "{}", told[0].message);
+    assert!(told[0].message.contains("What to do: "), "{}", told[0].message);
 }

@@ -57,6 +57,38 @@ pub struct Notify {
     /// A topic for one status where it differs (Step Functions' two publish states may name two topics).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub topics: BTreeMap<Status, String>,
+    /// What kind of message a topic gets; the cell's when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<MessageFormat>,
+    /// How many of the last lines of the container that failed are in the message, 1 to 50; none when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_lines: Option<u32>,
+}
+
+/// What kind of message a topic gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageFormat {
+    /// An event in EventBridge's envelope, for programs.
+    #[default]
+    Json,
+    /// Amazon Q Developer's custom notification, for Slack and Teams.
+    Chat,
+    /// A few sentences, for mail.
+    Text,
+}
+
+impl std::str::FromStr for MessageFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "json" => Ok(Self::Json),
+            "chat" => Ok(Self::Chat),
+            "text" => Ok(Self::Text),
+            _ => Err("expected json, chat or text".to_owned()),
+        }
+    }
 }
 
 /// What all runs of one request share.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Goal, Notify, RequestError, RunRequest, RunSpec};
+use super::{Goal, MessageFormat, Notify, RequestError, RunRequest, RunSpec};
 use crate::core::input::{kind, nearest};
 use crate::core::retry::RetryPolicy;
 use crate::core::run_task::RunTask;
@@ -29,6 +29,9 @@ const MEMBERS: [&str; 16] = [
     "count",
     "comment",
 ];
+const NOTIFY: [&str; 7] = ["topicArn", "on", "messages", "subjects", "topics", "format", "logLines"];
+/// Of a notification.
+const MOST_LOG_LINES: u32 = 50;
 /// The longest timeout: ASL's own bound of 99,999,999 s.
 const MOST_SECONDS: u64 = 99_999_999;
 
@@ -176,7 +179,7 @@ fn placements(value: &Value, run_task: &RunTask) -> Result<Vec<Map<String, Value
 
 fn notify(value: &Value) -> Result<Notify, RequestError> {
     let Value::Object(given) = value else { return Err(wrong("notify", "an object", value)) };
-    let members = members(given, &["topicArn", "on", "messages", "subjects", "topics"], "notify.")?;
+    let members = members(given, &NOTIFY, "notify.")?;
     let get = |name: &str| members.get(name).copied().filter(|v| !v.is_null());
     let texts = |name: &'static str| get(name).map_or(Ok(BTreeMap::new()), |v| by_status(v, &format!("notify.{name}")));
     Ok(Notify {
@@ -185,7 +188,19 @@ fn notify(value: &Value) -> Result<Notify, RequestError> {
         messages: texts("messages")?,
         subjects: texts("subjects")?,
         topics: texts("topics")?,
+        format: get("format").map(message_format).transpose()?,
+        log_lines: get("logLines").map(log_lines).transpose()?.filter(|lines| *lines > 0),
     })
+}
+
+fn message_format(value: &Value) -> Result<MessageFormat, RequestError> {
+    let named = value.as_str().and_then(|text| text.parse().ok());
+    named.ok_or_else(|| wrong("notify.format", "json, chat or text", value))
+}
+
+fn log_lines(value: &Value) -> Result<u32, RequestError> {
+    let lines = value.as_u64().and_then(|lines| u32::try_from(lines).ok()).filter(|lines| *lines <= MOST_LOG_LINES);
+    lines.ok_or_else(|| wrong("notify.logLines", "a number of lines from 0 to 50", value))
 }
 
 pub(super) fn topic(value: &Value, path: &str) -> Result<String, RequestError> {

@@ -71,6 +71,8 @@ pub struct Container<'a> {
     pub exit_code: Option<i64>,
     /// Free text, with ECS's prefix.
     pub reason: Option<Cow<'a, str>>,
+    /// Docker's id of it, or Fargate's: absent until it was made.
+    pub runtime_id: Option<Cow<'a, str>>,
 }
 
 /// An EventBridge envelope around a task.
@@ -146,6 +148,7 @@ impl Container<'_> {
             last_status: own(self.last_status),
             exit_code: self.exit_code,
             reason: self.reason.map(own),
+            runtime_id: self.runtime_id.map(own),
         }
     }
 }

@@ -82,6 +82,7 @@ impl<'de> Members<'de> for Container<'de> {
             "lastStatus" => self.last_status = text(map)?,
             "exitCode" => self.exit_code = map.next_value::<Whole>()?.0,
             "reason" => self.reason = map.next_value::<Text<'de>>()?.0,
+            "runtimeId" => self.runtime_id = map.next_value::<Text<'de>>()?.0,
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())

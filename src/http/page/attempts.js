@@ -3,6 +3,7 @@
 import { task } from "./aws.js";
 import { el } from "./dom.js";
 import { duration, plain } from "./format.js";
+import { log } from "./log.js";
 import { failure } from "./outcome.js";
 import { dated, lasting } from "./time.js";
 import { NAMES, outcomeOf, phases } from "./timeline.js";
@@ -19,8 +20,8 @@ const ADVICE = {
 export const facts = (pairs) => el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
   .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 
-/** `cluster` is the run's, for ARNs that name none. */
-export function attempt(one, cluster) {
+/** `run` is its id, `cluster` the run's, for ARNs that name none. */
+export function attempt(run, one, cluster) {
   const took = phases(one).map(({ phase, from, to }, at, { length }) => [NAMES[phase],
     at === length - 1 && one.stage !== "Over" ? lasting(new Date(from).toISOString()) : duration((to - from) / 1000)]);
   const head = failure(one)?.[0] ?? outcomeOf(one);
@@ -36,7 +37,8 @@ export function attempt(one, cluster) {
       ["Placement", one.placement === 0 ? null : `placements[${one.placement - 1}]`],
       ["Stopped", one.stoppedAt && dated(one.stoppedAt)],
       ...took,
-    ]));
+    ]),
+    log(run, one));
 }
 
 function explained(one) {

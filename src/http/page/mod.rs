@@ -45,6 +45,7 @@ const FILES: &[File] = &[
     ("head.js", SCRIPT, include_str!("head.js")),
     ("limits.js", SCRIPT, include_str!("limits.js")),
     ("list.js", SCRIPT, include_str!("list.js")),
+    ("log.js", SCRIPT, include_str!("log.js")),
     ("main.js", SCRIPT, include_str!("main.js")),
     ("newest.js", SCRIPT, include_str!("newest.js")),
     ("observed.js", SCRIPT, include_str!("observed.js")),

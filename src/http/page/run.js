@@ -163,7 +163,7 @@ export class RunView {
     const [part, newest] = [this.#parts, this.#run.attempts.toReversed()];
     const shown = this.#all ? newest : newest.slice(0, MOST);
     // An attempt is drawn anew only where something of it is new: an opened detail stays open.
-    reconcile(part.attempts, shown, (one) => JSON.stringify(one), (one) => attempt(one, this.#run.runTask.cluster));
+    reconcile(part.attempts, shown, (one) => JSON.stringify(one), (one) => attempt(this.#run.run, one, this.#run.runTask.cluster));
     part.more.hidden = shown.length === newest.length;
     setText(part.more, `Show all ${newest.length} attempts`);
   }

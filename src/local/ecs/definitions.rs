@@ -103,11 +103,24 @@ impl Definitions {
         let definitions: Vec<Value> = names
             .iter()
             .enumerate()
-            .map(|(i, n)| json!({"name": n, "image": format!("{n}:latest"), "essential": i == 0}))
+            .map(|(i, n)| {
+                let log = json!({"logDriver": "awslogs", "options": {"awslogs-group": format!("/ecs/{family}"),
+                    "awslogs-region": scope.region, "awslogs-stream-prefix": "ecs"}});
+                json!({"name": n, "image": format!("{n}:latest"), "essential": i == 0, "logConfiguration": log})
+            })
             .collect();
         let body = json!({"family": family, "containerDefinitions": definitions, "cpu": "256", "memory": "512"});
         let revision = known.map(|d| d.revision).or(revision);
         self.register(scope, Body::of(&body).ok()?, revision.or(Some(1)), true, now).ok()
+    }
+
+    /// Whether any of them names this log group.
+    pub(super) fn log_to(&self, group: &str) -> bool {
+        let names_it = |d: &Definition, c: &ContainerDefinition| {
+            d.log_of(&c.name).is_some_and(|log| log["options"]["awslogs-group"] == group)
+        };
+        let mut all = self.families.values().flat_map(BTreeMap::values);
+        all.any(|d| d.containers.iter().any(|c| names_it(d, c)))
     }
 
     fn register(
@@ -213,6 +226,12 @@ impl Definition {
     /// `family:revision`.
     pub(super) fn name(&self) -> &str {
         self.arn.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The `logConfiguration` of a container.
+    pub(super) fn log_of(&self, container: &str) -> Option<&Value> {
+        let containers = self.body.get("containerDefinitions")?.as_array()?;
+        containers.iter().find(|definition| definition["name"] == container)?.get("logConfiguration")
     }
 
     /// `Windows-Server-2019-Core` for WINDOWS_SERVER_2019_CORE, as `platformFamily` has it.

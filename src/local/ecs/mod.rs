@@ -5,7 +5,9 @@ mod body;
 mod clusters;
 mod definitions;
 mod errors;
+mod filter;
 mod life;
+mod logs;
 mod providers;
 mod query;
 mod quota;
@@ -236,7 +238,7 @@ impl Ecs {
         let now = self.shared.clock.now_millis();
         let (answer, early) = {
             let mut state = self.shared.lock();
-            let answer = state.dispatch(&scope, &call.operation, &call.body, now);
+            let answer = state.answer(&scope, &call, now);
             (answer, std::mem::take(&mut state.early))
         };
         self.shared.wake.notify_one();
@@ -279,6 +281,15 @@ impl Ecs {
 }
 
 impl JsonService for Ecs {
+    fn serves(&self, service: &str, operation: &str) -> Result<(), ApiError> {
+        let is_of_logs = logs::OPERATIONS.contains(&operation);
+        match service {
+            "logs" if !is_of_logs => Err(wire::unknown("CloudWatch Logs", operation, &logs::OPERATIONS)),
+            "ecs" if is_of_logs => Err(wire::unknown("ECS", operation, &OPERATIONS)),
+            _ => Ok(()),
+        }
+    }
+
     fn inspection(&self) -> Value {
         json!({"seed": self.seed(), "counters": self.counters(), "tasks": self.tasks_snapshot()})
     }
@@ -401,6 +412,14 @@ impl State {
             "DeleteCapacityProvider" => self.delete_provider(scope, body),
             "PutClusterCapacityProviders" => self.put_providers(scope, body),
             other => Err(wire::unknown("ECS", other, &OPERATIONS)),
+        }
+    }
+
+    /// The service that a call is for: what is ECS's, and what is CloudWatch Logs' about its tasks.
+    fn answer(&mut self, scope: &Scope, call: &Call, now: i64) -> ApiResult {
+        match logs::OPERATIONS.contains(&call.operation.as_str()) {
+            true => self.logs(scope, &call.operation, Body::of(&call.body)?, now),
+            false => self.dispatch(scope, &call.operation, &call.body, now),
         }
     }
 }

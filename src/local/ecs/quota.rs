@@ -38,6 +38,10 @@ pub struct Quotas {
     pub tag_modify: Rate,
     /// RunTask calls for Fargate.
     pub fargate_run_task: Rate,
+    /// GetLogEvents (CloudWatch Logs quotas).
+    pub get_log_events: Rate,
+    /// FilterLogEvents.
+    pub filter_log_events: Rate,
     /// Tasks launched on Fargate on demand.
     pub fargate_launch: Rate,
     /// Tasks launched on Fargate Spot.
@@ -54,6 +58,8 @@ impl Default for Quotas {
             task_definition_read: Rate::new(50.0, 20.0),
             task_definition_modify: Rate::new(20.0, 1.0),
             tag_modify: Rate::new(20.0, 10.0),
+            get_log_events: Rate::new(10.0, 10.0),
+            filter_log_events: Rate::new(5.0, 5.0),
             fargate_run_task: Rate::new(20.0, 20.0),
             fargate_launch: Rate::new(100.0, 20.0),
             fargate_spot_launch: Rate::new(100.0, 20.0),
@@ -76,6 +82,8 @@ impl Quotas {
                 ("task definition modify", self.task_definition_modify)
             }
             "TagResource" | "UntagResource" | "ListTagsForResource" => ("tag modify", self.tag_modify),
+            "GetLogEvents" => ("get log events", self.get_log_events),
+            "FilterLogEvents" => ("filter log events", self.filter_log_events),
             _ => return None,
         })
     }

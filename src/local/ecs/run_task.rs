@@ -9,7 +9,7 @@ use super::definitions::Definition;
 use super::errors::{client, invalid, throttled};
 use super::request::{self, Checked};
 use super::state::State;
-use super::task::{Birth, Launch, Place, Status, Task};
+use super::task::{Birth, Launch, Place, Status, Task, TaskLog};
 use super::{Scope, tokens};
 use crate::local::faults::{Decision, Subject, hash_of};
 use crate::local::wire::{ApiError, ApiResult};
@@ -181,6 +181,11 @@ impl State {
                 work: (decision.seconds.unwrap_or(seconds), decision.exit_code.unwrap_or(exit_code)),
                 seed: self.engine.seed(),
                 forgotten_after: self.options.forgotten_after,
+                log: TaskLog {
+                    lines: decision.log.or_else(|| self.engine.log()),
+                    late: decision.log_late.map(|span| f64::midpoint(span.0, span.1)),
+                    empty_pages: decision.log_empty_pages,
+                },
             },
         );
         if let Some(span) = decision.missing {

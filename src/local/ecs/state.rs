@@ -1,6 +1,6 @@
 //! Everything the endpoint's ECS knows, behind one lock.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::clusters::{Cluster, Clusters};
 use super::definitions::Definitions;
 use super::life::Step;
+use super::logs::{CAPTURED, Captured};
 use super::providers::Providers;
 use super::quota::Buckets;
 use super::snapshot::TaskSnapshot;
@@ -53,6 +54,8 @@ pub(super) struct State {
     pub(super) throttled: BTreeMap<String, u64>,
     pub(super) events: super::snapshot::EventCounters,
     pub(super) archive: Vec<TaskSnapshot>,
+    /// What ECS's event capture keeps.
+    pub(super) captured: VecDeque<Captured>,
 }
 
 /// So long an event is held back for the task's next one to overtake it, unless the script says; a stuck task has none.
@@ -77,6 +80,7 @@ impl State {
             throttled: BTreeMap::new(),
             events: super::snapshot::EventCounters::default(),
             archive: Vec::new(),
+            captured: VecDeque::new(),
         }
     }
 
@@ -153,6 +157,12 @@ impl State {
         let seconds = self.elapsed(now);
         let Some(task) = self.tasks.get_mut(&key) else { return };
         let (event, launch) = (task.event(), task.launch.clone());
+        let capture =
+            Captured { at: now, scope: launch.scope.clone(), cluster: launch.cluster.clone(), event: event.clone() };
+        self.captured.push_back(capture);
+        if self.captured.len() > CAPTURED {
+            self.captured.pop_front();
+        }
         let (last, held) = (!task.live(), task.held.take());
         let provider = task.place.capacity_provider.clone().unwrap_or_default();
         let subject = Subject {

@@ -163,6 +163,18 @@ pub(super) struct Task {
     pub(super) forgotten_after: f64,
     pub(super) rng: SmallRng,
     pub(super) tags: Value,
+    pub(super) log: TaskLog,
+}
+
+/// What a task's containers write, and how CloudWatch Logs comes to have it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TaskLog {
+    /// What the essential containers write; left out, a line at their start and one at their end.
+    pub(super) lines: Option<Arc<[String]>>,
+    /// The streams are there only so many seconds after the end.
+    pub(super) late: Option<f64>,
+    /// The first pages are empty.
+    pub(super) empty_pages: bool,
 }
 
 /// What [`Task::new`] needs besides the launch.
@@ -178,6 +190,7 @@ pub(super) struct Birth {
     pub(super) work: (Span, i64),
     pub(super) seed: u64,
     pub(super) forgotten_after: f64,
+    pub(super) log: TaskLog,
 }
 
 impl Task {
@@ -245,6 +258,7 @@ impl Task {
             epoch: 0,
             held: None,
             tags: launch.tags.clone(),
+            log: birth.log,
             place: birth.place,
             rng,
             launch,

@@ -196,7 +196,7 @@ impl Task {
     }
 
     /// Docker's id of a container, or what Fargate makes of the task's.
-    fn runtime_id(&self, container: &Container) -> String {
+    pub(super) fn runtime_id(&self, container: &Container) -> String {
         if self.place.fargate() {
             let number = u32::from_str_radix(&container.id[..8], 16).unwrap_or(0);
             return format!("{}-{number}", self.id);

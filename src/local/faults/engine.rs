@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use super::glob::Glob;
 use super::script::{CallFault, Delivery, Effect, Life, Refusal, Rule, Script, Span, When};
@@ -37,6 +38,9 @@ pub(in crate::local) struct Decision {
     pub(in crate::local) early: Option<String>,
     pub(in crate::local) seconds: Option<Span>,
     pub(in crate::local) exit_code: Option<i64>,
+    pub(in crate::local) log: Option<Arc<[String]>>,
+    pub(in crate::local) log_late: Option<Span>,
+    pub(in crate::local) log_empty_pages: bool,
 }
 
 /// A script at work.
@@ -70,6 +74,11 @@ impl Engine {
         (self.script.seconds.unwrap_or(Span::exactly(30.0)), self.script.exit_code.unwrap_or(0))
     }
 
+    /// What essential containers write, unless a fault says otherwise.
+    pub(in crate::local) fn log(&self) -> Option<Arc<[String]>> {
+        self.script.log.clone()
+    }
+
     /// The first fault that strikes this call.
     pub(in crate::local) fn for_call(&mut self, subject: &Subject<'_>) -> Option<CallFault> {
         (0..self.script.rules.len()).find_map(|index| match &self.script.rules[index].effect {
@@ -89,18 +98,25 @@ impl Engine {
                 Effect::Life(_) => decision.life.is_none() && decision.refuse.is_none(),
                 Effect::Refuse(_) => decision.life.is_none() && decision.refuse.is_none(),
                 Effect::Missing(_) => decision.missing.is_none(),
+                Effect::LogLate(_) => decision.log_late.is_none(),
+                Effect::LogEmptyPages => !decision.log_empty_pages,
                 Effect::Early(_) => decision.early.is_none(),
-                Effect::Work => decision.seconds.is_none() && decision.exit_code.is_none(),
+                Effect::Work => decision.seconds.is_none() && decision.exit_code.is_none() && decision.log.is_none(),
                 Effect::Call(_) | Effect::Delivery(_) => false,
             };
             if !wanted || !self.strikes(index, subject) {
                 continue;
             }
             let rule = &self.script.rules[index];
+            if let Some(log) = &rule.log {
+                decision.log.get_or_insert_with(|| Arc::clone(log));
+            }
             match &rule.effect {
                 Effect::Life(life) => decision.life = Some(life.clone()),
                 Effect::Refuse(refusal) => decision.refuse = Some(refusal.clone()),
                 Effect::Missing(span) => decision.missing = Some(*span),
+                Effect::LogLate(span) => decision.log_late = Some(*span),
+                Effect::LogEmptyPages => decision.log_empty_pages = true,
                 Effect::Early(status) => decision.early = Some(status.clone()),
                 Effect::Work => (decision.seconds, decision.exit_code) = (rule.seconds, rule.exit_code),
                 Effect::Call(_) | Effect::Delivery(_) => {}

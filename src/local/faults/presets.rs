@@ -86,6 +86,8 @@ pub(super) fn preset(name: &str) -> Option<Effect> {
         "answer-lost" => Effect::Call(CallFault { after: true, drop_answer: true, ..CallFault::default() }),
         "latency" => Effect::Call(CallFault { latency: Some(Span::exactly(5.0)), ..CallFault::default() }),
         "missing" => Effect::Missing(Span::exactly(5.0)),
+        "log-late" => Effect::LogLate(Span::exactly(5.0)),
+        "log-empty-pages" => Effect::LogEmptyPages,
         "early-event" => Effect::Early("PENDING".to_owned()),
         "duplicate" => Effect::Delivery(Delivery { copies: 2, ..Delivery::default() }),
         "drop" => Effect::Delivery(Delivery { drop: true, ..Delivery::default() }),
@@ -98,7 +100,19 @@ pub(super) fn preset(name: &str) -> Option<Effect> {
 
 /// Every name, for hints and for the documentation's test.
 pub(super) fn names() -> Vec<&'static str> {
-    let rest = ["answer-lost", "latency", "missing", "early-event", "duplicate", "drop", "delay", "reorder", "work"];
+    let rest = [
+        "answer-lost",
+        "latency",
+        "missing",
+        "early-event",
+        "duplicate",
+        "drop",
+        "delay",
+        "reorder",
+        "work",
+        "log-late",
+        "log-empty-pages",
+    ];
     let lives = LIVES.iter().map(|row| row.0);
     lives.chain(REFUSALS.iter().map(|row| row.0)).chain(CALLS.iter().map(|row| row.0)).chain(rest).collect()
 }

@@ -1,5 +1,7 @@
 //! One `[[fault]]` of a script: its words, what they may be, and which of them the fault has a use for.
 
+use std::sync::Arc;
+
 use toml::{Table, Value};
 
 use super::glob::Glob;
@@ -30,6 +32,7 @@ pub(super) const WORDS: &[&str] = &[
     "variant",
     "where",
     "copies",
+    "log",
     "reached",
 ];
 
@@ -47,12 +50,14 @@ pub(super) fn rule(number: usize, table: Table) -> Result<Rule, ScriptError> {
     when.from = fields.number("from_seconds", 0.0, 1e12)?;
     when.until = fields.number("until_seconds", 0.0, 1e12)?;
     let (seconds, exit_code) = overlay(&mut effect, &mut fields)?;
+    let writes = matches!(effect, Effect::Life(_) | Effect::Work);
+    let log = if writes { fields.texts("log")?.map(Arc::from) } else { None };
     check_match(&when, &effect, &fields)?;
     if let (Effect::Call(_), None) = (&effect, &when.operation) {
         when.operation = Some(Glob::new("RunTask"));
     }
     fields.finish_with(WORDS)?;
-    Ok(Rule { name, when, effect, seconds, exit_code })
+    Ok(Rule { name, when, effect, seconds, exit_code, log })
 }
 
 fn when(mut fields: Fields) -> Result<When, ScriptError> {
@@ -205,6 +210,8 @@ fn overlay(effect: &mut Effect, fields: &mut Fields) -> Result<(Option<Span>, Op
                 delivery.copies = u32::try_from(copies).unwrap_or(2);
             }
         }
+        Effect::LogLate(late) => *late = span(fields.span("seconds")?).unwrap_or(*late),
+        Effect::LogEmptyPages => {}
         Effect::Missing(most) => *most = span(fields.span("seconds")?).unwrap_or(*most),
         Effect::Early(status) => {
             if let Some(given) = fields.text("reached")? {

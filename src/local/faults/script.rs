@@ -1,6 +1,7 @@
 //! The script: a TOML file of faults, read and checked.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::{Table, Value};
 
@@ -39,6 +40,7 @@ pub struct Script {
     pub(in crate::local) seed: Option<u64>,
     pub(in crate::local) seconds: Option<Span>,
     pub(in crate::local) exit_code: Option<i64>,
+    pub(in crate::local) log: Option<Arc<[String]>>,
     pub(in crate::local) rules: Vec<Rule>,
 }
 
@@ -60,6 +62,8 @@ pub(in crate::local) struct Rule {
     pub(in crate::local) effect: Effect,
     pub(in crate::local) seconds: Option<Span>,
     pub(in crate::local) exit_code: Option<i64>,
+    /// What the essential containers write.
+    pub(in crate::local) log: Option<Arc<[String]>>,
 }
 
 /// What a fault looks at. Absent: anything.
@@ -93,6 +97,10 @@ pub(in crate::local) enum Effect {
     Delivery(Delivery),
     /// DescribeTasks does not know the task for so long.
     Missing(Span),
+    /// The streams of its containers are there so long after their end.
+    LogLate(Span),
+    /// The first pages of its containers' lines are empty.
+    LogEmptyPages,
     /// The task reaches this status, and its events are sent, before RunTask answers.
     Early(String),
     /// Only the length and the exit code of the work.
@@ -170,6 +178,7 @@ impl Script {
         let mut task = Fields::new("[task]", top.table("task")?.unwrap_or_default());
         let seconds = span(task.span("seconds")?);
         let exit_code = task.integer("exit_code", 0, 255)?;
+        let log = task.texts("log")?.map(Arc::from);
         task.finish()?;
         let mut rules = Vec::new();
         match top.take("fault") {
@@ -185,7 +194,7 @@ impl Script {
             Some(_) => return Err(top.error("`fault` must be written `[[fault]]`, with two brackets")),
         }
         top.finish()?;
-        Ok(Self { seed, seconds, exit_code, rules })
+        Ok(Self { seed, seconds, exit_code, log, rules })
     }
 
     /// The same script with another seed: the command line's goes before the file's.

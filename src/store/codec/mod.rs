@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::core::notification::{Destination, Notification};
+use crate::core::notification::{Destination, LinesAsked, Notification};
 use crate::core::request::RunSpec;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
@@ -106,6 +106,8 @@ struct NotificationRecord<'a> {
     kind: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     tasks: Cow<'a, [String]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log: Option<Cow<'a, LinesAsked>>,
 }
 
 /// The keys of a notification, which stand beside its record.
@@ -123,13 +125,15 @@ pub(crate) fn encode_notification(told: &Notification) -> Result<Vec<u8>, CodecE
 }
 
 fn write_notification(told: &Notification, text: &mut Vec<u8>) -> Result<(), CodecError> {
-    let Notification { id: _, run: _, destination: _, at, subject, message, attributes, detail_type, resources } = told;
+    let Notification { id: _, run: _, destination: _, at, subject, message, attributes, detail_type, resources, log } =
+        told;
     let record = NotificationRecord {
         at: *at,
         subject: Cow::from(subject),
         with: Cow::from(attributes),
         kind: Cow::from(detail_type),
         tasks: Cow::from(resources),
+        log: log.as_ref().map(Cow::Borrowed),
     };
     serde_json::to_writer(&mut *text, &record)?;
     // JSON has no line break that is not asked for.
@@ -154,6 +158,7 @@ pub(crate) fn decode_notification(keys: NotificationKeys, record: &[u8]) -> Resu
             attributes: record.with.into_owned(),
             detail_type: record.kind.into_owned(),
             resources: record.tasks.into_owned(),
+            log: record.log.map(Cow::into_owned),
         })
     })
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Keys, Shared};
 use crate::core::failure::{Class, Failure, Transience};
 use crate::core::ids::{TaskArn, Token};
+use crate::core::log::LogPlace;
+use crate::core::name::region_in_arn;
 use crate::core::retry::RetryCounts;
 use crate::core::run::{Attempt, Run, Stage, Status};
 use crate::core::task::TaskStatus;
@@ -92,6 +94,29 @@ struct AttemptRecord<'a> {
     heard: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<FailureRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log: Option<LogRecord<'a>>,
+}
+
+/// Where the lines of a container are. What follows from the task's ARN is left out.
+#[derive(Serialize, Deserialize)]
+struct LogRecord<'a> {
+    #[serde(rename = "of")]
+    container: Text<'a>,
+    /// Left out: `awslogs`. Empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<Text<'a>>,
+    /// The stream without the container and the task's id behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pre: Option<Text<'a>>,
+    /// The stream, where it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stream: Option<Text<'a>>,
+    /// Left out: the task's. Empty: none.
+    #[serde(rename = "in", default, skip_serializing_if = "Option::is_none")]
+    region: Option<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -235,13 +260,14 @@ impl<'a> AttemptRecord<'a> {
             exit_code,
             failure,
             heard_at,
+            log,
         } = attempt;
         Self {
             no: *number,
             call: *call,
             stage: *stage,
             token: *token,
-            group: *group_size,
+            group: u32::from(*group_size),
             place: *placement,
             task: task_arn.clone(),
             ver: *version,
@@ -258,16 +284,18 @@ impl<'a> AttemptRecord<'a> {
             exit: *exit_code,
             heard: since.to(*heard_at),
             failure: failure.as_deref().map(FailureRecord::of),
+            log: log.as_deref().map(|log| LogRecord::of(log, task_arn.as_ref())),
         }
     }
 
     fn into_attempt(self, since: Since) -> Attempt {
+        let log = self.log.map(|log| Arc::new(log.into_place(self.task.as_ref())));
         Attempt {
             number: self.no,
             call: self.call,
             stage: self.stage,
             token: self.token,
-            group_size: self.group,
+            group_size: u8::try_from(self.group).unwrap_or(u8::MAX),
             placement: self.place,
             task_arn: self.task,
             version: self.ver,
@@ -284,6 +312,48 @@ impl<'a> AttemptRecord<'a> {
             exit_code: self.exit,
             failure: self.failure.map(FailureRecord::into_failure).map(Arc::new),
             heard_at: since.back(self.heard),
+            log,
+        }
+    }
+}
+
+const AWSLOGS: &str = "awslogs";
+
+/// What stands behind the prefix in a stream of awslogs.
+fn of_task(container: &str, task: Option<&TaskArn>) -> String {
+    format!("/{container}/{}", task.map(TaskArn::task_id).unwrap_or_default())
+}
+
+/// The Region of a task.
+fn region_of(task: Option<&TaskArn>) -> Option<String> {
+    task.and_then(|task| region_in_arn(&task.to_string()).map(str::to_owned))
+}
+
+impl<'a> LogRecord<'a> {
+    fn of(log: &'a LogPlace, task: Option<&TaskArn>) -> Self {
+        let LogPlace { container, driver, group, stream, region } = log;
+        let behind = of_task(container, task);
+        let pre = stream.as_deref().and_then(|stream| stream.strip_suffix(behind.as_str()));
+        let own_region = *region == region_of(task);
+        Self {
+            container: Cow::from(container.as_str()),
+            by: Some(Cow::from(driver.as_deref().unwrap_or_default())).filter(|driver| driver != AWSLOGS),
+            group: group.as_deref().map(Cow::from),
+            pre: pre.map(Cow::from),
+            stream: stream.as_deref().filter(|_| pre.is_none()).map(Cow::from),
+            region: Some(Cow::from(region.as_deref().unwrap_or_default())).filter(|_| !own_region),
+        }
+    }
+
+    fn into_place(self, task: Option<&TaskArn>) -> LogPlace {
+        let none_if_empty = |text: Text<'_>| Some(text.into_owned()).filter(|text| !text.is_empty());
+        let stream = self.pre.map(|pre| format!("{pre}{}", of_task(&self.container, task)));
+        LogPlace {
+            driver: self.by.map_or_else(|| Some(AWSLOGS.to_owned()), none_if_empty),
+            group: self.group.map(Cow::into_owned),
+            stream: stream.or_else(|| self.stream.map(Cow::into_owned)),
+            region: self.region.map_or_else(|| region_of(task), none_if_empty),
+            container: self.container.into_owned(),
         }
     }
 }

@@ -153,6 +153,7 @@ impl Samples {
             started_at: Some(self.later(500, 2_000)),
             stopped_at: over.then(|| self.later(10_000, 900_000)),
             verdict,
+            log: None,
         };
         let heard = self.later(100, 2_000);
         machine::apply(run, &Input::Observed(observation), heard);
@@ -209,7 +210,7 @@ impl Samples {
         if !run.status.is_final() {
             return Vec::new();
         }
-        notification::build(run, &origin, &Destinations { topic, bus: None })
+        notification::build(run, &origin, &Destinations { topic, ..Destinations::default() })
     }
 
     /// The next one, as they come: most succeed at once.

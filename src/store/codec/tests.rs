@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::samples::{Life, Samples};
 use super::*;
+use crate::core::log::{LogConfig, LogPlace};
 use crate::store::conformance::{NOW, ended, runs, same};
 
 fn keys(run: &Run) -> Keys {
@@ -49,7 +50,7 @@ fn a_notification_comes_back_as_it_was_and_is_small() {
         }
     }
     println!("a notification: {}", bytes / count);
-    assert!(count > 20 && bytes / count < 330, "{} bytes each", bytes / count);
+    assert!(count > 20 && bytes / count < 345, "{} bytes each", bytes / count);
 }
 
 /// What `nightly` looked like when there was one dictionary.
@@ -63,6 +64,33 @@ fn a_record_of_the_first_dictionary_is_still_read() {
     assert_eq!(record[0], 1);
     let run = Samples::new(6).next();
     same(&decode_whole(keys(&run), &record).unwrap(), &run);
+}
+
+#[test]
+fn the_place_of_a_log_comes_back_as_it_was_and_what_follows_from_the_task_takes_no_room() {
+    let mut run = Samples::new(4).next();
+    let task = run.attempts[0].task_arn.clone().unwrap().to_string();
+    let docker = "ab".repeat(32);
+    let config = |driver: &str, prefix: Option<&str>, region: Option<&str>| LogConfig {
+        driver: driver.into(),
+        group: Some("/ecs/etl".into()),
+        prefix: prefix.map(Into::into),
+        region: region.map(Into::into),
+    };
+    for (config, room) in [
+        (Some(config("awslogs", Some("ecs"), None)), 60),
+        (Some(config("awslogs", None, Some("eu-north-1"))), 140),
+        (Some(config("splunk", None, None)), 60),
+        (None, 60),
+    ] {
+        run.attempts.last_mut().unwrap().log = None;
+        let before = run_text(&run).len();
+        let place = LogPlace::of("app", config.as_ref(), &task, Some(&docker));
+        run.attempts[0].log = Some(std::sync::Arc::new(place));
+        same(&there_and_back(&run), &run);
+        assert!(run_text(&run).len() - before < room, "{} bytes", run_text(&run).len() - before);
+        run.attempts[0].log = None;
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(in crate::store) fn bus() -> Destination {
 }
 
 pub(in crate::store) fn destinations() -> Destinations {
-    Destinations { topic: Some("arn:t".into()), bus: Some("b".into()) }
+    Destinations { topic: Some("arn:t".into()), bus: Some("b".into()), ..Destinations::default() }
 }
 
 pub(in crate::store) fn puts(runs: &[Run]) -> Vec<Change> {

@@ -42,7 +42,7 @@ const fn given(arguments: &'static [&'static str], needs: &'static [Needs]) -> G
 const TASK: [&str; 8] =
     ["--cluster", "batch", "--task-definition", "etl", "--launch-type", "FARGATE", "--subnets", "subnet-0a"];
 
-const COMMANDS: [Given; 39] = [
+const COMMANDS: [Given; 43] = [
     given(&["run", TASK[0], TASK[1], TASK[2], TASK[3], TASK[4], TASK[5], TASK[6], TASK[7]], &[Needs::Aws]),
     given(&["run", "--no-wait", TASK[0], TASK[1], TASK[2], TASK[3], TASK[4], TASK[5], TASK[6], TASK[7]], &[Needs::Aws]),
     given(&["run", "FILE"], &[Needs::Requests]),
@@ -57,6 +57,9 @@ const COMMANDS: [Given; 39] = [
     given(&["list", "--server", "URL", "--watch"], &[Needs::Cell]),
     given(&["show", "nightly", "--server", "URL"], &[Needs::Cell]),
     given(&["show", "nightly", "--server", "URL", "--output", "json"], &[Needs::Cell]),
+    given(&["show", "nightly", "--logs", "--server", "URL"], &[Needs::Cell]),
+    given(&["logs", "nightly", "--server", "URL"], &[Needs::Cell]),
+    given(&["logs", "nightly", "--follow", "--server", "URL"], &[Needs::Cell]),
     given(&["stop", "nightly", "--server", "URL"], &[Needs::Cell]),
     given(&["stop", "--status", "RUNNING", "--yes", "--server", "URL"], &[Needs::Cell]),
     given(&["redrive", "nightly", "--server", "URL"], &[Needs::Cell]),
@@ -84,6 +87,7 @@ const COMMANDS: [Given; 39] = [
         &["explain", "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef"],
         &[Needs::Aws],
     ),
+    given(&["report", "--cluster", "batch"], &[Needs::Aws]),
     given(&["explain", "FILE"], &[Needs::Events]),
 ];
 

@@ -70,6 +70,7 @@ impl Ecs {
             last_status: task.status.into(),
             exit_code: task.exit.filter(|_| task.status == "STOPPED"),
             reason: None,
+            runtime_id: None,
         };
         let (code, reason) = self.end(place);
         Task {

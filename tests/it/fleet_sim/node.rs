@@ -334,7 +334,7 @@ impl Supply for Supplied {
 
     fn equip(&self, cell: &CellRow, store: Arc<dyn Store>) -> (CellConfig, Ports) {
         let config = CellConfig {
-            destinations: Destinations { topic: Some("arn:aws:sns:x:1:t".into()), bus: None },
+            destinations: Destinations { topic: Some("arn:aws:sns:x:1:t".into()), ..Destinations::default() },
             reconcile_after: Duration::from_secs(60),
             receivers: 1,
             ..CellConfig::new(&*cell.name)

@@ -65,7 +65,7 @@ impl Ecs for Life {
     }
 
     fn container_definitions<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
-        self.call(|_| Ok(vec![ContainerDefinition { name: "app".to_owned(), essential: true }])).boxed()
+        self.call(|_| Ok(vec![ContainerDefinition { name: "app".to_owned(), essential: true, log: None }])).boxed()
     }
 }
 

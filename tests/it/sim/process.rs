@@ -60,7 +60,11 @@ pub(super) async fn live(world: &Arc<World>) {
 
 fn config(plan: &Plan) -> CellConfig {
     CellConfig {
-        destinations: Destinations { topic: Some("arn:aws:sns:x:1:t".into()), bus: Some("default".into()) },
+        destinations: Destinations {
+            topic: Some("arn:aws:sns:x:1:t".into()),
+            bus: Some("default".into()),
+            ..Destinations::default()
+        },
         run_task_rate: plan.rate,
         run_task_burst: 100,
         max_in_flight: plan.max_in_flight,

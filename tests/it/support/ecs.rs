@@ -95,7 +95,7 @@ impl ports::Ecs for Ecs {
     }
 
     fn container_definitions<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<ContainerDefinition>, CallError>> {
-        async { Ok(vec![ContainerDefinition { name: "main".into(), essential: true }]) }.boxed()
+        async { Ok(vec![ContainerDefinition { name: "main".into(), essential: true, log: None }]) }.boxed()
     }
 }
 

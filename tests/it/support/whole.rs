@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use taskwatch::aws::{Clients, EventsPath, Target};
-use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
+use taskwatch::cell::{Cell, CellConfig, Clock, Ids, LogReader, Ports, WithLines};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
 use taskwatch::local::ecs::{EcsOptions, Quotas};
@@ -20,6 +20,7 @@ pub(crate) const HANGS: Duration = Duration::from_secs(120);
 pub(crate) struct Whole {
     pub(crate) cell: Cell,
     pub(crate) local: RunningLocal,
+    pub(crate) logs: LogReader,
 }
 
 /// An endpoint with this script, 60 times faster than AWS, whose task definitions are made as they are asked for.
@@ -56,18 +57,19 @@ impl Whole {
         let mut config =
             CellConfig { run_task_rate: 500.0, reconcile_after: Duration::from_secs(3), ..CellConfig::new("w") };
         set(&mut config, &clients).await;
+        let logs = clients.log_reader(50.0);
         let ports = Ports {
             ecs: Arc::new(clients.ecs()),
             events: Some(Arc::new(clients.queue(&path.queue_url))),
             requests: None,
             requests_dlq: None,
             launchers: None,
-            notifier: Arc::new(clients.publisher()),
+            notifier: Arc::new(WithLines::new(Arc::new(clients.publisher()), logs.clone())),
             store: Arc::new(MemoryStore::default()),
             clock: Clock::system(),
             ids: Ids::default(),
         };
-        Self { cell: Cell::start(config, ports).await.expect("a cell"), local }
+        Self { cell: Cell::start(config, ports).await.expect("a cell"), local, logs }
     }
 
     /// Submits a request; its runs.

@@ -77,7 +77,7 @@ impl State {
         self.may_fail()?;
         let containers = containers_of(task_definition).iter();
         Ok(containers
-            .map(|(name, essential)| ContainerDefinition { name: (*name).to_owned(), essential: *essential })
+            .map(|(name, essential)| ContainerDefinition { name: (*name).to_owned(), essential: *essential, log: None })
             .collect())
     }
 }

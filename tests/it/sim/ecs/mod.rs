@@ -137,6 +137,7 @@ impl SimTask {
             last_status: self.status.into(),
             exit_code,
             reason: reason.map(Into::into),
+            runtime_id: None,
         });
         let healthy = self.healthy_at.is_some_and(|at| at <= now) && self.status == "RUNNING";
         Task {

@@ -189,7 +189,7 @@ fn answer(arns: Vec<String>, refused: usize, reason: &str) -> RunTaskAnswer {
 }
 
 fn essential(name: &str) -> ContainerDefinition {
-    ContainerDefinition { name: name.to_owned(), essential: true }
+    ContainerDefinition { name: name.to_owned(), essential: true, log: None }
 }
 
 impl ports::Ecs for FakeEcs {

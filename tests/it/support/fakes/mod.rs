@@ -67,7 +67,11 @@ impl World {
             topic: Arc::new(FakeTopic::new(journal.clone())),
             store: Arc::new(FakeStore::new(journal.clone())),
             config: CellConfig {
-                destinations: Destinations { topic: Some("arn:aws:sns:x:1:t".into()), bus: None },
+                destinations: Destinations {
+                    topic: Some("arn:aws:sns:x:1:t".into()),
+                    bus: None,
+                    ..Destinations::default()
+                },
                 ..CellConfig::new("c")
             },
             clock: Clock::starting_at(Timestamp::from_millis(1_800_000_000_000)),

@@ -1,0 +1,46 @@
+//! Puts lines into the notifications that ask for them, on their way to their destination.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, join_all};
+
+use super::reader::{LogReader, Patience};
+use crate::cell::ports::{CallError, Notifier};
+use crate::core::notification::Notification;
+
+/// A notification waits no longer for its lines.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A notifier that puts lines into what asks for them. What is committed, and what is tried again, waits for none.
+pub struct WithLines {
+    inner: Arc<dyn Notifier>,
+    reader: LogReader,
+}
+
+impl WithLines {
+    /// Around a notifier.
+    pub fn new(inner: Arc<dyn Notifier>, reader: LogReader) -> Self {
+        Self { inner, reader }
+    }
+
+    async fn filled(&self, notification: &Notification, patience: Patience) -> Notification {
+        let Some(asked) = &notification.log else { return notification.clone() };
+        let lines = self.reader.last(&asked.place, asked.lines, patience).await;
+        let lines = lines.map(|(lines, _)| lines.into_iter().map(|line| line.text).collect());
+        notification.with_lines(lines.map_err(|why| why.to_string()))
+    }
+}
+
+impl Notifier for WithLines {
+    fn publish<'a>(&'a self, notifications: &'a [Notification]) -> BoxFuture<'a, Vec<Result<(), CallError>>> {
+        Box::pin(async move {
+            if notifications.iter().all(|notification| notification.log.is_none()) {
+                return self.inner.publish(notifications).await;
+            }
+            let patience = Patience::of(PATIENCE);
+            let filled = join_all(notifications.iter().map(|one| self.filled(one, patience))).await;
+            self.inner.publish(&filled).await
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! The last lines of a failed container, in a notification that asks for them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::chat;
+use super::fit::MOST_BYTES;
+use super::{Destination, Notification};
+use crate::core::log::LogPlace;
+use crate::core::request::MessageFormat;
+use crate::core::run::Run;
+
+/// Bytes of lines, at most, as they stand in the message.
+const MOST: usize = 8 * 1024;
+/// For what stands around them.
+const AROUND: usize = 512;
+
+/// Lines that are to be put into a notification before it is published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinesAsked {
+    /// How many, at most.
+    pub lines: u32,
+    /// Where they are.
+    pub place: LogPlace,
+    /// What kind of message they are put into.
+    pub format: MessageFormat,
+    /// Bytes that the message has room for.
+    pub(super) room: usize,
+}
+
+impl LinesAsked {
+    /// What is asked for a run that ended: the lines of its last attempt, where a container of it ran and its log is in
+    /// CloudWatch.
+    pub(super) fn of(run: &Run, format: MessageFormat) -> Option<Self> {
+        let lines = run.spec.notify.log_lines.filter(|lines| *lines > 0)?;
+        let attempt = run.attempt().filter(|attempt| attempt.failure.is_some() && attempt.has_run())?;
+        let place = attempt.log.as_deref().filter(|place| place.in_cloudwatch().is_some())?;
+        Some(Self { lines, place: place.clone(), format, room: MOST + AROUND })
+    }
+
+    /// What counts towards the size of the message.
+    pub(super) const fn bytes(&self) -> usize {
+        self.room
+    }
+
+    /// Leaves them only the room that the message does not take.
+    pub(super) fn fit(&mut self, taken: usize) {
+        self.room = self.room.min(MOST_BYTES.saturating_sub(taken));
+    }
+}
+
+impl Notification {
+    /// The same with its lines, oldest first, or with why there are none. Where not all have room the oldest are left out.
+    pub fn with_lines(&self, lines: Result<Vec<String>, String>) -> Self {
+        let Some(asked) = &self.log else { return self.clone() };
+        let room = asked.room.saturating_sub(AROUND).min(MOST);
+        let lines = lines.and_then(|lines| match newest(&lines, room) {
+            [] if !lines.is_empty() => Err("the message has no room for them".to_owned()),
+            kept => Ok(kept.to_vec()),
+        });
+        let message = match asked.format {
+            MessageFormat::Json => self.json_with(&lines),
+            MessageFormat::Chat => chat::with_lines(&self.message, &lines),
+            MessageFormat::Text => Some(match &lines {
+                Ok(lines) => {
+                    format!("{}\n\nLast lines of {}:\n{}", self.message, asked.place.container, lines.join("\n"))
+                }
+                Err(why) => format!("{}\n\nNo log lines: {why}", self.message),
+            }),
+        };
+        // A reason is short, but a message may have no room for anything.
+        let message = message.filter(|message| message.len() <= self.message.len() + asked.room);
+        Self { message: message.unwrap_or_else(|| self.message.clone()), log: None, ..self.clone() }
+    }
+
+    fn json_with(&self, lines: &Result<Vec<String>, String>) -> Option<String> {
+        let mut message: Value = serde_json::from_str(&self.message).ok()?;
+        let detail = match self.destination {
+            Destination::Topic(_) => message.get_mut("detail")?,
+            Destination::Bus(_) => &mut message,
+        };
+        let log = detail.get_mut("attempts")?.as_array_mut()?.last_mut()?.get_mut("log")?;
+        match lines {
+            Ok(lines) => log["lines"] = lines.as_slice().into(),
+            Err(why) => {
+                log["lines"] = Value::Null;
+                log["why"] = why.as_str().into();
+            }
+        }
+        Some(message.to_string())
+    }
+}
+
+/// The newest lines of at most so many bytes, as JSON has them.
+fn newest(lines: &[String], room: usize) -> &[String] {
+    let mut bytes = 0;
+    let fits = |line: &&String| {
+        bytes += serde_json::to_string(line).map_or(usize::MAX, |text| text.len()).saturating_add(1);
+        bytes <= room
+    };
+    let kept = lines.iter().rev().take_while(fits).count();
+    &lines[lines.len() - kept..]
+}
