@@ -1,23 +1,29 @@
-//! The notifier: SNS topics and EventBridge buses, a call for each batch.
+//! The notifier: SNS topics and EventBridge buses, a call for each batch; and those who wait by a token, a call for each.
 
 use aws_config::SdkConfig;
 use futures::future::BoxFuture;
 
+use super::callbacks::Callbacks;
 use super::{eventbridge, sns};
 use crate::cell::ports::{CallError, Notifier};
 use crate::core::failure;
 use crate::core::notification::{Destination, Notification};
 
-/// SNS and EventBridge through the SDK.
+/// SNS, EventBridge, Step Functions and Lambda through the SDK.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     sns: aws_sdk_sns::Client,
     events: aws_sdk_eventbridge::Client,
+    callbacks: Callbacks,
 }
 
 impl Publisher {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { sns: aws_sdk_sns::Client::new(config), events: aws_sdk_eventbridge::Client::new(config) }
+        Self {
+            sns: aws_sdk_sns::Client::new(config),
+            events: aws_sdk_eventbridge::Client::new(config),
+            callbacks: Callbacks::new(config),
+        }
     }
 }
 
@@ -27,6 +33,9 @@ impl Notifier for Publisher {
             match notifications.first().map(|notification| &notification.destination) {
                 Some(Destination::Topic(arn)) => sns::publish(&self.sns, arn, notifications).await,
                 Some(Destination::Bus(name)) => eventbridge::publish(&self.events, name, notifications).await,
+                Some(Destination::StepFunctions | Destination::DurableFunctions) => {
+                    self.callbacks.publish(notifications).await
+                }
                 None => Vec::new(),
             }
         })

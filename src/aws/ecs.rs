@@ -10,7 +10,7 @@ use aws_smithy_types::body::SdkBody;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::errors;
+use super::{described, errors};
 use crate::cell::ports::{CallError, ContainerDefinition, Described, Ecs, RunTaskAnswer, RunTaskCall};
 use crate::core::log::LogConfig;
 use crate::core::name::region_in_arn;
@@ -201,6 +201,7 @@ fn task(task: &types::Task) -> Task<'static> {
             text(details.find(|d| d.name() == Some("statusReason")).and_then(|d| d.value()))
         },
         containers: task.containers().iter().map(container).collect(),
+        whole: described::whole(task),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The only module that knows the AWS SDK: the cell's ports, on real AWS or any endpoint that speaks its protocols.
 
+mod callbacks;
+mod described;
 mod destinations;
 mod doctor;
 mod dynamodb;

@@ -21,7 +21,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Launch a task (or many) and wait for its goal
-    #[command(after_help = run_args::RUN_EXAMPLES)]
+    // The AWS CLI takes options by their first letters.
+    #[command(after_help = run_args::RUN_EXAMPLES, infer_long_args = true)]
     Run(Box<run_args::RunArgs>),
     /// Serve a cell: receive run requests and events from their queues, until SIGTERM
     #[command(after_help = serve::SERVE_EXAMPLES)]

@@ -16,7 +16,8 @@ pub(super) struct AwsCliArgs {
     /// Log every step and call to stderr, as TASKWATCH_LOG=debug does
     #[arg(long)]
     pub(super) debug: bool,
-    // These mean nothing here: there is no pager, no page, no prompt, no binary value and no color to switch off.
+    // These mean nothing here: there is no pager, no page, no prompt, no binary value, no color to switch off, and no second version of the
+    // AWS CLI to prepare for.
     #[arg(long, hide = true)]
     no_cli_pager: bool,
     #[arg(long, hide = true)]
@@ -29,6 +30,8 @@ pub(super) struct AwsCliArgs {
     color: Option<Color>,
     #[arg(long, hide = true, value_name = "FORMAT")]
     cli_error_format: Option<String>,
+    #[arg(long, hide = true)]
+    v2_debug: bool,
     // These would be ignored silently, or be dangerous.
     #[arg(long, hide = true)]
     cli_auto_prompt: bool,

@@ -25,7 +25,6 @@ use crate::core::ids::Token;
 use crate::core::notification;
 use crate::core::request::RunRequest;
 use crate::core::run::{Run, Stage};
-use crate::core::run_task::RunTask;
 use crate::store::MemoryStore;
 
 /// How long stopped tasks and notifications are waited for at the end.
@@ -37,7 +36,7 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
     let query = arguments.aws_cli.checked()?;
     let request = request::request(&arguments)?;
     if arguments.dry_run {
-        let (complete, shown) = (request.to_value(), masked(&request));
+        let (complete, shown) = (request.to_value(), request.masked());
         if arguments.show_values {
             output::json(&complete);
             return Ok(0);
@@ -45,7 +44,7 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
         output::json(&shown);
         if shown != complete {
             output::problem(
-                "values of the environment are shown as ***, which no request may have: --show-values shows them",
+                "values of the environment and tokens are shown as ***, which no request may have: --show-values shows them",
             );
         }
         return Ok(0);
@@ -221,17 +220,6 @@ fn done(cell: &Cell, ids: &[Uuid], placed_is_enough: bool) -> bool {
     ids.iter().all(|id| cell.run(*id).is_none_or(enough))
 }
 
-fn masked(request: &RunRequest) -> Value {
-    let mut value = request.to_value();
-    let count = value["runTask"]["count"].take();
-    value["runTask"] = request.spec.run_task.masked();
-    if !count.is_null() {
-        value["runTask"]["count"] = count;
-    }
-    value["placements"] = request.spec.placements.iter().map(|placement| RunTask(placement.clone()).masked()).collect();
-    value
-}
-
 /// A run as the result shows it.
 fn result(run: &Run, cell: &str) -> Value {
     let mut value = notification::detail(run, cell);
@@ -272,7 +260,7 @@ mod tests {
             "runTask": {"taskDefinition": "x", "overrides": overrides("s3cr3t-1")},
             "placements": [{"launchType": "FARGATE", "overrides": overrides("s3cr3t-2")}]}))
         .unwrap();
-        let shown = masked(&request);
+        let shown = request.masked();
         assert!(!shown.to_string().contains("s3cr3t"), "{shown}");
         assert_eq!(shown["placements"][0]["launchType"], "FARGATE");
     }

@@ -83,6 +83,32 @@ pub(super) struct NotifyBody {
     /// A plain text in place of the JSON body, by status.
     #[schema(nullable = false, value_type = Option<BTreeMap<String, String>>)]
     messages: Option<BTreeMap<Status, String>>,
+    /// What a state machine says behind its task, where that depends on how the task ended; as `taskwatch convert` prints it.
+    #[schema(nullable = false)]
+    after_task: Option<Map<String, Value>>,
+    /// The token of a Step Functions task that waits for the run, which is answered at its end. Never shown.
+    #[schema(nullable = false, write_only, min_length = 1, max_length = 2048)]
+    task_token: Option<String>,
+    /// A callback of a Lambda durable function that waits for the run.
+    #[schema(nullable = false)]
+    durable_callback: Option<DurableCallbackBody>,
+    /// Within so many seconds whoever waits must hear that the run lives.
+    #[schema(nullable = false, minimum = 1, maximum = 99_999_999)]
+    heartbeat_seconds: Option<u64>,
+    /// Stops the run once nobody waits for it any more.
+    #[schema(nullable = false)]
+    stop_on_task_timeout: Option<bool>,
+}
+
+/// A callback of a Lambda durable function.
+#[derive(ToSchema)]
+#[schema(as = DurableCallback)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only described")]
+pub(super) struct DurableCallbackBody {
+    /// Never shown.
+    #[schema(write_only, min_length = 1, max_length = 1024)]
+    callback_id: String,
 }
 
 /// An ECS RunTask request as `aws ecs run-task --cli-input-json` takes it: every member of the API, here those that most use.

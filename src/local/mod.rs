@@ -1,7 +1,9 @@
-//! An AWS endpoint on one port: SQS, SNS and EventBridge over their real wire protocols, and an ECS that fails on demand.
+//! An AWS endpoint on one port: SQS, SNS and EventBridge over their real wire protocols, an ECS that fails on demand, and what Step
+//! Functions and Lambda take as answers to their tokens.
 //!
 //! It knows nothing of the other modules: whatever works against it, works by AWS's protocols alone.
 
+mod callbacks;
 pub mod clock;
 pub mod cloudtrail;
 pub mod ecs;
@@ -27,6 +29,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub use server::serve;
 pub use start::{LocalOptions, RunningLocal, start};
 
+use callbacks::Callbacks;
 use clock::Clock;
 use cloudtrail::CloudTrail;
 use eventbridge::EventBus;
@@ -65,6 +68,7 @@ struct Inner {
     bus: Arc<EventBus>,
     trail: Arc<CloudTrail>,
     scheduler: Arc<Scheduler>,
+    callbacks: Callbacks,
     ecs: OnceLock<Arc<dyn JsonService>>,
     calls: Mutex<BTreeMap<String, u64>>,
 }
@@ -78,7 +82,8 @@ impl Local {
         let (trail, scheduler) = (CloudTrail::new(Arc::clone(clock)), Scheduler::new(Arc::clone(clock)));
         let (trail, scheduler) = (Arc::new(trail), Arc::new(scheduler));
         let (ecs, calls) = Default::default();
-        Self { inner: Arc::new(Inner { options, sqs, sns, bus, trail, scheduler, ecs, calls }) }
+        let callbacks = Callbacks::default();
+        Self { inner: Arc::new(Inner { options, sqs, sns, bus, trail, scheduler, callbacks, ecs, calls }) }
     }
 
     /// Gives the endpoint its ECS, once.
@@ -134,23 +139,39 @@ impl Local {
         self.inner.ecs.get().map_or(serde_json::Value::Null, |ecs| ecs.inspection())
     }
 
+    /// Every token that was used, and what came for it.
+    pub fn callbacks(&self) -> serde_json::Value {
+        self.inner.callbacks.inspection()
+    }
+
+    /// Answers a call to Lambda, which has no name but its path; none where the path is of nothing that is served.
+    fn lambda(&self, path: &str, body: &[u8]) -> Option<ApiResult> {
+        let (name, answered) = self.inner.callbacks.of_lambda(path, body)?;
+        self.count(name);
+        Some(answered)
+    }
+
+    fn count(&self, name: String) {
+        *self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
+    }
+
     /// How many calls there were, by service and operation (`sqs.ReceiveMessage`), answered well or not.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Answers one call without a socket: `ecs`, `sqs`, `sns`, `events` or `cloudtrail`.
+    /// Answers one call without a socket: `ecs`, `sqs`, `sns`, `events`, `cloudtrail` or `states`.
     ///
     /// # Errors
     /// What AWS would answer, and an error that names a service that is not here.
     pub async fn handle(&self, service: &str, call: Call) -> ApiResult {
-        let name = format!("{service}.{}", call.operation);
-        *self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
+        self.count(format!("{service}.{}", call.operation));
         match (service, self.inner.ecs.get()) {
             ("sqs", _) => self.inner.sqs.handle(call).await,
             ("sns", _) => self.inner.sns.handle(call).await,
             ("events", _) => self.inner.bus.handle(call).await,
             ("cloudtrail", _) => self.inner.trail.handle(call).await,
+            ("states", _) => self.inner.callbacks.handle(call).await,
             ("ecs" | "logs", Some(ecs)) => match ecs.serves(service, &call.operation) {
                 Ok(()) => ecs.handle(call).await,
                 Err(unknown) => Err(unknown),
@@ -161,7 +182,7 @@ impl Local {
 }
 
 /// The services that are served.
-const SERVES: [&str; 8] = [
+const SERVES: [&str; 10] = [
     "ECS",
     "SQS",
     "SNS",
@@ -170,6 +191,8 @@ const SERVES: [&str; 8] = [
     "CloudTrail",
     "CloudWatch Logs (GetLogEvents, FilterLogEvents, DescribeLogStreams)",
     "STS (GetCallerIdentity)",
+    "Step Functions (SendTask…)",
+    "Lambda (SendDurableExecutionCallback…)",
 ];
 
 fn not_here(service: &str) -> ApiError {

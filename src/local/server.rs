@@ -56,6 +56,7 @@ async fn answer(
             "AmazonSQS" => "sqs",
             "AWSEvents" => "events",
             "Logs_20140328" => "logs",
+            "AWSStepFunctions" => "states",
             t if t.starts_with("AmazonEC2ContainerService") => "ecs",
             // `DynamoDB_20120810`: the service, and the date of its protocol.
             _ => target.split('_').next().unwrap_or(target),
@@ -83,6 +84,12 @@ async fn answer(
     if uri.path() == "/_taskwatch/calls" {
         return reply(StatusCode::OK, "application/json", json!(local.calls()).to_string(), &request_id);
     }
+    if uri.path() == "/_taskwatch/callbacks" {
+        return reply(StatusCode::OK, "application/json", local.callbacks().to_string(), &request_id);
+    }
+    if let Some(answered) = local.lambda(uri.path(), &body) {
+        return callback_answer(answered, &request_id);
+    }
     let service = scope(text("authorization"), 3);
     if service == Some("scheduler") {
         return rest_answer(&local, "scheduler", (&method, &uri), call, &body, &request_id);
@@ -107,6 +114,21 @@ async fn answer(
         }
         Some(other) => refuse(other, &request_id),
     }
+}
+
+/// REST JSON names an error in the head of its answer.
+fn callback_answer(answered: ApiResult, request_id: &str) -> Response<Body> {
+    let error = match answered {
+        Ok(value) => return reply(StatusCode::OK, "application/json", value.to_string(), request_id),
+        Err(error) => error,
+    };
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = json!({"Type": "User", "Message": error.message}).to_string();
+    let mut response = reply(status, "application/json", body, request_id);
+    if let Ok(code) = error.code.parse() {
+        response.headers_mut().insert("x-amzn-errortype", code);
+    }
+    response
 }
 
 /// What is told to the client of a service that is not here, in the two protocols that its error may be read by.
@@ -148,7 +170,8 @@ fn scope(authorization: &str, part: usize) -> Option<&str> {
 }
 
 fn json_answer(service: &str, answered: ApiResult, request_id: &str) -> Response<Body> {
-    let kind = if service == "sqs" { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
+    let kind =
+        if matches!(service, "sqs" | "states") { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
     let error = match answered {
         Ok(value) => return reply(StatusCode::OK, kind, value.to_string(), request_id),
         Err(error) => error,

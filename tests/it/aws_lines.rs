@@ -33,3 +33,58 @@ fn lines_written_for_the_aws_cli_launch_their_task_or_say_what_to_do_instead() {
         }
     }
 }
+
+/// Every option that the AWS CLI has for `ecs run-task`, by its own parsers, with the kind of each.
+const OPTIONS: &str = r#"
+import json, awscli.clidriver
+driver = awscli.clidriver.create_clidriver()
+commands = driver.create_help_command().command_table["ecs"].create_help_command().command_table
+flags = {name: (argument.cli_type_name, None) for name, argument in commands["run-task"].arg_table.items()}
+for name, option in driver.session.get_data("cli")["options"].items():
+    boolean = option.get("action", "store") != "store"
+    flags[name] = ("boolean" if boolean else "string", option.get("choices"))
+print(json.dumps(flags))
+"#;
+
+#[test]
+fn every_option_that_the_aws_cli_has_is_taken_or_refused_with_what_to_do() {
+    let mut python = crate::support::python::command();
+    let output = python.args(["-c", OPTIONS]).output().expect("the AWS CLI");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let options: serde_json::Map<String, Value> = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert!(options.len() > 35, "{options:?}");
+    for (name, about) in options.iter().filter(|(name, _)| *name != "version") {
+        let flag = format!("--{name}");
+        let value = match (name.as_str(), about[0].as_str()) {
+            (_, Some("boolean")) | ("generate-cli-skeleton", _) => None,
+            ("count" | "cli-read-timeout" | "cli-connect-timeout", _) => Some("1"),
+            ("cli-input-json" | "overrides" | "network-configuration", _) => Some("{}"),
+            ("capacity-provider-strategy", _) => Some("capacityProvider=FARGATE_SPOT"),
+            ("placement-constraints", _) => Some("type=distinctInstance"),
+            ("placement-strategy", _) => Some("type=spread,field=host"),
+            ("tags", _) => Some("key=a,value=b"),
+            ("volume-configurations", _) => Some("[]"),
+            ("launch-type", _) => Some("FARGATE"),
+            ("propagate-tags", _) => Some("TASK_DEFINITION"),
+            ("endpoint-url", _) => Some("http://127.0.0.1:1"),
+            _ => about[1][0].as_str().or(Some("default")),
+        };
+        let mut command = taskwatch();
+        command.args(["run", "--dry-run", "--task-definition=etl:7"]);
+        if name != "task-definition" {
+            command.arg(&flag).args(value);
+        }
+        let output = command.output().expect("run");
+        let said = stderr(&output);
+        let refused = said.contains(&format!("{flag}: "));
+        assert!(output.status.code() == Some(0) || refused, "{flag} {value:?}: {said}");
+    }
+    // The AWS CLI takes an option by as many letters as make it plain.
+    let line = ["run", "--dry-run", "--task-def", "etl:7", "--clus", "batch", "--launch", "FARGATE", "--enable-exec"];
+    let output = taskwatch().args(line).output().expect("run");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let request: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(request["runTask"]["cluster"], "batch");
+    let output = taskwatch().args(["run", "--dry-run", "--task-def", "etl:7", "--en", "x"]).output().expect("run");
+    assert_eq!(output.status.code(), Some(2), "one that is not plain is refused");
+}

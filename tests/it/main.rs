@@ -6,6 +6,7 @@ mod api;
 mod architecture;
 mod aws_lines;
 mod breakers;
+mod callbacks;
 mod cell;
 mod circles;
 mod circumstances;

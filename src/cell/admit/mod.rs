@@ -15,11 +15,15 @@ use super::lifecycle::Lifecycle;
 use super::runs::{Claim, RunIndex};
 use super::standstill::Standstill;
 use super::view::{Counters, Lookup};
-use crate::core::request::{Acceptance, RunRequest};
+use crate::core::notification::callback;
+use crate::core::request::{self, Acceptance, RunRequest};
 use crate::core::run::Run;
 use crate::store::{Key, Store, find_all};
 
 pub(super) use requests::RequestsHandler;
+
+/// The error of a request that was refused, for whoever waits for its run.
+const REFUSED: &str = "Taskwatch.Refused";
 
 /// The runs of a request.
 #[derive(Debug)]
@@ -132,6 +136,14 @@ impl Admission {
         self.counters.accepted.add(ids.len());
         let runs = ids.iter().filter_map(|id| self.runs.read(*id, Run::clone)).collect();
         Ok(Submitted { runs, existing: false })
+    }
+
+    /// Answers whoever waits by a token for a request that is refused, durably: nobody else would, and a task without a timeout
+    /// waits for a year. `None`: the cell has ended.
+    pub(super) async fn tell_refused(&self, body: &str, reason: &str) -> Option<()> {
+        let notify = request::document(body).ok().and_then(|document| request::waiting(&document));
+        let Some(notify) = notify else { return Some(()) };
+        self.pipeline.post(callback::of_refusal(&notify, REFUSED, reason, self.clock.now())).await
     }
 
     /// What a request that comes now is evaluated with.

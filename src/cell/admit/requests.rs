@@ -48,6 +48,9 @@ impl RequestsHandler {
         self.admission.counters.refused.add(1);
         let reason: String = reason.chars().take(REASON_CHARS).collect();
         tracing::warn!(message = message.id, reason, "a request was refused");
+        if self.admission.tell_refused(&message.body, &reason).await.is_none() {
+            return self.not_now();
+        }
         let Some(dlq) = &self.dlq else { return self.not_now() };
         match dlq.send(&message.body, &[("taskwatchError".to_owned(), reason)]).await {
             Ok(()) => Fate::Done,

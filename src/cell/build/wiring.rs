@@ -260,6 +260,7 @@ impl Builder {
             store: Arc::clone(&self.ports.store),
             notifier: Arc::clone(&self.ports.notifier),
             pipeline: Arc::clone(pipeline),
+            runs: Arc::clone(&self.runs),
             counters: Arc::clone(&self.counters),
             clock: self.clock.clone(),
             lifecycle: Arc::clone(&self.lifecycle),

@@ -8,6 +8,7 @@ mod retention;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use super::control::BreakerControl;
 use super::runs::{RunIndex, Updated};
 use super::view::{RunChange, Stats};
 use crate::core::machine::{self, ChangeKind, Effect, Input};
-use crate::core::notification::{self, Destinations, Origin};
+use crate::core::notification::{self, Destinations, Notification, Origin};
 use crate::core::run::Run;
 use crate::core::transition::{Snapshot, Transition};
 use crate::store::Change;
@@ -62,10 +63,15 @@ impl Pipeline {
 
     /// Gives one input to one run. `None`: there is no such run, or the cell has ended.
     pub(super) async fn advance(&self, id: Uuid, input: Input) -> Option<PendingCommit> {
+        self.advance_told(id, input, None).await
+    }
+
+    /// The same, with the task as it is told of at the run's end, should this be it.
+    pub(super) async fn advance_told(&self, id: Uuid, input: Input, task: Option<Value>) -> Option<PendingCommit> {
         // The permit comes first: under the run's lock nothing may wait.
         let permit = self.commits.reserve().await.ok()?;
         let send = |commit| permit.send(commit);
-        let Updated { result, freed } = self.runs.update(id, |run| self.apply(run, &input, send))?;
+        let Updated { result, freed } = self.runs.update(id, |run| self.apply(run, &input, task.as_ref(), send))?;
         if freed {
             self.wake_launcher.notify_one();
         }
@@ -94,7 +100,7 @@ impl Pipeline {
         self.commits.is_closed()
     }
 
-    fn apply(&self, run: &mut Run, input: &Input, send: impl FnOnce(Commit)) -> PendingCommit {
+    fn apply(&self, run: &mut Run, input: &Input, task: Option<&Value>, send: impl FnOnce(Commit)) -> PendingCommit {
         let now = self.clock.now();
         let before = Snapshot::of(run);
         let applied = machine::apply(run, input, now);
@@ -113,7 +119,11 @@ impl Pipeline {
                 commit.after.push(After { run: run.id, effects: applied.effects, change: RunChange::of(run) });
                 (commit, pending)
             }
-            ChangeKind::Durable => self.commit_of(run, applied.effects),
+            ChangeKind::Durable => {
+                let (mut commit, pending) = Commit::of(Vec::with_capacity(1));
+                self.add(&mut commit, run, applied.effects, task);
+                (commit, pending)
+            }
         };
         let transition = Transition::between(before, run);
         self.stats.note(&transition, now);
@@ -135,7 +145,7 @@ impl Pipeline {
         let (mut all, pending) = Commit::of(Vec::with_capacity(runs.len()));
         for run in &mut runs {
             let applied = machine::apply(run, &Input::Submitted, self.clock.now());
-            self.add(&mut all, run, applied.effects);
+            self.add(&mut all, run, applied.effects, None);
         }
         all.accepted = Some(Accepted { runs, until_visible });
         self.commits.send(all).await.ok()?;
@@ -154,22 +164,24 @@ impl Pipeline {
         pending.durable().await.map(drop)
     }
 
+    /// Puts notifications of no run into the outbox, durably.
+    pub(super) async fn post(&self, notifications: Vec<Notification>) -> Option<()> {
+        let (mut commit, pending) = Commit::of(Vec::new());
+        commit.post(notifications);
+        self.commits.send(commit).await.ok()?;
+        pending.durable().await.map(drop)
+    }
+
     /// The first commit of a cell, before anything else can come: there is room for it.
     pub(super) fn commit_first(&self, changes: Vec<Change>) {
         let _ = self.commits.try_send(Commit::of(changes).0);
     }
 
-    fn commit_of(&self, run: &Run, effects: Vec<Effect>) -> (Commit, PendingCommit) {
-        let (mut commit, pending) = Commit::of(Vec::with_capacity(1));
-        self.add(&mut commit, run, effects);
-        (commit, pending)
-    }
-
     /// Adds a run as it is now, with what follows.
-    fn add(&self, commit: &mut Commit, run: &Run, effects: Vec<Effect>) {
+    fn add(&self, commit: &mut Commit, run: &Run, effects: Vec<Effect>, task: Option<&Value>) {
         commit.push(Change::Put(Arc::new(run.clone())));
         if effects.contains(&Effect::Notify) {
-            commit.post(notification::build(run, &self.origin, &self.destinations));
+            commit.post(notification::of_end(run, task, &self.origin, &self.destinations));
         }
         commit.after.push(After { run: run.id, effects, change: RunChange::of(run) });
     }

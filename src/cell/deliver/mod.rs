@@ -1,6 +1,7 @@
 //! Notifications on their way: each destination's are read from the store's outbox in pages and go out in order, at the
 //! destination's own pace, so that an hour without SNS costs no memory and keeps nobody else waiting.
 
+mod heartbeats;
 mod round;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,10 +16,12 @@ use super::clock::Clock;
 use super::commit::Pipeline;
 use super::lifecycle::Lifecycle;
 use super::ports::{CallError, Notifier};
+use super::runs::RunIndex;
 use super::view::Counters;
-use crate::core::notification::{self, Destination, Notification};
+use crate::core::notification::{self, Destination, Notification, callback};
 use crate::core::time::Timestamp;
 use crate::store::{Change, Posted, Store, StoreError};
+use heartbeats::Heartbeats;
 use round::{Next, Round};
 
 /// Notifications of one destination in hand at once.
@@ -32,6 +35,7 @@ pub(super) struct DeliveryParts {
     pub(super) store: Arc<dyn Store>,
     pub(super) notifier: Arc<dyn Notifier>,
     pub(super) pipeline: Arc<Pipeline>,
+    pub(super) runs: Arc<RunIndex>,
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Clock,
     pub(super) lifecycle: Arc<Lifecycle>,
@@ -71,8 +75,9 @@ impl Delivery {
         Self { parts, workers: Mutex::default(), topics, undelivered: AtomicUsize::new(0), delivered: Notify::new() }
     }
 
-    /// Takes up what an earlier process left in the outbox.
+    /// Takes up what an earlier process left in the outbox, and begins to tell those who wait that their runs live.
     pub(super) fn take_up(self: &Arc<Self>, undelivered: &BTreeMap<Destination, usize>) {
+        self.parts.lifecycle.spawn(Heartbeats::of(&self.parts).run());
         self.undelivered.store(undelivered.values().sum(), Ordering::Release);
         undelivered.keys().for_each(|destination| self.deliver_to(destination));
     }
@@ -183,7 +188,7 @@ impl Delivery {
     async fn deliver_page(&self, destination: &Destination, round: &mut Round) -> Next {
         let _turn = match destination {
             Destination::Topic(_) => self.topics.acquire().await.ok(),
-            Destination::Bus(_) => None,
+            Destination::Bus(_) | Destination::StepFunctions | Destination::DurableFunctions => None,
         };
         let page = match self.read_page(destination, round.cursor()).await {
             Ok(page) => page,
@@ -236,8 +241,10 @@ impl Delivery {
         let send = async {
             let answers = self.parts.notifier.publish(&notifications).await;
             let rejected = |answer: &Result<(), CallError>| matches!(answer, Err(CallError::Refused(_)));
-            if answers.len() < 2 || !answers.iter().all(rejected) {
-                return answers;
+            // Answers to tokens share no call in any case.
+            let alone = answers.len() < 2 || notifications.iter().any(|n| n.destination.is_callback());
+            if alone || !answers.iter().all(rejected) {
+                return answers.into_iter().zip(&notifications).map(done_with).collect();
             }
             let mut singly = Vec::with_capacity(answers.len());
             for notification in &notifications {
@@ -289,4 +296,20 @@ impl Delivery {
             }
         }
     }
+}
+
+/// An answer for which nobody waits any more is done with: nothing would ever take it.
+fn done_with((answer, notification): (Result<(), CallError>, &Notification)) -> Result<(), CallError> {
+    match answer {
+        Err(CallError::Refused(failure)) if is_closed(notification, &failure.error) => {
+            let (run, error) = (notification.run, failure.error);
+            tracing::warn!(%run, error, to = %notification.destination, "nobody waits for this run by its token any more");
+            Ok(())
+        }
+        answer => answer,
+    }
+}
+
+fn is_closed(notification: &Notification, error: &str) -> bool {
+    notification.destination.is_callback() && callback::is_closed(error)
 }

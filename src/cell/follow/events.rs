@@ -173,7 +173,9 @@ impl TaskEvents {
     async fn give(&self, id: Uuid, task: &Task<'_>, token: Option<Token>) -> Option<PendingCommit> {
         let (named, log) = self.deciders.of(id, task).await;
         let deciders = if named.is_empty() { verdict::Deciders::Unknown } else { verdict::Deciders::Named(&named) };
-        self.pipeline.advance(id, Input::Observed(Observation::of(task, token, deciders).with_log(log))).await
+        let observed = Input::Observed(Observation::of(task, token, deciders).with_log(log));
+        let wanted = self.runs.read(id, |run| run.spec.notify.wants_the_task()).unwrap_or(false);
+        self.pipeline.advance_told(id, observed, wanted.then(|| task.outcome())).await
     }
 
     async fn durably(&self, made: Option<PendingCommit>) -> TaskNews {

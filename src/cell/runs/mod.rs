@@ -58,6 +58,8 @@ pub(super) struct RunIndex {
     provisioning: Map<String, usize>,
     stale: StaleTaskIndex,
     deadlines: Deadlines,
+    /// When whoever waits for a run is told next that it lives.
+    beats: Deadlines,
     /// Runs by status, in the order of [`Status`].
     statuses: [AtomicUsize; Status::ALL.len()],
 }
@@ -98,6 +100,7 @@ impl RunIndex {
             provisioning: Map::default(),
             stale: StaleTaskIndex::new(checks),
             deadlines: Deadlines::default(),
+            beats: Deadlines::default(),
             statuses: Default::default(),
         }
     }
@@ -137,6 +140,9 @@ impl RunIndex {
         let mut check = None;
         self.stale.follow(&mut check, &run, left);
         let deadline = machine::next_deadline(&run);
+        if has_heart(&run) {
+            self.beats.rearm(id, None, Some(left.unwrap_or(run.submitted_at)));
+        }
         let entry = Box::new(Entry { run, deadline, check });
         // Under the run's lock, so that nobody moves the deadline before it is there.
         let held = self.runs.entry(id).insert(entry);
@@ -207,6 +213,21 @@ impl RunIndex {
         let old = std::mem::replace(&mut entry.deadline, next);
         self.deadlines.rearm(id, old, None);
         self.deadlines.rearm(id, None, next);
+    }
+
+    /// The runs of which somebody waits to hear; or else when that is. Each is asked for once, and put back by [`Self::beats_again`].
+    pub(super) fn beating(&self, now: Timestamp) -> Result<Vec<Uuid>, Option<Timestamp>> {
+        self.beats.due(now)
+    }
+
+    /// Resolves when a heartbeat came before all others.
+    pub(super) async fn beat_moved(&self) {
+        self.beats.changed().await;
+    }
+
+    /// When the next heartbeat of a run is due.
+    pub(super) fn beats_again(&self, id: Uuid, at: Timestamp) {
+        self.beats.rearm(id, None, Some(at));
     }
 
     /// So many more tasks wait, or will, for instances in a cluster.
@@ -341,6 +362,11 @@ impl RunIndex {
         self.names.remove(entry.run.request_name(), id);
         true
     }
+}
+
+/// Whether somebody who waits is told that the run lives. What ended once was answered for.
+fn has_heart(run: &Run) -> bool {
+    !run.status.is_final() && run.redrives == 0 && run.spec.notify.beats_every().is_some()
 }
 
 fn stale_task(run: &Run) -> Option<StaleTask> {

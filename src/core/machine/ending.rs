@@ -62,8 +62,8 @@ fn end(run: &mut Run, status: Status, now: Timestamp, effects: &mut Vec<Effect>)
     run.status = status;
     run.finished_at = Some(now);
     run.retry_at = None;
-    let wanted = run.spec.notify.on.as_ref().is_none_or(|on| on.contains(&status));
-    if wanted {
+    let notify = &run.spec.notify;
+    if notify.on.as_ref().is_none_or(|on| on.contains(&status)) || notify.callback().is_some() {
         effects.push(Effect::Notify);
     }
 }

@@ -65,7 +65,7 @@ fn for_destination(
                 MessageFormat::Text => message(change),
             };
         }
-        Destination::Bus(_) => notification.message = detail.to_string(),
+        _ => notification.message = detail.to_string(),
     }
     notification
 }

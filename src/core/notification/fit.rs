@@ -52,6 +52,14 @@ pub(super) fn first_that_fits(bytes: usize, text: impl Fn(&Fit) -> String) -> St
     last
 }
 
+/// A text of at most so many characters.
+pub(super) fn cut_chars(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some(_) => text.chars().take(chars.saturating_sub(1)).chain(['…']).collect(),
+        None => text.to_owned(),
+    }
+}
+
 /// A text of at most so many bytes.
 pub(super) fn cut_bytes(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {

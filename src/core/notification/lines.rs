@@ -78,6 +78,8 @@ impl Notification {
         let detail = match self.destination {
             Destination::Topic(_) => message.get_mut("detail")?,
             Destination::Bus(_) => &mut message,
+            // Who waits for an answer gets the task, and no lines.
+            Destination::StepFunctions | Destination::DurableFunctions => return None,
         };
         let log = detail.get_mut("attempts")?.as_array_mut()?.last_mut()?.get_mut("log")?;
         match lines {

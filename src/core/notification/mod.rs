@@ -1,5 +1,6 @@
 //! What is told about a run's end, and about what others launched, in EventBridge's envelope, and where it goes.
 
+pub mod callback;
 mod chat;
 mod destination;
 mod digest;
@@ -22,8 +23,8 @@ pub use observed::{ObservedOutcome, observed, series, shown as observed_shown};
 
 use super::ids::TaskArn;
 use super::name;
-use super::request::MessageFormat;
-use super::run::{Attempt, Run};
+use super::request::{Ended, MessageFormat, Publish};
+use super::run::{Attempt, Run, Status};
 use super::time::Timestamp;
 use fit::{FULL, Fit};
 
@@ -74,30 +75,76 @@ pub struct Notification {
 
 /// The notifications of a final run, one for each destination; `destinations` are the cell's own.
 pub fn build(run: &Run, origin: &Origin, destinations: &Destinations) -> Vec<Notification> {
-    let notify = &run.spec.notify;
-    let topic = notify.topics.get(&run.status).or(notify.topic_arn.as_ref()).or(destinations.topic.as_ref());
-    let topic = topic.map(|arn| Destination::Topic(arn.clone()));
-    let bus = destinations.bus.as_ref().map(|name| Destination::Bus(name.clone()));
-    topic
-        .into_iter()
-        .chain(bus)
-        .map(|destination| for_destination(run, origin, destination, destinations.format))
-        .collect()
+    of_end(run, None, origin, destinations)
 }
 
-fn for_destination(run: &Run, origin: &Origin, destination: Destination, usual: MessageFormat) -> Notification {
-    let id = id(run);
+/// The same, where the end was decided by what ECS said of the task: as Step Functions shows it.
+pub fn of_end(run: &Run, task: Option<&Value>, origin: &Origin, destinations: &Destinations) -> Vec<Notification> {
+    let mut all = callback::of_end(run, task).into_iter().collect::<Vec<_>>();
     let notify = &run.spec.notify;
+    if notify.on.as_ref().is_some_and(|on| !on.contains(&run.status)) {
+        return all;
+    }
+    let said = said(run, task);
+    let own = said.topic.as_ref().or(notify.topic_arn.as_ref()).or(destinations.topic.as_ref());
+    let topic = own.filter(|_| !said.is_silent).map(|arn| Destination::Topic(arn.clone()));
+    let bus = destinations.bus.as_ref().map(|name| Destination::Bus(name.clone()));
+    let usual = destinations.format;
+    all.extend(topic.into_iter().chain(bus).map(|destination| for_destination(run, &said, origin, destination, usual)));
+    all
+}
+
+/// What the request itself says of this end, in place of what is usual.
+#[derive(Default)]
+struct Said {
+    topic: Option<String>,
+    subject: Option<String>,
+    message: Option<String>,
+    /// It says that nobody is told.
+    is_silent: bool,
+    /// Why it could not be said.
+    error: Option<String>,
+}
+
+fn said(run: &Run, task: Option<&Value>) -> Said {
+    let notify = &run.spec.notify;
+    let by_status = Said {
+        topic: notify.topics.get(&run.status).cloned(),
+        subject: notify.subjects.get(&run.status).cloned(),
+        message: notify.messages.get(&run.status).cloned(),
+        ..Said::default()
+    };
+    let Some(ending) = &notify.after_task else { return by_status };
+    let failure = run.failure().filter(|_| run.status != Status::Succeeded);
+    let at = run.finished_at.unwrap_or(run.submitted_at);
+    match ending.published(&Ended { run: run.id, at, goal: run.spec.until, failure, task }) {
+        Ok(Some(Publish { topic, message, subject })) => {
+            Said { topic: Some(topic), subject, message: Some(message), ..by_status }
+        }
+        Ok(None) => Said { is_silent: true, ..by_status },
+        // Each end is told of, if not in the words that were meant.
+        Err(error) => Said { error: Some(error.message), ..by_status },
+    }
+}
+
+fn for_destination(
+    run: &Run,
+    said: &Said,
+    origin: &Origin,
+    destination: Destination,
+    usual: MessageFormat,
+) -> Notification {
+    let id = id(run);
     let format = match destination {
-        Destination::Topic(_) => notify.format.unwrap_or(usual),
-        Destination::Bus(_) => MessageFormat::Json,
+        Destination::Topic(_) => run.spec.notify.format.unwrap_or(usual),
+        _ => MessageFormat::Json,
     };
     let mut notification = Notification {
         run: run.id,
         at: run.finished_at.unwrap_or(run.submitted_at),
-        subject: subject(notify.subjects.get(&run.status).map_or_else(|| usual_subject(run), Clone::clone).as_str()),
+        subject: subject(&said.subject.clone().unwrap_or_else(|| usual_subject(run))),
         message: String::new(),
-        attributes: attributes(run),
+        attributes: attributes(run, said),
         detail_type: RUN_CHANGED.to_owned(),
         resources: Vec::new(),
         log: None,
@@ -112,17 +159,17 @@ fn for_destination(run: &Run, origin: &Origin, destination: Destination, usual: 
     }
     let room = fit::MOST_BYTES.saturating_sub(notification.bytes());
     // SNS refuses an empty message.
-    let own = notify.messages.get(&run.status).filter(|text| !text.is_empty());
+    let own = said.message.as_ref().filter(|text| !text.is_empty());
     let own = own.filter(|_| matches!(notification.destination, Destination::Topic(_)));
     notification.message = match own {
         Some(text) => fit::cut_bytes(text, room),
         None => fit::first_that_fits(room, |fit| match (&notification.destination, format) {
-            (Destination::Bus(_), _) => told(run, &origin.cell, &notification.id, fit).to_string(),
             (Destination::Topic(_), MessageFormat::Json) => envelope(run, origin, &notification.id, fit).to_string(),
             (Destination::Topic(_), MessageFormat::Chat) => {
                 chat::of_run(run, &origin.cell, (&notification.id, RUN_CHANGED), fit).to_string()
             }
             (Destination::Topic(_), MessageFormat::Text) => text::of_run(run, fit),
+            _ => told(run, &origin.cell, &notification.id, fit).to_string(),
         }),
     };
     if own.is_none() {
@@ -229,7 +276,7 @@ fn enveloped(
     })
 }
 
-fn attributes(run: &Run) -> Vec<(String, String)> {
+fn attributes(run: &Run, said: &Said) -> Vec<(String, String)> {
     let failure = run.ended_by.as_ref();
     let class = failure.and_then(|f| serde_json::to_value(f.class).ok());
     let cluster = name::in_arn(run.cluster());
@@ -241,6 +288,7 @@ fn attributes(run: &Run) -> Vec<(String, String)> {
         ("family", run.spec.run_task.family().to_owned()),
         ("attempts", run.attempts.total().to_string()),
         ("final", "true".to_owned()),
+        ("taskwatchError", said.error.clone().unwrap_or_default()),
     ]
     .into_iter()
     .filter_map(attribute)

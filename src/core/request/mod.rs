@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 mod asl;
+mod callback;
+#[cfg(test)]
+mod ending_tests;
 pub mod foreign;
+mod given;
 #[cfg(test)]
 mod machine_tests;
 mod native;
@@ -14,6 +18,7 @@ mod native;
 mod tests;
 mod text;
 
+pub use asl::{Ended, Ending, Publish};
 use sha2::{Digest, Sha256};
 
 pub use super::input::RequestError;
@@ -23,6 +28,7 @@ use super::run_task::RunTask;
 pub use super::states::Acceptance;
 use super::status::Status;
 use super::time::Timestamp;
+pub use callback::{Callback, DurableCallback, Secret, Waiter, waiting};
 pub use text::{document, documents, may_be_yaml};
 
 /// When a run has reached what it is for.
@@ -63,6 +69,21 @@ pub struct Notify {
     /// How many of the last lines of the container that failed are in the message, 1 to 50; none when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_lines: Option<u32>,
+    /// What a state machine says behind its task, where that depends on how the task ended: evaluated then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_task: Option<Box<Ending>>,
+    /// The token of a Step Functions task that waits for the run (`.waitForTaskToken`): at the end it succeeds or fails, whatever `on` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_token: Option<Secret>,
+    /// The callback of a Lambda durable function that waits for the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durable_callback: Option<DurableCallback>,
+    /// The time within which whoever waits must hear that the run lives (a state's `HeartbeatSeconds`): a heartbeat is sent three times in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat_seconds: Option<u64>,
+    /// The run is stopped once nobody waits for it any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stop_on_task_timeout: bool,
 }
 
 /// What kind of message a topic gets.
@@ -207,6 +228,7 @@ impl RunRequest {
         } else {
             Err(no_form(members))
         }?;
+        callback::check(&request.spec.notify, request.count)?;
         if let Some(at) = at {
             native::check_start(request.spec.start_at, at.now)?;
         }
@@ -222,6 +244,21 @@ impl RunRequest {
         if let Some(count) = self.count {
             value["runTask"]["count"] = Value::from(count);
         }
+        value
+    }
+
+    /// The same as people are shown it: values of the environment and tokens of callbacks are masked.
+    pub fn masked(&self) -> Value {
+        let mut spec = self.spec.clone();
+        spec.notify = spec.notify.masked();
+        let mut value = Self { spec, ..self.clone() }.to_value();
+        let count = value["runTask"]["count"].take();
+        value["runTask"] = self.spec.run_task.masked();
+        if !count.is_null() {
+            value["runTask"]["count"] = count;
+        }
+        value["placements"] =
+            self.spec.placements.iter().map(|placement| RunTask(placement.clone()).masked()).collect();
         value
     }
 

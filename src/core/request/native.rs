@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Goal, MessageFormat, Notify, RequestError, RunRequest, RunSpec};
-use crate::core::input::{kind, nearest};
+use super::given::{members, seconds, wrong};
+use super::{Ending, Goal, MessageFormat, Notify, RequestError, RunRequest, RunSpec, callback};
 use crate::core::retry::RetryPolicy;
 use crate::core::run_task::RunTask;
 use crate::core::status::Status;
@@ -29,11 +29,22 @@ const MEMBERS: [&str; 16] = [
     "count",
     "comment",
 ];
-const NOTIFY: [&str; 7] = ["topicArn", "on", "messages", "subjects", "topics", "format", "logLines"];
+const NOTIFY: [&str; 12] = [
+    "topicArn",
+    "on",
+    "messages",
+    "subjects",
+    "topics",
+    "format",
+    "logLines",
+    "afterTask",
+    "taskToken",
+    "durableCallback",
+    "heartbeatSeconds",
+    "stopOnTaskTimeout",
+];
 /// Of a notification.
 const MOST_LOG_LINES: u32 = 50;
-/// The longest timeout: ASL's own bound of 99,999,999 s.
-const MOST_SECONDS: u64 = 99_999_999;
 
 /// `until` is the goal of a request that does not say.
 pub(super) fn read(given: &Map<String, Value>, until: Goal) -> Result<RunRequest, RequestError> {
@@ -100,29 +111,6 @@ pub(super) fn is_member(name: &str) -> bool {
     name != "count" && MEMBERS.contains(&name)
 }
 
-/// The members under their camelCase names; unknown ones and twins are errors.
-fn members<'v>(
-    given: &'v Map<String, Value>,
-    known: &[&'static str],
-    path: &str,
-) -> Result<BTreeMap<&'static str, &'v Value>, RequestError> {
-    let mut members = BTreeMap::new();
-    for (name, value) in given {
-        let same = |k: &&&str| {
-            k.get(1..) == name.get(1..)
-                && k.get(..1).is_some_and(|f| name.get(..1).is_some_and(|n| n.eq_ignore_ascii_case(f)))
-        };
-        let Some(known) = known.iter().find(same) else {
-            let near = nearest(name, known);
-            return Err(RequestError::new(format!("{path}{name}: unknown member; did you mean {near}?")));
-        };
-        if members.insert(*known, value).is_some() {
-            return Err(RequestError::new(format!("{path}{name}: given twice")));
-        }
-    }
-    Ok(members)
-}
-
 /// 1-128 of `A-Za-z0-9_.:-`.
 fn name(value: &Value) -> Result<String, RequestError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
@@ -150,13 +138,6 @@ fn queue(value: &Value) -> Result<String, RequestError> {
         .ok_or_else(|| wrong("queue", "a name of 1 to 128 characters", value))
 }
 
-fn seconds(value: &Value, path: &str) -> Result<u64, RequestError> {
-    value
-        .as_u64()
-        .filter(|s| (1..=MOST_SECONDS).contains(s))
-        .ok_or_else(|| wrong(path, "a whole number of seconds from 1 to 99999999", value))
-}
-
 fn strings(value: &Value, path: &str) -> Result<Vec<String>, RequestError> {
     let items = value.as_array().ok_or_else(|| wrong(path, "an array of strings", value))?;
     items
@@ -182,15 +163,19 @@ fn notify(value: &Value) -> Result<Notify, RequestError> {
     let members = members(given, &NOTIFY, "notify.")?;
     let get = |name: &str| members.get(name).copied().filter(|v| !v.is_null());
     let texts = |name: &'static str| get(name).map_or(Ok(BTreeMap::new()), |v| by_status(v, &format!("notify.{name}")));
-    Ok(Notify {
+    let mut notify = Notify {
         topic_arn: get("topicArn").map(|v| topic(v, "notify.topicArn")).transpose()?,
         on: get("on").map(statuses).transpose()?,
         messages: texts("messages")?,
         subjects: texts("subjects")?,
         topics: texts("topics")?,
+        after_task: get("afterTask").map(|v| Ending::read(v, "notify.afterTask").map(Box::new)).transpose()?,
         format: get("format").map(message_format).transpose()?,
         log_lines: get("logLines").map(log_lines).transpose()?.filter(|lines| *lines > 0),
-    })
+        ..Notify::default()
+    };
+    callback::read(&mut notify, get)?;
+    Ok(notify)
 }
 
 fn message_format(value: &Value) -> Result<MessageFormat, RequestError> {
@@ -236,9 +221,4 @@ fn by_status(value: &Value, path: &str) -> Result<BTreeMap<Status, String>, Requ
             Ok((status(key, path)?, text.to_owned()))
         })
         .collect()
-}
-
-fn wrong(path: &str, expected: &str, got: &Value) -> RequestError {
-    let shown: String = got.to_string().chars().take(60).collect();
-    RequestError::new(format!("{path}: expected {expected}, got {} ({shown})", kind(got)))
 }

@@ -156,10 +156,6 @@ fn what_has_no_counterpart_in_a_state_machine_is_refused_by_name() {
         (with(run, "Resource", json!("arn:aws:states:::lambda:invoke")), "lambda:invoke"),
         (with(run, "TimeoutSecondsPath", json!("$.t")), "TimeoutSecondsPath"),
         (
-            with(run, "Catch", json!([{"ErrorEquals": ["ECS.AmazonECSException"], "Next": "Notify Failure"}])),
-            "ECS.AmazonECSException",
-        ),
-        (
             with(&format!("{run}/Parameters"), "Group.$", json!("$.cluster")),
             "Group.$: \"$.cluster\": $ has no \"cluster\"; the request has no input",
         ),
@@ -173,7 +169,7 @@ fn what_has_no_counterpart_in_a_state_machine_is_refused_by_name() {
             "a Wait state of \"arn:aws:states:::sns:publish\" stays Step Functions' work",
         ),
         (with("/States/Notify Success", "Next", json!("Run Fargate Task")), "runs a second task"),
-        (with("/States/Notify Success/Parameters", "Message.$", json!("$.m")), "Message.$"),
+        (with("/States/Notify Success/Parameters", "Message.$", json!("$.m")), "Message.$: Message is given as well"),
         (with("/States/Notify Success/Parameters", "MessageAttributes", json!({})), "MessageAttributes"),
         (with("/States/Notify Success/Parameters", "TopicArn", json!("${Topic}")), "TopicArn"),
         (with("/States/Notify Success/Parameters", "Subject", json!(5)), "Subject: expected a text"),

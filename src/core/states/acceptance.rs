@@ -68,6 +68,16 @@ impl Execution {
         Self { context, chance: Chance::new(at.id), now: at.now }
     }
 
+    /// One that ends at this instant.
+    pub(in crate::core) fn of_context(context: Map<String, Value>, seed: Uuid, now: Timestamp) -> Self {
+        Self { context, chance: Chance::new(seed), now }
+    }
+
+    /// The context object, without the state.
+    pub(in crate::core) const fn context(&self) -> &Map<String, Value> {
+        &self.context
+    }
+
     /// The context object in this state.
     pub(in crate::core) fn in_state(&self, name: &str) -> Value {
         let mut context = self.context.clone();

@@ -88,6 +88,10 @@ fn comparison(
         ("IsPresent", Err(unresolved)) if matches!(unresolved.error, ExpressionError::Missing(_)) => return is(false),
         (_, actual) => actual?,
     };
+    if let Some(stand_in) = actual.as_str().and_then(super::unknown) {
+        let (path, error) = (format!("{path}.Variable"), ExpressionError::Unknown(stand_in));
+        return Err(Box::new(Unresolved { path, expression: variable.as_str().map(str::to_owned), error }));
+    }
     match operator {
         "IsPresent" => return is(true),
         "IsNull" => return is(actual.is_null()),

@@ -1,6 +1,7 @@
 //! What ECS says about a task, in an event or in a DescribeTasks answer.
 
 mod lenient;
+mod outcome;
 mod parse;
 mod status;
 #[cfg(test)]
@@ -58,6 +59,8 @@ pub struct Task<'a> {
     pub attachment_reason: Option<Cow<'a, str>>,
     /// In no order that means anything; may be empty.
     pub containers: Vec<Container<'a>>,
+    /// All that ECS said, as JSON: the event, or the task alone. Nobody reads it unless a run's messages or callback need it.
+    pub whole: Option<Cow<'a, str>>,
 }
 
 /// One container of a task.
@@ -136,6 +139,7 @@ impl Task<'_> {
             pull_stopped_at: self.pull_stopped_at,
             connectivity: self.connectivity.map(own),
             containers: self.containers.into_iter().map(Container::into_owned).collect(),
+            whole: self.whole.map(own),
         }
     }
 }

@@ -148,12 +148,12 @@ pub fn parse_notice(body: &str) -> Result<Notice<'_>, EventError> {
         // A topic without raw delivery stands between the rule and the queue. Its message is escaped, so it is copied.
         return from_topic(message).ok_or_else(|| wrong("an SNS notification without an event"));
     }
-    notice(envelope).ok_or_else(|| wrong("a task event that names no task"))
+    notice(envelope, body).ok_or_else(|| wrong("a task event that names no task"))
 }
 
 fn from_topic(message: &str) -> Option<Notice<'static>> {
     let Object(envelope) = serde_json::from_str::<Object<Envelope<'_>>>(message).ok()?;
-    match notice(envelope)? {
+    match notice(envelope, message)? {
         Notice::Foreign(what) => Some(Notice::Foreign(what)),
         Notice::Task(event) => Some(Notice::Task(Box::new(TaskEvent {
             id: Cow::Owned(event.id.into_owned()),
@@ -164,13 +164,14 @@ fn from_topic(message: &str) -> Option<Notice<'static>> {
     }
 }
 
-fn notice(envelope: Envelope<'_>) -> Option<Notice<'_>> {
+fn notice<'a>(envelope: Envelope<'a>, body: &'a str) -> Option<Notice<'a>> {
     let source = envelope.source.0.unwrap_or_default();
     let detail_type = envelope.detail_type.0.unwrap_or_default();
     if source != "aws.ecs" || detail_type != "ECS Task State Change" {
         return Some(Notice::Foreign(format!("{source}: {detail_type}")));
     }
     let mut task = envelope.detail.unwrap_or_default();
+    task.whole = Some(Cow::Borrowed(body));
     if task.task_arn.is_empty() {
         task.task_arn = envelope.resources.0.into_iter().find_map(|r| r.0)?;
     }

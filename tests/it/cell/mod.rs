@@ -2,6 +2,7 @@
 
 mod bounds;
 mod breakers;
+mod callbacks;
 mod calls;
 mod clock;
 mod doubt;

@@ -1,5 +1,7 @@
 //! The evaluation of one document's expressions, and what is said of one that has no value.
 
+use std::cell::RefCell;
+
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -19,6 +21,8 @@ pub(super) struct Evaluation<'a> {
     /// The execution's input.
     pub(super) input: Value,
     has_input: bool,
+    /// The last expression that is not written as its language has it.
+    slip: RefCell<Option<RequestError>>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -29,7 +33,34 @@ impl<'a> Evaluation<'a> {
         let id = moment.id.to_string();
         let name = document.name.or(moment.default_name.as_deref()).unwrap_or(&id);
         let execution = Execution::new(moment, name, &input, &document.names);
-        Self { at, execution, meter: Meter::default(), input, has_input: document.input.is_some() }
+        let has_input = document.input.is_some();
+        Self { at, execution, meter: Meter::default(), input, has_input, slip: RefCell::default() }
+    }
+
+    /// Of what is evaluated when a run has ended.
+    pub(super) fn of_an_end(
+        input: Value,
+        context: Map<String, Value>,
+        seed: Uuid,
+        at: Timestamp,
+    ) -> Evaluation<'static> {
+        let execution = Execution::of_context(context, seed, at);
+        Evaluation { at: None, execution, meter: Meter::of_an_end(), input, has_input: true, slip: RefCell::default() }
+    }
+
+    /// The context object, without the state; with the execution's input only where somebody reads it.
+    pub(super) fn context(&self, is_read: bool) -> Map<String, Value> {
+        if is_read { self.execution.context().clone() } else { Map::new() }
+    }
+
+    /// Forgets expressions that were found to be written wrong.
+    pub(super) fn forget_slips(&self) {
+        self.slip.replace(None);
+    }
+
+    /// One that was found since.
+    pub(super) fn slip(&self) -> Option<RequestError> {
+        self.slip.take()
     }
 
     /// The instant of acceptance.
@@ -49,7 +80,13 @@ impl<'a> Evaluation<'a> {
         let (chance, meter) = (&self.execution.chance, &self.meter);
         let scope =
             Scope { input: data, context: &context, variables, outcome, now: self.execution.now, chance, meter };
-        evaluate(&scope).map_err(|unresolved| self.refusal(&unresolved))
+        evaluate(&scope).map_err(|unresolved| {
+            let refusal = self.refusal(&unresolved);
+            if matches!(unresolved.error, ExpressionError::Syntax(_)) {
+                self.slip.replace(Some(refusal.clone()));
+            }
+            refusal
+        })
     }
 
     /// What a state's own data are, and where it stands.

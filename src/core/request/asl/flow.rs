@@ -121,11 +121,29 @@ impl<'a> Flow<'a> {
     }
 
     fn choose(&mut self, at: &str, state: &'a States, path: &str) -> Result<&'a str, RequestError> {
+        let Choice { next, member, output, assigned } = self.choice(at, state, path, &self.data, &self.variables)?;
+        self.variables.extend(assigned);
+        self.data = output;
+        let known = self.states.keys().find(|known| **known == next).map(String::as_str);
+        known.ok_or_else(|| RequestError::new(format!("{path}.{member}: {}: there is no such state", place(&next))))
+    }
+
+    /// What a Choice state chooses.
+    pub(super) fn choice(
+        &self,
+        at: &str,
+        state: &States,
+        path: &str,
+        data: &Value,
+        variables: &Map<String, Value>,
+    ) -> Result<Choice, RequestError> {
         only(state, &CHOICE, &format!("{path}."))?;
         let choices = state.get("Choices").and_then(Value::as_array);
         let choices = choices.ok_or_else(|| wrong(&format!("{path}.Choices"), "an array", state.get("Choices")))?;
-        let evaluator = self.state(at, state, path)?;
-        let input = evaluator.at_path("InputPath", state.get("InputPath"), &self.data)?;
+        let language = self.language_of_state(state, path)?;
+        of_language(state, language, path)?;
+        let evaluator = self.evaluation.state(at, path, language, variables);
+        let input = evaluator.at_path("InputPath", state.get("InputPath"), data)?;
         let mut chosen = (state.get("Default"), "Default".to_owned(), Some(state));
         for (n, rule) in choices.iter().enumerate() {
             let here = format!("Choices[{n}]");
@@ -134,19 +152,18 @@ impl<'a> Flow<'a> {
                 break;
             }
         }
-        let (next, place, chosen) = chosen;
+        let (next, member, chosen) = chosen;
         let next = next.ok_or_else(|| {
             RequestError::new(format!("{path}: no rule of the Choice holds with this input, and there is no Default"))
         })?;
         let chosen = |member: &str| chosen.and_then(|chosen| chosen.get(member));
         let assigned = assigned(&evaluator, chosen("Assign"), &input)?;
-        let output = match evaluator.language {
+        let output = match language {
             Language::JsonPath => evaluator.at_path("OutputPath", state.get("OutputPath"), &input)?,
             Language::Jsonata => output(&evaluator, "Output", chosen("Output"), &input, &input)?,
         };
-        self.variables.extend(assigned);
-        self.data = output;
-        name(next, &format!("{path}.{place}"))
+        let next = name(next, &format!("{path}.{member}"))?.to_owned();
+        Ok(Choice { next, member, output, assigned })
     }
 
     /// A Wait: the task starts so much later.
@@ -184,6 +201,21 @@ impl<'a> Flow<'a> {
         let language = self.language_of_state(state, path)?;
         of_language(state, language, path)?;
         Ok(self.evaluation.state(at, path, language, &self.variables))
+    }
+}
+
+/// What a Choice state chose. Two are the same if they lead to the same state.
+pub(super) struct Choice {
+    pub(super) next: String,
+    /// The member that names it.
+    pub(super) member: String,
+    pub(super) output: Value,
+    pub(super) assigned: Map<String, Value>,
+}
+
+impl PartialEq for Choice {
+    fn eq(&self, other: &Self) -> bool {
+        self.next == other.next
     }
 }
 

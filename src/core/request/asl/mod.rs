@@ -2,6 +2,7 @@
 //! name; with the execution's input.
 
 mod document;
+mod ending;
 mod evaluation;
 mod flow;
 mod machine;
@@ -9,13 +10,17 @@ mod members;
 mod notify;
 mod state;
 mod wait;
+mod walk;
+mod ways;
 
 use serde_json::{Map, Value};
 
 use document::Document;
 pub(super) use document::with_input;
+pub use ending::{Ended, Ending};
 use evaluation::Evaluation;
 use members::{seconds, wrong};
+pub use walk::Publish;
 
 use super::{RequestError, RunRequest};
 use crate::core::states::Acceptance;
@@ -56,6 +61,6 @@ fn whole(machine: &Map<String, Value>, evaluation: &Evaluation<'_>) -> Result<Ru
     let timeout = machine.get("TimeoutSeconds").map(|value| seconds(value, "TimeoutSeconds")).transpose()?;
     request.spec.timeout_seconds = timeout;
     request.spec.start_at = flow.starts_at;
-    request.spec.notify = notify::notify(states, name, task, &flow).map_err(advise)?;
+    request.spec.notify = notify::notify(states, name, task, &flow, machine.get("QueryLanguage")).map_err(advise)?;
     Ok(request)
 }

@@ -197,6 +197,7 @@ impl Segment {
         scope: &Scope<'v>,
         into: &mut Vec<&'v Value>,
     ) -> Result<(), ExpressionError> {
+        known(value)?;
         match self {
             Self::Name(name) => into.extend(value.get(name)),
             Self::Names(names) => into.extend(names.iter().filter_map(|name| value.get(name))),
