@@ -87,6 +87,13 @@ async fn ask(client: &JsonClient, operation: &str, body: &Value) -> Result<Value
     }
 }
 
+/// A list of an answer; AWS sends it empty rather than not at all.
+fn list<'a>(answer: &'a Value, member: &str) -> Result<&'a Vec<Value>, NoSource> {
+    let missing =
+        || NoSource::Failed(format!("an answer without {member}: nobody at AWS gives it; see --endpoint-url"));
+    answer[member].as_array().ok_or_else(missing)
+}
+
 /// Reads the sources of a report.
 #[derive(Clone, Debug)]
 pub struct ReportSources {
@@ -117,11 +124,11 @@ impl ReportSources {
                 body["nextToken"] = token;
             }
             let page = ask(&self.ecs, "ListTasks", &body).await?;
-            let arns = page["taskArns"].as_array().cloned().unwrap_or_default();
+            let arns = list(&page, "taskArns")?.clone();
             for some in arns.chunks(TASKS_A_CALL) {
                 let asked = json!({"cluster": cluster, "tasks": some});
                 let answer = ask(&self.ecs, "DescribeTasks", &asked).await?;
-                found.records.extend(answer["tasks"].as_array().into_iter().flatten().cloned());
+                found.records.extend(list(&answer, "tasks")?.iter().cloned());
             }
             // A page may be short, or empty, and not the last.
             token = page["nextToken"].clone();
@@ -145,7 +152,7 @@ impl ReportSources {
         });
         for _ in 0..PAGES {
             let page = ask(&self.logs, "FilterLogEvents", &body).await?;
-            let events = page["events"].as_array().into_iter().flatten();
+            let events = list(&page, "events")?.iter();
             let events = events.filter_map(|event| serde_json::from_str::<Value>(event["message"].as_str()?).ok());
             found.records.extend(events.map(|mut event| event["detail"].take()));
             match page.get("nextToken").filter(|token| !token.is_null()) {
@@ -170,7 +177,7 @@ impl ReportSources {
         });
         for _ in 0..most {
             let page = ask(&self.cloudtrail, "LookupEvents", &body).await?;
-            let events = page["Events"].as_array().into_iter().flatten();
+            let events = list(&page, "Events")?.iter();
             found
                 .records
                 .extend(events.filter_map(|event| serde_json::from_str(event["CloudTrailEvent"].as_str()?).ok()));

@@ -57,7 +57,8 @@ pub(super) struct Wanted {
 #[utoipa::path(get, path = "/v1/runs/{run}/attempts/{n}/log", tag = "runs", operation_id = "log",
     params(
         ("run" = String, Path, description = "Its id or name, URL-encoded"),
-        ("n" = String, Path, description = "The attempt's number, from 1, or `last`: the newest with a task"),
+        ("n" = String, Path, description = "The attempt's number, from 1, or `last`: the newest with a task",
+            pattern = "^([1-9][0-9]{0,8}|last)$"),
         Wanted,
     ),
     responses(

@@ -18,7 +18,9 @@ const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 /// The trail that logs everywhere, by name.
 const TRAIL: &str = "local";
 /// What is served.
-const OPERATIONS: [&str; 2] = ["DescribeTrails", "GetTrailStatus"];
+const OPERATIONS: [&str; 3] = ["DescribeTrails", "GetTrailStatus", "LookupEvents"];
+/// Records of an answer of LookupEvents (API reference).
+const MOST_A_PAGE: u64 = 50;
 
 /// Records of calls, and the trail that logs them.
 pub struct CloudTrail {
@@ -122,9 +124,93 @@ impl CloudTrail {
                     Err(ApiError::new("TrailNotFoundException", why))
                 }
             },
+            "LookupEvents" => self.lookup(&call.body),
             other => Err(wire::unknown("CloudTrail", other, &OPERATIONS)),
         }
     }
+
+    /// Records, newest first, a page at a time (API reference, LookupEvents). The token is the id of the last one shown.
+    fn lookup(&self, asked: &Value) -> ApiResult {
+        let most = asked["MaxResults"].as_u64().unwrap_or(MOST_A_PAGE);
+        if !(1..=MOST_A_PAGE).contains(&most) {
+            return Err(ApiError::new("InvalidMaxResultsException", "A max results value of 1 to 50 is required."));
+        }
+        let wanted = Wanted::read(asked)?;
+        let records = self.records();
+        let start = match asked["NextToken"].as_str() {
+            None => 0,
+            Some(token) => {
+                records.iter().position(|record| record["eventID"] == token).map(|place| place + 1).ok_or_else(
+                    || ApiError::new("InvalidNextTokenException", "A token from an earlier answer is required."),
+                )?
+            }
+        };
+        let mut matching = records[start..].iter().filter(|record| wanted.has(record));
+        let page: Vec<&Arc<Value>> = matching.by_ref().take(usize::try_from(most).unwrap_or_default()).collect();
+        let last = page.last().map(|record| record["eventID"].clone());
+        let mut answer = json!({"Events": page.iter().map(|record| looked_up(record)).collect::<Vec<_>>()});
+        if let Some(last) = last.filter(|_| matching.next().is_some()) {
+            answer["NextToken"] = last;
+        }
+        Ok(answer)
+    }
+}
+
+/// What LookupEvents is asked for.
+struct Wanted<'a> {
+    /// Of the record, and its value.
+    attribute: Option<(&'static str, &'a str)>,
+    from: f64,
+    to: f64,
+}
+
+impl<'a> Wanted<'a> {
+    fn read(asked: &'a Value) -> Result<Self, ApiError> {
+        let attribute = match asked["LookupAttributes"].as_array().map(Vec::as_slice) {
+            None | Some([]) => None,
+            Some([one]) => {
+                let member = match one["AttributeKey"].as_str().unwrap_or_default() {
+                    "EventName" => "eventName",
+                    "EventSource" => "eventSource",
+                    "EventId" => "eventID",
+                    other => {
+                        let why = format!(
+                            "taskwatch local looks up by EventName, EventSource and EventId, not by {other:?}."
+                        );
+                        return Err(ApiError::new("InvalidLookupAttributesException", why));
+                    }
+                };
+                Some((member, one["AttributeValue"].as_str().unwrap_or_default()))
+            }
+            Some(_) => {
+                return Err(ApiError::new("InvalidLookupAttributesException", "You can only specify one attribute."));
+            }
+        };
+        let (from, to) = (asked["StartTime"].as_f64().unwrap_or(0.0), asked["EndTime"].as_f64().unwrap_or(f64::MAX));
+        if from > to {
+            return Err(ApiError::new("InvalidTimeRangeException", "The start time must be before the end time."));
+        }
+        Ok(Self { attribute, from, to })
+    }
+
+    fn has(&self, record: &Value) -> bool {
+        let at = seconds(record);
+        self.attribute.is_none_or(|(member, value)| record[member] == value) && at >= self.from && at <= self.to
+    }
+}
+
+/// When a call was made, in seconds since 1970.
+fn seconds(record: &Value) -> f64 {
+    let at = record["eventTime"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    at.map_or(0.0, |at| at.as_second() as f64)
+}
+
+fn looked_up(record: &Value) -> Value {
+    let user = record
+        .pointer("/userIdentity/userName")
+        .or(record.pointer("/userIdentity/sessionContext/sessionIssuer/userName"));
+    json!({"EventId": record["eventID"], "EventName": record["eventName"], "ReadOnly": "false", "EventTime": seconds(record),
+        "EventSource": record["eventSource"], "Username": user, "Resources": [], "CloudTrailEvent": record.to_string()})
 }
 
 impl JsonService for CloudTrail {
@@ -180,6 +266,40 @@ mod tests {
         assert_eq!(refused["detail"]["errorCode"], "ThrottlingException");
         assert!(refused["detail"]["responseElements"].is_null());
         assert_eq!(trail.records()[0]["errorMessage"], "Rate exceeded", "newest first");
+    }
+
+    #[test]
+    fn records_are_looked_up_newest_first_a_page_at_a_time() {
+        let trail = CloudTrail::new(Arc::new(Clock::new(0)));
+        for n in 0..3 {
+            trail.record(&call(json!({"taskDefinition": format!("etl:{n}")})), &Ok(json!({})));
+        }
+        let look = |body: Value| trail.lookup(&body);
+        let by_name = json!([{"AttributeKey": "EventName", "AttributeValue": "RunTask"}]);
+        let shown = |answer: &Value| -> Vec<String> {
+            let events = answer["Events"].as_array().unwrap().iter();
+            let record =
+                |event: &Value| serde_json::from_str::<Value>(event["CloudTrailEvent"].as_str().unwrap()).unwrap();
+            events
+                .map(|event| record(event)["requestParameters"]["taskDefinition"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        let first = look(json!({"LookupAttributes": by_name, "MaxResults": 2})).unwrap();
+        assert_eq!(shown(&first), ["etl:2", "etl:1"]);
+        let second =
+            look(json!({"LookupAttributes": by_name, "MaxResults": 2, "NextToken": first["NextToken"]})).unwrap();
+        assert_eq!((shown(&second), second.get("NextToken")), (vec!["etl:0".to_owned()], None));
+        let stop = json!([{"AttributeKey": "EventName", "AttributeValue": "StopTask"}]);
+        assert_eq!(look(json!({"LookupAttributes": stop})).unwrap()["Events"], json!([]));
+        assert_eq!(look(json!({"StartTime": 4e9})).unwrap()["Events"], json!([]));
+        for (wrong, code) in [
+            (json!({"MaxResults": 51}), "InvalidMaxResultsException"),
+            (json!({"NextToken": "x"}), "InvalidNextTokenException"),
+            (json!({"StartTime": 2, "EndTime": 1}), "InvalidTimeRangeException"),
+            (json!({"LookupAttributes": [{"AttributeKey": "Colour"}]}), "InvalidLookupAttributesException"),
+        ] {
+            assert_eq!(look(wrong).unwrap_err().code, code);
+        }
     }
 
     #[test]

@@ -28,7 +28,8 @@ async fn the_aws_cli_runs_a_task_and_hears_of_it() {
     let url = local.url();
     let queue = cli(&url, &["sqs", "create-queue", "--queue-name", "events"]).await;
     let queue_url = queue["QueueUrl"].as_str().expect("a URL").to_owned();
-    let rule = ["events", "put-rule", "--name", "r", "--event-pattern", "{\"source\":[\"aws.ecs\"]}"];
+    let pattern = r#"{"source":["aws.ecs"],"detail-type":["ECS Task State Change"]}"#;
+    let rule = ["events", "put-rule", "--name", "r", "--event-pattern", pattern];
     assert_eq!(cli(&url, &rule).await["RuleArn"], "arn:aws:events:us-east-1:123456789012:rule/r");
     let policy = r#"{"Policy":"{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"events.amazonaws.com\"},\"Action\":\"sqs:SendMessage\",\"Resource\":\"*\"}]}"}"#;
     cli(&url, &["sqs", "set-queue-attributes", "--queue-url", &queue_url, "--attributes", policy]).await;

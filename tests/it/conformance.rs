@@ -12,7 +12,7 @@ const OPERATIONS: [(&str, usize); 8] = [
     ("sns", 13),
     ("events", 16),
     ("scheduler", 5),
-    ("cloudtrail", 2),
+    ("cloudtrail", 3),
     ("sts", 1),
     ("logs", 3),
 ];

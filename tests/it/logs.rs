@@ -74,6 +74,11 @@ fn report_counts_what_never_ran_without_a_cell_and_fails_where_that_is_too_much(
     assert_eq!((&report["stopped"], &report["neverStarted"]), (&json!(2), &json!(1)), "{report:#}");
     assert_eq!(report["failures"], json!({"exit code 3": 1}), "{report:#}");
     assert_eq!(report["bySubnet"][0]["neverRan"], 1, "{report:#}");
+    assert_eq!(
+        (&report["calls"], &report["asked"], &report["accepted"]),
+        (&json!(2), &json!(2), &json!(2)),
+        "{report:#}"
+    );
     assert_eq!(report["sources"].as_array().map(Vec::len), Some(3), "{report:#}");
     for (most, code) in [("60%", 0), ("1%", 1)] {
         let output = command(&local, &["report", "--cluster", "batch", "--fail-over", most]);

@@ -457,6 +457,17 @@ def drive_logs(logs, ecs):
     fails("InvalidParameterException", logs.filter_log_events, logGroupName=group, filterPattern="{ $.a = 1 || $.b = 2 }")
 
 
+def drive_lookups(cloudtrail):
+    name = [{"AttributeKey": "EventName", "AttributeValue": "RunTask"}]
+    first = cloudtrail.lookup_events(LookupAttributes=name, MaxResults=1)
+    that("a call is looked up", [event["EventName"] for event in first["Events"]] == ["RunTask"])
+    that("its record is whole", "requestParameters" in json.loads(first["Events"][0]["CloudTrailEvent"]))
+    second = cloudtrail.lookup_events(LookupAttributes=name, MaxResults=1, NextToken=first["NextToken"])
+    that("then the one before", second["Events"][0]["EventId"] != first["Events"][0]["EventId"])
+    fails("InvalidNextTokenException", cloudtrail.lookup_events, NextToken="rubbish")
+    fails("InvalidMaxResultsException", cloudtrail.lookup_events, MaxResults=51)
+
+
 sqs = client("sqs")
 drive_sqs(sqs)
 drive_sns(client("sns"), sqs)
@@ -464,6 +475,7 @@ drive_events(client("events"), sqs)
 drive_launches(client("events"), client("scheduler"), client("cloudtrail"))
 drive_ecs(client("ecs"))
 drive_logs(client("logs"), client("ecs"))
+drive_lookups(client("cloudtrail"))
 that("the identity is the account's", client("sts").get_caller_identity()["Account"] == ACCOUNT)
 
 for problem in dict.fromkeys(problems):

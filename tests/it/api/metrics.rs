@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use taskwatch::cell::ObservedFilter;
 use taskwatch::fleet::Takeover;
 use taskwatch::http::Emf;
 
@@ -48,6 +49,15 @@ async fn lived_in() -> Served {
     served.world.event(&task, 5, "RUNNING", times);
     served.world.ended(&task, 3);
     eventually("an end", || served.cell.runs().iter().any(|run| run.status.is_final())).await;
+    let of_others = json!({"taskArn": "arn:aws:ecs:eu-west-1:123456789012:task/batch/1", "group": "family:etl",
+        "clusterArn": "arn:aws:ecs:eu-west-1:123456789012:cluster/batch", "startedBy": "events-rule/nightly", "version": 5,
+        "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/etl:7", "lastStatus": "STOPPED",
+        "desiredStatus": "STOPPED", "stopCode": "TaskFailedToStart", "stoppedReason": "CannotPullContainerError: not found",
+        "containers": [{"name": "etl", "lastStatus": "STOPPED"}]});
+    let event = json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": of_others});
+    served.world.events.put(&event.to_string());
+    let observed = || served.cell.observed(&ObservedFilter::default(), None, 10).items.len();
+    eventually("a failure of others", || observed() == 1).await;
     served
 }
 
@@ -81,7 +91,7 @@ async fn prometheus_reads_the_metrics() {
             assert_eq!(family["unit"], "seconds", "{name}");
         }
         for label in samples.iter().filter_map(|sample| sample[1].as_object()).flat_map(|labels| labels.keys()) {
-            let bounded = ["status", "queue", "class", "phase", "kind", "le", "version", "cell"];
+            let bounded = ["status", "queue", "class", "phase", "kind", "le", "version", "cell", "launcher"];
             assert!(bounded.contains(&label.as_str()), "{name} has the label {label}");
         }
     }

@@ -85,7 +85,9 @@ async fn a_fleet_whose_table_is_away_acknowledges_nothing_that_is_lost_and_moves
         // Who had no answer asks again, and elsewhere.
         for name in &names {
             let (status, answer) = other.send("POST", "/v1/runs", asked(name)).await;
-            assert_eq!(status, 202, "{answer}");
+            // What the table took without an answer is the other process's run, and it may say so before it has read that log.
+            let is_taken = status == 202 || (status, &answer["error"]) == (409, &json!("AcceptedElsewhere"));
+            assert!(is_taken, "{status} {answer}");
         }
         println!("{door:?}: {} of {} acknowledged", acknowledged.len(), names.len());
         runs += QUEUED + names.len();

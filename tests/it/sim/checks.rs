@@ -171,6 +171,8 @@ fn is_last_word(known: &Run, now: &Run) -> bool {
         return false;
     }
     (shown.version, shown.last_status, shown.stopped_at) = (seen.version, seen.last_status.clone(), seen.stopped_at);
+    // Where its log is may not have been known at its end: the task definition could not be read then.
+    shown.log = seen.log.clone();
     expected.revision = now.revision;
     let whole = |run: &Run| serde_json::to_value(run).expect("a run");
     whole(&expected) == whole(now)

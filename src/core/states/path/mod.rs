@@ -142,6 +142,7 @@ impl Path {
     fn one<'v>(&self, root: &'v Value) -> Result<&'v Value, ExpressionError> {
         let mut value = root;
         for (n, segment) in self.segments.iter().enumerate() {
+            known(value)?;
             let next = match segment {
                 Segment::Name(name) => value.get(name),
                 Segment::Index(index) => item(value, *index),
