@@ -125,6 +125,7 @@ NAMES = {
     "var.requests_queue_arn": "RequestsQueueArn",
     "var.task_clusters": "TaskClusters",
     "var.task_definitions": "TaskDefinitions",
+    "var.task_log_groups": "TaskLogGroups",
     "var.task_role_arns": "TaskRoles",
     "each.key": "${FleetName}-0",
     "var.oldest_event_seconds": "OldestEventSeconds",
