@@ -7,18 +7,11 @@ use serde_json::{Value, json};
 
 use super::destinations::{later, never};
 use super::errors;
-use super::json::{Call, CallFailure, JsonClient, Protocol, Retries, Service};
+use super::json::services::{LAMBDA, STEP_FUNCTIONS};
+use super::json::{Call, CallFailure, JsonClient, Retries};
 use crate::cell::ports::CallError;
 use crate::core::notification::callback::{self, Answer};
 use crate::core::notification::{Destination, Notification};
-
-const STEP_FUNCTIONS: Service = Service {
-    id: "SFN",
-    endpoint: "states",
-    signing: "states",
-    protocol: Protocol::Target { prefix: "AWSStepFunctions", version: "1.0" },
-};
-const LAMBDA: Service = Service { id: "Lambda", endpoint: "lambda", signing: "lambda", protocol: Protocol::Rest };
 
 /// The services that take answers. The cell waits and tries again by itself.
 #[derive(Clone, Debug)]

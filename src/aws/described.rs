@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use crate::core::task::members;
 
 /// All of it, once it can be the task of a run's end.
 pub(super) fn whole(task: &types::Task) -> Option<Cow<'static, str>> {
@@ -115,9 +117,4 @@ fn overrides(overrides: &types::TaskOverride) -> Value {
         ("memory", overrides.memory().map(Value::from)),
         ("taskRoleArn", overrides.task_role_arn().map(Value::from)),
     ])
-}
-
-fn members<const N: usize>(given: [(&str, Option<Value>); N]) -> Value {
-    let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(given.collect::<Map<_, _>>())
 }

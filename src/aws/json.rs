@@ -1,6 +1,10 @@
 //! One signed call to an AWS service whose protocol is JSON, on the SDK's own runtime: for services of which taskwatch uses
 //! one operation or two. A crate of the SDK for each would take longer to build than all of taskwatch.
 
+pub(super) mod services;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use aws_config::SdkConfig;
@@ -59,7 +63,6 @@ pub(super) enum Protocol {
         version: &'static str,
     },
     /// `restJson1`: each operation has its method and path.
-    #[cfg_attr(not(test), allow(dead_code, reason = "its first user is on its way"))]
     Rest,
 }
 
@@ -67,7 +70,6 @@ pub(super) enum Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retries {
     /// As the configuration says: three tries in all, by default.
-    #[cfg_attr(not(test), allow(dead_code, reason = "its first user is on its way"))]
     Configured,
     /// One try: the caller waits by itself.
     Never,
@@ -290,6 +292,3 @@ fn error(header: Option<&str>, body: &Value) -> ErrorMetadata {
     }
     meta.build()
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,19 +5,12 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::errors;
-use super::json::{Call, CallFailure, JsonClient, Protocol, Retries, Service};
+use super::json::services::{EVENTS, SCHEDULER};
+use super::json::{Call, CallFailure, JsonClient, Retries};
 use crate::cell::ports::{CallError, Launchers};
 use crate::core::launcher::{Launcher, LauncherKind};
 use crate::core::observe::LaunchTarget;
 
-const EVENTS: Service = Service {
-    id: "EventBridge",
-    endpoint: "events",
-    signing: "events",
-    protocol: Protocol::Target { prefix: "AWSEvents", version: "1.1" },
-};
-const SCHEDULER: Service =
-    Service { id: "Scheduler", endpoint: "scheduler", signing: "scheduler", protocol: Protocol::Rest };
 /// A name of which 19 characters are known and that more schedules have is ambiguous anyway.
 const MOST: usize = 100;
 

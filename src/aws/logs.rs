@@ -9,18 +9,11 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::errors;
-use super::json::{JsonClient, Protocol, Retries, Service};
+use super::json::services::LOGS;
+use super::json::{JsonClient, Retries};
 use crate::cell::ports::{CallError, LogEvents, LogEventsCall, LogSource};
 use crate::core::log::LogLine;
 use crate::core::time::Timestamp;
-
-/// Amazon CloudWatch Logs, API version 2014-03-28.
-pub(super) const LOGS: Service = Service {
-    id: "CloudWatch Logs",
-    endpoint: "logs",
-    signing: "logs",
-    protocol: Protocol::Target { prefix: "Logs_20140328", version: "1.1" },
-};
 
 /// CloudWatch Logs, in every Region that a log group may be in.
 #[derive(Clone, Debug)]

@@ -8,24 +8,10 @@ use tokio::time::sleep;
 
 use super::Clients;
 use super::errors;
-use super::json::{CallFailure, JsonClient, Protocol, Retries, Service};
-use super::logs::LOGS;
+use super::json::services::{CLOUDTRAIL, ECS, LOGS};
+use super::json::{CallFailure, JsonClient, Retries};
 use crate::cell::ports::CallError;
 use crate::core::time::Timestamp;
-
-/// Amazon ECS: with members of tasks that the cell does not need.
-const ECS: Service = Service {
-    id: "ECS",
-    endpoint: "ecs",
-    signing: "ecs",
-    protocol: Protocol::Target { prefix: "AmazonEC2ContainerServiceV20141113", version: "1.1" },
-};
-const CLOUDTRAIL: Service = Service {
-    id: "CloudTrail",
-    endpoint: "cloudtrail",
-    signing: "cloudtrail",
-    protocol: Protocol::Target { prefix: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", version: "1.1" },
-};
 
 /// Tasks of a DescribeTasks call (API reference).
 const TASKS_A_CALL: usize = 100;

@@ -12,7 +12,7 @@ use super::input::{json, parameter, read};
 use super::options::Global;
 use super::run_args::RunArgs;
 use super::{duration, shorthand};
-use crate::core::name::in_arn;
+use crate::core::name::family_of;
 use crate::core::request::{Acceptance, Goal, RunRequest, document};
 use crate::core::retry::RetryPolicy;
 use crate::core::run_task::model;
@@ -159,7 +159,7 @@ fn overrides(arguments: &RunArgs) -> Result<Option<Value>, CliError> {
         return Ok(overrides);
     }
     let family = arguments.task_definition.as_deref().unwrap_or_default();
-    let family = in_arn(family).split(':').next().unwrap_or_default();
+    let family = family_of(family);
     let name = arguments.decided_by.first().map_or(family, String::as_str);
     if name.is_empty() {
         return Err(CliError::usage("--command and --env: say which container with --decided-by"));

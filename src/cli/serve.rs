@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
 use super::options::Global;
-use super::serving::{EMF, FINISHED_IN_MEMORY, LAST_ANSWERS, Queues};
+use super::serving::{EMF, FINISHED_IN_MEMORY, Queues};
 use super::settings::Settings;
 use super::signals::Signals;
 use super::store::Opened;
@@ -76,16 +76,13 @@ pub(super) async fn serve(global: &Global, settings: &Settings) -> Result<u8, Cl
     tracing::info!("draining");
     cell.drain(DRAIN).await;
     shutdown.cancel();
-    let answers = tokio::time::timeout(LAST_ANSWERS, http);
-    #[cfg(feature = "otlp")]
-    let answers = async {
-        tokio::join!(answers, async {
-            if let Some(traces) = traces {
-                traces.finish().await
-            }
-        })
+    let last_traces = async {
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = traces {
+            traces.finish().await;
+        }
     };
-    let _ = answers.await;
+    serving::end(http, last_traces).await;
     if cell.lost().is_none() {
         opened.release().await;
     }

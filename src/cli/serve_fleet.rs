@@ -11,7 +11,7 @@ use super::error::CliError;
 #[cfg(debug_assertions)]
 use super::failpoints::Failpoints;
 use super::options::Global;
-use super::serving::{EMF, FINISHED_IN_MEMORY, LAST_ANSWERS, Queues};
+use super::serving::{EMF, FINISHED_IN_MEMORY, Queues};
 use super::settings::{Settings, StoreSetting};
 use super::signals::Signals;
 use super::{aws, output, serving, store};
@@ -104,16 +104,13 @@ pub(super) async fn serve(fleet: &str, global: &Global, settings: &Settings) -> 
     tracing::info!("draining");
     host.drain(DRAIN).await;
     shutdown.cancel();
-    let answers = tokio::time::timeout(LAST_ANSWERS, http);
-    #[cfg(feature = "otlp")]
-    let answers = async {
-        tokio::join!(answers, async {
-            if let Some(traces) = traces {
-                traces.finish().await
-            }
-        })
+    let last_traces = async {
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = traces {
+            traces.finish().await;
+        }
     };
-    let _ = answers.await;
+    serving::end(http, last_traces).await;
     tracing::info!("ended");
     Ok(0)
 }

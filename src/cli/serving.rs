@@ -17,7 +17,7 @@ use crate::store::Store;
 /// CloudWatch keeps metrics by the minute; the alarms of infra/ count the lines.
 pub(super) const EMF: Duration = Duration::from_secs(60);
 /// For what is being answered at the end.
-pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(1);
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Finished runs of a cell in memory beside a store that has them all: what people look at, and memory stays flat.
 pub(super) const FINISHED_IN_MEMORY: usize = 10_000;
 
@@ -63,4 +63,9 @@ pub(super) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr
     let listener = listener.map_err(|e| CliError::other(format!("TASKWATCH_LISTEN is {address}: {e}")))?;
     let address = listener.local_addr().unwrap_or(address);
     Ok((listener, address))
+}
+
+/// Waits for the last answers of the API, a moment at most, and beside them until what is to be told last was told.
+pub(super) async fn end<Answered>(http: impl Future<Output = Answered>, last: impl Future<Output = ()>) {
+    let _ = tokio::join!(tokio::time::timeout(LAST_ANSWERS, http), last);
 }

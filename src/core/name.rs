@@ -17,6 +17,11 @@ pub fn in_arn(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or_default()
 }
 
+/// The family of a task definition, by its name or ARN, with or without a revision.
+pub fn family_of(definition: &str) -> &str {
+    in_arn(definition).split(':').next().unwrap_or_default()
+}
+
 /// The Region in an ARN, `arn:partition:service:region:…`.
 pub fn region_in_arn(arn: &str) -> Option<&str> {
     arn.split(':').nth(3)
@@ -32,7 +37,7 @@ pub fn stands_for(wanted: &str, name: &str) -> bool {
 /// Whether a task definition, by its name or ARN, is the `wanted` one: `family:revision`, or a `family` for every revision.
 pub fn is_of_definition(wanted: &str, definition: &str) -> bool {
     let (wanted, definition) = (in_arn(wanted), in_arn(definition));
-    if wanted.contains(':') { wanted == definition } else { definition.split(':').next() == Some(wanted) }
+    if wanted.contains(':') { wanted == definition } else { family_of(definition) == wanted }
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ use super::setup::{Sdk, SetupError};
 
 pub use finding::{Finding, Status};
 pub use fleet::{FleetReport, FleetSubject, examine_fleet};
-pub(super) use observed::CLOUDTRAIL;
 pub use probe::{Probe, ProbeError, Seen};
 pub use table::examine_table;
 

@@ -3,19 +3,10 @@
 use aws_sdk_sqs::error::ProvideErrorMetadata as _;
 use serde_json::{Value, json};
 
-use super::super::json::{Protocol, Service};
 use super::super::setup::found::{self, FoundRule};
 use super::queues::Queues;
 use super::rule::{arn, matches, our_target, policy, sample};
 use super::{Finding, Identity, Sdk, Subject, unseen};
-
-/// CloudTrail's API model.
-pub(in crate::aws) const CLOUDTRAIL: Service = Service {
-    id: "CloudTrail",
-    endpoint: "cloudtrail",
-    signing: "cloudtrail",
-    protocol: Protocol::Target { prefix: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", version: "1.1" },
-};
 
 /// The checks of a cell that observes; nothing of one that does not.
 pub(super) async fn findings(sdk: &Sdk, identity: &Identity, subject: &Subject, queues: &Queues) -> Vec<Finding> {

@@ -7,7 +7,7 @@ use super::super::setup::Sdk;
 use super::super::{Clients, errors};
 use super::{Finding, Identity, Subject};
 use crate::cell::ports::{CallError, Ecs as _, LogEventsCall, LogSource as _};
-use crate::core::name::in_arn;
+use crate::core::name::{family_of, in_arn};
 
 /// No task has this id.
 const NO_TASK: &str = "00000000000000000000000000000000";
@@ -100,7 +100,7 @@ where
 
 /// RunTask of a revision that cannot be, with a mark that is too long: allowed or not, it launches nothing.
 async fn run_task(ecs: &aws_sdk_ecs::Client, cluster: &str, subject: &Subject) -> Finding {
-    let family = subject.task_definition.as_deref().map(family);
+    let family = subject.task_definition.as_deref().map(family_of);
     let definition = format!("{}:{NO_REVISION}", family.unwrap_or("taskwatch-doctor"));
     let call = ecs.run_task().cluster(cluster).task_definition(&definition).started_by("x".repeat(TOO_LONG));
     let sent = call.send().await;
@@ -119,11 +119,6 @@ async fn run_task(ecs: &aws_sdk_ecs::Client, cluster: &str, subject: &Subject) -
         }
         _ => finding,
     }
-}
-
-/// The family of `family`, `family:revision` or an ARN.
-fn family(definition: &str) -> &str {
-    in_arn(definition).split(':').next().unwrap_or_default()
 }
 
 async fn tasks(ecs: &aws_sdk_ecs::Client, cluster: &str, clients: &Clients, identity: &Identity) -> Vec<Finding> {
@@ -223,7 +218,7 @@ mod tests {
         for (definition, expected) in
             [("etl", "etl"), ("etl:7", "etl"), ("arn:aws:ecs:x:1:task-definition/etl:7", "etl")]
         {
-            assert_eq!(family(definition), expected);
+            assert_eq!(family_of(definition), expected);
         }
     }
 }

@@ -5,16 +5,8 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use std::sync::{Arc, Mutex};
 
+use super::services::{LOGS, SCHEDULER};
 use super::*;
-
-const LOGS: Service = Service {
-    id: "CloudWatch Logs",
-    endpoint: "logs",
-    signing: "logs",
-    protocol: Protocol::Target { prefix: "Logs_20140328", version: "1.1" },
-};
-const SCHEDULER: Service =
-    Service { id: "Scheduler", endpoint: "scheduler", signing: "scheduler", protocol: Protocol::Rest };
 
 fn config(region: &'static str) -> aws_types::sdk_config::Builder {
     SdkConfig::builder()

@@ -20,8 +20,8 @@ mod yaml;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
-use super::doctor::CLOUDTRAIL;
 use super::identity::Identity;
+use super::json::services::CLOUDTRAIL;
 use super::json::{JsonClient, Retries};
 use super::{Clients, errors};
 

@@ -34,7 +34,7 @@ impl Deciders {
         if task.task_definition_arn.is_empty() {
             return (named.into(), None);
         }
-        if !has_ended(task) {
+        if !task.has_ended() {
             // The end of a task whose deciding containers are known waits for nothing: what tells where its log is, is read
             // meanwhile.
             if !named.is_empty() {
@@ -51,8 +51,4 @@ impl Deciders {
         let log = containers.as_deref().and_then(|containers| log_of(task, containers, &names));
         (names, log)
     }
-}
-
-fn has_ended(task: &Task<'_>) -> bool {
-    matches!(task.last_status.as_ref(), "DEPROVISIONING" | "STOPPED" | "DELETED")
 }

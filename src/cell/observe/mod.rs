@@ -30,7 +30,7 @@ use crate::core::breaker::BreakerRules;
 use crate::core::notification::{self, Destinations, Notification, ObservedOutcome, Origin};
 use crate::core::observe::{
     Action, ObservedFailure, OpenSeries, Policy, Repeat, RetryRules, RunTaskRecord, Seen, Series, SeriesChange, Told,
-    decide, ended,
+    decide,
 };
 use crate::core::task::Task;
 use crate::core::verdict::{Deciders, Verdict};
@@ -98,7 +98,7 @@ impl Observer {
     }
 
     async fn of_task(&self, task: &Task<'_>, message: &str) -> Heard {
-        if !ended(task) {
+        if !task.has_ended() {
             return Heard::Done;
         }
         self.counts.note_event();

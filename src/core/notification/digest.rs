@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::fit::FULL;
 use super::{Destination, Destinations, Notification, Origin, attribute, chat, enveloped, subject};
 use crate::core::breaker::{BreakerChange, CloseReason, OpenBreaker};
+use crate::core::name;
 use crate::core::request::MessageFormat;
 use crate::core::time::Timestamp;
 
@@ -132,7 +133,7 @@ const fn because(why: CloseReason) -> &'static str {
 }
 
 fn attributes(breaker: &OpenBreaker, status: &str) -> Vec<(String, String)> {
-    let family = breaker.task_definition.split(':').next().unwrap_or_default();
+    let family = name::family_of(&breaker.task_definition);
     [
         ("status", status.to_owned()),
         ("errorName", breaker.error.clone()),

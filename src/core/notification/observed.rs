@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::fit::FULL;
 use super::{Destination, Destinations, Notification, Origin, attribute, enveloped, subject};
+use crate::core::name;
 use crate::core::observe::{FailureKind, ObservedFailure, SeriesChange};
 use crate::core::time::Timestamp;
 
@@ -85,7 +86,7 @@ pub fn series(change: &SeriesChange, at: Timestamp, origin: &Origin, destination
     let what = format!("{}|{}|{}|{}", origin.cell, open.launcher, open.task_definition, open.error);
     let group = Uuid::new_v5(&Uuid::NAMESPACE_OID, what.as_bytes());
     let id = Uuid::new_v5(&group, format!("{status}|{}", open.began_at.millis()).as_bytes());
-    let family = open.task_definition.split(':').next().unwrap_or_default();
+    let family = name::family_of(&open.task_definition);
     let detail = json!({
         "notificationId": id.to_string(),
         "cell": origin.cell,

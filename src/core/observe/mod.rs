@@ -85,7 +85,7 @@ impl FailureKind {
 impl ObservedFailure {
     /// The failure that a task's state tells of; none of a task that goes on, or ended well.
     pub fn of_task(task: &Task<'_>, deciders: Deciders<'_>, now: Timestamp) -> Option<Self> {
-        let Verdict::Failed(failure) = ended(task).then(|| task.verdict(deciders))? else { return None };
+        let Verdict::Failed(failure) = task.has_ended().then(|| task.verdict(deciders))? else { return None };
         let started_by = task.started_by.as_deref();
         Some(Self {
             id: id("task", &task.task_arn),
@@ -98,7 +98,7 @@ impl ObservedFailure {
             task_arn: Some(task.task_arn.to_string()),
             count: None,
             missing: None,
-            ran: has_run(task),
+            ran: task.has_run(),
             exit_code: task.exit_code(deciders),
             failure: *failure,
         })
@@ -106,18 +106,8 @@ impl ObservedFailure {
 
     /// The task definition's family.
     pub fn family(&self) -> &str {
-        self.task_definition.split(':').next().unwrap_or_default()
+        name::family_of(&self.task_definition)
     }
-}
-
-/// Whether a task's state says how it ended. DEPROVISIONING does, 13 s and more before STOPPED on Fargate.
-pub fn ended(task: &Task<'_>) -> bool {
-    ["DEPROVISIONING", "STOPPED", "DELETED"].contains(&&*task.last_status)
-}
-
-/// Whether a container of a task may have done anything: it reached RUNNING, or one of its containers has an exit code.
-pub fn has_run(task: &Task<'_>) -> bool {
-    task.started_at.is_some() || task.containers.iter().any(|container| container.exit_code.is_some())
 }
 
 /// The id of a failure: of a task, or of a call.

@@ -83,6 +83,18 @@ impl RunTaskRecord {
             Some(inner) => read(inner)?.detail,
             None => envelope.detail,
         };
+        Self::of_run_task(detail)
+    }
+
+    /// Reads a record by itself, as CloudTrail's event history has it.
+    ///
+    /// # Errors
+    /// As of [`Self::read`].
+    pub fn of_record(record: &Value) -> Result<Option<Self>, String> {
+        Self::of_run_task(Detail::deserialize(record).map_err(|e| e.to_string())?)
+    }
+
+    fn of_run_task(detail: Detail) -> Result<Option<Self>, String> {
         if detail.event_source != "ecs.amazonaws.com" || detail.event_name != "RunTask" {
             return Ok(None);
         }

@@ -197,8 +197,7 @@ impl Repeat {
     pub fn judge(&self, tasks: &[Task<'_>], known: &dyn Fn(&str) -> bool, siblings: &[String]) -> Result<(), String> {
         // One that is listed and cannot be described yet may be of any family, and as new as can be.
         let of_family = |task: &&Task<'_>| {
-            let definition = name::in_arn(&task.task_definition_arn);
-            definition.is_empty() || definition.split(':').next() == Some(self.failed.family())
+            task.task_definition_arn.is_empty() || name::family_of(&task.task_definition_arn) == self.failed.family()
         };
         let is_call = matches!(self.again, Again::Call { .. });
         let its: &[String] = match &self.again {
@@ -286,9 +285,8 @@ impl Repeat {
     fn target(&self, targets: &[LaunchTarget], at: &Acceptance) -> Result<Map<String, Value>, String> {
         let fits = |target: &&LaunchTarget| {
             let text = |value: &Value| name::in_arn(value.as_str().unwrap_or_default()).to_owned();
-            let definition = text(&target.target["EcsParameters"]["TaskDefinitionArn"]);
-            let family = definition.split(':').next().unwrap_or_default().to_owned();
-            family == self.failed.family() && text(&target.target["Arn"]) == self.failed.cluster
+            let definition = target.target["EcsParameters"]["TaskDefinitionArn"].as_str().unwrap_or_default();
+            name::family_of(definition) == self.failed.family() && text(&target.target["Arn"]) == self.failed.cluster
         };
         let found: Vec<&LaunchTarget> = targets.iter().filter(fits).collect();
         let target = match found.as_slice() {

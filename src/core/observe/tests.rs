@@ -67,9 +67,9 @@ fn what_goes_on_or_ended_well_is_no_failure() {
 
 #[test]
 fn a_task_has_run_when_it_reached_running_or_a_container_of_it_has_an_exit_code() {
-    assert!(!has_run(&task(&json!({}))));
-    assert!(has_run(&task(&json!({"startedAt": "2027-01-15T08:00:00Z"}))));
-    assert!(has_run(&task(&json!({"containers": [{"name": "sidecar", "exitCode": 0}, {"name": "etl"}]}))));
+    assert!(!task(&json!({})).has_run());
+    assert!(task(&json!({"startedAt": "2027-01-15T08:00:00Z"})).has_run());
+    assert!(task(&json!({"containers": [{"name": "sidecar", "exitCode": 0}, {"name": "etl"}]})).has_run());
 }
 
 fn record(more: &Value) -> RunTaskRecord {

@@ -8,6 +8,7 @@ use super::{Facts, Lost};
 use crate::core::failure::{self, Class, Failure};
 use crate::core::launcher::Launcher;
 use crate::core::name;
+use crate::core::observe::RunTaskRecord;
 
 /// What RunTask takes when no cluster is named (API reference).
 const DEFAULT_CLUSTER: &str = "default";
@@ -70,62 +71,52 @@ impl Facts {
 
     /// Takes in CloudTrail's record of a RunTask call; whether it is one, of this cluster.
     pub fn add_call(&mut self, record: &Value) -> bool {
-        let request = &record["requestParameters"];
-        let cluster = request["cluster"].as_str().unwrap_or(DEFAULT_CLUSTER);
-        if record["eventName"] != "RunTask" || name::in_arn(cluster) != self.cluster {
+        let Ok(Some(call)) = RunTaskRecord::of_record(record) else { return false };
+        let text = |name: &str| call.request.get(name).and_then(Value::as_str);
+        if name::in_arn(text("cluster").unwrap_or(DEFAULT_CLUSTER)) != self.cluster {
             return false;
         }
         let calls = &mut self.calls;
         calls.known = true;
-        if record["eventID"].as_str().is_some_and(|id| !calls.seen.insert(id.to_owned())) {
+        if !calls.seen.insert(call.event_id.clone()) {
             return true;
         }
-        let count = request["count"].as_u64().unwrap_or(1).max(1);
+        let placed = u32::try_from(call.tasks.len()).unwrap_or(u32::MAX).min(call.count);
         calls.calls += 1;
-        calls.asked += count;
-        let answer = &record["responseElements"];
-        let placed = answer["tasks"].as_array().map_or(0, |tasks| tasks.len() as u64).min(count);
-        calls.accepted += placed;
-        let Some((reason, failure)) = refusal(record, count - placed) else { return true };
+        calls.asked += u64::from(call.count);
+        calls.accepted += u64::from(placed);
+        let Some(missing) = call.missing().filter(|missing| *missing > 0) else { return true };
+        let (reason, failure) = refusal(&call);
         // Throttling is no failure, whatever it hides in: it is told of by itself.
         if failure.class == Class::Throttled {
-            calls.throttled += count - placed;
+            calls.throttled += u64::from(missing);
             return true;
         }
-        let text = |name: &str| request[name].as_str().unwrap_or_default();
-        let family = name::in_arn(text("taskDefinition")).split(':').next().unwrap_or_default().to_owned();
-        let started_by = request["startedBy"].as_str();
-        let subnets = request["networkConfiguration"]["awsvpcConfiguration"]["subnets"].as_array();
+        let network = call.request.get("networkConfiguration").unwrap_or(&Value::Null);
+        let subnets = network["awsvpcConfiguration"]["subnets"].as_array().into_iter().flatten();
         calls.refused.push(Refused {
-            launches: count - placed,
+            launches: u64::from(missing),
             reason,
             failure,
-            launcher: Launcher::of(started_by, request["group"].as_str(), cluster),
-            family,
-            subnets: subnets.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+            family: name::family_of(text("taskDefinition").unwrap_or_default()).to_owned(),
+            subnets: subnets.filter_map(Value::as_str).map(str::to_owned).collect(),
+            launcher: call.launcher,
         });
         true
     }
 }
 
-/// Why launches are missing. `failures` may have an entry for each container instance that was looked at: what is missing is
-/// what was asked for and has no task, however many entries there are.
-fn refusal(record: &Value, missing: u64) -> Option<(String, Failure)> {
-    if let Some(code) = record["errorCode"].as_str() {
-        let message = record["errorMessage"].as_str().unwrap_or_default();
-        return Some((code.to_owned(), failure::from_exception(code, message)));
+/// Why launches are missing: the error, or the reason that most entries of `failures` have.
+fn refusal(call: &RunTaskRecord) -> (String, Failure) {
+    if let Some((code, message)) = &call.error {
+        return (code.clone(), failure::from_exception(code, message));
     }
-    if missing == 0 {
-        return None;
-    }
-    let entries = record["responseElements"]["failures"].as_array().map_or(&[][..], Vec::as_slice);
     let mut reasons: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
-    for entry in entries {
-        let reason = entry["reason"].as_str().unwrap_or_default();
-        *reasons.entry((reason, entry["detail"].as_str())).or_default() += 1;
+    for (reason, detail) in &call.failures {
+        *reasons.entry((reason, detail.as_deref())).or_default() += 1;
     }
     let most = reasons.into_iter().max_by_key(|(_, entries)| *entries).map(|(reason, _)| reason);
     let (reason, detail) = most.unwrap_or_default();
     let failure = failure::from_refusal(reason, detail);
-    Some((if reason.is_empty() { "no reason given".to_owned() } else { reason.to_owned() }, failure))
+    (if reason.is_empty() { "no reason given".to_owned() } else { reason.to_owned() }, failure)
 }

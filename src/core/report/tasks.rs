@@ -67,7 +67,7 @@ impl Facts {
         let details = document["attachments"].as_array().into_iter().flatten();
         let mut details = details.flat_map(|attachment| attachment["details"].as_array().into_iter().flatten());
         let subnet = details.find(|detail| detail["name"] == "subnetId").and_then(|detail| detail["value"].as_str());
-        let family = name::in_arn(&task.task_definition_arn).split(':').next().unwrap_or_default();
+        let family = name::family_of(&task.task_definition_arn);
         let seen = Seen {
             launcher: Launcher::of(task.started_by.as_deref(), document["group"].as_str(), &task.cluster_arn),
             family: family.to_owned(),
@@ -83,13 +83,10 @@ impl Facts {
 fn end(task: &Task<'_>) -> Option<End> {
     match task.verdict(Deciders::Unknown) {
         Verdict::Succeeded => Some(End::Succeeded),
-        Verdict::Failed(failure) => {
-            let exited = task.containers.iter().any(|container| container.exit_code.is_some());
-            Some(match task.started_at.is_none() && !exited {
-                true => End::NeverRan(failure),
-                false => End::Failed(failure, task.exit_code(Deciders::Unknown).filter(|code| *code != 0)),
-            })
-        }
+        Verdict::Failed(failure) => Some(match task.has_run() {
+            false => End::NeverRan(failure),
+            true => End::Failed(failure, task.exit_code(Deciders::Unknown).filter(|code| *code != 0)),
+        }),
         _ => None,
     }
 }

@@ -84,7 +84,7 @@ impl RunTask {
 
     /// The task definition's family.
     pub fn family(&self) -> &str {
-        self.task_definition_name().split(':').next().unwrap_or_default()
+        name::family_of(self.task_definition_name())
     }
 
     /// This request with a placement laid over it: objects are merged, container overrides and their environment by name,

@@ -7,6 +7,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use outcome::members;
 pub use parse::{parse_notice, parse_task};
 pub use status::TaskStatus;
 
@@ -113,6 +114,16 @@ impl Task<'_> {
     /// Whether it is known to run on Fargate.
     pub fn is_on_fargate(&self) -> bool {
         self.launch_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("FARGATE"))
+    }
+
+    /// Whether its state says how it ended. DEPROVISIONING does, 13 s and more before STOPPED on Fargate.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.last_status.as_ref(), "DEPROVISIONING" | "STOPPED" | "DELETED")
+    }
+
+    /// Whether a container of it may have done anything: it reached RUNNING, or one of its containers has an exit code.
+    pub fn has_run(&self) -> bool {
+        self.started_at.is_some() || self.containers.iter().any(|container| container.exit_code.is_some())
     }
 
     /// The same task, holding its own text.

@@ -62,7 +62,8 @@ fn container(container: &Container<'_>) -> Value {
     ])
 }
 
-fn members<const N: usize>(given: [(&str, Option<Value>); N]) -> Value {
+/// An object of those members that have a value.
+pub(crate) fn members<const N: usize>(given: [(&str, Option<Value>); N]) -> Value {
     let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(given.collect())
 }

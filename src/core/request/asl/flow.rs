@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::RequestError;
 use super::evaluation::{Evaluation, InState};
-use super::machine::place;
+use super::machine::{named, place};
 use super::members::{Language, language, name, of_language, only, wrong};
 use super::state::runs_a_task;
 use super::wait;
@@ -124,8 +124,7 @@ impl<'a> Flow<'a> {
         let Choice { next, member, output, assigned } = self.choice(at, state, path, &self.data, &self.variables)?;
         self.variables.extend(assigned);
         self.data = output;
-        let known = self.states.keys().find(|known| **known == next).map(String::as_str);
-        known.ok_or_else(|| RequestError::new(format!("{path}.{member}: {}: there is no such state", place(&next))))
+        named(self.states, &next, &format!("{path}.{member}"))
     }
 
     /// What a Choice state chooses.

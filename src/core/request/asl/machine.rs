@@ -14,6 +14,12 @@ pub(super) fn place(name: &str) -> String {
     format!("States[{name:?}]")
 }
 
+/// The name of a state as the document has it, which lives as long; `path` says where it is named.
+pub(super) fn named<'s>(states: &'s Map<String, Value>, name: &str, path: &str) -> Result<&'s str, RequestError> {
+    let known = states.keys().find(|known| *known == name).map(String::as_str);
+    known.ok_or_else(|| RequestError::new(format!("{path}: {}: there is no such state", place(name))))
+}
+
 /// The states at the top.
 pub(super) fn states(machine: &Map<String, Value>) -> Result<&Map<String, Value>, RequestError> {
     only(machine, &MACHINE, "")?;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::RequestError;
 use super::flow::{Choice, Flow, assigned, output, place_result, stays};
-use super::machine::place;
+use super::machine::{named, place};
 use super::members::{Language, TASK, language, name, of_language, only, wrong};
 use crate::core::request::native;
 use crate::core::states::UNKNOWN;
@@ -210,7 +210,7 @@ impl<'w> Walk<'w, '_> {
                     let choose = |before: &Reached| self.flow.choice(at, state, &path, &before.data, &before.variables);
                     let Choice { next, member, .. } = data.value(&path, choose)?;
                     data = data.through(|before| choose(before).map(|choice| (choice.output, choice.assigned)))?;
-                    at = self.named(&next, &format!("{path}.{member}"))?;
+                    at = named(self.states, &next, &format!("{path}.{member}"))?;
                     continue;
                 }
                 Kind::End => return Ok(published),
@@ -225,12 +225,6 @@ impl<'w> Walk<'w, '_> {
     fn state(&self, at: &str) -> Result<&'w States, RequestError> {
         let state = self.states.get(at).and_then(Value::as_object);
         state.ok_or_else(|| RequestError::new(format!("{}: there is no such state", place(at))))
-    }
-
-    /// The name of a state as the document has it, which lives as long.
-    fn named(&self, name: &str, path: &str) -> Result<&'w str, RequestError> {
-        let known = self.states.keys().find(|known| *known == name).map(String::as_str);
-        known.ok_or_else(|| RequestError::new(format!("{path}: {}: there is no such state", place(name))))
     }
 
     /// What a state behind the task is to the run; what it has no counterpart for is refused.
