@@ -34,11 +34,22 @@ pub(crate) struct Backlog {
     runs: usize,
 }
 
+/// Of whose tasks the events are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Of the cell's.
+    Own,
+    /// Of others': the ends of tasks that ended well, as the rule lets them in.
+    Others,
+    /// Of both, one of others' beside each of the cell's.
+    Both,
+}
+
 impl Backlog {
-    /// Events of runs; or, of as many events, the ends of tasks of others that ended well.
-    pub(crate) fn new(events: usize, foreign: bool) -> Result<Self> {
-        let steps = if foreign { 3..EVENTS_A_RUN } else { 0..EVENTS_A_RUN };
-        let runs = events / steps.len();
+    /// So many events.
+    pub(crate) fn new(events: usize, whose: Whose) -> Result<Self> {
+        let steps = if whose == Whose::Others { 3..EVENTS_A_RUN } else { 0..EVENTS_A_RUN };
+        let runs = events / steps.len() / if whose == Whose::Both { 2 } else { 1 };
         let template: Value = serde_json::from_str(EVENT)?;
         let now = jiff::Timestamp::now().as_millisecond();
         let mut messages = Vec::with_capacity(events);
@@ -46,18 +57,18 @@ impl Backlog {
         for wave in (0..runs).step_by(WAVE) {
             for step in steps.clone() {
                 for run in wave..(wave + WAVE).min(runs) {
-                    let mut event = event(&template, run, step);
-                    if foreign {
-                        event["detail"]["startedBy"] = json!("events-rule/nightly");
+                    let own = (whose != Whose::Others).then(|| event(&template, run, step));
+                    let others = (whose != Whose::Own).then(|| of_others(&template, run));
+                    for event in own.into_iter().chain(others) {
+                        let body = event.to_string();
+                        bytes += body.len();
+                        messages.push(shown(&body, messages.len(), now).into());
                     }
-                    let body = event.to_string();
-                    bytes += body.len();
-                    messages.push(shown(&body, messages.len(), now).into());
                 }
             }
         }
         let body_bytes = bytes / messages.len().max(1);
-        Ok(Self { messages, body_bytes, runs: if foreign { 0 } else { runs } })
+        Ok(Self { messages, body_bytes, runs: if whose == Whose::Others { 0 } else { runs } })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -143,6 +154,15 @@ fn event(template: &Value, run: usize, step: usize) -> Value {
     if let Some(container) = event["detail"]["containers"][0].as_object_mut().filter(|_| step < 3) {
         container.remove("exitCode");
     }
+    event
+}
+
+/// The end of a task that somebody else launched, and that ended well.
+fn of_others(template: &Value, run: usize) -> Value {
+    let mut event = event(template, run, EVENTS_A_RUN - 1);
+    event["detail"]["startedBy"] = json!("events-rule/nightly");
+    event["detail"]["taskArn"] = json!(format!("{}-of-others", arn(run)));
+    event["detail"]["containers"][0]["exitCode"] = json!(0);
     event
 }
 

@@ -1,6 +1,8 @@
 //! How fast a serving cell takes in a backlog of its events queue, and what an event costs it.
 //!
 //!     cargo bench --bench drain -- --events 200000 --away 0 --away 10
+//!     cargo bench --bench drain -- --foreign
+//!     cargo bench --bench drain -- --beside
 //!     cargo bench --bench drain -- --binary /tmp/before --binary target/release/taskwatch --rounds 3
 //!
 //! The cell is a process of its own (`taskwatch serve`, its store on the disk); this process is the endpoint, which answers
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use backlog::Backlog;
+use backlog::{Backlog, Whose};
 use cell::Serving;
 use endpoint::Endpoint;
 
@@ -36,13 +38,14 @@ struct Options {
     away: Vec<u64>,
     rounds: usize,
     binaries: Vec<PathBuf>,
-    /// The events are of tasks of others, which ended well.
-    foreign: bool,
+    /// Of whose tasks the events are: `--foreign`, of others'; `--beside`, of others' and of the cell's.
+    whose: Whose,
 }
 
 impl Options {
     fn read() -> Result<Self> {
-        let mut options = Self { events: 200_000, away: Vec::new(), rounds: 1, binaries: Vec::new(), foreign: false };
+        let mut options =
+            Self { events: 200_000, away: Vec::new(), rounds: 1, binaries: Vec::new(), whose: Whose::Own };
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{name} needs a value"));
@@ -51,11 +54,13 @@ impl Options {
                 "--away" => options.away.push(value()?.parse()?),
                 "--rounds" => options.rounds = value()?.parse()?,
                 "--binary" => options.binaries.push(std::path::absolute(value()?)?),
-                "--foreign" => options.foreign = true,
+                "--foreign" => options.whose = Whose::Others,
+                "--beside" => options.whose = Whose::Both,
                 // Cargo's own.
                 "--bench" => {}
                 other => {
-                    return Err(format!("{other}: not known (--events, --away, --rounds, --binary, --foreign)").into());
+                    let known = "--events, --away, --rounds, --binary, --foreign, --beside";
+                    return Err(format!("{other}: not known ({known})").into());
                 }
             }
         }
@@ -84,7 +89,7 @@ fn main() -> Result<()> {
         return alone::run(&endpoint);
     }
     let options = Options::read()?;
-    let backlog = Arc::new(Backlog::new(options.events, options.foreign)?);
+    let backlog = Arc::new(Backlog::new(options.events, options.whose)?);
     println!("{} events of {} runs, {} bytes each", backlog.len(), backlog.runs(), backlog.body_bytes());
     println!(
         "| binary | ms a call | events/s | µs of processor an event | receives | deletes | receives at once | MB |"

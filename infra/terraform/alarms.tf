@@ -11,7 +11,7 @@ resource "aws_cloudwatch_metric_alarm" "events_dlq" {
   for_each = local.cells
 
   alarm_name          = "taskwatch-${each.key}-events-dlq"
-  alarm_description   = "Events did not reach the cell. Their attributes ERROR_CODE and ERROR_MESSAGE say why; taskwatch doctor shows the break."
+  alarm_description   = "Events did not reach the cell. Their attributes ERROR_CODE and ERROR_MESSAGE say why, and taskwatch doctor."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.events_dlq[each.key].name }
@@ -30,7 +30,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_event" {
   for_each = local.cells
 
   alarm_name          = "taskwatch-${each.key}-oldest-event"
-  alarm_description   = "Events wait. Does a process serve the cell (taskwatch fleet), and is its store fast enough?"
+  alarm_description   = "Events wait. Is the cell served (taskwatch fleet), and its store fast enough?"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = aws_sqs_queue.events[each.key].name }
@@ -139,7 +139,7 @@ resource "aws_cloudwatch_metric_alarm" "table_writes_throttled" {
   count = local.on_table ? 1 : 0
 
   alarm_name          = "taskwatch-${var.name}-table-writes-throttled"
-  alarm_description   = "DynamoDB refuses writes of the table for their rate. Nothing is lost, but launches and decisions wait; /readyz says which limit it is. See the table’s warm throughput, its own maximum, and the account’s quota."
+  alarm_description   = "DynamoDB throttles writes of the table. Nothing is lost, but launches wait; /readyz says which limit it is: the table's, or the account's."
   namespace           = "AWS/DynamoDB"
   metric_name         = "WriteThrottleEvents"
   dimensions          = { TableName = aws_dynamodb_table.runs[0].name }
@@ -158,7 +158,7 @@ resource "aws_cloudwatch_metric_alarm" "table_reads_throttled" {
   count = local.on_table ? 1 : 0
 
   alarm_name          = "taskwatch-${var.name}-table-reads-throttled"
-  alarm_description   = "DynamoDB refuses reads of the table for their rate. Nothing is lost, but launches and decisions wait; /readyz says which limit it is. See the table’s warm throughput, its own maximum, and the account’s quota."
+  alarm_description   = "DynamoDB throttles reads of the table. Nothing is lost, but launches wait; /readyz says which limit it is: the table's, or the account's."
   namespace           = "AWS/DynamoDB"
   metric_name         = "ReadThrottleEvents"
   dimensions          = { TableName = aws_dynamodb_table.runs[0].name }
@@ -175,7 +175,7 @@ resource "aws_cloudwatch_metric_alarm" "table_reads_throttled" {
 
 resource "aws_cloudwatch_metric_alarm" "corrections" {
   alarm_name          = "taskwatch-${var.name}-corrections"
-  alarm_description   = "DescribeTasks told what events should have. Events get lost on their way; taskwatch doctor shows the break."
+  alarm_description   = "DescribeTasks told what events should have. Events get lost: taskwatch doctor shows where."
   namespace           = "taskwatch"
   metric_name         = "Corrections"
   dimensions          = local.dimensions
@@ -192,7 +192,7 @@ resource "aws_cloudwatch_metric_alarm" "corrections" {
 
 resource "aws_cloudwatch_metric_alarm" "circuit_breaker" {
   alarm_name          = "taskwatch-${var.name}-circuit-breaker"
-  alarm_description   = "A task definition is paused, as it fails again and again for one reason. GET /v1/limits (circuitBreakers), the page or taskwatch watch says why and what to do."
+  alarm_description   = "A task definition is paused: it fails again and again for one reason. The page, taskwatch watch and GET /v1/limits say what to do."
   namespace           = "taskwatch"
   metric_name         = "OpenCircuitBreakers"
   dimensions          = local.dimensions
@@ -209,7 +209,7 @@ resource "aws_cloudwatch_metric_alarm" "circuit_breaker" {
 
 resource "aws_cloudwatch_metric_alarm" "destinations" {
   alarm_name          = "taskwatch-${var.name}-destinations"
-  alarm_description   = "No notification could be delivered to a topic or bus for five minutes. They are kept and sent again. The log names it with its error; taskwatch doctor proves the fleet's own topic."
+  alarm_description   = "A topic or bus has taken no notification for five minutes. They are kept and sent again. The log names it with its error; taskwatch doctor proves the fleet's topic."
   namespace           = "taskwatch"
   metric_name         = "FailingDestinations"
   dimensions          = local.dimensions
@@ -262,7 +262,7 @@ resource "aws_cloudwatch_metric_alarm" "duplicate_cell_name" {
 
 resource "aws_cloudwatch_metric_alarm" "permanent_failures" {
   alarm_name          = "taskwatch-${var.name}-failures-permanent"
-  alarm_description   = "An image could not be pulled, a secret not be read, or a request or task definition cannot work. taskwatch list --error Taskwatch.Image (.Secrets, .Configuration), then show RUN, says what to do."
+  alarm_description   = "An image or a secret could not be read, or a request or task definition cannot work. taskwatch list --error Taskwatch.Image (.Secrets, .Configuration), then show RUN, says what to do."
   namespace           = "taskwatch"
   metric_name         = "AttemptsFailedPermanent"
   dimensions          = local.dimensions
@@ -279,7 +279,7 @@ resource "aws_cloudwatch_metric_alarm" "permanent_failures" {
 
 resource "aws_cloudwatch_metric_alarm" "place_failures" {
   alarm_name          = "taskwatch-${var.name}-failures-place"
-  alarm_description   = "Many attempts failed by their place, for want of capacity, network, disks or instances, or by ECS itself. They are tried again; is there another placement? taskwatch list --error Taskwatch.Capacity (.Network, .Storage, .Host, .Service) says more."
+  alarm_description   = "Many attempts failed for want of capacity, network, disks or instances, or by ECS itself. They are tried again; is there another placement? taskwatch list --error Taskwatch.Capacity (.Network, .Storage, .Host, .Service) says more."
   namespace           = "taskwatch"
   metric_name         = "AttemptsFailedPlace"
   dimensions          = local.dimensions

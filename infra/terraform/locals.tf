@@ -16,5 +16,8 @@ locals {
   # By name.
   cells = toset([for number in range(local.on_table ? var.cells : 1) : "${var.name}-${number}"])
 
+  # What startedBy of their tasks begins with.
+  own_tasks = [for cell in local.cells : "${cell}/"]
+
   tags = merge(var.tags, { "taskwatch:fleet" = var.name })
 }

@@ -39,7 +39,7 @@ data "aws_iam_policy_document" "events" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = ["arn:${local.partition}:events:${local.region}:${local.account}:rule/${each.key}-events"]
+      values   = ["arn:${local.partition}:events:${local.region}:${local.account}:rule/${each.key}-*"]
     }
   }
 }
@@ -60,7 +60,7 @@ data "aws_iam_policy_document" "events_dlq" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = ["arn:${local.partition}:events:${local.region}:${local.account}:rule/${each.key}-events"]
+      values   = ["arn:${local.partition}:events:${local.region}:${local.account}:rule/${each.key}-*"]
     }
   }
 }
@@ -109,6 +109,66 @@ resource "aws_cloudwatch_event_target" "events" {
 
   dead_letter_config {
     arn = aws_sqs_queue.events_dlq[each.key].arn
+  }
+
+  retry_policy {
+    maximum_retry_attempts       = 185
+    maximum_event_age_in_seconds = 86400
+  }
+}
+
+# What others launch: `taskwatch setup --observe`.
+resource "aws_cloudwatch_event_rule" "tasks" {
+  count = var.observe ? 1 : 0
+
+  name        = "${var.name}-0-tasks"
+  description = "Ends of tasks that others launch, for the taskwatch cell ${var.name}-0"
+  state       = "ENABLED"
+  tags        = merge(local.tags, { "taskwatch:cell" = "${var.name}-0" })
+
+  event_pattern = jsonencode({
+    source      = ["aws.ecs"]
+    detail-type = ["ECS Task State Change"]
+    detail = {
+      lastStatus = ["DEPROVISIONING", "STOPPED"]
+      group      = [{ anything-but = { prefix = "service:" } }]
+      clusterArn = var.task_clusters
+      "$or" = [
+        { startedBy = [{ exists = false }] },
+        { startedBy = [{ anything-but = { prefix = local.own_tasks } }] },
+      ]
+    }
+  })
+
+  depends_on = [aws_sqs_queue_policy.events, aws_sqs_queue_policy.events_dlq]
+}
+
+resource "aws_cloudwatch_event_rule" "calls" {
+  count = var.observe ? 1 : 0
+
+  name        = "${var.name}-0-calls"
+  description = "RunTask calls, by CloudTrail, for the taskwatch cell ${var.name}-0"
+  state       = "ENABLED"
+  tags        = merge(local.tags, { "taskwatch:cell" = "${var.name}-0" })
+
+  event_pattern = jsonencode({
+    source      = ["aws.ecs"]
+    detail-type = ["AWS API Call via CloudTrail"]
+    detail      = { eventSource = ["ecs.amazonaws.com"], eventName = ["RunTask"] }
+  })
+
+  depends_on = [aws_sqs_queue_policy.events, aws_sqs_queue_policy.events_dlq]
+}
+
+resource "aws_cloudwatch_event_target" "observed" {
+  for_each = toset(var.observe ? ["tasks", "calls"] : [])
+
+  rule      = each.key == "tasks" ? aws_cloudwatch_event_rule.tasks[0].name : aws_cloudwatch_event_rule.calls[0].name
+  target_id = "taskwatch"
+  arn       = aws_sqs_queue.events["${var.name}-0"].arn
+
+  dead_letter_config {
+    arn = aws_sqs_queue.events_dlq["${var.name}-0"].arn
   }
 
   retry_policy {

@@ -135,6 +135,24 @@ resource "aws_iam_role_policy" "fleet" {
   policy = data.aws_iam_policy_document.fleet.json
 }
 
+data "aws_iam_policy_document" "observe" {
+  count = var.observe ? 1 : 0
+
+  statement {
+    sid       = "WhatRulesAndSchedulesLaunch"
+    actions   = ["events:ListRules", "events:ListTargetsByRule", "scheduler:ListSchedules", "scheduler:GetSchedule"]
+    resources = ["*"]
+  }
+}
+
+resource "aws_iam_role_policy" "observe" {
+  count = var.observe ? 1 : 0
+
+  name   = "observe"
+  role   = aws_iam_role.task.id
+  policy = data.aws_iam_policy_document.observe[0].json
+}
+
 data "aws_iam_policy_document" "table" {
   count = local.on_table ? 1 : 0
 

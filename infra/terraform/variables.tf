@@ -58,6 +58,12 @@ variable "task_log_groups" {
   default     = ["arn:aws:logs:*:*:log-group:/ecs/*"]
 }
 
+variable "observe" {
+  description = "Whether the first cell observes what others launch (docs/observe.md). Refused launches need a CloudTrail trail."
+  type        = bool
+  default     = false
+}
+
 variable "task_role_arns" {
   description = "ARNs of the task roles and execution roles of those task definitions, and of the role for their EBS volumes (iam:PassRole)."
   type        = list(string)

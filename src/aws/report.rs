@@ -51,7 +51,7 @@ impl NoSource {
     fn of(error: &CallFailure) -> Self {
         let code = errors::code(error);
         match errors::read(error) {
-            _ if code == "ResourceNotFoundException" => Self::Missing,
+            _ if ["ResourceNotFoundException", "ClusterNotFoundException"].contains(&code.as_str()) => Self::Missing,
             CallError::Refused(failure) if code.starts_with("AccessDenied") => Self::Denied(failure.cause),
             error => Self::Failed(error.to_string()),
         }

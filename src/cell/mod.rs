@@ -49,7 +49,7 @@ pub use ids::Ids;
 pub use launch::{Demand, ElsewhereCell, Pace, Quota, Shares, Spent, WaitReason, WaitingFor};
 pub use lease::Lease;
 pub use logs::{LOG_RATE, LogAnswer, LogReader, WithLines};
-pub use observe::{ObservedCount, ObservedCounts, ObservedFilter, ObservedItem};
+pub use observe::{ObservedCount, ObservedCounts, ObservedFilter, ObservedItem, has_observed, observed_in};
 pub use operate::RedriveError;
 pub use readiness::Hindrance;
 pub use shared::Shared;

@@ -8,7 +8,9 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use crate::cell::ports::Queue;
-use crate::cell::{CellConfig, Clock, Hindrance, Limits, LimitsChange, LimitsError, RunCounts};
+use crate::cell::{
+    CellConfig, Clock, Hindrance, Limits, LimitsChange, LimitsError, ObservedItem, RunCounts, has_observed, observed_in,
+};
 use crate::core::order::Order;
 use crate::core::run::Status;
 use crate::fleet::{FleetView, Takeovers};
@@ -122,6 +124,10 @@ impl Elsewhere for Beside {
         let open = self.others.open();
         let live = [Status::Starting, Status::Running].iter().filter_map(|status| open.get(status)).sum::<u64>();
         usize::try_from(live).unwrap_or(usize::MAX)
+    }
+
+    fn observed(&self) -> Vec<ObservedItem> {
+        self.others.reader().notes(has_observed).iter().flat_map(observed_in).collect()
     }
 
     fn changes(&self) -> broadcast::Receiver<Moved> {

@@ -77,11 +77,18 @@ pub(super) async fn report(arguments: ReportArgs, global: &Global) -> Result<u8,
         let whys = given.iter().filter_map(|(kind, found, _)| Some(kind.note(found.as_ref().err()?)));
         return Err(CliError::other(format!("nothing can be read: {}", whys.take(1).collect::<String>())));
     }
+    let is_nowhere = matches!(given[0].1, Err(NoSource::Missing));
     for (kind, found, add) in given {
         let source = take(&mut facts, kind, found, add);
         facts.source(source);
     }
     let report = facts.report();
+    if is_nowhere && report.of == 0 && report.calls.is_none_or(|calls| calls == 0) {
+        let cluster = &report.cluster;
+        return Err(CliError::other(format!(
+            "there is no cluster {cluster:?} in this account and Region, and nobody launched into it: see --cluster and --region"
+        )));
+    }
     match global.output {
         Some(Format::Markdown) => output::data(&report.markdown()),
         Some(Format::Json) => output::json(&report),

@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::Seen;
-use crate::cell::{Hindrance, Limits, LimitsChange, LimitsError, Moved, RunCounts, Standstill};
+use crate::cell::{Hindrance, Limits, LimitsChange, LimitsError, Moved, ObservedItem, RunCounts, Standstill};
 use crate::core::order::Order;
 use crate::fleet::{FleetView, Takeovers};
 use crate::store::{Page, Query, StoreError};
@@ -65,6 +65,9 @@ pub trait Elsewhere: Send + Sync + 'static {
 
     /// How many runs of the other cells may have a task.
     fn in_flight(&self) -> usize;
+
+    /// Failures that the other cells observed, in no order: the newest of each.
+    fn observed(&self) -> Vec<ObservedItem>;
 
     /// Every change of a run of another cell from here on, and when some were missed.
     fn changes(&self) -> broadcast::Receiver<Moved>;

@@ -13,6 +13,7 @@ use super::runs::{page_size, wrong_token};
 use crate::cell::{ObservedFilter, ObservedItem};
 use crate::core::failure::{Class, Transience};
 use crate::core::launcher::LauncherKind;
+use crate::core::notification::ObservedAction;
 use crate::core::observe::FailureKind;
 use crate::core::time::Timestamp;
 
@@ -104,8 +105,8 @@ struct ObservedFailure {
     cause: String,
     /// What to do.
     hint: String,
-    /// `notify` or `retry`, by the policy.
-    action: &'static str,
+    /// What the policy asks for.
+    action: ObservedAction,
     /// The policy; null: none matched.
     policy: Option<String>,
     /// Whether it was launched once more.
@@ -149,7 +150,7 @@ fn launchers(text: &str) -> Result<Vec<LauncherKind>, ApiError> {
 impl From<ObservedItem> for ObservedFailure {
     fn from(item: ObservedItem) -> Self {
         let ObservedItem { failed, outcome, .. } = item;
-        let family = failed.family().to_owned();
+        let (family, hint) = (failed.family().to_owned(), failed.hint());
         Self {
             id: failed.id.to_string(),
             kind: failed.kind,
@@ -172,7 +173,7 @@ impl From<ObservedItem> for ObservedFailure {
             class: failed.failure.class,
             transience: failed.failure.transience,
             cause: failed.failure.cause,
-            hint: failed.failure.hint,
+            hint,
             action: outcome.action,
             policy: outcome.policy,
             repeated: outcome.run.is_some(),
@@ -182,8 +183,8 @@ impl From<ObservedItem> for ObservedFailure {
     }
 }
 
-/// Lists failures of tasks and launches of others, newest first: the newest 10,000 since the process began. In a fleet the process
-/// that serves the first cell has them.
+/// Lists failures of tasks and launches of others, newest first: the newest 10,000. Of those of an earlier process, and in a fleet
+/// of those that another process observed, the newest 500.
 #[utoipa::path(get, path = "/v1/observed", tag = "cell", operation_id = "observed", params(Wanted, Paging),
     responses((status = 200, description = "A page of failures", body = ObservedList)))]
 pub(super) async fn list(

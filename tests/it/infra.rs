@@ -315,7 +315,7 @@ async fn a_fleet_runs_through_what_was_deployed_in_moto() {
 async fn a_schedules_request_runs_through_the_fleet_that_was_deployed_in_ministack() {
     let emulator = Emulator::ministack();
     let account = Account(&emulator);
-    let (path, outputs) = account.deploy_fleet(&[]).await;
+    let (path, outputs) = account.deploy_fleet(&[("Observe", "true")]).await;
     let service = account.service();
     assert_eq!(service["desiredCount"], 2, "one goes on when the other dies");
     assert_eq!(percents(&service), [100, 200], "a new process is there before an old one goes");

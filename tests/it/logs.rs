@@ -87,6 +87,9 @@ fn report_counts_what_never_ran_without_a_cell_and_fails_where_that_is_too_much(
     }
     let markdown = command(&local, &["report", "--cluster", "batch", "--output", "markdown"]);
     assert!(stdout(&markdown).starts_with("### ECS launches of cluster `batch`"), "{}", stdout(&markdown));
+    let unknown = command(&local, &["report", "--cluster", "btach", "--fail-over", "1%"]);
+    assert_eq!(unknown.status.code(), Some(1), "a check of a cluster that is not there is none: {}", stdout(&unknown));
+    assert!(stderr(&unknown).contains("there is no cluster \"btach\""), "{}", stderr(&unknown));
     let nowhere = command(&local, &["list", "--output", "markdown"]);
     assert_eq!(nowhere.status.code(), Some(2), "{}", stderr(&nowhere));
 }

@@ -30,6 +30,7 @@ mod infra;
 mod library;
 mod local_docs;
 mod logs;
+mod logs_served;
 mod machines;
 mod migrate;
 mod model;

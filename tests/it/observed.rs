@@ -59,13 +59,13 @@ fn ecs_target(definition: &str) -> aws_sdk_eventbridge::types::Target {
 }
 
 /// A serving process, and what it says at a path.
-struct Serving {
+pub(crate) struct Serving {
     _process: Killed,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Serving {
-    fn start(account: &Account, endpoint: &str) -> Self {
+    pub(crate) fn start(account: &Account, endpoint: &str) -> Self {
         Self::start_in(account, endpoint, &std::env::temp_dir())
     }
 
@@ -74,10 +74,21 @@ impl Serving {
         let listen =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").to_string();
         let mut command = taskwatch();
-        command.envs(account.settings.iter().cloned()).env("AWS_ENDPOINT_URL", endpoint).arg("serve").current_dir(dir);
         command.envs([("TASKWATCH_LISTEN", listen.as_str()), ("TASKWATCH_STORE", "memory:")]);
+        command.envs(account.settings.iter().cloned()).env("AWS_ENDPOINT_URL", endpoint).arg("serve").current_dir(dir);
         let process = Killed(command.stderr(std::process::Stdio::null()).spawn().expect("taskwatch serve"));
         Self { _process: process, url: format!("http://{listen}") }
+    }
+
+    /// Waits until it receives.
+    pub(crate) async fn is_up(&self) {
+        for _ in 0..600 {
+            if reqwest::get(format!("{}/readyz", self.url)).await.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{} does not answer", self.url);
     }
 
     async fn get(&self, path: &str) -> Option<String> {
@@ -228,4 +239,28 @@ async fn a_rules_task_that_never_ran_is_launched_once_more_by_its_target_and_run
     assert_eq!(tasks[0]["environment"], tasks[1]["environment"], "as it was, though CloudTrail hides it");
     assert!(tasks[1]["environment"].to_string().contains("secret") && !told[0].to_string().contains("secret"));
     assert!(tasks[1]["startedBy"].as_str().is_some_and(|by| by.starts_with("blue/")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_observed_is_listed_after_a_restart_too_and_told_once() {
+    let (dir, local) = local(SCRIPT);
+    let mut account = Account::at(&local.1);
+    account.set_up(&["--cell", "blue", "--cluster", "batch", "--observe"]).await;
+    let store = format!("file:{}", dir.path().join("store").display());
+    account.settings.push(("TASKWATCH_STORE".to_owned(), store));
+    let run = async || {
+        let asked = super::support::aws::Aws::ecs(&local.1).run_task().cluster("batch").task_definition("gone").send();
+        assert_eq!(asked.await.expect("RunTask").tasks().len(), 1);
+    };
+    registered(&local.1, "gone").await;
+    let first = Serving::start(&account, &local.1);
+    run().await;
+    let before = first.has("?family=gone", 1).await;
+    drop(first);
+    let second = Serving::start(&account, &local.1);
+    second.is_up().await;
+    assert_eq!(second.observed("").await, before);
+    run().await;
+    let after = second.has("", 2).await;
+    assert_eq!(after[1], before[0], "the newest comes first, and nothing is listed twice");
 }

@@ -10,11 +10,13 @@ use taskwatch::core::breaker::{BreakerChange, CloseReason, OpenBreaker};
 use taskwatch::core::failure;
 use taskwatch::core::log::{LogConfig, LogPlace};
 use taskwatch::core::machine::{self, Input, Observation};
-use taskwatch::core::notification::{self, Destinations, Notification, Origin};
-use taskwatch::core::request::RunRequest;
+use taskwatch::core::notification::{self, Destinations, Notification, ObservedAction, ObservedOutcome, Origin};
+use taskwatch::core::observe::ObservedFailure;
+use taskwatch::core::request::{MessageFormat, RunRequest};
 use taskwatch::core::run::{Run, Status};
+use taskwatch::core::task::parse_task;
 use taskwatch::core::time::Timestamp;
-use taskwatch::core::verdict::Verdict;
+use taskwatch::core::verdict::{Deciders, Verdict};
 use uuid::Uuid;
 
 const TASK: &str = "arn:aws:ecs:eu-west-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";
@@ -140,6 +142,23 @@ fn breaker() -> OpenBreaker {
     }
 }
 
+/// A rule's task that never ran and is launched once more, as a chat is told.
+fn observed_in_chat() -> Notification {
+    let task = json!({"taskArn": TASK, "clusterArn": "arn:aws:ecs:eu-west-1:123456789012:cluster/batch",
+        "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/etl:7", "startedBy": "events-rule/nightly",
+        "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart",
+        "stoppedReason": "Timeout waiting for network interface provisioning to complete."});
+    let failed = ObservedFailure::of_task(&parse_task(&task), Deciders::Unknown, NOW).expect("a failure");
+    let outcome = ObservedOutcome {
+        action: ObservedAction::Retry,
+        policy: Some("cron jobs".into()),
+        run: Some(format!("observe:cron-jobs:{}", failed.id)),
+        why: "it never ran, and its launcher does not try again".into(),
+    };
+    let destinations = Destinations { format: MessageFormat::Chat, ..destinations() };
+    notification::observed(&failed, &outcome, &origin(), &destinations).remove(0)
+}
+
 fn digest(change: &BreakerChange, at: Timestamp) -> Notification {
     notification::digest(change, at, &origin(), &destinations()).remove(0)
 }
@@ -160,6 +179,7 @@ fn samples() -> Vec<Value> {
         of_bus(&on_the_bus),
         of_topic(&digest(&BreakerChange::Opened(breaker()), after(8))),
         of_topic(&digest(&BreakerChange::Closed(ended, CloseReason::Started), after(195))),
+        parsed(&observed_in_chat().message),
     ]
 }
 
@@ -173,7 +193,7 @@ fn the_documented_notifications_are_those_that_are_sent() {
     let mut made = parts.next().unwrap_or_default().to_owned();
     let mut blocks = 0;
     for (sample, part) in samples.iter().zip(parts) {
-        let rest = part.split_once("```").map_or("", |(_, rest)| rest);
+        let rest = part.split_once("\n```").map_or("", |(_, rest)| rest);
         made += &format!("```json\n{}\n```{rest}", serde_json::to_string_pretty(sample).expect("JSON"));
         blocks += 1;
     }

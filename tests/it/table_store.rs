@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use taskwatch::aws::{DynamoTable, EventsPath};
+use taskwatch::aws::{Clients, DynamoTable, EventsPath};
 use taskwatch::cell::ports::Queue;
-use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
+use taskwatch::cell::{Cell, CellConfig, Clock, Ids, ObservedFilter, Ports};
 use taskwatch::core::machine::{self, Input};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
 use taskwatch::core::time::Timestamp;
 use taskwatch::local::ecs::EcsOptions;
 use taskwatch::local::faults::Script;
-use taskwatch::local::{LocalOptions, Options, start};
+use taskwatch::local::{LocalOptions, Options, RunningLocal, start};
 use taskwatch::store::dynamo::{DynamoOptions, Key as TableKey, Table};
 use taskwatch::store::{Change, DynamoStore, Key, Query, Store, StoreError, find_all};
 use uuid::Uuid;
@@ -268,8 +268,19 @@ async fn a_request_of_ten_thousand_is_there_as_a_whole_or_not_at_all() {
     assert_eq!(open(&table, "red", &clock).await.load().await.expect("readable").open, 1);
 }
 
-/// Runs that come one by one, so many a second, whose tasks take as long as tasks do, ten times faster.
-async fn units(runs: usize, a_second: f64) -> f64 {
+/// A cell whose store is a table of MiniStack's, which counts write units. Tasks take as long as tasks do, ten times faster.
+struct Priced {
+    table: DynamoTable,
+    clients: Clients,
+    store: Arc<DynamoStore>,
+    cell: Cell,
+    requests: String,
+    events: String,
+    /// They end with this.
+    _emulators: (Emulator, RunningLocal),
+}
+
+async fn priced() -> Priced {
     let emulator = Emulator::ministack();
     let table = make_table(&emulator).await;
     let script = Script::parse("[task]\nseconds = 20\n").expect("a script");
@@ -305,6 +316,12 @@ async fn units(runs: usize, a_second: f64) -> f64 {
         ids: Ids::default(),
     };
     let cell = Cell::start(config, ports).await.expect("a cell");
+    Priced { table, clients, store, cell, requests, events: path.queue_url, _emulators: (emulator, local) }
+}
+
+/// Runs that come one by one, so many a second.
+async fn units(runs: usize, a_second: f64) -> f64 {
+    let Priced { table, clients, store, cell, requests, _emulators, .. } = priced().await;
     let before = table.write_units();
     let queue = clients.queue(&requests);
     let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / a_second));
@@ -344,4 +361,35 @@ async fn a_run_on_a_table_costs_no_more_write_units_than_documented() {
     let units = units(runs, 5.0).await / runs as f64;
     println!("{runs} runs, 5 a second: {units:.2} write units each");
     assert!(units > 3.0 && units <= 7.0, "{units}");
+}
+
+/// Failures of tasks of others that come one by one, ten a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observed_failure_costs_no_more_write_units_than_documented() {
+    let failures = std::env::var("TASKWATCH_COST_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(40);
+    let Priced { table, clients, cell, events, _emulators, .. } = priced().await;
+    let before = table.write_units();
+    let queue = clients.queue(&events);
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    for n in 0..failures {
+        tick.tick().await;
+        let detail = json!({"taskArn": format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{:032x}", n * 7_919),
+            "clusterArn": "arn:aws:ecs:us-east-1:123456789012:cluster/batch", "group": format!("family:etl-{n}"),
+            "taskDefinitionArn": format!("arn:aws:ecs:us-east-1:123456789012:task-definition/etl-{n}:7"),
+            "startedBy": "events-rule/nightly-export", "lastStatus": "STOPPED", "desiredStatus": "STOPPED",
+            "createdAt": "2027-01-15T08:00:00Z", "stoppedAt": "2027-01-15T08:01:00Z", "stopCode": "TaskFailedToStart",
+            "stoppedReason": "Timeout waiting for network interface provisioning to complete.", "version": 5,
+            "containers": [{"name": "app", "lastStatus": "STOPPED"}]});
+        let event = json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail});
+        queue.send(&event.to_string(), &[]).await.expect("sent");
+    }
+    let all_told = async || {
+        let listed = cell.observed(&ObservedFilter::default(), None, failures).items.len();
+        listed == failures && cell.undelivered() == 0
+    };
+    eventually("all are told", all_told).await;
+    cell.drain(Duration::from_secs(1)).await;
+    let units = (table.write_units() - before) / failures as f64;
+    println!("{failures} failures of others, 10 a second: {units:.2} write units each");
+    assert!(units > 1.0 && units <= 3.0, "{units}");
 }

@@ -242,8 +242,8 @@ ALARM = {
 FLEET = {
     "aws_sqs_queue": {"events": "Cell0EventsQueue", "events_dlq": "Cell0EventsDlq", "requests": "RequestsQueue", "requests_dlq": "RequestsDlq"},
     "aws_sqs_queue_policy": {"events": "Cell0EventsQueuePolicy", "events_dlq": "Cell0EventsDlqPolicy"},
-    "aws_cloudwatch_event_rule": {"events": "Cell0EventsRule"},
-    "aws_cloudwatch_event_target": {"events": "[Targets]"},
+    "aws_cloudwatch_event_rule": {"events": "Cell0EventsRule", "tasks": "TasksRule", "calls": "CallsRule"},
+    "aws_cloudwatch_event_target": {"events": "[Targets]", "observed": "[Targets]"},
     "aws_sns_topic": {"runs": "Topic"},
     "aws_dynamodb_table": {"runs": "Table"},
     "aws_efs_file_system": {"store": "FileSystem"},
@@ -255,7 +255,7 @@ FLEET = {
     "aws_vpc_security_group_ingress_rule": {"files": "[SecurityGroupIngress]", "api": "ApiIngress"},
     "aws_vpc_security_group_egress_rule": {"aws": "[SecurityGroupEgress]", "files": "[SecurityGroupEgress]"},
     "aws_iam_role": {"task": "TaskRole", "execution": "ExecutionRole"},
-    "aws_iam_role_policy": {"fleet": "TaskPolicy", "table": "TablePolicy", "files": "FilesPolicy", "image": "ImagePolicy", "secret": "SecretPolicy", "logs": "[Policies]"},
+    "aws_iam_role_policy": {"fleet": "TaskPolicy", "observe": "ObservePolicy", "table": "TablePolicy", "files": "FilesPolicy", "image": "ImagePolicy", "secret": "SecretPolicy", "logs": "[Policies]"},
     "aws_cloudwatch_log_group": {"service": "LogGroup"},
     "aws_ecs_cluster": {"service": "Cluster"},
     "aws_ecs_task_definition": {"service": "TaskDefinition"},
@@ -268,6 +268,7 @@ DOCUMENTS = {
     "file_system": ("FileSystem", "FileSystemPolicy"),
     "assume": ("TaskRole", "AssumeRolePolicyDocument"),
     "fleet": ("TaskPolicy", "PolicyDocument"),
+    "observe": ("ObservePolicy", "PolicyDocument"),
     "table": ("TablePolicy", "PolicyDocument"),
     "files": ("FilesPolicy", "PolicyDocument"),
     "logs": ("ExecutionRole", "Policies", 0, "PolicyDocument"),
@@ -311,7 +312,7 @@ def resources(template, module):
     for of, named in given.items():
         for name, body in named.items():
             condition = template.get(FLEET[of][name], {}).get("Condition")
-            only = {"OnTable": "local.on_table", "OnEfs": "local.on_efs", "FromEcr": "image_repository_arn", "HasApi": "local.has_api", "HasApiClients": "local.has_api"}
+            only = {"Observes": "var.observe", "OnTable": "local.on_table", "OnEfs": "local.on_efs", "FromEcr": "image_repository_arn", "HasApi": "local.has_api", "HasApiClients": "local.has_api"}
             if condition:
                 same(f"{of}.{name} is there if", only[condition] in str(body.get("count", body.get("for_each"))), True)
 
@@ -394,6 +395,13 @@ def values(path, folder):
     wanted = template["Cell0EventsRule"]["Properties"]["EventPattern"]
     wanted = {**wanted, "detail": {"startedBy": [{"prefix": "blue-0/"}], "clusterArn": ["C"]}}
     same("pattern", console(rule), wanted)
+    cells = [f"blue-{number}/" for number in range(4)]
+    for name, resource in (("tasks", "TasksRule"), ("calls", "CallsRule")):
+        rule = inner(module["resource"]["aws_cloudwatch_event_rule"][name]["event_pattern"])
+        rule = rule.replace("var.task_clusters", '["C"]').replace("local.own_tasks", json.dumps(cells))
+        wanted = json.dumps(template[resource]["Properties"]["EventPattern"]).replace('{"Ref": "TaskClusters"}', '["C"]')
+        wanted = re.sub(r'{"Fn::Sub": "\${FleetName}(-\d/)"}', r'"blue\1"', wanted)
+        same(f"pattern of {name}", console(rule), json.loads(wanted))
     for name in ("events", "requests"):
         redrive = inner(module["resource"]["aws_sqs_queue"][name]["redrive_policy"])
         redrive = re.sub(r"aws_sqs_queue\.\w+(\[each\.key\])?\.arn", '"D"', redrive)

@@ -11,7 +11,8 @@ pub(super) fn with(policy: Option<&str>, statement: &Value) -> Option<Value> {
         policy = json!({"Version": "2012-10-17"});
     }
     let mut statements = list(&policy["Statement"]);
-    if statements.iter().any(|s| same(s, statement)) {
+    let wide = for_all_rules(statement);
+    if statements.iter().any(|s| same(s, statement) || wide.as_ref().is_some_and(|wide| same(s, wide))) {
         return None;
     }
     // Ours of before, with another rule or queue in it.
@@ -19,6 +20,17 @@ pub(super) fn with(policy: Option<&str>, statement: &Value) -> Option<Value> {
     statements.push(statement.clone());
     policy["Statement"] = statements.into();
     Some(policy)
+}
+
+/// The statement as `infra/` has it: for all rules of the cell, `blue-0-*` in place of `blue-0-events` and others.
+fn for_all_rules(statement: &Value) -> Option<Value> {
+    let rules = list(&statement["Condition"]["ArnEquals"]["aws:SourceArn"]);
+    let cells = rules.iter().map(|rule| Some(rule.as_str()?.rsplit_once('-')?.0));
+    let cells: std::collections::BTreeSet<&str> = cells.collect::<Option<_>>()?;
+    let cell = cells.first().filter(|_| cells.len() == 1)?;
+    let mut wide = statement.clone();
+    wide["Condition"]["ArnEquals"]["aws:SourceArn"] = format!("{cell}-*").into();
+    Some(wide)
 }
 
 /// Whether two statements say the same: whatever they are called, and one thing may stand alone or in a list.
@@ -174,6 +186,20 @@ mod tests {
         alone["Action"] = json!(["SQS:SendMessage"]);
         assert_eq!(with(Some(&json!({"Statement": alone}).to_string()), &ours()), None);
         assert_eq!(with(None, &ours()).unwrap()["Statement"], json!([ours()]));
+    }
+
+    #[test]
+    fn a_statement_for_all_rules_of_the_cell_is_as_good_and_one_for_other_rules_is_not() {
+        let arn = |rule: &str| format!("arn:aws:events:us-east-1:123456789012:rule/{rule}");
+        let mut wanted = ours();
+        wanted["Condition"]["ArnEquals"]["aws:SourceArn"] = json!([arn("blue-0-events"), arn("blue-0-tasks")]);
+        let left = |rule: &str| {
+            let mut there = ours();
+            there["Condition"]["ArnEquals"]["aws:SourceArn"] = arn(rule).into();
+            with(Some(&json!({"Statement": [there]}).to_string()), &wanted).is_none()
+        };
+        assert!(left("blue-0-*"));
+        assert!(!left("*") && !left("blue-*") && !left("blue-1-*") && !left("blue-0-events"));
     }
 
     #[test]

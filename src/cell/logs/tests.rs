@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use serde_json::{Value, json};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::reader::{NoLines, Patience};
 use super::*;
 use crate::cell::ports::*;
 use crate::core::failure;
 use crate::core::log::{LogConfig, LogLine};
+use crate::core::notification::Notification;
 use crate::core::time::Timestamp;
 
 type Answer = Result<Option<LogEvents>, CallError>;
@@ -148,4 +151,93 @@ async fn many_at_once_keep_to_the_rate_and_some_go_without() {
     let all = futures::future::join_all((0..20).map(|_| reader.last(&place, 1, patience))).await;
     let without = all.iter().filter(|lines| **lines == Err(NoLines::Budget)).count();
     assert_eq!((source.calls().len(), without), (8, 12), "2 at once, and 2 a second for 3 s");
+}
+
+/// Takes everything, and notes when.
+#[derive(Default)]
+struct Told(Mutex<Vec<(Notification, Instant)>>);
+
+impl Notifier for Told {
+    fn publish<'a>(&'a self, notifications: &'a [Notification]) -> BoxFuture<'a, Vec<Result<(), CallError>>> {
+        self.0.lock().unwrap().extend(notifications.iter().map(|one| (one.clone(), Instant::now())));
+        async { notifications.iter().map(|_| Ok(())).collect() }.boxed()
+    }
+}
+
+/// A notification of a failed run, which asks for lines.
+fn asking(lines: u32) -> Notification {
+    let message = json!({"detail": {"attempts": [{"log": {}}]}}).to_string();
+    let log = json!({"lines": lines, "place": place(), "format": "json", "room": 9_000});
+    let notification = json!({"id": "n", "run": Uuid::nil(), "outlet": {"Topic": "arn:aws:sns:r:1:t"},
+        "at": "2027-01-15T08:00:00Z", "subject": "s", "message": message, "attributes": [], "detail_type": "d",
+        "resources": [], "log": log});
+    serde_json::from_value(notification).unwrap()
+}
+
+/// What stands beside the lines of a notification that was sent.
+fn log_in(told: &Notification) -> Value {
+    serde_json::from_str::<Value>(&told.message).unwrap()["detail"]["attempts"][0]["log"].take()
+}
+
+async fn published(source: &Arc<Source>, notifications: &[Notification]) -> (Vec<(Notification, Instant)>, Duration) {
+    let (told, began) = (Arc::new(Told::default()), Instant::now());
+    let reader = LogReader::new(Arc::clone(source) as _, Arc::new(NoEcs), LOG_RATE);
+    let answers = WithLines::new(Arc::clone(&told) as _, reader).publish(notifications).await;
+    assert!(answers.len() == notifications.len() && answers.iter().all(Result::is_ok));
+    let told = std::mem::take(&mut *told.0.lock().unwrap());
+    (told, began.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_waits_three_seconds_for_its_lines_and_then_goes_without_them() {
+    let (told, took) = published(&Source::of([]), &[asking(5), Notification { log: None, ..asking(5) }]).await;
+    assert_eq!((told.len(), took), (2, Duration::from_secs(3)));
+    let log = log_in(&told[0].0);
+    assert!(log["lines"].is_null() && log["why"].as_str().is_some_and(|why| why.contains("no answer")), "{log}");
+    // What comes late, after an empty stream, comes in time.
+    let late = Source::of([page(&[], "b", "f"), page(&[], "b", "f"), page(&["last words"], "b", "f")]);
+    let (told, took) = published(&late, &[asking(1)]).await;
+    assert_eq!((log_in(&told[0].0)["lines"].clone(), took), (json!(["last words"]), Duration::from_secs(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_notifications_at_once_those_go_without_lines_for_which_no_call_is_free() {
+    let many: Vec<Notification> = (0..10).map(|_| asking(1)).collect();
+    let source = Source::of([page(&["x"], "b", "f")]);
+    let (told, took) = published(&source, &many).await;
+    assert_eq!((told.len(), source.calls().len()), (10, 8), "2 at once, and 2 a second for 3 s");
+    assert!(took <= Duration::from_secs(3), "{took:?}");
+    let without = told.iter().filter(|(one, _)| log_in(one)["lines"].is_null()).count();
+    assert_eq!(without, 2);
+}
+
+/// Where a test's log goes.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_said_once_a_group() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(log);
+    let denied = failure::from_exception("AccessDeniedException", "not authorized to perform: logs:GetLogEvents");
+    let source = Source::of([Err(CallError::Refused(Box::new(denied)))]);
+    let reader = LogReader::new(Arc::clone(&source) as _, Arc::new(NoEcs), LOG_RATE);
+    for _ in 0..5 {
+        assert!(reader.last(&place(), 5, Patience::of(Duration::from_secs(10))).await.is_err());
+    }
+    let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(said.matches("log lines cannot be read").count(), 1, "{said}");
 }

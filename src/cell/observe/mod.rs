@@ -3,6 +3,7 @@
 //! What was told is noted in the commit of its notification, so that no restart and no second delivery tells it again.
 
 mod counts;
+mod held;
 mod list;
 mod repeat;
 
@@ -16,18 +17,20 @@ use serde_json::Value;
 use tokio::sync::mpsc::Permit;
 
 pub use counts::{ObservedCount, ObservedCounts};
+use held::Held;
 use list::List;
-pub use list::{ObservedFilter, ObservedItem};
+pub use list::{ObservedFilter, ObservedItem, has_observed, observed_in};
 pub(super) use repeat::RepeatParts;
-use repeat::{Decided, MOST_BYTES, ROUND, Repeater};
+use repeat::{Decided, LONGEST_ROUND, ROUND, Repeater, Round};
 
+use super::backoff::Backoff;
 use super::clock::Clock;
 use super::commit::{Commit, PendingCommit, Pipeline};
 use super::definitions::Definitions;
 use super::follow::{Heard, Observes};
 use super::lifecycle::Lifecycle;
 use crate::core::breaker::BreakerRules;
-use crate::core::notification::{self, Destinations, Notification, ObservedOutcome, Origin};
+use crate::core::notification::{self, Destinations, Notification, ObservedAction, ObservedOutcome, Origin};
 use crate::core::observe::{
     Action, ObservedFailure, OpenSeries, Policy, Repeat, RetryRules, RunTaskRecord, Seen, Series, SeriesChange, Told,
     decide,
@@ -38,8 +41,6 @@ use crate::store::{Change, Page};
 
 /// The note of the store that has the open series.
 const SERIES_NOTE: &str = "observed-series";
-/// The note of the store that has the launches that wait to be made once more.
-const REPEATS_NOTE: &str = "observed-repeats";
 /// The longest sleep between looks at the open series.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -69,7 +70,7 @@ struct WhatWasTold {
     seen: Seen,
     series: Series,
     /// Launches that wait to be made once more.
-    held: Vec<Repeat>,
+    held: Held,
 }
 
 impl Observer {
@@ -77,9 +78,8 @@ impl Observer {
     pub(super) fn new(parts: ObserverParts, repeats: RepeatParts, notes: &BTreeMap<String, String>) -> Self {
         let note = |name: &str| notes.get(name).map(String::as_str);
         let series = Series::new(parts.series, kept::<OpenSeries>(SERIES_NOTE, note(SERIES_NOTE)));
-        let held = kept(REPEATS_NOTE, note(REPEATS_NOTE));
-        let told = Mutex::new(WhatWasTold { seen: Seen::read(note), series, held });
-        let (list, repeater) = (List::new(parts.clock.now()), Repeater::new(repeats));
+        let told = Mutex::new(WhatWasTold { seen: Seen::read(note), series, held: Held::read(notes) });
+        let (list, repeater) = (List::read(notes, parts.clock.now()), Repeater::new(repeats));
         Self { list, parts, repeater, told, counts: ObservedCounts::default() }
     }
 
@@ -161,13 +161,13 @@ impl Observer {
                 self.counts.note_ignored();
                 return Heard::Done;
             }
-            Action::Notify => ("notify", "no policy repeats it".to_owned()),
+            Action::Notify => (ObservedAction::Notify, "no policy repeats it".to_owned()),
             Action::Retry(rules) => match repeat(policy.as_deref().unwrap_or_default(), rules) {
                 Ok(repeat) => match self.hold(repeat).await {
                     Some(heard) => return heard,
-                    None => ("retry", "too many launches wait to be made once more".to_owned()),
+                    None => (ObservedAction::Retry, "too many launches wait to be made once more".to_owned()),
                 },
-                Err(why) => ("retry", why),
+                Err(why) => (ObservedAction::Retry, why),
             },
         };
         let outcome = ObservedOutcome { action, policy, run: None, why };
@@ -175,7 +175,6 @@ impl Observer {
         match self.first_told(permit, failed, &outcome) {
             Some(pending) => {
                 self.counts.note(failed);
-                self.list.push(failed.clone(), outcome);
                 heard(pending.durable().await.map(drop))
             }
             // It is told, but its commit may still be on its way.
@@ -192,12 +191,7 @@ impl Observer {
                 None
             } else {
                 let failed = repeat.failed.clone();
-                told.held.push(repeat);
-                let held = note_of_held(&told.held);
-                if matches!(&held, Change::Note { text, .. } if text.len() > MOST_BYTES) {
-                    told.held.pop();
-                    return None;
-                }
+                let held = told.held.add(repeat)?;
                 let (name, text) = told.seen.insert(failed.id);
                 let (commit, pending) = Commit::of(vec![Change::Note { name, text }, held]);
                 permit.send(commit);
@@ -211,33 +205,33 @@ impl Observer {
         })
     }
 
-    /// Decides what is held and due; false once the cell has ended.
-    async fn decide_held(&self) -> bool {
+    /// Decides what is held and due; whether all of it was. None once the cell has ended.
+    async fn decide_held(&self) -> Option<bool> {
         let now = self.parts.clock.now();
-        let due: Vec<Repeat> = self.told().held.iter().filter(|repeat| repeat.due <= now).cloned().collect();
+        let due = self.told().held.due(now);
+        let (mut round, mut is_all) = (Round::default(), true);
         for repeat in due {
-            let (run, why) = match self.repeater.decide(&repeat).await {
-                Decided::Later => continue,
+            let (run, why) = match self.repeater.decide(&repeat, &mut round).await {
+                Decided::Later => {
+                    is_all = false;
+                    continue;
+                }
                 Decided::Run(name) => (Some(name), "it never ran, and its launcher does not try again".to_owned()),
                 Decided::Not(why) => (None, why),
             };
             let policy = Some(repeat.policy.clone());
-            let outcome = ObservedOutcome { action: "retry", policy, run, why };
-            let Some(permit) = self.parts.pipeline.reserve().await else { return false };
+            let outcome = ObservedOutcome { action: ObservedAction::Retry, policy, run, why };
+            let permit = self.parts.pipeline.reserve().await?;
             let pending = {
                 let mut told = self.told();
-                told.held.retain(|held| held.failed.id != repeat.failed.id);
-                let (mut commit, pending) = Commit::of(vec![note_of_held(&told.held)]);
+                let (mut commit, pending) = Commit::of(vec![told.held.remove(repeat.failed.id)]);
                 self.post(&mut commit, &mut told, &repeat.failed, &outcome);
                 permit.send(commit);
                 pending
             };
-            self.list.push(repeat.failed, outcome);
-            if pending.durable().await.is_none() {
-                return false;
-            }
+            pending.durable().await?;
         }
-        true
+        Some(is_all)
     }
 
     /// Has a failure committed that was not told before.
@@ -268,7 +262,7 @@ impl Observer {
         (commit, pending)
     }
 
-    /// Puts what is told of a failure into a commit.
+    /// Puts what is told of a failure into a commit, and lists it.
     fn post(&self, commit: &mut Commit, told: &mut WhatWasTold, failed: &ObservedFailure, outcome: &ObservedOutcome) {
         let now = self.parts.clock.now();
         let (notifications, persist) = match told.series.record(failed, now) {
@@ -282,6 +276,7 @@ impl Observer {
         if persist {
             commit.push(note_of(&told.series));
         }
+        commit.push(self.list.push(failed, outcome));
         commit.post(notifications);
     }
 
@@ -338,22 +333,26 @@ fn detail(message: &str) -> Value {
 }
 
 /// Plain data: it cannot fail.
-fn note_of_held(held: &[Repeat]) -> Change {
-    let text = serde_json::to_string(held).unwrap_or_else(|_| "[]".into());
-    Change::Note { name: REPEATS_NOTE, text }
-}
-
-/// Plain data: it cannot fail.
 fn note_of(series: &Series) -> Change {
     let text = serde_json::to_string(&series.open()).unwrap_or_else(|_| "[]".into());
     Change::Note { name: SERIES_NOTE, text }
 }
 
-/// Makes launches once more when it is time, until the cell ends.
+/// Makes launches once more when it is time, until the cell ends. What cannot be decided now is tried again ever more rarely.
 pub(super) async fn time_repeats(observer: Arc<Observer>, lifecycle: Arc<Lifecycle>) {
-    while lifecycle.sleep(ROUND).await {
-        if lifecycle.may_act().await && lifecycle.unless_ended(observer.decide_held()).await != Some(true) {
-            return;
+    let mut backoff = Backoff::new(ROUND, LONGEST_ROUND, "repeats");
+    let mut wait = ROUND;
+    while lifecycle.sleep(wait).await {
+        if !lifecycle.may_act().await {
+            continue;
+        }
+        match lifecycle.unless_ended(observer.decide_held()).await.flatten() {
+            None => return,
+            Some(true) => {
+                backoff.reset();
+                wait = ROUND;
+            }
+            Some(false) => wait = backoff.next().max(ROUND),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::core::breaker::BreakerChange;
 use crate::core::console;
 use crate::core::failure::Failure;
 use crate::core::name;
+use crate::core::observe;
 use crate::core::run::{Run, Status};
 
 /// Of a title.
@@ -23,21 +24,22 @@ const ATTEMPTS: usize = 5;
 const FENCE: &str = "```";
 
 /// What a message is made of.
-struct Message<'a> {
-    id: &'a str,
+pub(super) struct Message<'a> {
+    pub(super) id: &'a str,
     /// What belongs together is one thread.
-    thread: String,
-    event_type: &'a str,
-    title: String,
-    description: String,
-    next_steps: Vec<String>,
-    keywords: Vec<String>,
-    resources: Vec<String>,
-    context: Value,
+    pub(super) thread: String,
+    pub(super) event_type: &'a str,
+    pub(super) title: String,
+    pub(super) description: String,
+    pub(super) next_steps: Vec<String>,
+    pub(super) keywords: Vec<String>,
+    pub(super) resources: Vec<String>,
+    pub(super) context: Value,
 }
 
 impl Message<'_> {
-    fn into_json(self) -> Value {
+    /// In Amazon Q's schema, each part of at most its length.
+    pub(super) fn into_json(self) -> Value {
         let keywords: Vec<String> = self.keywords.into_iter().filter(|word| !word.is_empty()).collect();
         let steps: Vec<String> = self.next_steps.iter().map(|step| cut(step, STEP_CHARS)).collect();
         json!({
@@ -81,7 +83,8 @@ pub(super) fn of_run(run: &Run, cell: &str, (id, event_type): (&str, &str), fit:
         .collect();
     let message = Message {
         id,
-        thread: run.id.to_string(),
+        // A launch that was made once more is in the thread of the failure that it repeats.
+        thread: observe::repeated(run.request_name()).unwrap_or(run.id).to_string(),
         event_type,
         title: format!("{sign} {} {words}{why}", escaped(&run.name)),
         description: description(run, failure, fit),
@@ -204,7 +207,7 @@ fn cut(text: &str, most: usize) -> String {
 
 /// Text between others: nothing of it is a mention, a link or a format. Slack knows no escapes but those of `&`, `<` and `>`
 /// (Slack, "Formatting text for app surfaces"), so that a space of no width stands before what would format.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     flat.chars().fold(String::new(), |mut all, c| {
         match c {
@@ -219,12 +222,12 @@ fn escaped(text: &str) -> String {
 }
 
 /// A name or a command, as it stands.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("`{}`", literal(text).replace('\n', " "))
 }
 
 /// Text of several lines, as it stands.
-fn block(text: &str) -> String {
+pub(super) fn block(text: &str) -> String {
     format!("{FENCE}\n{}\n{FENCE}", literal(text))
 }
 

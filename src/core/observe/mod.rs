@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 pub use policy::{Action, Decision, Policy, RetryRules, decide};
 pub use record::{CALL, RunTaskRecord};
-pub use repeat::{Again, LaunchTarget, Repeat, TAG};
+pub use repeat::{Again, LaunchTarget, Repeat, TAG, repeated};
 pub use repeating::{OpenSeries, Series, SeriesChange, Told};
 pub use seen::{NOTES, Seen};
 pub use settings::{OneOrMore, PolicySettings};
@@ -102,6 +102,12 @@ impl ObservedFailure {
             exit_code: task.exit_code(deciders),
             failure: *failure,
         })
+    }
+
+    /// What to do about it; of a program that failed with the command that shows what it wrote.
+    pub fn hint(&self) -> String {
+        let task = self.task_arn.as_deref().unwrap_or("TASK_ARN");
+        self.failure.hint_with(&format!("taskwatch explain {task} --logs"))
     }
 
     /// The task definition's family.

@@ -17,6 +17,8 @@ use crate::core::time::Timestamp;
 pub const CALL: &str = "aws.ecs: AWS API Call via CloudTrail";
 /// The token had launched its tasks before: nothing is missing (ECS API reference, RunTask).
 const CONFLICT: &str = "ConflictException";
+/// RunTask takes no longer `startedBy` (API reference). Who sends one wants nothing launched: `doctor` asks so whether it may.
+const MOST_STARTED_BY: usize = 128;
 /// Reasons that are named in a cause.
 const MOST_REASONS: usize = 5;
 
@@ -96,6 +98,10 @@ impl RunTaskRecord {
 
     fn of_run_task(detail: Detail) -> Result<Option<Self>, String> {
         if detail.event_source != "ecs.amazonaws.com" || detail.event_name != "RunTask" {
+            return Ok(None);
+        }
+        let started_by = detail.request_parameters.as_ref().and_then(|request| request.get("startedBy")?.as_str());
+        if started_by.is_some_and(|mark| mark.chars().count() > MOST_STARTED_BY) {
             return Ok(None);
         }
         if detail.event_id.is_empty() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::{ObservedFailure, RunTaskRecord};
 use crate::core::convert::convert;
@@ -65,6 +66,14 @@ pub enum Again {
         /// By ARN.
         tasks: Vec<String>,
     },
+}
+
+/// What names of runs begin with that repeat a failure.
+const NAMED: &str = "observe:";
+
+/// The failure that a run of this name repeats.
+pub fn repeated(run_name: &str) -> Option<Uuid> {
+    run_name.strip_prefix(NAMED)?.rsplit_once(':')?.1.parse().ok()
 }
 
 /// A launch that waits to be repeated, until late tasks would have come.
@@ -181,7 +190,7 @@ impl Repeat {
     pub fn run_name(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' };
         let policy: String = self.policy.chars().map(plain).collect();
-        format!("observe:{policy}:{}", self.failed.id)
+        format!("{NAMED}{policy}:{}", self.failed.id)
     }
 
     /// What the tag says.

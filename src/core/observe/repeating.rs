@@ -117,6 +117,8 @@ impl Series {
             open.failures += 1;
             open.last_at = now;
             open.cause.clone_from(&failed.failure.cause);
+            let room = EXAMPLES.saturating_sub(open.examples.len());
+            open.examples.extend(failed.task_arn.iter().take(room).cloned());
             return Told::Counted { persist: open.failures.is_power_of_two() };
         }
         let window = self.rules.window;
@@ -145,12 +147,12 @@ impl Series {
             error: failed.failure.error.clone(),
             class: failed.failure.class,
             cause: failed.failure.cause.clone(),
-            hint: failed.failure.hint.clone(),
+            hint: failed.hint(),
             failures,
             since,
             began_at: now,
             last_at: now,
-            examples: failed.task_arn.clone().into_iter().take(EXAMPLES).collect(),
+            examples: failed.task_arn.iter().cloned().collect(),
         };
         self.open.insert(key, open.clone());
         Told::AsSeries(Box::new(open))

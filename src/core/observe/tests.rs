@@ -131,6 +131,9 @@ fn other_records_and_broken_ones_are_told_apart() {
     let other = json!({"eventSource": "ecs.amazonaws.com", "eventName": "StopTask", "eventID": "e"});
     assert_eq!(read(other), Ok(None));
     assert!(read(json!({"eventSource": "ecs.amazonaws.com", "eventName": "RunTask"})).is_err());
+    let probe = json!({"eventSource": "ecs.amazonaws.com", "eventName": "RunTask", "eventID": "e",
+        "requestParameters": {"taskDefinition": "taskwatch-doctor:2147483647", "startedBy": "x".repeat(129)}});
+    assert_eq!(read(probe), Ok(None), "doctor launches nothing");
     assert!(RunTaskRecord::read("{").is_err());
     let event = json!({"detail": {"eventSource": "ecs.amazonaws.com", "eventName": "RunTask", "eventID": "e"}});
     let by_topic = json!({"Type": "Notification", "Message": event.to_string()});

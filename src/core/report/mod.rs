@@ -156,7 +156,14 @@ impl Facts {
 
     /// Counts.
     pub fn report(&self) -> Report {
-        let lost: Vec<Lost<'_>> = self.calls.lost().chain(self.tasks.values().filter_map(Seen::lost)).collect();
+        let mut lost: Vec<Lost<'_>> = self.calls.lost().chain(self.tasks.values().filter_map(Seen::lost)).collect();
+        // A call names subnets alone; a task says in which zone one is.
+        let zones: BTreeMap<&str, &str> = self.tasks.values().filter_map(Seen::zone).collect();
+        let placed = |subnet: &String| match zones.get(subnet.as_str()) {
+            Some(zone) => format!("{subnet} ({zone})"),
+            None => subnet.clone(),
+        };
+        lost.iter_mut().for_each(|one| one.subnets = one.subnets.iter().map(placed).collect());
         let known = self.calls.known;
         let never_started = self.ended(|end| matches!(end, End::NeverRan(_)));
         let never_ran = never_started + self.calls.refused();
@@ -190,7 +197,7 @@ impl Facts {
             by_launcher: self.rows(&lost, |task| vec![task.launcher.to_string()], |one| vec![one.launcher.to_string()]),
             by_family: self.rows(&lost, |task| vec![task.family.clone()], |one| vec![one.family.to_owned()]),
             by_class: self.rows(&lost, |_| Vec::new(), |one| vec![one.failure.class.as_str().to_owned()]),
-            by_subnet: self.rows(&lost, |task| task.subnet().into_iter().collect(), |one| one.subnets.clone()),
+            by_subnet: self.rows(&lost, |task| task.subnet.iter().map(placed).collect(), |one| one.subnets.clone()),
             worst: worst(&lost),
             sources: self.sources.clone(),
         }

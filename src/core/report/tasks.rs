@@ -14,7 +14,7 @@ use crate::core::verdict::{Deciders, Verdict};
 pub(super) struct Seen {
     pub(super) launcher: Launcher,
     pub(super) family: String,
-    subnet: Option<String>,
+    pub(super) subnet: Option<String>,
     zone: Option<String>,
     pub(super) end: End,
 }
@@ -30,10 +30,9 @@ pub(super) enum End {
 }
 
 impl Seen {
-    /// Its subnet, with the Availability Zone.
-    pub(super) fn subnet(&self) -> Option<String> {
-        let subnet = self.subnet.as_ref()?;
-        Some(self.zone.as_ref().map_or_else(|| subnet.clone(), |zone| format!("{subnet} ({zone})")))
+    /// Its subnet, and the Availability Zone that this is in.
+    pub(super) fn zone(&self) -> Option<(&str, &str)> {
+        self.subnet.as_deref().zip(self.zone.as_deref())
     }
 
     pub(super) fn lost(&self) -> Option<Lost<'_>> {
@@ -48,7 +47,7 @@ impl Seen {
             failure,
             launcher: &self.launcher,
             family: &self.family,
-            subnets: self.subnet().into_iter().collect(),
+            subnets: self.subnet.iter().cloned().collect(),
         })
     }
 }

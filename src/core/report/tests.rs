@@ -136,6 +136,9 @@ fn tasks_are_told_apart_by_whether_a_container_ran() {
     let subnet = &report.by_subnet[0];
     assert_eq!((subnet.name.as_str(), subnet.launches, subnet.never_ran), ("subnet-b (ap-southeast-2b)", 5, 2));
     assert_eq!((report.worst[0].class, report.worst[0].never_ran), (Class::Network, true));
+    facts.add_call(&failed_with(1, &["RESOURCE:MEMORY"]));
+    let names: Vec<String> = facts.report().by_subnet.into_iter().map(|row| row.name).collect();
+    assert_eq!(names, ["subnet-b (ap-southeast-2b)", "subnet-a"], "a call's subnet is that of the tasks");
 }
 
 #[test]

@@ -3,19 +3,20 @@
 import { get, told } from "./api.js";
 import { $, el, reconcile, setText } from "./dom.js";
 import { plain } from "./format.js";
+import { address } from "./rows.js";
 import { moment } from "./time.js";
 
 /** Looked at so often, in milliseconds; and so many are shown. */
 const EVERY = 10_000;
 const SHOWN = 20;
-const COLUMNS = ["When", "Launched by", "Task definition", "Cluster", "Failure", "Cause", "What to do"];
+const COLUMNS = ["When", "Launched by", "Task definition", "Failure", "What to do"];
 
 const rows = el("tbody");
 const note = el("p", { class: "quiet" });
 let asked = -EVERY;
 
 function mount() {
-  $("observed").append(note, el("div", { class: "scroll" }, el("table", { class: "fleet observed" },
+  $("observed").append(note, el("div", { class: "scroll" }, el("table", { class: "observed" },
     el("thead", {}, el("tr", {}, COLUMNS.map((column) => el("th", { scope: "col" }, column)))), rows)));
 }
 
@@ -31,10 +32,16 @@ function what({ kind, missing, count, ran, exitCode, error }) {
   return ran ? plain(error) : `${plain(error)}: never ran`;
 }
 
+/** What to do: nothing for now, where it is launched once more. */
+function todo({ hint, run }) {
+  return run ? ["Launched once more: ", el("a", { href: address({ run }) }, run)] : [hint];
+}
+
 function make(failure) {
-  const cells = [what(failure), failure.cause, failure.hint].map((text) => el("td", { class: "text" }, text));
-  const plainCells = [by(failure.launcher), failure.taskDefinition, failure.cluster].map((text) => el("td", {}, text));
-  return el("tr", {}, el("td", {}, moment(failure.at)), plainCells, cells);
+  const quiet = (text) => el("p", { class: "quiet" }, text);
+  return el("tr", {}, el("td", {}, moment(failure.at)), el("td", {}, by(failure.launcher)),
+    el("td", {}, failure.taskDefinition, quiet(`cluster ${failure.cluster}`)),
+    el("td", {}, el("b", {}, what(failure)), quiet(failure.cause)), el("td", {}, todo(failure)));
 }
 
 async function look() {

@@ -316,6 +316,15 @@ impl FleetReader {
         counts
     }
 
+    /// Those notes of the followed cells whose names are wanted, by cell.
+    pub fn notes(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<BTreeMap<String, String>> {
+        let wanted = |known: &mut Known| {
+            let notes = known.kept.notes.iter().filter(|(name, _)| is_wanted(name));
+            notes.map(|(name, text)| (name.clone(), text.clone())).collect()
+        };
+        self.followed().into_iter().filter_map(|(_, follower)| follower.with(wanted)).collect()
+    }
+
     fn history<'a>(&'a self, all: &'a BTreeSet<Arc<str>>) -> History<'a> {
         History { link: &self.link, of: Of::Cells(all), now: ended::seconds((self.options.now)()) }
     }

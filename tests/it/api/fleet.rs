@@ -7,12 +7,17 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use taskwatch::cell::{
-    Cell, CellConfig, Clock, FleetLimits, Hindrance, Ids, Limits, LimitsChange, LimitsError, RunChange, RunCounts,
+    Cell, CellConfig, Clock, FleetLimits, Hindrance, Ids, Limits, LimitsChange, LimitsError, ObservedItem, RunChange,
+    RunCounts,
 };
+use taskwatch::core::notification::{ObservedAction, ObservedOutcome};
+use taskwatch::core::observe::ObservedFailure;
 use taskwatch::core::order::{Order, Target};
 use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Run, Status};
+use taskwatch::core::task::parse_task;
 use taskwatch::core::time::Timestamp;
+use taskwatch::core::verdict::Deciders;
 use taskwatch::fleet::{CellView, FleetView, ProcessView, Takeover, Takeovers};
 use taskwatch::front::{Elsewhere, Fleet, Front, Moved, OwnCells, Seen, Unmoved};
 use taskwatch::store::{Page, Query, StoreError};
@@ -33,6 +38,7 @@ struct Others {
     view: FleetView,
     limits: Mutex<FleetLimits>,
     changes: broadcast::Sender<Moved>,
+    observed: Vec<ObservedItem>,
 }
 
 impl Others {
@@ -45,6 +51,7 @@ impl Others {
             view: view(),
             limits: Mutex::default(),
             changes: broadcast::channel(16).0,
+            observed: Vec::new(),
         }
     }
 
@@ -98,6 +105,10 @@ impl Elsewhere for Others {
 
     fn in_flight(&self) -> usize {
         3
+    }
+
+    fn observed(&self) -> Vec<ObservedItem> {
+        self.observed.clone()
     }
 
     fn changes(&self) -> broadcast::Receiver<Moved> {
@@ -351,4 +362,30 @@ async fn the_fleet_is_shown_with_the_contracts_members() {
     let process = json!({"id": "one", "version": "1.2.3", "since": "2027-01-15T08:00:00Z", "lastBeatSecondsAgo": 0.5,
         "cells": ["blue-0"]});
     assert_eq!((&shown.1["fleet"], &shown.1["processes"][0]), (&json!("blue"), &process));
+}
+
+/// A failure that another process of the fleet observed.
+fn observed_elsewhere(number: u64, family: &str) -> ObservedItem {
+    let task = json!({"taskArn": format!("arn:{number}"), "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart",
+        "stoppedReason": "CannotPullContainerError: gone", "taskDefinitionArn": format!("{family}:1")});
+    let at = Timestamp::from_millis(1_800_000_000_000);
+    let failed = ObservedFailure::of_task(&parse_task(&task), Deciders::Unknown, at).expect("a failure");
+    let outcome = ObservedOutcome { action: ObservedAction::Notify, policy: None, run: None, why: String::new() };
+    ObservedItem { number, failed, outcome }
+}
+
+#[tokio::test]
+async fn what_another_process_observed_is_listed_by_every_process_of_the_fleet() {
+    let observed = [(7, "etl"), (9, "web"), (8, "etl")].map(|(number, family)| observed_elsewhere(number, family));
+    let all = fixture(Others { observed: observed.into(), ..Others::with(Vec::new()) }).await;
+    let arns = |listed: &Value| -> Vec<String> {
+        let items = listed["observed"].as_array().expect("failures");
+        items.iter().filter_map(|one| one["taskArn"].as_str().map(str::to_owned)).collect()
+    };
+    let listed = all.served.get("/v1/observed").await.1;
+    assert_eq!(arns(&listed), ["arn:9", "arn:8", "arn:7"]);
+    assert_eq!(arns(&all.served.get("/v1/observed?family=etl").await.1), ["arn:8", "arn:7"]);
+    let first = all.served.get("/v1/observed?limit=2").await.1;
+    let next = first["nextToken"].as_str().expect("another page");
+    assert_eq!(arns(&all.served.get(&format!("/v1/observed?limit=2&nextToken={next}")).await.1), ["arn:7"]);
 }

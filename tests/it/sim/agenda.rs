@@ -19,6 +19,12 @@ pub(super) enum Act {
     Redrive(usize),
     /// The machine sleeps for so long.
     Suspend(u64),
+    /// Somebody else launches.
+    Launch(usize),
+    /// A task of a call of somebody else's, which had refused it.
+    LateTask(usize),
+    /// Somebody stops a task that somebody else has launched.
+    StopOfOthers(usize),
     /// The process is killed.
     Crash,
     /// The process is asked to end, and begins anew.

@@ -13,7 +13,12 @@ impl State {
     pub(super) fn is_settled(&self) -> bool {
         let all_final = self.disk.runs.values().all(|run| run.status.is_final());
         let quiet = self.agenda.is_empty() && self.fleet.under_way == 0;
-        quiet && all_final && self.disk.outbox.is_empty() && self.events.len() == 0 && self.requests.len() == 0
+        quiet
+            && self.is_quiet_about_others()
+            && all_final
+            && self.disk.outbox.is_empty()
+            && self.events.len() == 0
+            && self.requests.len() == 0
     }
 
     /// Why it has not settled.
@@ -54,10 +59,11 @@ impl State {
             // hours later, nobody can know.
             let unheard = task.lost_versions().count() + task.late;
             let unknowable = self.plan.may_lose_tasks() && unheard >= task.told_at.len();
-            if !owners.contains_key(&task.arn) && !unknowable {
+            if !owners.contains_key(&task.arn) && !unknowable && task.call.is_none() {
                 self.violate(task.request, format!("nobody knows task {}", task.arn));
             }
         }
+        self.audit_others();
         self.audit_corrections();
         if let Some(sizes) = sizes {
             self.audit_memory(sizes);

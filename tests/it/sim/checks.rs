@@ -6,11 +6,13 @@ use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::{Attempt, Run, Stage};
 use taskwatch::core::task::{Notice, TaskStatus, parse_notice};
 
+use super::others::is_of_others;
 use super::queue::message_id;
 use super::world::State;
 
-fn is_of_a_breaker(notification: &Notification) -> bool {
-    notification.detail_type.starts_with("Taskwatch Launches")
+/// Of a circuit breaker, or of what others launched.
+fn is_of_no_run(notification: &Notification) -> bool {
+    notification.detail_type.starts_with("Taskwatch Launches") || is_of_others(notification)
 }
 
 impl State {
@@ -54,6 +56,7 @@ impl State {
             };
             return self.violate(request, what);
         }
+        self.check_repeat(run);
         if self.disk.of_request(run.request_name()).any(|other| other.name == run.name) {
             self.violate(request, format!("a second run with the name {}", run.name));
         }
@@ -62,7 +65,10 @@ impl State {
     /// Its run is final in the same commit. What is about a circuit breaker is posted once.
     pub(super) fn check_post(&mut self, notification: &Notification) {
         let key = (notification.destination.clone(), notification.id.clone());
-        if is_of_a_breaker(notification) && !self.disk.digests.insert(key) {
+        if is_of_others(notification) {
+            self.check_told_of_others(notification);
+        }
+        if is_of_no_run(notification) && !self.disk.digests.insert(key) {
             self.violate(None, format!("told twice: {}", notification.subject));
         }
         self.check_told(notification);
@@ -70,12 +76,9 @@ impl State {
 
     /// Nobody is told of what is not durable.
     pub(super) fn check_told(&mut self, notification: &Notification) {
-        if is_of_a_breaker(notification) {
+        if is_of_no_run(notification) {
             if !self.disk.digests.contains(&(notification.destination.clone(), notification.id.clone())) {
-                self.violate(
-                    None,
-                    format!("a notification of a circuit breaker that is not durable: {}", notification.subject),
-                );
+                self.violate(None, format!("a notification of no run that is not durable: {}", notification.subject));
             }
             return;
         }
@@ -89,6 +92,7 @@ impl State {
     /// its way may be lost by a crash.
     pub(super) fn check_event_is_durable(&mut self, place: u64) {
         let Some(body) = self.events.body(place).map(str::to_owned) else { return };
+        self.check_event_of_others_is_durable(&body);
         let Ok(Notice::Task(event)) = parse_notice(&body) else { return };
         let task = &event.task;
         let Some(request) = self.ecs.of_arn(&task.task_arn).map(|task| task.request) else { return };

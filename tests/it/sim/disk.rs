@@ -20,7 +20,7 @@ pub(super) struct Disk {
     by_token: BTreeMap<String, BTreeSet<Uuid>>,
     pub(super) outbox: BTreeMap<u64, Arc<Notification>>,
     notes: BTreeMap<String, String>,
-    /// What was ever posted about breakers.
+    /// What was ever posted about breakers, and about what others launched.
     pub(super) digests: BTreeSet<(Destination, String)>,
     posted: u64,
     /// Commits so far, over all lives.
@@ -87,6 +87,11 @@ impl Disk {
 
     pub(super) fn of_task(&self, task_arn: &str) -> Option<&Run> {
         self.by_task.get(task_arn).and_then(|id| self.runs.get(id))
+    }
+
+    /// Notes whose names begin so.
+    pub(super) fn notes_of<'d>(&'d self, prefix: &'d str) -> impl Iterator<Item = (&'d String, &'d String)> {
+        self.notes.iter().filter(move |(name, _)| name.starts_with(prefix))
     }
 
     pub(super) fn knows_token(&self, token: &str) -> bool {

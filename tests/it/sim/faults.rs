@@ -28,6 +28,8 @@ pub(super) enum Fault {
     RestartLoop,
     /// RunTask is throttled at random.
     Throttles,
+    /// Others launch in the same account.
+    Others,
 }
 
 /// What the faults add to a plan. All off by default.
@@ -48,6 +50,8 @@ pub(super) struct Faults {
     pub(super) redriven: f64,
     /// No more corrections may be counted than events were lost.
     pub(super) counts_corrections: bool,
+    /// How often others launch.
+    pub(super) launches: usize,
     /// Deadlines hold, however often the process begins anew.
     pub(super) keeps_deadlines: bool,
 }
@@ -116,6 +120,14 @@ impl Plan {
                 self.faults.keeps_deadlines = true;
             }
             Fault::Throttles => self.throttled = 0.05,
+            Fault::Others => {
+                self.faults.launches = *pick(&mut dice, &[10, 30, 60]);
+                self.faults.list_lag = *pick(&mut dice, &[0, 5 * SECOND]);
+                self.faults.list_fails = *pick(&mut dice, &[0.0, 0.0, 0.1]);
+                self.task_fails = self.task_fails.max(0.5);
+                self.breaker = *pick(&mut dice, &[0, 0, 0, 3]);
+                self.requests = self.requests.min(6);
+            }
         }
         self
     }

@@ -173,6 +173,7 @@ impl State {
             }
         }
         self.schedule_faults();
+        self.schedule_others();
         for at in self.plan.crashes.clone() {
             self.agenda.add(at, Act::Crash);
         }

@@ -9,6 +9,7 @@ mod disk;
 mod ecs;
 mod faults;
 mod fleet;
+mod others;
 mod plan;
 mod ports;
 mod process;
@@ -37,8 +38,10 @@ struct Outcome {
     runs: usize,
     tasks: usize,
     commits: u64,
-    /// Notifications of circuit breakers.
+    /// Notifications of circuit breakers, and of what others launched.
     digests: usize,
+    /// Launches of others that were made once more.
+    repeats: usize,
     /// What must not be, with the history of the requests concerned.
     violated: Option<String>,
 }
@@ -60,6 +63,7 @@ fn live(plan: Plan) -> Outcome {
         tasks: state.ecs.tasks.len(),
         commits: state.disk.commits,
         digests: state.disk.digests.len(),
+        repeats: state.others.repeats(),
         violated: report(&state),
     }
 }
@@ -102,11 +106,12 @@ fn judge(outcomes: &[Outcome]) {
     let bad: Vec<&Outcome> = outcomes.iter().filter(|o| o.violated.is_some()).collect();
     let total = |of: fn(&Outcome) -> usize| outcomes.iter().map(of).sum::<usize>();
     println!(
-        "{} worlds, {} runs, {} tasks, {} notifications of circuit breakers, {} lines",
+        "{} worlds, {} runs, {} tasks, {} notifications of circuit breakers and of others, {} repeats, {} lines",
         outcomes.len(),
         total(|o| o.runs),
         total(|o| o.tasks),
         total(|o| o.digests),
+        total(|o| o.repeats),
         total(|o| o.lines)
     );
     if let Some(first) = bad.first() {
@@ -234,6 +239,19 @@ fn restarts_put_off_no_deadline() {
 #[test]
 fn throttles_at_random_are_only_that() {
     with(Fault::Throttles);
+}
+
+/// Rules, schedules and others launch in the same account.
+#[test]
+fn what_others_launch_is_told_once_and_repeated_once_and_only_where_it_never_ran() {
+    let seeds = match number("TASKWATCH_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("TASKWATCH_SIM_SEEDS").unwrap_or(SEEDS / 4),
+    };
+    let worlds = live_all(seeds.clone(), |seed| Plan::small(seed).with(Fault::Others));
+    judge(&worlds);
+    assert!(worlds.len() < 10 || worlds.iter().map(|world| world.repeats).sum::<usize>() > worlds.len());
+    judge(&live_all(0..seeds.end / 5, |seed| Plan::small(seed).with(Fault::Others).on_table()));
 }
 
 #[test]

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use taskwatch::cell::ports::{
-    CallError, ContainerDefinition, Described, Ecs, Message, Notifier, Queue, RunTaskAnswer, RunTaskCall,
+    CallError, ContainerDefinition, Described, Ecs, Launchers, Message, Notifier, Queue, RunTaskAnswer, RunTaskCall,
 };
+use taskwatch::core::launcher::Launcher;
 use taskwatch::core::notification::{Destination, Notification};
+use taskwatch::core::observe::LaunchTarget;
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::{Capabilities, Change, Contents, EndedCounts, Key, Page, Posted, Query, Store, StoreError};
@@ -93,6 +95,12 @@ impl Ecs for Life {
             self.call(|state| state.container_definitions(definition)).await
         }
         .boxed()
+    }
+}
+
+impl Launchers for Life {
+    fn targets<'a>(&'a self, launcher: &'a Launcher) -> BoxFuture<'a, Result<Vec<LaunchTarget>, CallError>> {
+        self.call(|state| state.targets(launcher)).boxed()
     }
 }
 

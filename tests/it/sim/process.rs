@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::agenda::Act;
+use super::others::policies;
 use super::plan::{HOUR, Plan};
 use super::ports::{Dlq, Life, Line};
 use super::queue::Which;
@@ -58,8 +59,9 @@ pub(super) async fn live(world: &Arc<World>) {
     state.audit(sizes.filter(|_| settled));
 }
 
-fn config(plan: &Plan) -> CellConfig {
+fn config(plan: &Plan, life: u64) -> CellConfig {
     CellConfig {
+        observe: policies(plan, life),
         destinations: Destinations {
             topic: Some("arn:aws:sns:x:1:t".into()),
             bus: Some("default".into()),
@@ -165,7 +167,8 @@ impl Process {
         let (config, wall) = {
             let mut state = self.world.state();
             state.note(None, "process: begins".into());
-            (config(&state.plan), state.start + state.now() as i64)
+            state.lives += 1;
+            (config(&state.plan, state.lives), state.start + state.now() as i64)
         };
         let clock = Clock::starting_at(Timestamp::from_millis(wall));
         self.world.state().clock = Some(clock.clone());
@@ -184,7 +187,7 @@ impl Process {
             events: Some(Arc::new(Line(life.clone(), Which::Events))),
             requests: Some(Arc::new(Line(life.clone(), Which::Requests))),
             requests_dlq: Some(Arc::new(Dlq(life.clone()))),
-            launchers: None,
+            launchers: Some(Arc::new(life.clone())),
             notifier: Arc::new(life.clone()),
             store,
             clock: clock.clone(),
@@ -230,6 +233,9 @@ impl Process {
             Act::Stop(request) => drop(tokio::spawn(Arc::clone(self).stop(request))),
             Act::Redrive(request) => drop(tokio::spawn(Arc::clone(self).redrive(request))),
             Act::Suspend(long) => self.suspend(long),
+            Act::Launch(launcher) => self.world.state().launch_of_others(launcher),
+            Act::LateTask(call) => self.world.state().late_task(call),
+            Act::StopOfOthers(task) => self.world.state().begin_stop(task, "Task stopped by a person"),
             Act::Crash => {
                 if let Some((_, life)) = self.now() {
                     self.world.state().note(None, "process: is killed".into());

@@ -13,6 +13,7 @@ use super::agenda::Agenda;
 use super::disk::Disk;
 use super::ecs::Ecs;
 use super::fleet::Fleet;
+use super::others::Others;
 use super::plan::{Away, Plan};
 use super::queue::{Sqs, Which};
 use super::topic::Topic;
@@ -48,6 +49,9 @@ pub(super) struct State {
     pub(super) topic: Topic,
     pub(super) disk: Disk,
     pub(super) fleet: Fleet,
+    pub(super) others: Others,
+    /// How often the process began.
+    pub(super) lives: u64,
     pub(super) watch: Watch,
     pub(super) violations: Vec<Violation>,
 }
@@ -81,6 +85,8 @@ impl World {
             topic: Topic::default(),
             disk: Disk::default(),
             fleet,
+            others: Others::default(),
+            lives: 0,
             watch: Watch::default(),
             violations: Vec::new(),
             plan,

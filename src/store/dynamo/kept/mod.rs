@@ -285,11 +285,12 @@ impl Stored {
 }
 
 /// Where a chunk of a snapshot ended.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum Cursor {
     Specs(SpecId),
     Runs(Option<Uuid>),
     Posts(u64),
+    Notes(Arc<str>),
 }
 
 impl State for Kept {
@@ -308,7 +309,7 @@ impl State for Kept {
         self.take_in(group);
     }
 
-    /// First what runs share, then runs, then the outbox; with the last of that, all else.
+    /// First what runs share, then runs, then the outbox, then notes; with the last of these, all else.
     fn chunk(&self, after: Option<Cursor>) -> (Vec<u8>, Option<Cursor>) {
         let (mut group, mut bytes) = (Group::default(), 0);
         let mut cursor = after;
@@ -350,13 +351,22 @@ impl State for Kept {
                 group.posts.push((seq, post.clone()));
                 cursor = Some(Cursor::Posts(seq));
             }
+            cursor = Some(Cursor::Notes("".into()));
         }
-        let rest: usize = self.notes.values().map(String::len).sum::<usize>() + 200 * self.claiming.len();
-        if bytes > 0 && bytes + rest > CHUNK {
+        if let Some(Cursor::Notes(last)) = cursor.clone() {
+            for (name, text) in self.notes.range::<str, _>((Bound::Excluded(&*last), Bound::Unbounded)) {
+                if bytes > 0 && bytes + text.len() > CHUNK {
+                    return (group.encode(), cursor);
+                }
+                bytes += text.len() + name.len();
+                group.notes.insert(name.clone(), text.clone());
+                cursor = Some(Cursor::Notes(name.as_str().into()));
+            }
+        }
+        if bytes > 0 && bytes + 200 * self.claiming.len() > CHUNK {
             return (group.encode(), cursor);
         }
         group.posted = self.outbox.last();
-        group.notes = self.notes.clone();
         group.claims = self.claiming.values().cloned().collect();
         group.buckets = self.buckets.iter().map(|(at, bucket)| (*at, Some(bucket.clone()))).collect();
         (group.encode(), None)

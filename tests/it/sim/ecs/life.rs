@@ -123,7 +123,7 @@ impl State {
     }
 
     /// StopTask took effect: what was to come does not; SIGTERM now, SIGKILL up to two minutes later.
-    pub(super) fn begin_stop(&mut self, task: usize, reason: &str) {
+    pub(in super::super) fn begin_stop(&mut self, task: usize, reason: &str) {
         let (over, fargate, started) = {
             let task = &self.ecs.tasks[task];
             (task.over_at.is_some() || task.to_stop, task.fargate, task.started_at.is_some())
@@ -192,7 +192,8 @@ impl State {
         if lost {
             return self.note(told.request, format!("bus: loses v{} of {}", told.version, told.arn));
         }
-        let body = self.event(&told);
+        let Some(body) = self.event(&told) else { return };
+        self.note_failure_of_others(&body);
         let copies = if self.fault(self.plan.event_twice) { 2 } else { 1 };
         for _ in 0..copies {
             let mut at = self.now() + self.between(20, 800);
@@ -206,7 +207,8 @@ impl State {
         }
     }
 
-    fn event(&self, task: &SimTask) -> String {
+    /// None of a state of somebody else's task that the cell's rules do not let in.
+    fn event(&self, task: &SimTask) -> Option<String> {
         let at = |millis: u64| Timestamp::from_millis(self.start + millis as i64).to_string();
         let containers: Vec<_> = task
             .containers()
@@ -230,7 +232,12 @@ impl State {
             detail["stopCode"] = end.code.into();
             detail["stoppedReason"] = end.reason.clone().into();
         }
-        json!({"version": "0", "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail})
-            .to_string()
+        if task.call.is_some() {
+            let more = self.event_of_others(task)?;
+            more.as_object().into_iter().flatten().for_each(|(name, value)| detail[name] = value.clone());
+        }
+        let event =
+            json!({"version": "0", "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail});
+        Some(event.to_string())
     }
 }

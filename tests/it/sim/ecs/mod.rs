@@ -29,6 +29,8 @@ pub(super) struct SimTask {
     pub(super) arn: String,
     /// By the `group` member of its RunTask call.
     pub(super) request: Option<usize>,
+    /// By the call of somebody else that launched it.
+    pub(super) call: Option<usize>,
     pub(super) started_by: String,
     pub(super) definition: String,
     pub(super) fargate: bool,
@@ -86,6 +88,10 @@ impl Ecs {
     pub(super) fn of_token(&self, token: &str) -> impl Iterator<Item = &SimTask> {
         let places = self.by_started_by.get(&format!("sim/{token}")).into_iter().flatten();
         places.map(|place| &self.tasks[*place])
+    }
+
+    pub(super) fn place_of(&self, arn: &str) -> Option<usize> {
+        self.by_arn.get(arn).copied()
     }
 
     pub(super) fn of_arn(&self, arn: &str) -> Option<&SimTask> {

@@ -10,6 +10,8 @@ use super::{Call, SimTask};
 /// (API reference, "Ensuring idempotency").
 const TOKEN_LIFE: u64 = 24 * HOUR;
 
+const DEFINITIONS: &str = "arn:aws:ecs:us-east-1:123456789012:task-definition/";
+
 const THROTTLES: [(&str, &str); 4] = [
     ("ThrottlingException", "Rate exceeded"),
     (
@@ -67,7 +69,7 @@ impl State {
     }
 
     /// Troubles of the ECS API that have no effect.
-    pub(super) fn may_fail(&mut self) -> Result<(), CallError> {
+    pub(in super::super) fn may_fail(&mut self) -> Result<(), CallError> {
         if self.away(Away::Credentials) {
             return Err(CallError::from_exception(
                 "ExpiredTokenException",
@@ -131,6 +133,7 @@ impl State {
             failures = vec![("Rate exceeded".to_owned(), None); call.count as usize];
         }
         self.check_place(call, request, count);
+        self.tell_call_of_cell(call, &failures);
         let places: Vec<usize> = (0..count).map(|_| self.place_one(call, request)).collect();
         let (now, start) = (self.now(), self.start);
         let tasks = places.iter().map(|place| self.ecs.tasks[*place].described(start, now)).collect();
@@ -140,14 +143,27 @@ impl State {
     }
 
     fn place_one(&mut self, call: &RunTaskCall, request: Option<usize>) -> usize {
-        let (place, now) = (self.ecs.tasks.len(), self.now());
-        let definition =
-            format!("arn:aws:ecs:us-east-1:123456789012:task-definition/{}", call.run_task.task_definition());
+        let named = call.run_task.task_definition();
+        let named = if named.starts_with("arn:") { named.to_owned() } else { format!("{DEFINITIONS}{named}") };
         let fargate = call.run_task.members().get("launchType").and_then(|t| t.as_str()) == Some("FARGATE");
+        self.place_task(call.started_by.clone(), named, fargate, request, None)
+    }
+
+    /// Places a task, and begins its life; its place.
+    pub(in super::super) fn place_task(
+        &mut self,
+        started_by: String,
+        definition: String,
+        fargate: bool,
+        request: Option<usize>,
+        call: Option<usize>,
+    ) -> usize {
+        let (place, now) = (self.ecs.tasks.len(), self.now());
         let task = SimTask {
             arn: format!("arn:aws:ecs:us-east-1:123456789012:task/default/{place:032x}"),
             request,
-            started_by: call.started_by.clone(),
+            call,
+            started_by,
             definition,
             fargate,
             version: 1,
@@ -169,7 +185,7 @@ impl State {
         let lag = self.plan.faults.list_lag;
         let listed_from = if lag > 0 && self.chance(0.5) { now + self.between(0, lag) } else { now };
         let task = SimTask { listed_from, ..task };
-        self.note(request, format!("ecs: places {} for {}", task.arn, call.client_token));
+        self.note(request, format!("ecs: places {} for {}", task.arn, task.started_by));
         self.ecs.by_arn.insert(task.arn.clone(), place);
         self.ecs.by_started_by.entry(task.started_by.clone()).or_default().push(place);
         self.ecs.tasks.push(task);

@@ -1,5 +1,10 @@
 //! Notifications of what others launched: one for a failure, or one when a series of them begins and one when it is over.
 
+#[cfg(test)]
+mod tests;
+mod words;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -7,17 +12,28 @@ use super::fit::FULL;
 use super::{Destination, Destinations, Notification, Origin, attribute, enveloped, subject};
 use crate::core::name;
 use crate::core::observe::{FailureKind, ObservedFailure, SeriesChange};
+use crate::core::request::MessageFormat;
 use crate::core::time::Timestamp;
 
 const TASK_FAILED: &str = "Taskwatch Task Failed";
 const LAUNCH_REFUSED: &str = "Taskwatch Launch Refused";
 const REPEATING: &str = "Taskwatch Failures Repeating";
 
+/// What the policy asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ObservedAction {
+    /// It is told.
+    Notify,
+    /// It is launched once more where it never ran.
+    Retry,
+}
+
 /// What was done about a failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedOutcome {
-    /// `notify` or `retry`, as the policy says.
-    pub action: &'static str,
+    /// As the policy says.
+    pub action: ObservedAction,
     /// The policy's name; none: the default.
     pub policy: Option<String>,
     /// The name of the run that launches it once more.
@@ -36,6 +52,13 @@ struct Told<'t> {
     resources: Vec<String>,
     attributes: [(&'t str, String); 7],
     detail: Value,
+    about: About<'t>,
+}
+
+/// What a message is about.
+enum About<'t> {
+    Failure(&'t ObservedFailure, &'t ObservedOutcome),
+    Series(&'t SeriesChange),
 }
 
 /// The notifications of one failure, one for each destination.
@@ -73,6 +96,7 @@ pub fn observed(
             ("final", is_final.to_string()),
         ],
         detail,
+        about: About::Failure(failed, outcome),
     };
     told.to(origin, destinations)
 }
@@ -105,7 +129,7 @@ pub fn series(change: &SeriesChange, at: Timestamp, origin: &Origin, destination
         "examples": open.examples,
         "since": open.since,
         "lastAt": open.last_at,
-        "message": message(change),
+        "message": words::of_series(change),
     });
     let told = Told {
         id,
@@ -124,6 +148,7 @@ pub fn series(change: &SeriesChange, at: Timestamp, origin: &Origin, destination
             ("final", "false".to_owned()),
         ],
         detail,
+        about: About::Series(change),
     };
     told.to(origin, destinations)
 }
@@ -160,7 +185,7 @@ pub fn shown(failed: &ObservedFailure, outcome: &ObservedOutcome) -> Value {
         "class": failure.class,
         "transience": failure.transience,
         "cause": FULL.cut(&failure.cause),
-        "hint": failure.hint,
+        "hint": failed.hint(),
         "action": outcome.action,
         "policy": outcome.policy,
         "repeated": outcome.run.is_some(),
@@ -169,28 +194,15 @@ pub fn shown(failed: &ObservedFailure, outcome: &ObservedOutcome) -> Value {
     })
 }
 
-/// What repeats, for people.
-fn message(change: &SeriesChange) -> String {
-    match change {
-        SeriesChange::Repeating(open) => format!(
-            "{} failures of {} with {} since {}, launched by {}. The following ones are counted and not sent singly. What to do: {}.",
-            open.failures, open.task_definition, open.error, open.since, open.launcher, open.hint
-        ),
-        SeriesChange::Quiet(open) => format!(
-            "No more failures of {} with {}, launched by {}, since {}. There were {} since {}.",
-            open.task_definition, open.error, open.launcher, open.last_at, open.failures, open.since
-        ),
-    }
-}
-
 impl Told<'_> {
     fn to(self, origin: &Origin, destinations: &Destinations) -> Vec<Notification> {
         let topic = destinations.topic.iter().map(|arn| Destination::Topic(arn.clone()));
         let bus = destinations.bus.iter().map(|name| Destination::Bus(name.clone()));
-        topic.chain(bus).map(|destination| self.for_destination(origin, destination)).collect()
+        let format = destinations.format;
+        topic.chain(bus).map(|destination| self.for_destination(origin, destination, format)).collect()
     }
 
-    fn for_destination(&self, origin: &Origin, destination: Destination) -> Notification {
+    fn for_destination(&self, origin: &Origin, destination: Destination, format: MessageFormat) -> Notification {
         let id = self.id.to_string();
         let mut notification = Notification {
             log: None,
@@ -205,13 +217,26 @@ impl Told<'_> {
             id,
         };
         if let Destination::Topic(_) = notification.destination {
-            let envelope =
-                enveloped(origin, &notification.id, self.detail_type, self.at, &self.resources, self.detail.clone());
             notification.subject = subject(&self.subject);
             notification.attributes = self.attributes.iter().cloned().filter_map(attribute).collect();
-            notification.message = envelope.to_string();
+            notification.message = self.for_topic(origin, format);
             notification.resources.clear();
         }
         notification
+    }
+
+    fn for_topic(&self, origin: &Origin, format: MessageFormat) -> String {
+        let id = self.id.to_string();
+        match format {
+            MessageFormat::Json => {
+                let detail = self.detail.clone();
+                enveloped(origin, &id, self.detail_type, self.at, &self.resources, detail).to_string()
+            }
+            MessageFormat::Chat => {
+                let thread = self.group.to_string();
+                self.about.chat(&origin.cell, (&id, self.detail_type, thread)).into_json().to_string()
+            }
+            MessageFormat::Text => self.about.text(),
+        }
     }
 }
