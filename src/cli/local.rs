@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::output;
 use super::signals::Signals;
-use crate::local::ecs::{EcsOptions, Quotas};
+use crate::local::ecs::{EcsOptions, Quotas, Raised};
 use crate::local::faults::Script;
 use crate::local::{LocalOptions, Options, start};
 use clap::Args;
@@ -34,6 +34,9 @@ pub(super) struct LocalArgs {
     /// Never throttle
     #[arg(long)]
     no_quotas: bool,
+    /// A quota that AWS raised, tasks or calls a second and at once: fargate-launch=500/1000 (docs/local.md)
+    #[arg(long, value_name = "NAME=N[/N]", conflicts_with = "no_quotas")]
+    quota: Vec<String>,
     /// Refuse task definitions that were not registered, as AWS does, instead of making them up
     #[arg(long)]
     strict: bool,
@@ -43,6 +46,9 @@ pub(super) struct LocalArgs {
     /// How many Fargate vCPUs may be in use at once
     #[arg(long, value_name = "N")]
     max_vcpus: Option<f64>,
+    /// How many tasks the subnets have addresses for
+    #[arg(long, value_name = "N")]
+    max_addresses: Option<usize>,
     /// Clusters that are there from the start, besides `default`
     #[arg(long, value_name = "NAME")]
     cluster: Vec<String>,
@@ -66,10 +72,11 @@ pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
     let ecs = EcsOptions {
         time_scale: arguments.time_scale,
         script,
-        quotas: (!arguments.no_quotas).then(Quotas::default),
+        quotas: (!arguments.no_quotas).then_some(quotas(&arguments.quota)?),
         auto_register: !arguments.strict,
         max_provisioning: arguments.max_provisioning,
         max_vcpus: arguments.max_vcpus,
+        max_addresses: arguments.max_addresses,
         clusters: arguments.cluster,
         ..EcsOptions::default()
     };
@@ -91,4 +98,12 @@ pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
     signals.next().await;
     running.stop();
     Ok(0)
+}
+
+/// AWS's default quotas, and those that are said to be raised.
+fn quotas(raised: &[String]) -> Result<Quotas, CliError> {
+    raised.iter().try_fold(Quotas::default(), |quotas, text| {
+        let raised: Raised = text.parse().map_err(|e| CliError::usage(format!("--quota {text}: {e}")))?;
+        Ok(quotas.with(raised))
+    })
 }

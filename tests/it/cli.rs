@@ -180,6 +180,7 @@ fn wrong_input_is_one_line_and_exit_code_2() {
         (&["serve"], "TASKWATCH_CELL is not set"),
         (&["local", "--time-scale", "0"], "--time-scale 0"),
         (&["local", "--max-vcpus", "NaN"], "--max-vcpus NaN"),
+        (&["local", "--quota", "fargate=1"], "there is no quota 'fargate'"),
     ] {
         let output = taskwatch().args(arguments).output().expect("taskwatch");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));

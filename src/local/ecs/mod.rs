@@ -30,7 +30,7 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-pub use quota::{Quotas, Rate};
+pub use quota::{Quotas, Raised, RaisedError, Rate};
 pub use snapshot::{Counters, EventCounters, TaskSnapshot};
 
 use super::clock::Clock;
@@ -90,6 +90,8 @@ pub struct EcsOptions {
     pub max_provisioning: Option<usize>,
     /// Most vCPUs on Fargate, above which RunTask answers with failures.
     pub max_vcpus: Option<f64>,
+    /// How many tasks in `awsvpc` mode there are addresses for.
+    pub max_addresses: Option<usize>,
     /// Clusters that are there from the start, besides `default`.
     pub clusters: Vec<String>,
     /// Whether [`Ecs::tasks_snapshot`] also shows tasks that ECS has forgotten.
@@ -108,6 +110,7 @@ impl Default for EcsOptions {
             auto_register: false,
             max_provisioning: None,
             max_vcpus: None,
+            max_addresses: None,
             clusters: Vec::new(),
             archive: false,
             forgotten_after: FORGOTTEN_AFTER_SECONDS,

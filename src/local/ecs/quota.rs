@@ -2,6 +2,7 @@
 //! (Amazon ECS developer guide: "Request throttling for the Amazon ECS API" and "AWS Fargate throttling quotas").
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 /// A bucket's size and what flows in a second of AWS's time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,7 +68,82 @@ impl Default for Quotas {
     }
 }
 
+/// A quota that AWS raised: `fargate-spot-launch=500/1000`, a second and at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Raised {
+    quota: &'static str,
+    rate: Rate,
+}
+
+/// Why a quota was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum RaisedError {
+    /// It is not written as one.
+    #[error("expected NAME=PER_SECOND or NAME=PER_SECOND/AT_ONCE, with numbers above 0")]
+    Form,
+    /// There is none of this name.
+    #[error("there is no quota '{0}'; there are {all}", all = NAMES.join(", "))]
+    Unknown(String),
+}
+
+/// As users write them.
+const NAMES: [&str; 12] = [
+    "cluster-resource-modify",
+    "cluster-resource-read",
+    "cluster-read",
+    "cluster-modify",
+    "task-definition-read",
+    "task-definition-modify",
+    "tag-modify",
+    "get-log-events",
+    "filter-log-events",
+    "fargate-run-task",
+    "fargate-launch",
+    "fargate-spot-launch",
+];
+
+impl FromStr for Raised {
+    type Err = RaisedError;
+
+    fn from_str(text: &str) -> Result<Self, RaisedError> {
+        let (name, rate) = text.split_once('=').ok_or(RaisedError::Form)?;
+        let quota = NAMES.into_iter().find(|known| *known == name);
+        let quota = quota.ok_or_else(|| RaisedError::Unknown(name.to_owned()))?;
+        let (per_second, burst) = rate.split_once('/').unwrap_or((rate, rate));
+        let number =
+            |text: &str| text.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0).ok_or(RaisedError::Form);
+        Ok(Self { quota, rate: Rate::new(number(burst)?, number(per_second)?) })
+    }
+}
+
 impl Quotas {
+    /// The same, with one of them raised, or lowered.
+    #[must_use]
+    pub fn with(mut self, raised: Raised) -> Self {
+        if let Some(rate) = self.named(raised.quota) {
+            *rate = raised.rate;
+        }
+        self
+    }
+
+    fn named(&mut self, name: &str) -> Option<&mut Rate> {
+        Some(match name {
+            "cluster-resource-modify" => &mut self.cluster_resource_modify,
+            "cluster-resource-read" => &mut self.cluster_resource_read,
+            "cluster-read" => &mut self.cluster_read,
+            "cluster-modify" => &mut self.cluster_modify,
+            "task-definition-read" => &mut self.task_definition_read,
+            "task-definition-modify" => &mut self.task_definition_modify,
+            "tag-modify" => &mut self.tag_modify,
+            "get-log-events" => &mut self.get_log_events,
+            "filter-log-events" => &mut self.filter_log_events,
+            "fargate-run-task" => &mut self.fargate_run_task,
+            "fargate-launch" => &mut self.fargate_launch,
+            "fargate-spot-launch" => &mut self.fargate_spot_launch,
+            _ => return None,
+        })
+    }
+
     /// The bucket an operation draws from.
     pub(super) fn of_operation(&self, operation: &str) -> Option<(&'static str, Rate)> {
         Some(match operation {
@@ -130,6 +206,19 @@ mod tests {
         assert!(take(1000, 1.0));
         assert!(!take(60_000, 4.0));
         assert!(take(60_000, 3.0));
+    }
+
+    #[test]
+    fn every_quota_can_be_raised_by_its_name() {
+        for name in NAMES {
+            let raised: Raised = format!("{name}=500.5/1000").parse().unwrap();
+            let mut quotas = Quotas::default().with(raised);
+            assert_eq!(quotas.named(name).copied(), Some(Rate::new(1000.0, 500.5)), "{name}");
+        }
+        assert_eq!("tag-modify=7".parse::<Raised>().unwrap().rate, Rate::new(7.0, 7.0), "as many at once as a second");
+        for wrong in ["tag-modify", "tag-modify=", "tag-modify=0", "tag-modify=1/x", "tag-modify=inf", "tags=1"] {
+            assert!(wrong.parse::<Raised>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

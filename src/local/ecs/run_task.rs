@@ -11,7 +11,7 @@ use super::request::{self, Checked};
 use super::state::State;
 use super::task::{Birth, Launch, Place, Status, Task, TaskLog};
 use super::{Scope, tokens};
-use crate::local::faults::{Decision, Subject, hash_of};
+use crate::local::faults::{Decision, Life, Moment, Subject, hash_of, no_free_address};
 use crate::local::wire::{ApiError, ApiResult};
 
 impl State {
@@ -131,9 +131,21 @@ impl State {
         let same = |t: &&Task| {
             t.live() && t.place.fargate() && t.place.spot() == place.spot() && t.launch.scope == launch.scope
         };
-        let used: f64 = self.tasks.values().filter(same).map(|t| units(&t.launch)).sum();
+        let used: f64 = self.live_tasks().filter(same).map(|t| units(&t.launch)).sum();
         (used + units(launch) > most)
             .then(|| ("You've reached the limit on the number of vCPUs you can run concurrently".to_owned(), false))
+    }
+
+    fn live_tasks(&self) -> impl Iterator<Item = &Task> {
+        self.live.iter().filter_map(|key| self.tasks.get(key))
+    }
+
+    /// The end of a task in whose subnets no address is free. One that ends before it has an address holds none.
+    fn without_address(&self, place: &Place) -> Option<Life> {
+        let most = self.options.max_addresses.filter(|_| place.awsvpc)?;
+        let holds =
+            |t: &&Task| t.interface.is_some() && t.fault.as_ref().is_none_or(|f| f.moment != Moment::Provisioning);
+        (self.live_tasks().filter(holds).count() >= most).then(no_free_address).flatten()
     }
 
     fn decide(&mut self, launch: &Launch, place: &Place, attempt: u32, key: u64, now: i64) -> Decision {
@@ -168,6 +180,7 @@ impl State {
         self.next_key += 1;
         let number = self.next_key;
         let (seconds, exit_code) = self.engine.work();
+        let fault = decision.life.or_else(|| self.without_address(&place));
         let mut task = Task::new(
             launch.clone(),
             Birth {
@@ -177,7 +190,7 @@ impl State {
                 key,
                 // Names differ from one start of the endpoint to the next: a client's store may outlive it.
                 name_seed: hash_of(&(self.engine.seed(), self.started, number)),
-                fault: decision.life,
+                fault,
                 work: (decision.seconds.unwrap_or(seconds), decision.exit_code.unwrap_or(exit_code)),
                 seed: self.engine.seed(),
                 forgotten_after: self.options.forgotten_after,
@@ -199,6 +212,7 @@ impl State {
             cluster.tasks.insert(number);
         }
         self.tasks.insert(number, task);
+        self.live.insert(number);
         match decision.early {
             Some(status) => self.hurry(number, &status, now),
             None => self.schedule(number, now),
@@ -226,8 +240,12 @@ impl State {
     }
 }
 
-/// What two launches have in common that are attempts at the same work: all but the attempt's number and the call's own marks.
+/// What two launches have in common that are attempts at the same work: the name of the work where the environment tells it, else
+/// all but the attempt's number and the call's own marks.
 fn launch_key(launch: &Launch, raw: &Map<String, Value>) -> u64 {
+    if let Some(work) = told(launch, "TASKWATCH_LOCAL_WORK") {
+        return hash_of(&(&launch.cluster, work, told(launch, "TASKWATCH_ARRAY_INDEX")));
+    }
     let mut overrides = raw.get("overrides").cloned().unwrap_or(Value::Null);
     if let Some(containers) = overrides.get_mut("containerOverrides").and_then(Value::as_array_mut) {
         for container in containers {
@@ -243,6 +261,11 @@ fn launch_key(launch: &Launch, raw: &Map<String, Value>) -> u64 {
 
 /// The attempt's number where the environment tells it.
 fn told_attempt(launch: &Launch) -> Option<u32> {
-    let environments = launch.containers.iter().flat_map(|c| &c.environment);
-    environments.filter(|(name, _)| name == "TASKWATCH_ATTEMPT").find_map(|(_, value)| value.parse().ok())
+    told(launch, "TASKWATCH_ATTEMPT")?.parse().ok()
+}
+
+/// The first variable of this name in any container's environment.
+fn told<'a>(launch: &'a Launch, variable: &str) -> Option<&'a str> {
+    let mut environments = launch.containers.iter().flat_map(|c| &c.environment);
+    environments.find(|(name, _)| name == variable).map(|(_, value)| value.as_str())
 }

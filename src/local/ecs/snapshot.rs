@@ -30,6 +30,8 @@ pub struct TaskSnapshot {
     pub version: u32,
     /// `stopCode`, once there is one.
     pub stop_code: Option<String>,
+    /// The exit code of its first container, once that has ended: ECS shows it later.
+    pub exit_code: Option<i64>,
     /// `stoppedReason`, once there is one.
     pub stopped_reason: Option<String>,
     /// When RunTask answered with it.
@@ -55,6 +57,7 @@ impl TaskSnapshot {
             desired_status: if task.stopping_wanted { "STOPPED" } else { "RUNNING" }.to_owned(),
             version: task.version,
             stop_code: task.stop_code.clone(),
+            exit_code: exit_code(task),
             stopped_reason: task.stopped_reason.clone(),
             created_millis: task.created,
             started_millis: task.started,
@@ -62,6 +65,11 @@ impl TaskSnapshot {
             stopped_millis: task.stopped,
         }
     }
+}
+
+fn exit_code(task: &Task) -> Option<i64> {
+    let coming = || task.ending.as_ref().and_then(|ending| ending.exits.first()).and_then(|(code, _)| *code);
+    task.containers.first().and_then(|container| container.exit_code).or_else(coming)
 }
 
 /// What became of the events.

@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) options: EcsOptions,
     accounts: HashMap<Scope, Account>,
     pub(super) tasks: HashMap<u64, Task>,
+    /// The keys of those that have not stopped.
+    pub(super) live: BTreeSet<u64>,
     pub(super) next_key: u64,
     pub(super) timers: BinaryHeap<Timer>,
     next_timer: u64,
@@ -68,6 +70,7 @@ impl State {
             options,
             accounts: HashMap::new(),
             tasks: HashMap::new(),
+            live: BTreeSet::new(),
             next_key: 0,
             timers: BinaryHeap::new(),
             next_timer: 0,
@@ -132,6 +135,9 @@ impl State {
             return Some(step);
         }
         let tells = task.apply(&step, now, scale);
+        if !task.live() {
+            self.live.remove(&key);
+        }
         if tells {
             self.tell(key, now);
         }

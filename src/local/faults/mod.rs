@@ -12,5 +12,6 @@ mod rule;
 mod script;
 
 pub(in crate::local) use engine::{Decision, Engine, Subject, hash_of};
+pub(in crate::local) use presets::no_free_address;
 pub(in crate::local) use script::{CallFault, Delivery, Life, Moment, Span};
 pub use script::{Script, ScriptError};

@@ -66,6 +66,11 @@ const CALLS: &[(&str, u16, &str, &str, bool)] = &[
     ("access-denied", 400, "AccessDeniedException", "User: arn:aws:iam::000000000000:user/local is not authorized to perform this operation", false),
 ];
 
+/// The life of a task that finds no free address in its subnets.
+pub(in crate::local) fn no_free_address() -> Option<Life> {
+    LIVES.iter().find(|row| row.0 == "subnet-full").map(life)
+}
+
 /// What the name stands for before the script's own keys are laid over it.
 pub(super) fn preset(name: &str) -> Option<Effect> {
     if let Some(row) = LIVES.iter().find(|row| row.0 == name) {

@@ -123,6 +123,21 @@ async fn caps_of_provisioning_and_vcpus() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_without_a_free_address_does_not_start_and_a_stopped_one_frees_its_own() {
+    let options = EcsOptions { auto_register: true, quotas: None, max_addresses: Some(2), ..EcsOptions::default() };
+    let bench = with(options);
+    for _ in 0..2 {
+        bench.ok("RunTask", merged(fargate("etl"), &json!({"count": 3}))).await;
+        bench.pass(600).await;
+        let last: Vec<_> = bench.events().into_iter().filter(|e| e["detail"]["lastStatus"] == "STOPPED").collect();
+        let started = |e: &&Value| e["detail"].get("startedAt").is_some();
+        let reasons: Vec<_> = last.iter().filter_map(|e| e["detail"]["stoppedReason"].as_str()).collect();
+        assert_eq!((last.len() % 3, last.iter().filter(started).count() * 3), (0, last.len() * 2), "{reasons:?}");
+        assert!(reasons.iter().any(|r| r.contains("InsufficientFreeAddresses")), "{reasons:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn lists_are_filtered_and_paged() {
     let bench = bench("[task]\nseconds = 5000");
     bench.ok("RunTask", merged(fargate("etl"), &json!({"count": 5, "startedBy": "a/1"}))).await;

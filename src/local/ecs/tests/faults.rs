@@ -199,6 +199,25 @@ async fn the_attempt_is_told_or_counted() {
     bench.run(merged(fargate("etl"), &environment("DAY", "2"))).await;
 }
 
+/// Launchers put variables of their own into the environment: the work is still the same where it is told.
+#[tokio::test(start_paused = true)]
+async fn work_that_is_told_by_name_is_the_same_whatever_stands_beside_it() {
+    let bench = bench("[[fault]]\ndo = \"capacity\"\n[fault.match]\nattempt = 2");
+    let environment = |pairs: &[(&str, &str)]| {
+        let environment: Vec<_> = pairs.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        json!({"overrides": {"containerOverrides": [{"name": "etl", "environment": environment}]}})
+    };
+    let launch = |pairs: &[(&str, &str)]| merged(fargate("etl"), &environment(pairs));
+    bench.run(launch(&[("TASKWATCH_LOCAL_WORK", "item/1"), ("RUN", "a")])).await;
+    bench.run(launch(&[("TASKWATCH_LOCAL_WORK", "item/2"), ("RUN", "a")])).await;
+    let again = launch(&[("RUN", "b"), ("TASKWATCH_LOCAL_WORK", "item/1")]);
+    assert_eq!(bench.ok("RunTask", again).await["tasks"], json!([]), "the second launch of item/1");
+    let of_many = |index: &str| launch(&[("TASKWATCH_LOCAL_WORK", "fleet"), ("TASKWATCH_ARRAY_INDEX", index)]);
+    bench.run(of_many("0")).await;
+    bench.run(of_many("1")).await;
+    assert_eq!(bench.ok("RunTask", of_many("1")).await["tasks"], json!([]), "the second launch of the same index");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_held_event_goes_out_though_its_task_got_stuck() {
     for (more, longest) in [("", 60), ("seconds = 200\n", 200)] {
