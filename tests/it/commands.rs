@@ -37,6 +37,8 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ("docs/performance.md", "cargo test --locked --test it processes", "a measurement"),
     ("docs/performance.md", "cargo run --release", "a measurement"),
     ("docs/performance.md", "cargo build --release", "a measurement"),
+    ("docs/performance.md", "cargo build --profile bench", "a measurement"),
+    ("docs/performance.md", "python3 benches", "a measurement"),
     ("docs/tests.md", "cargo test", "cargo test runs it once; the others are longer"),
     ("docs/tests.md", "TASKWATCH_KILLS=300 cargo test", "cargo test runs it with 24 kills"),
     ("docs/watch.md", "", "needs a terminal and shows what there happens to be; api::watch runs it in one"),

@@ -35,6 +35,7 @@ mod machines;
 mod migrate;
 mod model;
 mod observed;
+mod peers;
 mod placements;
 mod processes;
 mod run;

@@ -1,0 +1,85 @@
+"""Makes a flow run for each item, and plays what stands inside the containers: a flow that tells the server that it runs and that it is done.
+It knows from the endpoint's record when a container runs. What becomes of a run otherwise is the worker's and the observer's to tell."""
+import asyncio
+import json
+import os
+import pathlib
+import time
+import urllib.request
+
+from common import RUNS, say
+from mix import item_of
+from prefect import flow, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import StateType
+from prefect.states import Completed, Running
+
+LEDGER = os.environ["AWS_ENDPOINT_URL"] + "/_taskwatch/tasks"
+FINAL = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
+
+
+@flow
+def work():
+    """Its code is never run: the endpoint's tasks run no program."""
+
+
+async def submit(client):
+    flow_id = await client.create_flow(work)
+    deployment = await client.create_deployment(flow_id, "peers", work_pool_name=os.environ["PEERS_POOL"], entrypoint="flows.py:work", path="/")
+    ten = asyncio.Semaphore(10)
+
+    async def make(item):
+        variables = {"env": {"TASKWATCH_LOCAL_WORK": f"item/{item}"}}
+        async with ten:
+            made = await client.create_flow_run_from_deployment(deployment, name=f"item-{item}", job_variables=variables)
+        return item, made.id
+
+    return dict(await asyncio.gather(*map(make, range(RUNS))))
+
+
+def tasks():
+    with urllib.request.urlopen(LEDGER, timeout=60) as answer:
+        return json.load(answer)["tasks"]
+
+
+async def play(client, runs, told):
+    """Tells what flows tell, of each task once."""
+    for task in await asyncio.to_thread(tasks):
+        item = item_of(task["environment"])
+        if item not in runs:
+            continue
+        if task["startedMillis"] and (task["arn"], "running") not in told:
+            told.add((task["arn"], "running"))
+            await client.set_flow_run_state(runs[item], Running())
+        if task["executionStoppedMillis"] and task["exitCode"] == 0 and (task["arn"], "done") not in told:
+            told.add((task["arn"], "done"))
+            await client.set_flow_run_state(runs[item], Completed())
+
+
+async def hear(client, runs, heard):
+    """Notes what the server knows, with its own time of it."""
+    item_of_run = {run: item for item, run in runs.items()}
+    wanted = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=FINAL)))
+    offset = 0
+    while found := await client.read_flow_runs(flow_run_filter=wanted, limit=200, offset=offset):
+        offset += len(found)
+        for run in found:
+            if run.id not in heard and run.id in item_of_run:
+                heard.add(run.id)
+                good = run.state.type == StateType.COMPLETED
+                say(item_of_run[run.id], "succeeded" if good else "failed", f"{run.state.name}: {run.state.message}", run.state.timestamp.timestamp())
+
+
+async def main():
+    told, heard = set(), set()
+    async with get_client() as client:
+        runs = await submit(client)
+        pathlib.Path("submitted").touch()
+        while len(heard) < len(runs):
+            began = time.monotonic()
+            await play(client, runs, told)
+            await hear(client, runs, heard)
+            await asyncio.sleep(max(0.0, 1 - (time.monotonic() - began)))
+
+
+asyncio.run(main())
