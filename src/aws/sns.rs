@@ -44,8 +44,12 @@ fn entry(place: usize, notification: &Notification, fifo: bool) -> Result<Publis
         .subject(&notification.subject)
         .message(&notification.message);
     for (name, value) in &notification.attributes {
-        let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+        let data_type = notification.data_types.get(name).map_or("String", String::as_str);
+        let value = MessageAttributeValue::builder().data_type(data_type).string_value(value).build();
         entry = entry.message_attributes(name, value.map_err(|e| unbuildable(&e))?);
+    }
+    if notification.by_protocol {
+        entry = entry.message_structure("json");
     }
     if fifo {
         entry = entry.message_group_id(notification.run.to_string()).message_deduplication_id(&notification.id);

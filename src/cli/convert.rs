@@ -21,10 +21,11 @@ Examples:
   aws scheduler get-schedule --name nightly | taskwatch convert - > nightly.json
   aws batch describe-job-definitions --job-definition-name etl --status ACTIVE | taskwatch convert -
   taskwatch convert template.json
-  taskwatch convert launch.sh
+  CLUSTER=batch taskwatch convert launch.sh
+  taskwatch convert template.yaml --set Cluster=batch --set Subnets='[\"subnet-0a\"]'
 
 A FILE holds a Step Functions machine or state, an EventBridge target, an EventBridge Scheduler schedule, an AWS Batch job definition or
-job, a CloudFormation template of these, an ECS task definition, what aws ecs run-task --cli-input-json takes, or an aws ecs run-task
+job, a CloudFormation template or a Serverless file of these, an ECS task definition, what aws ecs run-task --cli-input-json takes, or an aws ecs run-task
 command line. The request goes to stdout, values of the environment included; what has no place in it is said on stderr.
 
 Exit codes:
@@ -55,7 +56,13 @@ struct Line {
 pub(super) fn convert(arguments: &ConvertArgs) -> Result<u8, CliError> {
     let text = read(&arguments.file)?;
     let about = |error: &dyn std::fmt::Display| CliError::usage(format!("{}: {error}", arguments.file));
-    let requests = match shell::run_task(&text) {
+    let set = arguments.document.values()?;
+    let given = |name: &str| match set.get(name) {
+        Some(Value::String(value)) => Some(value.clone()),
+        Some(value) => Some(value.to_string()),
+        None => std::env::var(name).ok(),
+    };
+    let requests = match shell::run_task(&text, &given) {
         Some(line) => vec![of_line(&line.map_err(|error| about(&error))?).map_err(|error| about(&error))?],
         None => of_documents(&text, &arguments.document, &about)?,
     };

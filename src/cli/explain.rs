@@ -82,7 +82,8 @@ impl Source {
         let file = path
             .extension()
             .is_some_and(|end| ["json", "ndjson", "jsonl", "yaml", "yml", "txt", "log"].iter().any(|e| end == *e));
-        if !file && explain::explain_reason(text).is_some() { Self::Text } else { Self::File }
+        // Words that are no file are meant as a reason, also those that nothing is known of.
+        if !file && (text.contains(' ') || explain::explain_reason(text).is_some()) { Self::Text } else { Self::File }
     }
 }
 

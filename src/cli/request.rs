@@ -37,7 +37,7 @@ pub(super) fn request(arguments: &RunArgs) -> Result<RunRequest, CliError> {
             RunRequest::accept_until(document, &acceptance(arguments), GOAL).map_err(|e| wrong(what, &e))?.to_value()
         }
         None if arguments.document.is_given() => {
-            return Err(CliError::usage("--state and --input are for a Step Functions document: name its FILE"));
+            return Err(CliError::usage("--state, --input and --set are for a document: name its FILE"));
         }
         None if arguments.task_definition.is_none() => {
             return Err(CliError::usage(
@@ -402,7 +402,7 @@ mod tests {
             assert!(error.contains(part) && !error.contains('\n'), "{error}");
         }
         let other = parsed(&["--task-definition", "x", "--state", "Load"]).unwrap_err();
-        assert!(other.contains("--state and --input are for a Step Functions document"), "{other}");
+        assert!(other.contains("--state, --input and --set are for a document"), "{other}");
     }
 
     #[test]

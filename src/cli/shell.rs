@@ -1,9 +1,24 @@
 //! An `aws ecs run-task` line out of a script, as a shell reads it.
 
+use std::collections::BTreeMap;
+
 use super::error::CliError;
 
-/// The words behind `run-task` of a text's first such line; none where the text has none.
-pub(super) fn run_task(text: &str) -> Option<Result<Vec<String>, CliError>> {
+/// What variables a line has: those that the text assigns before it, and those that are given.
+struct Variables<'g> {
+    assigned: BTreeMap<String, String>,
+    given: &'g dyn Fn(&str) -> Option<String>,
+}
+
+impl Variables<'_> {
+    fn value(&self, name: &str) -> Option<String> {
+        (self.given)(name).or_else(|| self.assigned.get(name).cloned())
+    }
+}
+
+/// The words behind `run-task` of a text's first such line; none where the text has none. `given` knows variables that the text does
+/// not assign.
+pub(super) fn run_task(text: &str, given: &dyn Fn(&str) -> Option<String>) -> Option<Result<Vec<String>, CliError>> {
     // JSON and YAML may speak of it too.
     if text.trim_start().starts_with(['{', '[']) {
         return None;
@@ -12,10 +27,37 @@ pub(super) fn run_task(text: &str) -> Option<Result<Vec<String>, CliError>> {
         let before = text[..*at].chars().next_back();
         before.is_none_or(|c| c.is_whitespace() || "(`;&|".contains(c))
     });
-    begin.find_map(|(at, _)| match words(&text[at..]) {
-        Err(error) => text[at..].lines().next()?.contains("run-task").then_some(Err(error)),
-        Ok(words) => of_aws(&words).map(Ok),
+    begin.find_map(|(at, _)| {
+        let variables = assigned(&text[..at], given);
+        match words(&text[at..], &variables) {
+            Err(error) => text[at..].lines().next()?.contains("run-task").then_some(Err(error)),
+            Ok(words) => of_aws(&words).map(Ok),
+        }
     })
+}
+
+/// The variables that a script has assigned by itself, `NAME=value` at the beginning of a line; those of commands are not known.
+fn assigned<'g>(script: &str, given: &'g dyn Fn(&str) -> Option<String>) -> Variables<'g> {
+    let mut variables = Variables { assigned: BTreeMap::new(), given };
+    for line in script.lines() {
+        let line = line.trim_start();
+        let line = ["export ", "readonly ", "local ", "declare "]
+            .iter()
+            .find_map(|word| line.strip_prefix(word))
+            .unwrap_or(line);
+        let Some((name, value)) = line.trim_start().split_once('=').filter(|(name, _)| is_name(name)) else { continue };
+        match words(value, &variables) {
+            Ok(words) => drop(variables.assigned.insert(name.to_owned(), words.into_iter().next().unwrap_or_default())),
+            Err(_) => drop(variables.assigned.remove(name)),
+        }
+    }
+    variables
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// What stands around `ecs run-task`: options may come before it too.
@@ -25,7 +67,7 @@ fn of_aws(words: &[String]) -> Option<Vec<String>> {
 }
 
 /// The words of one command, quotes and line ends read as a shell reads them. What only the shell has the value of is refused.
-fn words(text: &str) -> Result<Vec<String>, CliError> {
+fn words(text: &str, variables: &Variables<'_>) -> Result<Vec<String>, CliError> {
     let (mut words, mut word): (Vec<String>, Option<String>) = (Vec::new(), None);
     let mut characters = text.chars().peekable();
     let wrong = |what: &str| Err(CliError::usage(what.to_owned()));
@@ -51,12 +93,24 @@ fn words(text: &str) -> Result<Vec<String>, CliError> {
                     Some('\\') if characters.peek().is_some_and(|c| "\"\\$`".contains(*c)) => {
                         word.extend(characters.next())
                     }
-                    Some('$' | '`') => return wrong(OF_THE_SHELL),
+                    Some('\\') if characters.next_if_eq(&'\n').is_some() => {}
+                    Some('$') => word.push_str(&variable(&mut characters, variables)?),
+                    Some('`') => return wrong(OF_A_COMMAND),
                     Some(c) => word.push(c),
                     None => return wrong("a quote of the command line is not closed"),
                 }
             },
-            '$' | '`' => return wrong(OF_THE_SHELL),
+            '$' => {
+                // Outside quotes a shell takes it apart at blanks.
+                let value = variable(&mut characters, variables)?;
+                for (n, part) in value.split_ascii_whitespace().enumerate() {
+                    if n > 0 {
+                        words.extend(word.take());
+                    }
+                    word.get_or_insert_default().push_str(part);
+                }
+            }
+            '`' => return wrong(OF_A_COMMAND),
             '\n' | ';' | '|' | '&' | '>' | '<' | ')' => break,
             '#' if word.is_none() => break,
             c if c.is_whitespace() => words.extend(word.take()),
@@ -67,7 +121,40 @@ fn words(text: &str) -> Result<Vec<String>, CliError> {
     Ok(words)
 }
 
-const OF_THE_SHELL: &str = "a $variable or `command` has its value in the shell only: write the value into the line";
+/// The value of the variable whose `$` was read.
+fn variable(
+    characters: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    variables: &Variables<'_>,
+) -> Result<String, CliError> {
+    let (mut name, mut default) = (String::new(), None);
+    if characters.next_if_eq(&'{').is_some() {
+        let inner: String = std::iter::from_fn(|| characters.next_if(|c| *c != '}')).collect();
+        characters.next();
+        let end = inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(inner.len());
+        let (of, behind) = inner.split_at(end);
+        default = ["-", ":-"].iter().find_map(|sign| behind.strip_prefix(sign)).map(str::to_owned);
+        // ${NAME:?} asks for a value; anything else changes it.
+        if default.is_none() && !behind.is_empty() && !behind.starts_with(['?']) && !behind.starts_with(":?") {
+            return Err(CliError::usage(format!(
+                "${{{inner}}} has its value in the shell only: write the value into the line"
+            )));
+        }
+        name.push_str(of);
+    } else {
+        name.extend(std::iter::from_fn(|| characters.next_if(|c| c.is_ascii_alphanumeric() || *c == '_')));
+    }
+    if !is_name(&name) {
+        return Err(CliError::usage(OF_A_COMMAND.to_owned()));
+    }
+    let value = variables.value(&name).filter(|value| !value.is_empty() || default.is_none()).or(default);
+    value.ok_or_else(|| {
+        CliError::usage(format!(
+            "${name} has its value in the shell only: write it into the line, or give it by --set {name}=VALUE or in the environment"
+        ))
+    })
+}
+
+const OF_A_COMMAND: &str = "a `command` or $(command) has its value in the shell only: write the value into the line";
 
 #[cfg(test)]
 mod tests {
@@ -86,7 +173,7 @@ mod tests {
             ("aws ecs run-task --group '' --cluster a\\ b # why", vec!["--group", "", "--cluster", "a b"]),
         ] {
             assert_eq!(
-                run_task(text).map(|words| words.expect("words")).as_deref(),
+                run_task(text, &|_| None).map(|words| words.expect("words")).as_deref(),
                 Some(expected.map_strings().as_slice()),
                 "{text}"
             );
@@ -97,10 +184,48 @@ mod tests {
             "aws ecs run-task --x `y`",
             "aws ecs run-task 'x",
         ] {
-            assert!(run_task(text).is_some_and(|words| words.is_err()), "{text}");
+            assert!(run_task(text, &|_| None).is_some_and(|words| words.is_err()), "{text}");
         }
         for text in ["{\"a\": \"aws ecs run-task\"}", "laws ecs run-task", "StartAt: Run", ""] {
-            assert!(run_task(text).is_none(), "{text}");
+            assert!(run_task(text, &|_| None).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn variables_are_those_of_the_script_and_those_that_are_given() {
+        let script = "#!/bin/sh\nset -e\nPROJECT=tutor\nexport REGION=\"${AWS_REGION:-us-east-1}\"\n: \"${SUBNET:?}\"\nSG=$(aws ec2 x)\n\
+                      TASK_ARN=\"$(\n  aws ecs run-task \\\n --cluster ${PROJECT}-cluster --region $REGION --network-configuration \\\n  \
+                      \"awsvpcConfiguration={subnets=[${SUBNET}],securityGroups=[$SG]}\" --count $N\n)\"\n";
+        let given = |name: &str| match name {
+            "SUBNET" => Some("subnet-0a".to_owned()),
+            "SG" => Some("sg-0a".to_owned()),
+            "N" => Some("2 --group g".to_owned()),
+            _ => None,
+        };
+        let words = run_task(script, &given).expect("a line").expect("words");
+        let expected = [
+            "--cluster",
+            "tutor-cluster",
+            "--region",
+            "us-east-1",
+            "--network-configuration",
+            "awsvpcConfiguration={subnets=[subnet-0a],securityGroups=[sg-0a]}",
+            "--count",
+            "2",
+            "--group",
+            "g",
+        ];
+        assert_eq!(words, expected);
+        let said =
+            run_task(script, &|name| given(name).filter(|_| name != "SG")).expect("a line").unwrap_err().to_string();
+        assert!(said.contains("$SG has its value in the shell only") && said.contains("--set SG=VALUE"), "{said}");
+        for (line, part) in [
+            ("aws ecs run-task --cluster $(x)", "$(command)"),
+            ("aws ecs run-task --cluster ${X%%-*}", "${X%%-*} has its value in the shell only"),
+            ("aws ecs run-task --cluster $1", "$(command)"),
+        ] {
+            let said = run_task(line, &|_| None).expect("a line").unwrap_err().to_string();
+            assert!(said.contains(part), "{line}: {said}");
         }
     }
 

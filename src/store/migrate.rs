@@ -297,6 +297,8 @@ mod tests {
             subject: "s".into(),
             message: "m".into(),
             attributes: Vec::new(),
+            data_types: Default::default(),
+            by_protocol: false,
             detail_type: "d".into(),
             resources: Vec::new(),
             log: None,

@@ -255,7 +255,7 @@ fn what_users_come_from_becomes_a_request() {
     let page = include_str!("../../docs/migrate.md");
     let errors = include_str!("../../docs/errors.md");
     let files = files(page);
-    assert_eq!(files.len(), 10);
+    assert_eq!(files.len(), 11);
     let input = files.iter().find(|(name, _)| *name == "input.json").expect("the input");
     for (name, text) in files.iter().copied().filter(|(name, _)| *name != "input.json") {
         let value: Value = serde_json::from_str(text).expect("JSON");

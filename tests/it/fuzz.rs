@@ -48,6 +48,20 @@ fn requests(bytes: &[u8]) {
     }
 }
 
+/// Whatever document is to be converted becomes requests or an error with a text.
+fn documents(bytes: &[u8]) {
+    let at = Acceptance::new(Timestamp::default(), uuid::Uuid::from_u128(7));
+    for document in request::documents(&String::from_utf8_lossy(bytes)).unwrap_or_default() {
+        let mut filled = document.clone();
+        request::symbols::symbolic(&mut filled);
+        for document in [document, filled] {
+            if let Err(error) = taskwatch::core::convert::convert(document, &at) {
+                assert!(!error.message.is_empty());
+            }
+        }
+    }
+}
+
 /// Whatever stands in an expression, of either language, it has a value or an error with a text, and soon.
 fn expressions(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -106,6 +120,16 @@ fn events() {
 fn run_requests() {
     replay("requests", 10, requests);
     mebibyte(requests);
+}
+
+#[test]
+fn converted_documents() {
+    replay("requests", 26, documents);
+    mebibyte(documents);
+    for piece in ["${", "/*", "//", "[${a},", "a: !Ref b\n", "- !Sub [", "!Join ", "{ ${", "*a &a "] {
+        documents(piece.repeat(64 * 1024 / piece.len()).as_bytes());
+        documents(format!("{{{}", piece.repeat(64 * 1024 / piece.len())).as_bytes());
+    }
 }
 
 #[test]

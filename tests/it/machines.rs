@@ -7,8 +7,9 @@ use std::process::{Output, Stdio};
 use serde_json::{Value, json};
 use taskwatch::core::run::Status;
 
-use crate::cli::{Local, stderr, stdout, taskwatch};
+use crate::cli::{Killed, Local, stderr, stdout, taskwatch};
 use crate::support::fakes::{World, eventually};
+use crate::support::said::Said;
 
 /// Chooses in JSONata, loads, and tells.
 fn machine() -> Value {
@@ -96,6 +97,20 @@ fn convert_prints_requests_that_run_takes_and_says_on_stderr_what_is_left_out() 
         (script, vec![], "/runTask/overrides/containerOverrides/0/command", json!(["load it"]), ""),
         (yaml, vec!["--input", "{\"task\": \"app\"}"], "/runTask/taskDefinition", json!("app"), ""),
         (
+            "TASK=app\naws ecs run-task --cluster $CLUSTER --task-definition \"${TASK}\"",
+            vec!["--set", "CLUSTER=batch"],
+            "/runTask/cluster",
+            json!("batch"),
+            "",
+        ),
+        (
+            "{\"taskDefinition\": \"${Task}\", \"networkConfiguration\": {\"awsvpcConfiguration\": {\"subnets\": ${Subnets}}}}",
+            vec!["--set", "Task=app", "--set", "Subnets=[\"subnet-0a\"]"],
+            "/runTask/networkConfiguration/awsvpcConfiguration/subnets/0",
+            json!("subnet-0a"),
+            "",
+        ),
+        (
             "{\"retryStrategy\": {\"attempts\": 3}, \"jobDefinitionName\": \"app\"}",
             vec![],
             "/retry/0/MaxAttempts",
@@ -112,7 +127,12 @@ fn convert_prints_requests_that_run_takes_and_says_on_stderr_what_is_left_out() 
         assert_eq!(dry.status.code(), Some(0), "{printed}: {}", stderr(&dry));
     }
     for (text, part) in [
-        ("aws ecs run-task --cluster $CLUSTER --task-definition x", "has its value in the shell only"),
+        ("aws ecs run-task --cluster $CLUSTER --task-definition x", "$CLUSTER has its value in the shell only"),
+        ("aws ecs run-task --cluster $(x) --task-definition x", "has its value in the shell only"),
+        (
+            "StartAt: Run\nStates: {Run: {Type: Task, Resource: 'arn:aws:states:::ecs:runTask', Parameters: {TaskDefinition: !Ref Task}}}",
+            "--set Task=VALUE",
+        ),
         ("aws ecs run-task --colour red", "--colour"),
         ("{\"Targets\": [{\"Id\": \"x\"}]}", "there is nothing to run"),
         ("hello", "-: not JSON"),
@@ -123,4 +143,74 @@ fn convert_prints_requests_that_run_takes_and_says_on_stderr_what_is_left_out() 
     }
     let given = with_stdin(&["run", "-", "--dry-run"], None, &target);
     assert!(stderr(&given).contains("taskwatch convert FILE prints its run request"), "{}", stderr(&given));
+}
+
+/// `taskwatch serve` on its own path in `local`: itself, its URL, and its requests queue's.
+async fn serve(local: &Local) -> (Killed, String, String) {
+    let mut setup = taskwatch();
+    setup.args(["setup", "--cell", "machines", "--output", "json"]).env("AWS_ENDPOINT_URL", &local.1);
+    let made = tokio::task::spawn_blocking(move || setup.output().expect("setup")).await.expect("its end");
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap_or_else(|e| panic!("{e}: {}", stderr(&made)));
+    let mut command = taskwatch();
+    for (name, value) in made["environment"].as_object().expect("the environment") {
+        command.env(name, value.as_str().expect("a text"));
+    }
+    command.arg("serve").env("AWS_ENDPOINT_URL", &local.1);
+    command.envs([
+        ("TASKWATCH_STORE", "memory:"),
+        ("TASKWATCH_LISTEN", "127.0.0.1:0"),
+        ("TASKWATCH_LOG_FORMAT", "json"),
+    ]);
+    let mut cell = Killed(command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("serve"));
+    let said = Said::by(cell.0.stderr.take().expect("stderr"));
+    let serving: Value = serde_json::from_str(&said.line_with("\"serving\"").await).expect("JSON");
+    let address = serving["fields"]["address"].as_str().expect("an address").to_owned();
+    let queue = made["environment"]["TASKWATCH_REQUESTS_QUEUE_URL"].as_str().expect("a URL").to_owned();
+    (cell, format!("http://{address}"), queue)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_with_its_input_runs_to_its_end_through_the_requests_queue_and_the_api() {
+    let local = Local::start();
+    let (_cell, server, queue) = serve(&local).await;
+    let client = reqwest::Client::new();
+    let request = |name: &str, code: &str| {
+        let input = json!({"files": ["a", "b"], "code": code});
+        json!({"name": name, "queue": "team-a", "stateMachine": machine(), "stateName": "Load", "input": {"files": ["a"], "code": code, "first": input["files"][0]}})
+    };
+    // By the queue: one that ends well, one that fails, and one that is refused.
+    for body in [
+        request("by-queue", "0"),
+        request("fails", "3"),
+        json!({"name": "none", "stateMachine": machine(), "input": {"files": []}}),
+    ] {
+        let message = json!({"QueueUrl": queue, "MessageBody": body.to_string()});
+        let sent = client
+            .post(&local.1)
+            .header("x-amz-target", "AmazonSQS.SendMessage")
+            .header("content-type", "application/x-amz-json-1.0")
+            .body(message.to_string());
+        assert!(sent.send().await.expect("an answer").status().is_success());
+    }
+    // By the API: another, one of the same name and body, and one that is refused.
+    let post = async |body: Value| {
+        let sent = client.post(format!("{server}/v1/runs")).json(&body).send().await.expect("an answer");
+        (sent.status().as_u16(), sent.json::<Value>().await.expect("JSON"))
+    };
+    let whole = json!({"name": "by-api", "stateMachine": machine(), "input": {"files": ["a", "b"], "code": "0"}});
+    assert_eq!(post(whole.clone()).await.0, 202);
+    assert_eq!(post(whole).await.0, 202, "the same is no other");
+    let (_, said) = post(json!({"stateMachine": machine(), "input": {"files": []}})).await;
+    assert!(said.to_string().contains("with this input the machine succeeds here"), "{said}");
+    for (name, status) in [("by-queue", "SUCCEEDED"), ("fails", "FAILED"), ("by-api", "SUCCEEDED")] {
+        let ended = async || {
+            let Ok(answer) = client.get(format!("{server}/v1/runs/{name}")).send().await else { return false };
+            let run = answer.json::<Value>().await.unwrap_or_default();
+            let container = &run["runTask"]["overrides"]["containerOverrides"][0];
+            run["status"] == status && container["environment"][0]["value"] == "***"
+        };
+        crate::support::polled::eventually(name, ended).await;
+    }
+    let none = client.get(format!("{server}/v1/runs/none")).send().await.expect("an answer");
+    assert_eq!(none.status().as_u16(), 404);
 }

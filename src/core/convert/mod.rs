@@ -44,7 +44,8 @@ pub fn convert(document: Value, at: &Acceptance) -> Result<Vec<Converted>, Reque
         Foreign::JobDefinition => vec![batch::definition(&source)?],
         Foreign::JobDefinitions => batch::definitions(&source)?,
         Foreign::Job => vec![batch::job(&source)?],
-        Foreign::Template => return template::resources(&source, at),
+        Foreign::Template => return template::resources(members, at),
+        Foreign::Serverless => return template::serverless(members, at),
         Foreign::Resource => return template::resource(&source, at)?.ok_or_else(|| template::nothing("Type")),
         Foreign::TaskDefinition => vec![task_definition(&source)?],
         Foreign::Service => {

@@ -6,20 +6,68 @@ use super::members::Source;
 use super::{Converted, convert};
 use crate::core::input::RequestError;
 use crate::core::request::Acceptance;
+use crate::core::request::symbols::{fill, placeholders, symbolic};
 
-/// The run requests of all resources that have one.
-pub(super) fn resources(source: &Source<'_>, at: &Acceptance) -> Result<Vec<Converted>, RequestError> {
+/// The run requests of all resources that have one. References are placeholders, filled in where the template has their values.
+pub(super) fn resources(template: &Map<String, Value>, at: &Acceptance) -> Result<Vec<Converted>, RequestError> {
+    let mut template = Value::Object(template.clone());
+    symbolic(&mut template);
+    let defaults = defaults(&template);
+    fill(&mut template, &defaults);
+    let template = template.as_object().cloned().unwrap_or_default();
+    let source = Source::new(&template, "");
     let resources = source.object("Resources")?.ok_or_else(|| source.wrong("Resources", "an object"))?;
     let mut all = Vec::new();
     for (name, members) in resources.members() {
         let Some(members) = members.as_object() else { continue };
         let about = |error: RequestError| RequestError::new(format!("Resources.{name}: {error}"));
         let found = resource(&Source::new(members, ""), at).map_err(about)?.unwrap_or_default();
-        all.extend(
-            found.into_iter().map(|converted| Converted { what: format!("{name}: {}", converted.what), ..converted }),
-        );
+        all.extend(found.into_iter().map(|converted| named(name, converted)));
     }
     if all.is_empty() { Err(nothing("Resources")) } else { Ok(all) }
+}
+
+/// The default values of a template's parameters.
+fn defaults(template: &Value) -> Map<String, Value> {
+    let parameters = template.get("Parameters").and_then(Value::as_object).into_iter().flatten();
+    let default = |(name, parameter): (&String, &Value)| {
+        let default = parameter.get("Default").filter(|default| default.is_string() || default.is_number())?;
+        let list = parameter["Type"].as_str().is_some_and(|kind| kind.contains("List"));
+        let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+        Some((name.clone(), if list { text.split(',').map(str::trim).collect() } else { text.into() }))
+    };
+    parameters.filter_map(default).filter(|(_, value): &(String, Value)| value != "").collect()
+}
+
+/// What came of a part, with the part's name, and with the placeholders that are left in it.
+fn named(name: &str, converted: Converted) -> Converted {
+    let mut notes = converted.notes;
+    let left = placeholders(&converted.request["runTask"]);
+    notes.extend(
+        left.iter()
+            .map(|left| format!("runTask: the placeholder ${{{left}}} is left in it; give it by --set {left}=VALUE")),
+    );
+    Converted { what: format!("{name}: {}", converted.what), request: converted.request, notes }
+}
+
+/// The machines of a file of the Serverless framework.
+pub(super) fn serverless(file: &Map<String, Value>, at: &Acceptance) -> Result<Vec<Converted>, RequestError> {
+    let mut file = Value::Object(file.clone());
+    symbolic(&mut file);
+    let machines = file.pointer("/stepFunctions/stateMachines").and_then(Value::as_object);
+    let machines = machines.ok_or_else(|| {
+        RequestError::new("stepFunctions.stateMachines: the machines are in another file: convert that file")
+    })?;
+    let machine = |(name, machine): (&String, &Value)| {
+        let about = |error: RequestError| RequestError::new(format!("stepFunctions.stateMachines.{name}: {error}"));
+        let definition = machine.get("definition").filter(|definition| definition.is_object());
+        let definition =
+            definition.ok_or_else(|| about(RequestError::new("definition: expected the machine itself")))?;
+        let converted = convert(json!({"stateMachine": definition}), at).map_err(about)?;
+        Ok(converted.into_iter().map(|converted| named(name, converted)).collect::<Vec<_>>())
+    };
+    let all = machines.iter().map(machine).collect::<Result<Vec<_>, RequestError>>()?;
+    Ok(all.into_iter().flatten().collect())
 }
 
 /// What one resource starts; none where it is of another kind.
@@ -45,7 +93,11 @@ fn machine(properties: &Source<'_>) -> Result<Map<String, Value>, RequestError> 
     let given = ["Definition", "DefinitionString"].into_iter().find_map(|name| Some((name, properties.get(name)?)));
     match given {
         Some((_, machine @ (Value::Object(_) | Value::String(_)))) if !super::members::is_reference(machine) => {
-            Ok(Map::from_iter([("stateMachine".to_owned(), machine.clone())]))
+            let mut machine = machine.clone();
+            if let Some(values) = properties.get("DefinitionSubstitutions").and_then(Value::as_object) {
+                fill(&mut machine, values);
+            }
+            Ok(Map::from_iter([("stateMachine".to_owned(), machine)]))
         }
         Some((name, _)) => Err(properties.wrong(name, "the machine itself")),
         None => Err(RequestError::new("the definition is in another file: convert that file")),

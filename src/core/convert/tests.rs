@@ -215,3 +215,36 @@ fn what_cannot_be_taken_is_refused_by_name() {
     );
     assert!(convert(json!(5), &at()).is_err());
 }
+
+/// Machines in the shapes that people keep them in: taken, or refused with what to do.
+#[test]
+fn machines_as_people_have_them_are_taken_or_refused_with_what_to_do() {
+    use crate::core::request::symbols::{fill, symbolic};
+    use crate::core::request::{document, with_input};
+
+    let cases: Vec<Value> = serde_json::from_str(include_str!("../../../tests/fixtures/machines.json")).unwrap();
+    let at = at().named("nightly");
+    for case in &cases {
+        let what = case["what"].as_str().unwrap();
+        let mut read = document(case["text"].as_str().unwrap()).unwrap_or_else(|error| panic!("{what}: {error}"));
+        if let Some(values) = case["set"].as_object() {
+            symbolic(&mut read);
+            fill(&mut read, values);
+        }
+        let (state, input) = (case["state"].as_str(), case.get("input").cloned());
+        if state.is_some() || input.is_some() {
+            read = with_input(read, state, input).unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
+        let converted = convert(read, &at);
+        for (pointer, value) in case["right"].as_object().into_iter().flatten() {
+            let converted = converted.as_ref().unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(converted[0].request.pointer(pointer), Some(value), "{what}: {}", converted[0].request);
+        }
+        for part in case["refused"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let said =
+                converted.as_ref().map_or_else(|error| error.message.clone(), |taken| panic!("{what}: {taken:?}"));
+            assert!(said.contains(part) && !said.contains('\n'), "{what}: {part}: {said}");
+        }
+    }
+    assert!(cases.len() > 25);
+}

@@ -134,6 +134,8 @@ fn notification(
         attributes: vec![(TOKEN.to_owned(), callback.token.expose().to_owned())],
         detail_type: answer.as_str().to_owned(),
         resources: Vec::new(),
+        data_types: Default::default(),
+        by_protocol: false,
         log: None,
     }
 }

@@ -48,6 +48,8 @@ fn for_destination(
         attributes: Vec::new(),
         detail_type: detail_type.to_owned(),
         resources: Vec::new(),
+        data_types: Default::default(),
+        by_protocol: false,
         log: None,
         destination,
         id,

@@ -72,7 +72,8 @@ pub(super) fn cut_bytes(text: &str, bytes: usize) -> String {
 impl Notification {
     /// What counts towards the size of its call.
     pub(super) fn bytes(&self) -> usize {
-        let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.len() + DATA_TYPE);
+        let of_type = |name: &str| self.data_types.get(name).map_or(DATA_TYPE, String::len);
+        let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.len() + of_type(name));
         let resources = self.resources.iter().map(String::len);
         let lines = self.log.as_ref().map_or(0, LinesAsked::bytes);
         let parts = [self.message.len(), self.subject.len(), self.detail_type.len(), self.id.len(), lines];

@@ -11,6 +11,8 @@ mod observed;
 mod tests;
 mod text;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -23,7 +25,7 @@ pub use observed::{ObservedAction, ObservedOutcome, observed, series, shown as o
 
 use super::ids::TaskArn;
 use super::name;
-use super::request::{Ended, MessageFormat, Publish};
+use super::request::{Ended, MessageAttributes, MessageFormat, Publish};
 use super::run::{Attempt, Run, Status};
 use super::time::Timestamp;
 use fit::{FULL, Fit};
@@ -32,6 +34,8 @@ use fit::{FULL, Fit};
 const SUBJECT_CHARS: usize = 99;
 /// Of a message attribute's value: it counts towards the message's size, and nobody filters by more.
 const ATTRIBUTE_CHARS: usize = 256;
+/// With more of them, SNS does not deliver a raw message to a queue (developer guide, message attributes).
+const MOST_ATTRIBUTES: usize = 10;
 /// The `detail-type` of a run's end.
 const RUN_CHANGED: &str = "Taskwatch Run State Change";
 
@@ -62,8 +66,14 @@ pub struct Notification {
     pub subject: String,
     /// For a topic the envelope as JSON, or the request's own text; for a bus the event's `detail`.
     pub message: String,
-    /// For a topic: message attributes, all strings.
+    /// For a topic: message attributes.
     pub attributes: Vec<(String, String)>,
+    /// For a topic: the data types of those attributes that are no `String`.
+    #[serde(default)]
+    pub data_types: BTreeMap<String, String>,
+    /// For a topic: whether the message is an object of texts by protocol.
+    #[serde(default)]
+    pub by_protocol: bool,
     /// For a bus: the event's `detail-type`.
     pub detail_type: String,
     /// For a bus: the tasks it is about.
@@ -100,6 +110,8 @@ struct Said {
     topic: Option<String>,
     subject: Option<String>,
     message: Option<String>,
+    attributes: MessageAttributes,
+    by_protocol: bool,
     /// It says that nobody is told.
     is_silent: bool,
     /// Why it could not be said.
@@ -112,14 +124,17 @@ fn said(run: &Run, task: Option<&Value>) -> Said {
         topic: notify.topics.get(&run.status).cloned(),
         subject: notify.subjects.get(&run.status).cloned(),
         message: notify.messages.get(&run.status).cloned(),
+        attributes: notify.attributes.get(&run.status).cloned().unwrap_or_default(),
+        by_protocol: notify.structures.contains_key(&run.status),
         ..Said::default()
     };
     let Some(ending) = &notify.after_task else { return by_status };
     let failure = run.failure().filter(|_| run.status != Status::Succeeded);
     let at = run.finished_at.unwrap_or(run.submitted_at);
     match ending.published(&Ended { run: run.id, at, goal: run.spec.until, failure, task }) {
-        Ok(Some(Publish { topic, message, subject })) => {
-            Said { topic: Some(topic), subject, message: Some(message), ..by_status }
+        Ok(Some(Publish { topic, message, subject, attributes, by_protocol })) => {
+            let (topic, message) = (Some(topic), Some(message));
+            Said { topic, subject, message, attributes, by_protocol, ..by_status }
         }
         Ok(None) => Said { is_silent: true, ..by_status },
         // Each end is told of, if not in the words that were meant.
@@ -145,6 +160,8 @@ fn for_destination(
         subject: subject(&said.subject.clone().unwrap_or_else(|| usual_subject(run))),
         message: String::new(),
         attributes: attributes(run, said),
+        data_types: data_types(&said.attributes),
+        by_protocol: false,
         detail_type: RUN_CHANGED.to_owned(),
         resources: Vec::new(),
         log: None,
@@ -155,6 +172,7 @@ fn for_destination(
         // Only topics have these; and only here is the list of tasks not inside the message.
         notification.subject.clear();
         notification.attributes.clear();
+        notification.data_types.clear();
         notification.resources = resources(run, &FULL);
     }
     let room = fit::MOST_BYTES.saturating_sub(notification.bytes());
@@ -162,7 +180,11 @@ fn for_destination(
     let own = said.message.as_ref().filter(|text| !text.is_empty());
     let own = own.filter(|_| matches!(notification.destination, Destination::Topic(_)));
     notification.message = match own {
-        Some(text) => fit::cut_bytes(text, room),
+        Some(text) => {
+            // One that is cut is no JSON any more.
+            notification.by_protocol = said.by_protocol && text.len() <= room;
+            fit::cut_bytes(text, room)
+        }
         None => fit::first_that_fits(room, |fit| match (&notification.destination, format) {
             (Destination::Topic(_), MessageFormat::Json) => envelope(run, origin, &notification.id, fit).to_string(),
             (Destination::Topic(_), MessageFormat::Chat) => {
@@ -276,7 +298,20 @@ fn enveloped(
     })
 }
 
+/// The request's own, then the usual ones.
 fn attributes(run: &Run, said: &Said) -> Vec<(String, String)> {
+    let own = said.attributes.iter().map(|(name, attribute)| (name.clone(), attribute.string_value.clone()));
+    let usual = usual_attributes(run, said).into_iter().filter(|(name, _)| !said.attributes.contains_key(name));
+    let most = MOST_ATTRIBUTES.max(said.attributes.len());
+    own.chain(usual).take(most).collect()
+}
+
+fn data_types(own: &MessageAttributes) -> BTreeMap<String, String> {
+    let others = own.iter().filter(|(_, attribute)| attribute.data_type != "String");
+    others.map(|(name, attribute)| (name.clone(), attribute.data_type.clone())).collect()
+}
+
+fn usual_attributes(run: &Run, said: &Said) -> Vec<(String, String)> {
     let failure = run.ended_by.as_ref();
     let class = failure.and_then(|f| serde_json::to_value(f.class).ok());
     let cluster = name::in_arn(run.cluster());

@@ -271,3 +271,82 @@ fn an_end_that_is_too_much_work_is_told_as_usual() {
         told[0].attributes
     );
 }
+
+#[test]
+fn a_message_has_the_attributes_and_the_structure_of_its_state() {
+    let attributes = json!({"kind": {"DataType": "String", "StringValue": "nightly"},
+        "status": {"DataType": "String", "StringValue": "mine"},
+        "code": {"DataType": "Number", "StringValue.$": "States.Format('{}', $.Containers[0].ExitCode)"}});
+    let by_protocol = json!({"default": "It worked", "sms": "ok"});
+    let said_now = json!({"kind": attributes["kind"]});
+    let machine = machine(
+        json!({}),
+        json!({"Tell": publish(json!({"Message": by_protocol, "MessageStructure": "json", "MessageAttributes": attributes})),
+            "Tell of failure": publish(json!({"Message": "It failed", "MessageAttributes": said_now}))}),
+    );
+    let told = ended_well(&machine, &json!({}));
+    let (notification, has) = (&told[0], |name: &str, value: &str| (name.to_owned(), value.to_owned()));
+    assert_eq!((message(&told), notification.by_protocol), (r#"{"default":"It worked","sms":"ok"}"#, true));
+    for attribute in [has("kind", "nightly"), has("status", "mine"), has("code", "0"), has("final", "true")] {
+        assert!(notification.attributes.contains(&attribute), "{attribute:?}: {:?}", notification.attributes);
+    }
+    assert_eq!(notification.attributes.iter().filter(|(name, _)| name == "status").count(), 1);
+    assert_eq!(notification.data_types, [("code".to_owned(), "Number".to_owned())].into());
+    // Where nothing depends on the task it stands in the request.
+    let plain = telling_of(&said_now);
+    let request = request(&plain, &json!({})).unwrap();
+    assert!(request.spec.notify.after_task.is_none());
+    assert_eq!(request.spec.notify.attributes[&Status::Failed]["kind"].string_value, "nightly");
+    assert_eq!(request.spec.notify.structures[&Status::Succeeded], "json");
+    assert_eq!(RunRequest::from_value(request.to_value()).unwrap(), request);
+    let told = told_of(&request, Status::Failed);
+    assert_eq!((told[0].attributes[0].clone(), told[0].by_protocol), (has("kind", "nightly"), false));
+}
+
+/// Both messages known beforehand.
+fn telling_of(attributes: &Value) -> Value {
+    let success = json!({"Message": {"default": "x"}, "MessageStructure": "json"});
+    let failure = json!({"Message": "It failed", "MessageAttributes": attributes});
+    machine(json!({}), json!({"Tell": publish(success), "Tell of failure": publish(failure)}))
+}
+
+fn told_of(request: &RunRequest, status: Status) -> Vec<Notification> {
+    told(request, status, Some(failure::from_refusal("x", None)), None)
+}
+
+#[test]
+fn attributes_and_structures_that_sns_does_not_take_are_refused_when_the_request_is_accepted() {
+    for (parameters, part) in [
+        (json!({"Message": "x", "MessageStructure": "json"}), "Parameters.Message: with the structure json"),
+        (json!({"Message": "x", "MessageStructure": "xml"}), "MessageStructure: expected json"),
+        (
+            json!({"Message": "x", "MessageAttributes": {"a": {"DataType": "Binary", "BinaryValue": "x"}}}),
+            "a Binary attribute",
+        ),
+        (
+            json!({"Message": "x", "MessageAttributes": {"a": {"DataType": "String"}}}),
+            "MessageAttributes.a.stringValue",
+        ),
+        (json!({"Message": "x", "PhoneNumber": "+4912"}), "PhoneNumber: has no counterpart"),
+        (json!({"Message": "x", "TargetArn": TOPIC}), "TopicArn: expected the ARN of a topic"),
+    ] {
+        let machine = machine(json!({}), json!({"Tell": publish(parameters), "Tell of failure": {"Type": "Fail"}}));
+        let said = request(&machine, &json!({})).unwrap_err().message;
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    for (notify, part) in [
+        (json!({"structures": {"FAILED": "xml"}}), "notify.structures.FAILED: expected json"),
+        (json!({"structures": {"FAILED": "json"}}), "notify.messages has no text for it"),
+        (
+            json!({"structures": {"FAILED": "json"}, "messages": {"FAILED": "x"}}),
+            "notify.messages.FAILED: with the structure json",
+        ),
+        (json!({"attributes": {"FAILED": {"a": "x"}}}), "notify.attributes.FAILED.a: expected an object"),
+        (json!({"attributes": {"LOST": {}}}), "expected SUCCEEDED, FAILED"),
+    ] {
+        let said = RunRequest::from_value(json!({"runTask": {"taskDefinition": "etl"}, "notify": notify}))
+            .unwrap_err()
+            .message;
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}

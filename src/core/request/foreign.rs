@@ -21,6 +21,8 @@ pub enum Foreign {
     Template,
     /// A resource of a template.
     Resource,
+    /// A file of the Serverless framework with state machines.
+    Serverless,
     /// An ECS task definition.
     TaskDefinition,
     /// An ECS service.
@@ -44,6 +46,8 @@ pub fn of(members: &Map<String, Value>) -> Option<Foreign> {
         Foreign::Job
     } else if has("jobDefinitionName") || (has("retryStrategy") && !has("runTask")) {
         Foreign::JobDefinition
+    } else if is_object("stepFunctions") {
+        Foreign::Serverless
     } else if is_object("Resources") {
         Foreign::Template
     } else if is_object("Properties") && get(members, "Type").is_some_and(Value::is_string) {
@@ -76,6 +80,7 @@ impl Foreign {
             Self::Job => "an AWS Batch job",
             Self::Template => "a CloudFormation template",
             Self::Resource => "a resource of a CloudFormation template",
+            Self::Serverless => "a file of the Serverless framework",
             Self::TaskDefinition => "an ECS task definition",
             Self::Service => "an ECS service",
         }

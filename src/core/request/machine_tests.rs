@@ -5,16 +5,16 @@ use serde_json::json;
 
 use super::*;
 
-fn at(id: u128) -> Acceptance {
+pub(super) fn at(id: u128) -> Acceptance {
     let now = crate::core::time::Timestamp::parse("2026-11-22T03:00:00Z").unwrap();
     Acceptance::new(now, uuid::Uuid::from_u128(id))
 }
 
-fn accept(value: Value) -> Result<RunRequest, String> {
+pub(super) fn accept(value: Value) -> Result<RunRequest, String> {
     RunRequest::accept(value, &at(7)).map_err(|e| e.message)
 }
 
-fn refused(value: Value) -> String {
+pub(super) fn refused(value: Value) -> String {
     match accept(value) {
         Ok(taken) => panic!("taken: {taken:?}"),
         Err(message) => {

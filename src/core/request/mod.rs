@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 mod asl;
+mod attribute;
 mod callback;
 #[cfg(test)]
 mod ending_tests;
@@ -13,7 +14,11 @@ pub mod foreign;
 mod given;
 #[cfg(test)]
 mod machine_tests;
+#[cfg(test)]
+mod named_tests;
 mod native;
+mod relaxed;
+pub mod symbols;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -28,6 +33,7 @@ use super::run_task::RunTask;
 pub use super::states::Acceptance;
 use super::status::Status;
 use super::time::Timestamp;
+pub use attribute::{MessageAttribute, MessageAttributes};
 pub use callback::{Callback, DurableCallback, Secret, Waiter, waiting};
 pub use text::{document, documents, may_be_yaml};
 
@@ -60,6 +66,12 @@ pub struct Notify {
     /// A subject in place of the usual one, by status (Step Functions' sns:publish may set one).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub subjects: BTreeMap<Status, String>,
+    /// Message attributes beside the usual ones, by status (`MessageAttributes` of sns:publish).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<Status, MessageAttributes>,
+    /// `json` where the message of a status is an object of texts by protocol (`MessageStructure` of sns:publish).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub structures: BTreeMap<Status, String>,
     /// A topic for one status where it differs (Step Functions' two publish states may name two topics).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub topics: BTreeMap<Status, String>,
@@ -213,6 +225,12 @@ impl RunRequest {
             return Err(RequestError::new(
                 "an array is not a run request: send each of its requests by itself (a message of its own in the requests \
                  queue, a line of its own in NDJSON), or the array to POST /v1/runs or taskwatch submit",
+            ));
+        }
+        if value.is_string() {
+            return Err(RequestError::new(
+                "this is neither JSON nor YAML of a request; of a machine in Terraform, CDK or Serverless take what is deployed: \
+                 aws stepfunctions describe-state-machine --state-machine-arn ARN, terraform show -json, cdk synth",
             ));
         }
         let Value::Object(members) = &value else {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::attribute::{attributes, check_structure};
 use super::given::{members, seconds, wrong};
-use super::{Ending, Goal, MessageFormat, Notify, RequestError, RunRequest, RunSpec, callback};
+use super::{Ending, Goal, MessageAttributes, MessageFormat, Notify, RequestError, RunRequest, RunSpec, callback};
 use crate::core::retry::RetryPolicy;
 use crate::core::run_task::RunTask;
 use crate::core::status::Status;
@@ -29,11 +30,13 @@ const MEMBERS: [&str; 16] = [
     "count",
     "comment",
 ];
-const NOTIFY: [&str; 12] = [
+const NOTIFY: [&str; 14] = [
     "topicArn",
     "on",
     "messages",
     "subjects",
+    "attributes",
+    "structures",
     "topics",
     "format",
     "logLines",
@@ -168,14 +171,38 @@ fn notify(value: &Value) -> Result<Notify, RequestError> {
         on: get("on").map(statuses).transpose()?,
         messages: texts("messages")?,
         subjects: texts("subjects")?,
+        attributes: get("attributes").map_or(Ok(BTreeMap::new()), attributes_by_status)?,
+        structures: texts("structures")?,
         topics: texts("topics")?,
         after_task: get("afterTask").map(|v| Ending::read(v, "notify.afterTask").map(Box::new)).transpose()?,
         format: get("format").map(message_format).transpose()?,
         log_lines: get("logLines").map(log_lines).transpose()?.filter(|lines| *lines > 0),
         ..Notify::default()
     };
+    check_structures(&notify)?;
     callback::read(&mut notify, get)?;
     Ok(notify)
+}
+
+fn attributes_by_status(value: &Value) -> Result<BTreeMap<Status, MessageAttributes>, RequestError> {
+    let path = "notify.attributes";
+    let given = value.as_object().ok_or_else(|| wrong(path, "an object of message attributes by status", value))?;
+    given.iter().map(|(key, value)| Ok((status(key, path)?, attributes(value, &format!("{path}.{key}"))?))).collect()
+}
+
+/// A message with a structure is one for each protocol.
+fn check_structures(notify: &Notify) -> Result<(), RequestError> {
+    for (status, structure) in &notify.structures {
+        let path = format!("notify.structures.{}", status.as_str());
+        if structure != "json" {
+            return Err(wrong(&path, "json", &Value::from(structure.as_str())));
+        }
+        let message = notify.messages.get(status);
+        let message =
+            message.ok_or_else(|| RequestError::new(format!("{path}: notify.messages has no text for it")))?;
+        check_structure(message, &format!("notify.messages.{}", status.as_str()))?;
+    }
+    Ok(())
 }
 
 fn message_format(value: &Value) -> Result<MessageFormat, RequestError> {

@@ -152,7 +152,10 @@ fn what_has_no_counterpart_in_a_state_machine_is_refused_by_name() {
     for (value, part) in [
         (with("", "StartAt", json!("Nowhere")), "Nowhere"),
         (with(run, "HeartbeatSeconds", json!(5)), "HeartbeatSeconds: has no counterpart"),
-        (with(run, "Resource", json!("arn:aws:states:::ecs:runTask.waitForTaskToken")), "waitForTaskToken"),
+        (
+            with(run, "Resource", json!("arn:aws:states:::ecs:runTask.waitForTaskToken")),
+            "a token that the container answers",
+        ),
         (with(run, "Resource", json!("arn:aws:states:::lambda:invoke")), "lambda:invoke"),
         (with(run, "TimeoutSecondsPath", json!("$.t")), "TimeoutSecondsPath"),
         (
@@ -170,7 +173,7 @@ fn what_has_no_counterpart_in_a_state_machine_is_refused_by_name() {
         ),
         (with("/States/Notify Success", "Next", json!("Run Fargate Task")), "runs a second task"),
         (with("/States/Notify Success/Parameters", "Message.$", json!("$.m")), "Message.$: Message is given as well"),
-        (with("/States/Notify Success/Parameters", "MessageAttributes", json!({})), "MessageAttributes"),
+        (with("/States/Notify Success/Parameters", "MessageGroupId", json!("x")), "MessageGroupId: has no counterpart"),
         (with("/States/Notify Success/Parameters", "TopicArn", json!("${Topic}")), "TopicArn"),
         (with("/States/Notify Success/Parameters", "Subject", json!(5)), "Subject: expected a text"),
     ] {

@@ -1,18 +1,25 @@
 //! Requests as text: JSON, or YAML as people have state machines in it.
 
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use serde_saphyr::Tagged;
 
 use super::RequestError;
+use super::relaxed::strict;
+use super::symbols::symbolic;
 
 /// As deep as serde_json reads.
 const MOST_LEVELS: usize = 128;
 
-/// The document that a text is: JSON, or else YAML.
+/// The document that a text is: JSON, or else YAML. JSON may have comments, and placeholders of a template in the place of values.
 pub fn document(text: &str) -> Result<Value, RequestError> {
     match serde_json::from_str(text) {
         Ok(value) => Ok(value),
         Err(_) if may_be_yaml(text) => yaml(text),
-        Err(error) => Err(RequestError::new(format!("not JSON: {error}"))),
+        Err(error) => {
+            let relaxed = strict(text).and_then(|text| serde_json::from_str(&text).ok());
+            relaxed.ok_or_else(|| RequestError::new(format!("not JSON: {error}")))
+        }
     }
 }
 
@@ -32,24 +39,141 @@ pub fn may_be_yaml(text: &str) -> bool {
     !text.trim_start().starts_with(['{', '[', '"']) && text.contains(':')
 }
 
-/// YAML by serde-saphyr, which bounds depth, aliases and size. A tag is refused: `!Ref` and its like have their values in
-/// CloudFormation only, and the text behind them is not the value.
+/// YAML by serde-saphyr, which bounds depth, aliases and size. CloudFormation's tags (`!Ref`, `!Sub`) have their values there only:
+/// they become placeholders, which are refused by name where a value is needed. Any other tag is refused.
 fn yaml(text: &str) -> Result<Value, RequestError> {
     let options = serde_saphyr::options! {
-        reject_unsupported_tags: true,
         // YAML 1.2: on, off, yes and no are words.
         strict_booleans: true,
         with_snippet: false,
         budget: serde_saphyr::budget! { max_depth: MOST_LEVELS },
     };
-    let value = serde_saphyr::from_str_with_options(text, options);
-    value.map_err(|error| {
-        let said = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        let tag = said
-            .contains("tag")
-            .then_some("; tags such as !Ref and !Sub have values in CloudFormation only: write the value in");
-        RequestError::new(format!("not YAML that can be taken: {said}{}", tag.unwrap_or_default()))
-    })
+    let read = serde_saphyr::from_str_with_options::<Tagged<Node>>(text, options);
+    let value = read.map_err(|error| error.to_string()).and_then(untagged);
+    let mut value = value.map_err(|said| {
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        RequestError::new(format!("not YAML that can be taken: {said}"))
+    })?;
+    if text.contains('!') {
+        symbolic(&mut value);
+    }
+    Ok(value)
+}
+
+/// A value of YAML, with the tags inside it.
+enum Node {
+    Scalar(Value),
+    List(Vec<Tagged<Self>>),
+    Object(Vec<(String, Tagged<Self>)>),
+}
+
+/// The value: a tag of CloudFormation's is its function.
+fn untagged(Tagged(node, tag): Tagged<Node>) -> Result<Value, String> {
+    let value = match node {
+        Node::Scalar(value) => value,
+        Node::List(items) => items.into_iter().map(untagged).collect::<Result<_, _>>().map(Value::Array)?,
+        Node::Object(members) => {
+            let members = members.into_iter().map(|(name, value)| Ok((name, untagged(value)?)));
+            members.collect::<Result<_, String>>().map(Value::Object)?
+        }
+    };
+    let function = |name: &str| Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
+    match tag.as_deref() {
+        None => Ok(value),
+        Some(tag) if tag.starts_with("tag:yaml.org,2002:") => Ok(value),
+        Some("!Ref") => Ok(function("Ref")),
+        Some("!Condition") => Ok(function("Condition")),
+        Some(tag) => match tag.strip_prefix('!').filter(|name| FUNCTIONS.contains(name)) {
+            Some(name) => Ok(function(&format!("Fn::{name}"))),
+            None => Err(format!("unsupported tag `{tag}`: write the value in")),
+        },
+    }
+}
+
+/// CloudFormation's functions that have a short form.
+const FUNCTIONS: [&str; 17] = [
+    "And",
+    "Base64",
+    "Cidr",
+    "Equals",
+    "FindInMap",
+    "GetAZs",
+    "GetAtt",
+    "If",
+    "ImportValue",
+    "Join",
+    "Not",
+    "Or",
+    "Select",
+    "Split",
+    "Sub",
+    "ToJsonString",
+    "Transform",
+];
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Nodes)
+    }
+}
+
+/// Reads a value of any kind.
+struct Nodes;
+
+impl<'de> Visitor<'de> for Nodes {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Scalar(Value::Null))
+    }
+
+    fn visit_none<E>(self) -> Result<Node, E> {
+        Ok(Node::Scalar(Value::Null))
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        Node::deserialize(deserializer)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+        let mut all = Vec::new();
+        while let Some(item) = items.next_element()? {
+            all.push(item);
+        }
+        Ok(Node::List(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
+        let mut all = Vec::new();
+        while let Some(member) = members.next_entry()? {
+            all.push(member);
+        }
+        Ok(Node::Object(all))
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +194,17 @@ Tags: ['a: b', on, \"1.0\"]\n      Text: |\n        two\n        lines\n      Ag
     }
 
     #[test]
+    fn what_a_template_leaves_open_is_a_placeholder() {
+        let yaml = "Cluster: !Ref Cluster\nTask: !Sub '${AWS::Region}-etl'\nArn: !GetAtt Topic.Arn\nSubnets: [!Ref A, !Select [0, !Ref B]]\n\
+                    Name: !Join ['-', [a, !Ref C]]\nText: hello!\n";
+        let expected = json!({"Cluster": "${Cluster}", "Task": "${AWS::Region}-etl", "Arn": "${Topic.Arn}", "Subnets": ["${A}", "${Select}"],
+            "Name": "a-${C}", "Text": "hello!"});
+        assert_eq!(document(yaml).unwrap(), expected);
+        let json = "{ // ours\n\"Subnets\": ${subnets}, \"Url\": \"https://x/\" }";
+        assert_eq!(document(json).unwrap(), json!({"Subnets": "${subnets}", "Url": "https://x/"}));
+    }
+
+    #[test]
     fn what_is_neither_is_refused_in_one_line() {
         let bomb = (0..30).fold("a0: &a0 [x, x]\n".to_owned(), |text, n| {
             format!("{text}a{}: &a{} [{}]\n", n + 1, n + 1, format!("*a{n}, ").repeat(10))
@@ -81,9 +216,8 @@ Tags: ['a: b', on, \"1.0\"]\n      Text: |\n        two\n        lines\n      Ag
             ("", "not JSON"),
             ("a: b\n  c: d\n - e", "not YAML"),
             ("a: 1\na: 2\n", "not YAML"),
-            ("Cluster: !Ref Cluster\n", "!Ref and !Sub have values in CloudFormation only"),
-            ("Cluster: !Sub '${Cluster}'\n", "!Ref and !Sub have values in CloudFormation only"),
-            ("States: {a: !GetAtt [A, Arn]}\n", "!Ref and !Sub have values in CloudFormation only"),
+            ("Cluster: !Colour red\n", "unsupported tag `!Colour`"),
+            ("{\"a\": ${b", "not JSON"),
             (&bomb, "not YAML"),
             (&deep, "not YAML"),
         ] {

@@ -89,7 +89,10 @@ fn open_enum<'m>(known: impl Iterator<Item = &'m str>, text: &str, path: &str) -
         return Ok(());
     }
     if let Some(placeholder) = placeholder(text) {
-        return Err(RequestError::new(format!("{path}: the placeholder {placeholder} is not filled in")));
+        return Err(RequestError::new(format!(
+            "{path}: the placeholder {placeholder} is not filled in{}",
+            set_by(placeholder)
+        )));
     }
     let near = nearest(&text.to_ascii_uppercase(), &known);
     let slip = strsim::jaro_winkler(&text.to_ascii_uppercase(), &near.to_ascii_uppercase()) > 0.9;
@@ -101,6 +104,12 @@ pub(super) fn placeholder(text: &str) -> Option<&str> {
     let start = text.find("${")?;
     let end = text[start..].find('}')?;
     Some(&text[start..=start + end])
+}
+
+/// What gives a placeholder its value.
+pub(super) fn set_by(placeholder: &str) -> String {
+    let name = placeholder.trim_start_matches("${").trim_end_matches('}');
+    format!(": write its value in, or give it on the command line by --set {name}=VALUE")
 }
 
 /// Whether a member is written in camelCase or PascalCase, also where Step Functions has `Ecs` for `ECS`.
@@ -121,6 +130,13 @@ fn unknown(shape: &Map<String, Value>, name: &str, path: &str) -> RequestError {
 }
 
 fn wrong(path: &str, expected: &str, got: &Value) -> RequestError {
+    let unfilled = got.as_str().filter(|text| text.starts_with("${")).and_then(placeholder);
+    if let Some(unfilled) = unfilled {
+        let hint = set_by(unfilled);
+        return RequestError::new(format!(
+            "{path}: expected {expected}, and the placeholder {unfilled} is not filled in{hint}"
+        ));
+    }
     // Values of environment variables are told to nobody, and any text or list in the place of overrides may have them.
     if expected == "an object"
         || path.contains(".environment")

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::check::placeholder;
+use super::check::{placeholder, set_by};
 use crate::core::input::RequestError;
 
 /// The most runs one request can ask for; taskwatch launches them 10 a call.
@@ -51,7 +51,7 @@ pub(super) fn check(members: &Map<String, Value>, path: &str) -> Result<(), Requ
         let unfilled = items.into_iter().flatten().filter_map(Value::as_str).find_map(placeholder);
         if let Some(unfilled) = unfilled {
             let at = format!(".networkConfiguration.awsvpcConfiguration.{list}");
-            return refuse(&at, format!("the placeholder {unfilled} is not filled in"));
+            return refuse(&at, format!("the placeholder {unfilled} is not filled in{}", set_by(unfilled)));
         }
     }
     let overrides = members.get("overrides").map_or(0, |o| o.to_string().chars().count());
@@ -61,7 +61,10 @@ pub(super) fn check(members: &Map<String, Value>, path: &str) -> Result<(), Requ
     for name in ["cluster", "taskDefinition", "group", "platformVersion"] {
         let text = members.get(name).and_then(Value::as_str);
         if let Some(unfilled) = text.and_then(placeholder) {
-            return refuse(&format!(".{name}"), format!("the placeholder {unfilled} is not filled in"));
+            return refuse(
+                &format!(".{name}"),
+                format!("the placeholder {unfilled} is not filled in{}", set_by(unfilled)),
+            );
         }
         if text == Some("") {
             return refuse(&format!(".{name}"), "is empty; fill it in or leave it out".into());

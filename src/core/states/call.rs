@@ -51,9 +51,22 @@ fn call(scan: &mut Scan<'_>, scope: &Scope<'_>, level: usize) -> Result<Value, E
     Ok(value)
 }
 
+/// Refuses a backslash that escapes nothing.
+fn escaped(text: &str) -> Result<(), ExpressionError> {
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        if c == '\\' && !characters.next().is_some_and(|next| "'\"\\{}".contains(next)) {
+            return Err(ExpressionError::Syntax(
+                "a backslash in quotes stands before ' { } or another backslash".to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn argument(scan: &mut Scan<'_>, scope: &Scope<'_>, level: usize) -> Result<Argument, ExpressionError> {
     match scan.peek() {
-        Some('\'') => scan.quoted().map(|text| Argument::Text(text.to_owned())),
+        Some('\'') => scan.quoted().and_then(|text| escaped(text).map(|()| Argument::Text(text.to_owned()))),
         Some('$') => Path::scan(scan, 0)?.value(scope).map(Argument::Value),
         _ if scan.rest().starts_with("States.") => call(scan, scope, level + 1).map(Argument::Value),
         _ => literal(scan).map(Argument::Value),

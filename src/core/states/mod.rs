@@ -13,6 +13,7 @@ pub(in crate::core) mod jsonata;
 mod meter;
 mod path;
 mod scan;
+mod seeded;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -75,6 +75,34 @@ fn every_function_answers_as_awss_documentation_says() {
         ("States.JsonToString($.unescapedJson)", json!({"unescapedJson": {"foo": "bar"}}), json!("{\"foo\":\"bar\"}")),
         ("States.MathAdd($.value1, $.step)", json!({"value1": 111, "step": -1}), json!(110)),
         ("States.MathAdd(1.6, 1.4)", json!({}), json!(3)),
+        ("States.MathAdd(2147483647, 2147483647)", json!({}), json!(4_294_967_294_i64)),
+        ("States.MathAdd(-2147483648, -1)", json!({}), json!(-2_147_483_649_i64)),
+        ("States.ArrayRange(0.6, 3.4, 1)", json!({}), json!([1, 2, 3])),
+        ("States.ArrayPartition($.a, 1.6)", json!({"a": [1, 2, 3]}), json!([[1, 2], [3]])),
+        ("States.ArrayPartition($.a, 4)", json!({"a": []}), json!([])),
+        ("States.ArrayContains($.a, $.b)", json!({"a": [{"x": [1, null]}], "b": {"x": [1, null]}}), json!(true)),
+        ("States.ArrayUnique($.a)", json!({"a": [{"x": 1}, {"x": 1}, "1", 1, 1.0]}), json!([{"x": 1}, "1", 1])),
+        (
+            "States.Hash($.a, 'SHA-256')",
+            json!({"a": "Hello"}),
+            json!("185f8db32271fe25f561a6fc938b2e264306ec304eda518007d1764826381969"),
+        ),
+        (
+            "States.Hash($.a, 'SHA-384')",
+            json!({"a": "Hello"}),
+            json!("3519fe5ad2c596efe3e276a6f351b8fc0b03db861782490d45f7598ebd0ab5fd5520ed102f38c4a5ec834e98668035fc"),
+        ),
+        (
+            "States.Hash($.a, 'SHA-512')",
+            json!({"a": "Hello"}),
+            json!(
+                "3615f80c9d293ed7402687f94b22d58e529b8cc7916f8fac7fddf7fbd5af4cf777d3d795a7a00a16bf7e7f3fb9561ee9baae480da9fe7a18769e71886b03f315"
+            ),
+        ),
+        ("States.Hash('ñ', 'MD5')", json!({}), json!("94e9342ecbb1458b6043ecd3bfcbc192")),
+        ("States.Base64Encode($.a)", json!({"a": "ñ "}), json!("w7Eg")),
+        ("States.StringToJson($.a)", json!({"a": " [1, \"x\", null] "}), json!([1, "x", null])),
+        ("States.JsonToString($)", json!([1, "x", {"a": null}]), json!(r#"[1,"x",{"a":null}]"#)),
         (
             "States.StringSplit($.inputString, $.splitter)",
             json!({"inputString": "1,2,3,4,5", "splitter": ","}),
@@ -122,6 +150,7 @@ fn chance_comes_from_the_acceptance_and_a_seed_decides() {
     }
     assert_eq!(random("States.MathRandom(5, 6)"), 5);
     assert_eq!(random("States.MathRandom(0, 1000000, 3)"), random("States.MathRandom(0, 1000000, 3)"));
+    assert_eq!(random("States.MathRandom(5, 15, 42)"), 5, "as java.util.Random draws");
     let uuids = random("States.Array(States.UUID(), States.UUID())");
     assert_ne!(uuids[0], uuids[1]);
     assert_eq!(uuids[0].as_str().unwrap().parse::<uuid::Uuid>().unwrap().get_version_num(), 4);
@@ -164,7 +193,7 @@ fn paths_lead_as_step_functions_has_it() {
 
 #[test]
 fn what_has_no_value_says_why() {
-    let input = json!({"a": {"b": [1]}, "secret": "s3cr3t"});
+    let input = json!({"a": {"b": [1]}, "secret": "s3cr3t", "long": "x".repeat(10_001)});
     for (expression, part) in [
         ("$.x", "$ has no \"x\""),
         ("$.a.c.d", "$.a has no \"c\""),
@@ -189,7 +218,14 @@ fn what_has_no_value_says_why() {
         ("States.Base64Decode($.secret)", "Base64"),
         ("States.Hash($.secret, 'SHA-3')", "not \"SHA-3\""),
         ("States.MathAdd($.secret, 1)", "takes a number as argument 1, got a string"),
-        ("States.MathAdd(9223372036854775807, 1)", "too large"),
+        ("States.MathAdd(9223372036854775807, 1)", "from -2147483648 to 2147483647"),
+        ("States.MathAdd(1, 2147483648)", "from -2147483648 to 2147483647"),
+        ("States.Base64Encode($.long)", "at most 10000 characters"),
+        ("States.Base64Decode($.long)", "at most 10000 characters"),
+        ("States.Hash($.long, 'MD5')", "at most 10000 characters"),
+        ("States.Hash($.secret, 'md5')", "not \"md5\""),
+        (r"States.Format('a\b')", "a backslash in quotes stands before"),
+        (r"States.StringSplit('a\nb', '\n')", "a backslash in quotes stands before"),
         ("States.MathRandom(9, 1)", "less than its end"),
         ("States.UUID(1)", "takes 0 arguments"),
         ("States.Array(1) 2", "the end of the expression"),

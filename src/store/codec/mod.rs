@@ -9,6 +9,7 @@ pub(in crate::store) mod samples;
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -102,6 +103,10 @@ struct NotificationRecord<'a> {
     subject: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     with: Cow<'a, [(String, String)]>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    types: Cow<'a, BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_protocol: bool,
     #[serde(default, skip_serializing_if = "str::is_empty")]
     kind: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
@@ -125,12 +130,14 @@ pub(crate) fn encode_notification(told: &Notification) -> Result<Vec<u8>, CodecE
 }
 
 fn write_notification(told: &Notification, text: &mut Vec<u8>) -> Result<(), CodecError> {
-    let Notification { id: _, run: _, destination: _, at, subject, message, attributes, detail_type, resources, log } =
-        told;
+    let Notification { id: _, run: _, destination: _, at, subject, message, .. } = told;
+    let Notification { attributes, data_types, by_protocol, detail_type, resources, log, .. } = told;
     let record = NotificationRecord {
         at: *at,
         subject: Cow::from(subject),
         with: Cow::from(attributes),
+        types: Cow::Borrowed(data_types),
+        by_protocol: *by_protocol,
         kind: Cow::from(detail_type),
         tasks: Cow::from(resources),
         log: log.as_ref().map(Cow::Borrowed),
@@ -156,6 +163,8 @@ pub(crate) fn decode_notification(keys: NotificationKeys, record: &[u8]) -> Resu
             subject: record.subject.into_owned(),
             message: String::from_utf8_lossy(message).into_owned(),
             attributes: record.with.into_owned(),
+            data_types: record.types.into_owned(),
+            by_protocol: record.by_protocol,
             detail_type: record.kind.into_owned(),
             resources: record.tasks.into_owned(),
             log: record.log.map(Cow::into_owned),

@@ -205,6 +205,8 @@ impl Told<'_> {
     fn for_destination(&self, origin: &Origin, destination: Destination, format: MessageFormat) -> Notification {
         let id = self.id.to_string();
         let mut notification = Notification {
+            data_types: Default::default(),
+            by_protocol: false,
             log: None,
             run: self.group,
             at: self.at,

@@ -11,6 +11,8 @@ use crate::core::input::meant;
 use crate::core::request::native;
 use crate::core::states::MachineNames;
 
+/// Types of states.
+const KINDS: [&str; 8] = ["Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"];
 const OWN: [&str; 3] = ["stateMachine", "stateName", "input"];
 
 /// A document, and what is given beside it.
@@ -30,7 +32,14 @@ pub(super) struct Document<'v> {
 
 pub(super) fn is_document(members: &Map<String, Value>) -> bool {
     let has = |name: &str| members.contains_key(name);
-    has("States") || has("StartAt") || (has("Type") && has("Resource")) || has(OWN[0]) || is_described(members)
+    let is_state = has("Type") && has("Resource");
+    has("States") || has("StartAt") || is_state || has(OWN[0]) || is_described(members) || are_states(members)
+}
+
+/// States with their names, as they are copied out of a machine.
+fn are_states(members: &Map<String, Value>) -> bool {
+    let is_state = |value: &Value| value.get("Type").and_then(Value::as_str).is_some_and(|kind| KINDS.contains(&kind));
+    !members.is_empty() && members.values().all(is_state)
 }
 
 /// An answer of describe-state-machine.
@@ -123,6 +132,10 @@ fn machine<'v>(
     given: Cow<'v, Map<String, Value>>,
     path: &str,
 ) -> Result<(Cow<'v, Map<String, Value>>, MachineNames), RequestError> {
+    if are_states(&given) {
+        let machine = Map::from_iter([("States".to_owned(), Value::Object(given.into_owned()))]);
+        return Ok((Cow::Owned(machine), MachineNames::default()));
+    }
     if !is_described(&given) {
         return Ok((given, MachineNames::default()));
     }

@@ -21,6 +21,8 @@ pub(super) struct Evaluation<'a> {
     /// The execution's input.
     pub(super) input: Value,
     has_input: bool,
+    /// Whether one state is meant by its name.
+    by_name: bool,
     /// The last expression that is not written as its language has it.
     slip: RefCell<Option<RequestError>>,
 }
@@ -34,7 +36,8 @@ impl<'a> Evaluation<'a> {
         let name = document.name.or(moment.default_name.as_deref()).unwrap_or(&id);
         let execution = Execution::new(moment, name, &input, &document.names);
         let has_input = document.input.is_some();
-        Self { at, execution, meter: Meter::default(), input, has_input, slip: RefCell::default() }
+        let by_name = document.state.is_some();
+        Self { at, execution, meter: Meter::default(), input, has_input, by_name, slip: RefCell::default() }
     }
 
     /// Of what is evaluated when a run has ended.
@@ -45,7 +48,8 @@ impl<'a> Evaluation<'a> {
         at: Timestamp,
     ) -> Evaluation<'static> {
         let execution = Execution::of_context(context, seed, at);
-        Evaluation { at: None, execution, meter: Meter::of_an_end(), input, has_input: true, slip: RefCell::default() }
+        let (meter, slip) = (Meter::of_an_end(), RefCell::default());
+        Evaluation { at: None, execution, meter, input, has_input: true, by_name: false, slip }
     }
 
     /// The context object, without the state; with the execution's input only where somebody reads it.
@@ -106,6 +110,14 @@ impl<'a> Evaluation<'a> {
         let shown = expression.as_ref().map_or_else(String::new, |text| format!(" {text:?}:"));
         let leads = |text: &String| ["$.", "$[", "$states.input"].iter().any(|root| text.contains(root));
         let of_input = expression.as_ref().is_some_and(leads);
+        if let (true, ExpressionError::Missing(what)) = (self.by_name, error)
+            && let Some(name) = what.strip_prefix("the variable $").and_then(|what| what.split(' ').next())
+        {
+            return RequestError::new(format!(
+                "{path}:{shown} the variable ${name} is of the states before this one: give it with --input (\"input\" in a \
+                 request) as the member {name:?}"
+            ));
+        }
         let what_to_do = match error {
             ExpressionError::Missing(what) if what.starts_with("$$") => {
                 "; write the value in (what describe-state-machine answers is known where its answer is the document)"

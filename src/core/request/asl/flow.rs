@@ -171,17 +171,25 @@ impl<'a> Flow<'a> {
         let evaluator = self.state(at, state, path)?;
         let input = evaluator.at_path("InputPath", state.get("InputPath"), &self.data)?;
         let until = wait::until(state, &evaluator, &input, self.starts_at.unwrap_or(self.evaluation.now()))?;
-        let assigned = assigned(&evaluator, state.get("Assign"), &input)?;
-        let output = match evaluator.language {
-            Language::JsonPath => evaluator.at_path("OutputPath", state.get("OutputPath"), &input)?,
-            Language::Jsonata => output(&evaluator, "Output", state.get("Output"), &input, &input)?,
-        };
+        let (output, assigned) = self.waited(at, state, path)?;
         self.starts_at = Some(until);
         self.variables.extend(assigned);
         self.data = output;
         let next = state.get("Next");
         let next = next.ok_or_else(|| RequestError::new(format!("{path}: the machine ends here, before a task")))?;
         name(next, &format!("{path}.Next"))
+    }
+
+    /// The output of a Wait, and what it assigns.
+    pub(super) fn waited(&self, at: &str, state: &States, path: &str) -> Result<(Value, States), RequestError> {
+        let evaluator = self.state(at, state, path)?;
+        let input = evaluator.at_path("InputPath", state.get("InputPath"), &self.data)?;
+        let assigned = assigned(&evaluator, state.get("Assign"), &input)?;
+        let output = match evaluator.language {
+            Language::JsonPath => evaluator.at_path("OutputPath", state.get("OutputPath"), &input)?,
+            Language::Jsonata => output(&evaluator, "Output", state.get("Output"), &input, &input)?,
+        };
+        Ok((output, assigned))
     }
 
     /// A state's own language, or else the machine's.

@@ -29,6 +29,12 @@ pub(super) fn states(machine: &Map<String, Value>) -> Result<&Map<String, Value>
     }
 }
 
+/// The state that is meant where states come without a machine around them: the only one that runs a task.
+pub(super) fn only_state(machine: &Map<String, Value>) -> Option<&str> {
+    let able = candidates(machine);
+    able.first().copied().filter(|_| able.len() == 1 && !machine.contains_key("StartAt"))
+}
+
 /// Where the machine begins.
 pub(super) fn start(machine: &Map<String, Value>) -> Result<&str, RequestError> {
     match machine.get("StartAt") {
@@ -87,6 +93,33 @@ fn candidates(machine: &Map<String, Value>) -> Vec<&str> {
     all_states(machine).into_iter().filter(|(_, state)| able(state)).map(|(name, _)| name).collect()
 }
 
+/// The states among which one stands, from the first of them to it.
+pub(super) struct Level<'v> {
+    pub(super) states: &'v Map<String, Value>,
+    pub(super) start: &'v str,
+    pub(super) target: &'v str,
+}
+
+/// The levels that lead to the state of this name: through Parallel and Map states, if it stands in some.
+pub(super) fn way_to<'v>(machine: &'v Map<String, Value>, name: &str) -> Option<Vec<Level<'v>>> {
+    let states = machine.get("States")?.as_object()?;
+    let start = machine.get("StartAt")?.as_str()?;
+    if let Some((target, _)) = states.get_key_value(name) {
+        return Some(vec![Level { states, start, target }]);
+    }
+    states.iter().find_map(|(target, state)| {
+        let inner = bodies(state.as_object()?).find_map(|body| way_to(body, name))?;
+        Some([Level { states, start, target }].into_iter().chain(inner).collect())
+    })
+}
+
+/// The machines inside a state: the branches of Parallel, what Map does with each item.
+fn bodies(state: &Map<String, Value>) -> impl Iterator<Item = &Map<String, Value>> {
+    let branches = state.get("Branches").and_then(Value::as_array).into_iter().flatten();
+    let of_map = ["ItemProcessor", "Iterator"].into_iter().filter_map(|body| state.get(body));
+    branches.chain(of_map).filter_map(Value::as_object)
+}
+
 /// Every state with its name, those of branches and of Map behind the one they are in.
 fn all_states(machine: &Map<String, Value>) -> Vec<(&str, &Map<String, Value>)> {
     let states = machine.get("States").and_then(Value::as_object);
@@ -94,9 +127,7 @@ fn all_states(machine: &Map<String, Value>) -> Vec<(&str, &Map<String, Value>)> 
     for (name, state) in states.into_iter().flatten() {
         let Some(state) = state.as_object() else { continue };
         all.push((name.as_str(), state));
-        let branches = state.get("Branches").and_then(Value::as_array).into_iter().flatten();
-        let bodies = ["ItemProcessor", "Iterator"].into_iter().filter_map(|body| state.get(body));
-        all.extend(branches.chain(bodies).filter_map(Value::as_object).flat_map(all_states));
+        all.extend(bodies(state).flat_map(all_states));
     }
     all
 }

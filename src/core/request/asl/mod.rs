@@ -1,13 +1,16 @@
 //! Step Functions documents: a machine around one `ecs:runTask` state, that state alone, or one such state of any machine by
 //! name; with the execution's input.
 
+mod before;
 mod document;
 mod ending;
 mod evaluation;
 mod flow;
 mod machine;
 mod members;
+mod named;
 mod notify;
+mod publish;
 mod state;
 mod wait;
 mod walk;
@@ -20,7 +23,7 @@ pub(super) use document::with_input;
 pub use ending::{Ended, Ending};
 use evaluation::Evaluation;
 use members::{seconds, wrong};
-pub use walk::Publish;
+pub use publish::Publish;
 
 use super::{RequestError, RunRequest};
 use crate::core::states::Acceptance;
@@ -35,11 +38,9 @@ pub(super) fn read(members: &Map<String, Value>, at: Option<&Acceptance>) -> Res
     let document = Document::read(members)?;
     let evaluation = Evaluation::new(&document, at);
     let machine = &document.machine;
-    let mut request = match (document.state, machine.contains_key("States")) {
-        (Some(name), true) => {
-            let found = machine::find(machine, name)?;
-            state::request(found, name, &machine::place(name), machine::language(machine), &evaluation)?
-        }
+    let named = document.state.or_else(|| machine::only_state(machine));
+    let mut request = match (named, machine.contains_key("States")) {
+        (Some(name), true) => named::request(machine, name, &evaluation)?,
         (None, true) => whole(machine, &evaluation)?,
         // Its Next and Catch lead to states that are not there: the cell's own topic is notified of the end.
         (name, false) => state::request(machine, name.unwrap_or("the state"), "the state", None, &evaluation)?,
@@ -54,7 +55,7 @@ fn whole(machine: &Map<String, Value>, evaluation: &Evaluation<'_>) -> Result<Ru
     let advise = |error| machine::advise(machine, &error);
     let language = machine::language(machine);
     let mut flow = flow::Flow::new(states, language, evaluation);
-    let name = flow.reach_the_task(machine::start(machine)?).map_err(advise)?;
+    let name = machine::start(machine).and_then(|start| flow.reach_the_task(start)).map_err(advise)?;
     let path = machine::place(name);
     let task = states.get(name).and_then(Value::as_object).ok_or_else(|| wrong(&path, "a state (an object)", None))?;
     let mut request = state::request_from(task, name, &path, language, evaluation, &flow.data, &flow.variables)?;

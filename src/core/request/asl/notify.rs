@@ -9,7 +9,8 @@ use super::ending::Ending;
 use super::flow::Flow;
 use super::machine::place;
 use super::members::name;
-use super::walk::{Outcome, Publish, States, Unsaid, Walk};
+use super::publish::Publish;
+use super::walk::{Outcome, States, Unsaid, Walk};
 use super::ways::{catchers, check_later};
 use crate::core::request::Notify;
 use crate::core::status::Status;
@@ -102,6 +103,12 @@ impl Publish {
         notify.messages.insert(status, self.message);
         if let Some(subject) = self.subject {
             notify.subjects.insert(status, subject);
+        }
+        if !self.attributes.is_empty() {
+            notify.attributes.insert(status, self.attributes);
+        }
+        if self.by_protocol {
+            notify.structures.insert(status, "json".to_owned());
         }
     }
 }

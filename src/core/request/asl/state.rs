@@ -85,7 +85,12 @@ fn parameters(
     match (state.get("Parameters"), state.get("Arguments")) {
         (Some(parameters), None) => Ok((evaluator.template("Parameters", parameters, data)?, "Parameters")),
         (None, Some(arguments)) => Ok((evaluator.template("Arguments", arguments, data)?, "Arguments")),
-        _ => Err(RequestError::new(format!("{path}: needs Parameters in JSONPath, or Arguments in JSONata"))),
+        // Then the API gets what reaches the state.
+        (None, None) if data.as_object().is_some_and(|data| !data.is_empty()) => Ok((data.clone(), "input")),
+        _ => Err(RequestError::new(format!(
+            "{path}: needs Parameters in JSONPath, or Arguments in JSONata; without them its input is the RunTask request: give it with \
+             --input (\"input\" in a request)"
+        ))),
     }
 }
 
@@ -111,6 +116,10 @@ pub(super) fn goal(resource: &str, path: &str) -> Result<Goal, RequestError> {
     match pattern {
         ".sync" | ".sync:2" => Ok(Goal::Stopped),
         "" => Ok(Goal::Running),
+        ".waitForTaskToken" => Err(RequestError::new(format!(
+            "{path}.Resource: a token that the container answers is made by Step Functions alone; a run ends with its task: use \
+             ecs:runTask.sync and leave $$.Task.Token out"
+        ))),
         other => Err(RequestError::new(format!(
             "{path}.Resource: the integration pattern {other:?} has no counterpart; use ecs:runTask.sync"
         ))),

@@ -8,7 +8,7 @@ use super::RequestError;
 use super::flow::{Choice, Flow, assigned, output, place_result, stays};
 use super::machine::{named, place};
 use super::members::{Language, TASK, language, name, of_language, only, wrong};
-use crate::core::request::native;
+use super::publish::{PUBLISH, Publish, is_publish, text_of};
 use crate::core::states::UNKNOWN;
 
 pub(super) type States = Map<String, Value>;
@@ -130,7 +130,7 @@ fn with(variables: &States, more: States) -> States {
 type Evaluated<T> = Result<T, RequestError>;
 
 /// The data and the variables that follow on a result.
-fn after(
+pub(super) fn after(
     kind: &'static str,
     result: &Value,
     of: &States,
@@ -156,17 +156,6 @@ fn after(
         ended.at_path("OutputPath", of.get("OutputPath"), &placed)
     });
     Ok((data, variables))
-}
-
-/// One `sns:publish` state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publish {
-    /// The topic's ARN.
-    pub topic: String,
-    /// The body.
-    pub message: String,
-    /// The subject, if it is given.
-    pub subject: Option<String>,
 }
 
 /// The way from the task to an end.
@@ -335,11 +324,7 @@ impl<'w> Walk<'w, '_> {
             return Err(wrong(&here, "an object", state.get(member)).into());
         };
         let names = given.keys().map(|name| name.strip_suffix(".$").unwrap_or(name).to_owned());
-        only(
-            &names.map(|name| (name, Value::Null)).collect(),
-            &["TopicArn", "Message", "Subject"],
-            &format!("{here}."),
-        )?;
+        only(&names.map(|name| (name, Value::Null)).collect(), &PUBLISH, &format!("{here}."))?;
         if let Some(twice) = given.keys().find(|name| given.contains_key(&format!("{name}.$"))) {
             return Err(RequestError::new(format!("{here}.{twice}.$: {twice} is given as well; one of them")).into());
         }
@@ -373,28 +358,4 @@ fn again(path: &str) -> RequestError {
 
 fn second(path: &str) -> RequestError {
     RequestError::new(format!("{path}: a second message for one end has no counterpart"))
-}
-
-fn is_publish(state: &States) -> bool {
-    state.get("Resource").and_then(Value::as_str).unwrap_or_default().ends_with(":sns:publish")
-}
-
-/// What a publish state sends, and to whom.
-fn text_of(given: &States, path: &str) -> Result<Publish, RequestError> {
-    let topic = given.get("TopicArn").ok_or_else(|| wrong(&format!("{path}.TopicArn"), "the ARN of a topic", None))?;
-    let message = match given.get("Message") {
-        Some(Value::String(text)) => text.clone(),
-        // Step Functions sends anything else as its JSON.
-        Some(other @ (Value::Object(_) | Value::Array(_))) => other.to_string(),
-        other => return Err(wrong(&format!("{path}.Message"), "a text", other)),
-    };
-    Ok(Publish {
-        topic: native::topic(topic, &format!("{path}.TopicArn"))?,
-        message,
-        subject: match given.get("Subject") {
-            None => None,
-            Some(Value::String(text)) => Some(text.clone()),
-            other => return Err(wrong(&format!("{path}.Subject"), "a text", other)),
-        },
-    })
 }

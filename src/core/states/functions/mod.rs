@@ -5,10 +5,10 @@ mod texts;
 
 pub(super) use texts::digest;
 
-use rand::prelude::{RngCore, SeedableRng, SmallRng};
 use serde_json::Value;
 
 use super::path::unescaped;
+use super::seeded::Seeded;
 use super::{Chance, ExpressionError, Scope};
 use crate::core::input::{kind, nearest};
 
@@ -32,6 +32,9 @@ const NAMES: [&str; 18] = [
     "States.StringSplit",
     "States.UUID",
 ];
+
+/// Characters of what is encoded, decoded or hashed.
+const MOST_CHARACTERS: usize = 10_000;
 
 /// What was given to a function.
 pub(super) enum Argument {
@@ -116,6 +119,14 @@ impl Given<'_> {
         self.values.get(at).and_then(Value::as_str).ok_or_else(|| self.expected(at, "a string"))
     }
 
+    /// A text no longer than Step Functions takes it.
+    fn short<'t>(&self, text: &'t str) -> Result<&'t str, ExpressionError> {
+        match text.chars().nth(MOST_CHARACTERS) {
+            Some(_) => Err(self.wrong(&format!("takes at most {MOST_CHARACTERS} characters, as in Step Functions"))),
+            None => Ok(text),
+        }
+    }
+
     /// A whole number; Step Functions rounds to the nearest.
     fn integer(&self, at: usize) -> Result<i64, ExpressionError> {
         let number = self.values.get(at).filter(|value| value.is_number());
@@ -149,8 +160,11 @@ fn merge(given: &Given<'_>) -> Answer {
 }
 
 fn add(given: &Given<'_>) -> Answer {
-    let sum = given.integer(0)?.checked_add(given.integer(1)?);
-    sum.map(Value::from).ok_or_else(|| given.wrong("gives a number that is too large"))
+    let number = |at: usize| {
+        let number = i32::try_from(given.integer(at)?);
+        number.map_err(|_| given.wrong("takes numbers from -2147483648 to 2147483647, as in Step Functions"))
+    };
+    Ok(Value::from(i64::from(number(0)?) + i64::from(number(1)?)))
 }
 
 /// From the first (inclusive) to the second (exclusive).
@@ -161,12 +175,9 @@ fn random(given: &Given<'_>, scope: &Scope<'_>) -> Answer {
     let (from, to) = (given.integer(0)?, given.integer(1)?);
     let span = to.checked_sub(from).and_then(|span| u64::try_from(span).ok()).filter(|span| *span > 0);
     let span = span.ok_or_else(|| given.wrong("takes a start that is less than its end"))?;
-    let drawn = if given.values.len() == 3 {
-        SmallRng::seed_from_u64(given.integer(2)?.cast_unsigned()).next_u64()
-    } else {
-        scope.chance.next()
-    };
-    Ok(Value::from(from.wrapping_add_unsigned(drawn % span)))
+    let drawn =
+        if given.values.len() == 3 { Seeded::new(given.integer(2)?).below(span) } else { scope.chance.next() % span };
+    Ok(Value::from(from.wrapping_add_unsigned(drawn)))
 }
 
 /// A UUID of version 4.

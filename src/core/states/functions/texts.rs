@@ -54,17 +54,18 @@ fn shown(value: &Value) -> String {
 }
 
 pub(super) fn base64_encode(given: &Given<'_>) -> Answer {
-    Ok(BASE64_STANDARD.encode(given.text(0)?).into())
+    Ok(BASE64_STANDARD.encode(given.short(given.text(0)?)?).into())
 }
 
 pub(super) fn base64_decode(given: &Given<'_>) -> Answer {
-    let bytes = BASE64_STANDARD.decode(given.text(0)?).map_err(|_| given.wrong("takes a text in Base64"))?;
+    let bytes =
+        BASE64_STANDARD.decode(given.short(given.text(0)?)?).map_err(|_| given.wrong("takes a text in Base64"))?;
     String::from_utf8(bytes).map(Value::from).map_err(|_| given.wrong("finds no UTF-8 text in its Base64"))
 }
 
 pub(super) fn hash(given: &Given<'_>) -> Answer {
     let (data, algorithm) = (shown(&given.values[0]), given.text(1)?);
-    let digest = digest(&data, algorithm).map(Value::from);
+    let digest = digest(given.short(&data)?, algorithm).map(Value::from);
     digest.ok_or_else(|| given.wrong(&format!("knows MD5, SHA-1, SHA-256, SHA-384 and SHA-512, not {algorithm:?}")))
 }
 

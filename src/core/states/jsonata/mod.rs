@@ -18,6 +18,8 @@ mod json;
 mod lex;
 mod numbers;
 mod operators;
+#[cfg(test)]
+mod own_tests;
 mod parse;
 mod path;
 mod pattern;

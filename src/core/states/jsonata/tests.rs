@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 use super::*;
 use crate::core::states::{Acceptance, Execution, Meter};
 
-fn value(expression: &str, input: &Value) -> Result<Value, String> {
+pub(super) fn value(expression: &str, input: &Value) -> Result<Value, String> {
     let now = crate::core::time::Timestamp::parse("2026-11-22T03:04:05.678Z").unwrap();
     let acceptance = Acceptance::new(now, uuid::Uuid::from_u128(7));
     let execution = Execution::new(&acceptance, "nightly", input, &Default::default());
@@ -24,13 +24,13 @@ fn value(expression: &str, input: &Value) -> Result<Value, String> {
     evaluate(expression, &scope).map_err(|error| error.to_string())
 }
 
-fn all_are(cases: &[(&str, Value)], input: &Value) {
+pub(super) fn all_are(cases: &[(&str, Value)], input: &Value) {
     for (expression, expected) in cases {
         assert_eq!(value(expression, input).as_ref(), Ok(expected), "{expression}");
     }
 }
 
-fn input() -> Value {
+pub(super) fn input() -> Value {
     json!({
         "bucket": "in", "count": 3, "none": null, "empty": [], "one": [{"a": 1}],
         "customer": {"firstName": "Martha", "last name": "Rivera"},
@@ -226,6 +226,15 @@ fn what_has_no_value_or_is_not_evaluated_is_said_by_name() {
         ("1 / 0", "a division by 0"),
         ("$lowercase(1)", "$lowercase takes a string as argument 1, got a number"),
         ("$hash('a', 'MD4')", "$hash knows MD5"),
+        ("$hash('a', 'md5')", "$hash knows MD5"),
+        ("$hash(42, 'MD5')", "$hash takes a string as argument 1"),
+        ("$partition([1], -1)", "$partition takes a size of 0 or more"),
+        ("$parse(null)", "$parse takes a string"),
+        ("$parse('')", "$parse takes JSON"),
+        ("$parse('{}{}')", "$parse takes JSON"),
+        ("$parse('1e400')", "$parse takes JSON"),
+        ("$range(1)", "$range takes"),
+        ("$uuid('seed')", "$uuid takes"),
         ("$parse('{')", "$parse takes JSON in a text: line 1"),
         ("$error('no ' & 'luck')", "$error was called: no luck"),
         ("$assert(1 = 2, 'never')", "$assert does not hold: never"),

@@ -69,9 +69,13 @@ pub(super) fn zip<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evalu
 /// Step Functions': parts of so many items.
 pub(super) fn partition<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluated<'v> {
     let items = machine.paid_items(&given[0])?;
-    let size = number(given, 1).map_or(0.0, f64::trunc);
-    if size < 1.0 {
-        return failed("$partition takes a size of 1 or more");
+    // Without a size, all items are one part.
+    let size = number(given, 1).map_or(f64::INFINITY, f64::trunc);
+    if size < 0.0 {
+        return failed("$partition takes a size of 0 or more");
+    }
+    if size == 0.0 || items.is_empty() {
+        return Ok(Val::Nothing);
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1, and saturates")]
     let parts = items.chunks(size as usize).map(|part| Val::array(part.to_vec()));
@@ -80,17 +84,14 @@ pub(super) fn partition<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) ->
 
 /// Step Functions': from the first to the second, both included, by the third.
 pub(super) fn range<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluated<'v> {
-    let at = |n: usize| number(given, n).unwrap_or(0.0);
+    // Rounded towards zero; a step that leads nowhere gives nothing.
+    let at = |n: usize| number(given, n).map_or(0.0, f64::trunc);
     let (from, to, step) = (at(0), at(1), at(2));
-    if step == 0.0 {
-        return failed("$range takes a step other than 0");
+    if step == 0.0 || (to - from) / step < 0.0 {
+        return Ok(Val::Nothing);
     }
     let count = ((to - from) / step).floor() + 1.0;
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a negative count is 0, a large one saturates"
-    )]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1, and saturates")]
     let count = count as usize;
     machine.pay_items(count)?;
     let (mut items, mut n) = (Vec::with_capacity(count), 0.0);
@@ -98,7 +99,8 @@ pub(super) fn range<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Eva
         items.push(Val::Number(from + n * step));
         n += 1.0;
     }
-    Val::array(items)
+    // A sequence of one is the item itself, as everywhere in JSONata.
+    if let [one] = items.as_slice() { Ok(one.clone()) } else { Val::array(items) }
 }
 
 /// The function among the arguments.

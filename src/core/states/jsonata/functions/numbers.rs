@@ -1,12 +1,11 @@
 //! Functions of numbers.
 
-use rand::prelude::{RngCore, SeedableRng, SmallRng};
-
 use super::super::numbers::{rounded_to, text_in_base};
 use super::super::operators::finite;
 use super::super::value::Val;
 use super::super::{Evaluated, Machine};
 use super::{failed, number as number_at, text};
+use crate::core::states::seeded::Seeded;
 
 fn one<'v>(given: &[Val<'v>], of: impl Fn(f64) -> f64) -> Evaluated<'v> {
     number_at(given, 0).map_or(Ok(Val::Nothing), |number| finite(of(number)))
@@ -101,9 +100,10 @@ pub(super) fn format_base<'v>(_: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Eva
 /// From 0 (inclusive) to 1 (exclusive); with a seed always the same.
 pub(super) fn random<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluated<'v> {
     let drawn = match number_at(given, 0) {
-        Some(seed) => SmallRng::seed_from_u64(seed.to_bits()).next_u64(),
-        None => machine.scope.chance.next(),
+        #[allow(clippy::cast_possible_truncation, reason = "rounded towards zero, as Step Functions does")]
+        Some(seed) => Seeded::new(seed as i64).float(),
+        #[allow(clippy::cast_precision_loss, reason = "53 bits fit a float")]
+        None => (machine.scope.chance.next() >> 11) as f64 / 9_007_199_254_740_992.0,
     };
-    #[allow(clippy::cast_precision_loss, reason = "53 bits fit a float")]
-    Ok(Val::Number((drawn >> 11) as f64 / 9_007_199_254_740_992.0))
+    Ok(Val::Number(drawn))
 }

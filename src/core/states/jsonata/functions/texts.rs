@@ -99,8 +99,8 @@ pub(super) fn base64_decode<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]
 
 /// Step Functions': the digest of a text in hexadecimal digits.
 pub(super) fn hash<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluated<'v> {
+    let Some(algorithm) = text(given, 1) else { return Ok(Val::Nothing) };
     let data = to_text(&given[0], false, machine.meter())?;
-    let algorithm = text(given, 1).unwrap_or_default();
     digest(&data, algorithm).map_or_else(
         || failed(format!("$hash knows MD5, SHA-1, SHA-256, SHA-384 and SHA-512, not {algorithm:?}")),
         |digest| Ok(Val::text(&digest)),

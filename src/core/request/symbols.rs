@@ -1,0 +1,138 @@
+//! What templates leave open: CloudFormation's references become placeholders (`${Name}`), and placeholders whose values are known are
+//! filled in.
+
+use serde_json::{Map, Value};
+
+/// Levels of a template's functions in each other.
+const MOST_LEVELS: usize = 100;
+
+/// Puts placeholders in the place of CloudFormation's functions: `{"Ref": "Cluster"}` is `${Cluster}`, `Fn::Join` the joined text.
+pub fn symbolic(value: &mut Value) {
+    symbolic_at(value, 0);
+}
+
+fn symbolic_at(value: &mut Value, level: usize) {
+    if level > MOST_LEVELS {
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| symbolic_at(item, level + 1)),
+        Value::Object(members) => {
+            members.values_mut().for_each(|value| symbolic_at(value, level + 1));
+            if let Some(text) = function(members) {
+                *value = Value::String(text);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The text that one of CloudFormation's functions stands for; its arguments are texts already.
+fn function(members: &Map<String, Value>) -> Option<String> {
+    let mut one = members.iter().filter(|_| members.len() == 1);
+    let (name, argument) = one.next()?;
+    let texts = |items: &[Value]| items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
+    Some(match (name.as_str(), argument) {
+        ("Ref", Value::String(name)) => format!("${{{name}}}"),
+        ("Fn::GetAtt", Value::String(name)) => format!("${{{name}}}"),
+        ("Fn::GetAtt", Value::Array(parts)) => format!("${{{}}}", texts(parts)?.join(".")),
+        ("Fn::Sub", Value::String(text)) => text.clone(),
+        ("Fn::Sub", Value::Array(parts)) => match parts.as_slice() {
+            [Value::String(text), Value::Object(values)] => {
+                let mut text = Value::from(text.as_str());
+                fill(&mut text, values);
+                text.as_str()?.to_owned()
+            }
+            _ => return None,
+        },
+        ("Fn::Join", Value::Array(parts)) => match parts.as_slice() {
+            [Value::String(between), Value::Array(items)] => texts(items)?.join(between),
+            _ => return None,
+        },
+        (name, _) => format!("${{{}}}", name.strip_prefix("Fn::")?),
+    })
+}
+
+/// Puts the values in the place of their placeholders. A text that is one placeholder becomes the value itself, be it a list.
+pub fn fill(value: &mut Value, values: &Map<String, Value>) {
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) if text.contains("${") => *value = filled(text, values),
+            Value::Array(items) => open.extend(items),
+            Value::Object(members) => open.extend(members.values_mut()),
+            _ => {}
+        }
+    }
+}
+
+fn filled(text: &str, values: &Map<String, Value>) -> Value {
+    let whole = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    if let Some(value) = whole.and_then(|name| values.get(name.trim())) {
+        return value.clone();
+    }
+    let (mut done, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find("${") {
+        let Some(length) = rest[start..].find('}') else { break };
+        let (name, end) = (rest[start + 2..start + length].trim(), start + length + 1);
+        done += &rest[..start];
+        match values.get(name) {
+            Some(Value::String(value)) => done += value,
+            Some(value) => done += &value.to_string(),
+            None => done += &rest[start..end],
+        }
+        rest = &rest[end..];
+    }
+    Value::String(done + rest)
+}
+
+/// The names of the placeholders in a document, in order.
+pub fn placeholders(value: &Value) -> Vec<String> {
+    let (mut open, mut names) = (vec![value], Vec::new());
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) => {
+                let parts = text.split("${").skip(1);
+                names.extend(parts.filter_map(|part| Some(part.split_once('}')?.0.trim().to_owned())));
+            }
+            Value::Array(items) => open.extend(items.iter().rev()),
+            Value::Object(members) => open.extend(members.values().collect::<Vec<_>>().into_iter().rev()),
+            _ => {}
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| !name.is_empty() && seen.insert(name.clone()));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn references_become_placeholders_and_placeholders_their_values() {
+        for (template, expected) in [
+            (json!({"Ref": "Cluster"}), json!("${Cluster}")),
+            (json!({"Fn::GetAtt": ["Cluster", "Arn"]}), json!("${Cluster.Arn}")),
+            (json!({"Fn::GetAtt": "Cluster.Arn"}), json!("${Cluster.Arn}")),
+            (json!({"Fn::Sub": "arn:${AWS::Partition}:x"}), json!("arn:${AWS::Partition}:x")),
+            (json!({"Fn::Sub": ["${a}-${b}", {"a": {"Ref": "A"}}]}), json!("${A}-${b}")),
+            (json!({"Fn::Join": ["", ["{\"a\": \"", {"Ref": "A"}, "\"}"]]}), json!("{\"a\": \"${A}\"}")),
+            (json!({"Fn::ImportValue": {"Fn::Sub": "x"}}), json!("${ImportValue}")),
+            (json!([{"Ref": "A", "B": 1}, {"Ref": 5}]), json!([{"Ref": "A", "B": 1}, {"Ref": 5}])),
+        ] {
+            let mut value = template.clone();
+            symbolic(&mut value);
+            assert_eq!(value, expected, "{template}");
+        }
+        let values = json!({"a": "x", "subnets": ["s1", "s2"], "AWS::Region": "eu-west-1"});
+        let mut value = json!({"c": "${a}-${ a }-${b}-${", "s": "${subnets}", "r": ["${AWS::Region}"], "t": "in ${subnets}", "n": 1});
+        assert_eq!(placeholders(&value), ["a", "b", "AWS::Region", "subnets"]);
+        fill(&mut value, values.as_object().unwrap());
+        let expected =
+            json!({"c": "x-x-${b}-${", "s": ["s1", "s2"], "r": ["eu-west-1"], "t": "in [\"s1\",\"s2\"]", "n": 1});
+        assert_eq!(value, expected);
+    }
+}
