@@ -43,17 +43,25 @@ def tasks():
 
 
 async def play(client, runs, told):
-    """Tells what flows tell, of each task once."""
+    """Tells what flows tell, of each task once, and as flows do beside each other."""
+
+    async def tell(run, states):
+        for state in states:
+            await client.set_flow_run_state(run, state)
+
+    calls = []
     for task in await asyncio.to_thread(tasks):
-        item = item_of(task["environment"])
+        item, states = item_of(task["environment"]), []
         if item not in runs:
             continue
         if task["startedMillis"] and (task["arn"], "running") not in told:
             told.add((task["arn"], "running"))
-            await client.set_flow_run_state(runs[item], Running())
+            states.append(Running())
         if task["executionStoppedMillis"] and task["exitCode"] == 0 and (task["arn"], "done") not in told:
             told.add((task["arn"], "done"))
-            await client.set_flow_run_state(runs[item], Completed())
+            states.append(Completed())
+        calls.append(tell(runs[item], states))
+    await asyncio.gather(*calls)
 
 
 async def hear(client, runs, heard):
