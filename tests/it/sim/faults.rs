@@ -127,6 +127,8 @@ impl Plan {
                 self.task_fails = self.task_fails.max(0.5);
                 self.breaker = *pick(&mut dice, &[0, 0, 0, 3]);
                 self.requests = self.requests.min(6);
+                self.longest_down = self.longest_down.min(MINUTE);
+                self.crash_at_commits = (0..15).map(|_| (dice.random_range(1..400), dice.random_bool(0.5))).collect();
             }
         }
         self

@@ -180,6 +180,11 @@ impl State {
                 let again = at + *pick(&mut self.dice, &[SECOND, 30 * SECOND, 5 * MINUTE]);
                 self.agenda.add(again, Act::Launch(launcher));
             }
+            // While what failed waits to be launched once more, or just as that is decided.
+            if self.chance(0.3) {
+                let crash = at + self.between(10 * SECOND, 150 * SECOND);
+                self.agenda.add(crash, Act::Crash);
+            }
         }
     }
 
