@@ -94,27 +94,18 @@ const MOST_NAMED: usize = 20;
 
 /// 0, or 1 where a part of the input is no JSON: what is, is explained all the same.
 pub(super) async fn explain(arguments: ExplainArgs, global: &Global, settings: &Settings) -> Result<u8, CliError> {
-    let (mut all, mut broken) = (Explained::default(), Vec::new());
+    let (mut all, mut broken, mut unknown) = (Explained::default(), Vec::new(), false);
     let terminal = std::io::stdin().is_terminal();
-    for source in sources(&arguments.sources, terminal)? {
-        let found = match Source::of(&source) {
-            Source::Arn => described(&source, None, &arguments, (global, settings)).await?,
-            Source::Id => {
-                let no_cluster = || {
-                    CliError::usage(format!(
-                        "{source}: a task's id alone does not say where it is: add --cluster, or give its ARN"
-                    ))
-                };
-                let cluster = arguments.cluster.as_deref().ok_or_else(no_cluster)?;
-                described(&source, Some(cluster), &arguments, (global, settings)).await?
+    let sources = sources(&arguments.sources, terminal)?;
+    for source in &sources {
+        let found = match found(source, terminal, &arguments, (global, settings)).await {
+            // One that is not known does not cost the others.
+            Err(error) if sources.len() > 1 => {
+                output::problem(&output::plain(&error.to_string()));
+                unknown = true;
+                continue;
             }
-            Source::Text => explain::explain(&source, &arguments.decided_by),
-            Source::File => {
-                if source == "-" && terminal {
-                    output::problem("reading from the terminal: paste it, then press Ctrl-D on a line of its own");
-                }
-                explain::explain(&read(&source)?, &arguments.decided_by)
-            }
+            found => found?,
         };
         broken.extend(found.broken.iter().map(|broken| format!("{source}, {broken}")));
         all.tasks.extend(found.tasks);
@@ -139,13 +130,41 @@ pub(super) async fn explain(arguments: ExplainArgs, global: &Global, settings: &
         n => output::problem(&format!("{n} documents are neither about a task nor an event")),
     }
     name(&broken);
-    if all.tasks.is_empty() && all.others.is_empty() {
+    if all.tasks.is_empty() && all.others.is_empty() && !unknown {
         return Err(CliError::other(
             "nothing to explain: expected ECS task events, answers of DescribeTasks, RunTask or AWS Batch's DescribeJobs, or a reason as \
              ECS words it",
         ));
     }
-    Ok(u8::from(!broken.is_empty()))
+    Ok(u8::from(!broken.is_empty() || unknown))
+}
+
+/// What one argument says.
+async fn found(
+    source: &str,
+    terminal: bool,
+    arguments: &ExplainArgs,
+    scope: (&Global, &Settings),
+) -> Result<Explained, CliError> {
+    match Source::of(source) {
+        Source::Arn => described(source, None, arguments, scope).await,
+        Source::Id => {
+            let no_cluster = || {
+                CliError::usage(format!(
+                    "{source}: a task's id alone does not say where it is: add --cluster, or give its ARN"
+                ))
+            };
+            let cluster = arguments.cluster.as_deref().ok_or_else(no_cluster)?;
+            described(source, Some(cluster), arguments, scope).await
+        }
+        Source::Text => Ok(explain::explain(source, &arguments.decided_by)),
+        Source::File => {
+            if source == "-" && terminal {
+                output::problem("reading from the terminal: paste it, then press Ctrl-D on a line of its own");
+            }
+            Ok(explain::explain(&read(source)?, &arguments.decided_by))
+        }
+    }
 }
 
 /// The arguments; without any, stdin. A person at a terminal is told what to type instead of being waited for.

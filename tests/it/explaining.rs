@@ -62,6 +62,14 @@ fn a_task_is_explained_by_its_id_and_by_an_arn_whatever_the_region_that_is_set()
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
         assert!(stdout(&output).contains("exited with 3"), "{arguments:?}: {}", stdout(&output));
     }
+    // One that is not known does not cost the others.
+    let elsewhere = "arn:aws:ecs:eu-west-1:123456789012:task/batch/00000000000000000000000000000000";
+    let mut command = taskwatch();
+    let output = command.env("AWS_ENDPOINT_URL", &local.1).args(["explain", elsewhere, arn]).output().expect("explain");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("exited with 3") && stderr(&output).contains("ECS does not know it in cluster batch")
+    );
     let mut command = taskwatch();
     command.env("AWS_ENDPOINT_URL", &local.1).args(["explain", &"0".repeat(32), "--cluster", "batch"]);
     let output = command.output().expect("explain");
