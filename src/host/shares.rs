@@ -16,6 +16,9 @@ const QUEUES: usize = 20;
 const LEAST: f64 = 0.02;
 /// Over so long it is measured what is used.
 const MEASURED: Duration = Duration::from_secs(10);
+/// What waited is said on for a while, less by a factor of e in so long: runs come in bursts, and a share that fell between two of
+/// them would rise too late for the next one.
+const REMEMBERED: Duration = Duration::from_secs(10);
 /// The weight of one who has nothing to launch.
 const LEAST_WEIGHT: f64 = 0.1;
 /// Of quotas that AWS has for all launches (Amazon ECS developer guide, "Request throttling for the Amazon ECS API"): a second.
@@ -39,6 +42,49 @@ struct Wanted {
     queues: BTreeMap<String, usize>,
 }
 
+/// What waits for its launch, and lately waited.
+#[derive(Default)]
+struct Waiting {
+    at: Duration,
+    fargate: f64,
+    spot: f64,
+    others: f64,
+    queues: BTreeMap<String, f64>,
+}
+
+impl Waiting {
+    /// So much waits now, in all cells of the process.
+    fn note(&mut self, now: Duration, demands: &[Demand]) {
+        let left = (-now.saturating_sub(self.at).as_secs_f64() / REMEMBERED.as_secs_f64()).exp();
+        let sum = |of: fn(&Demand) -> usize| demands.iter().map(of).sum::<usize>() as f64;
+        let most = |before: f64, now: f64| now.max(before * left);
+        self.at = now;
+        self.fargate = most(self.fargate, sum(|demand| demand.fargate));
+        self.spot = most(self.spot, sum(|demand| demand.spot));
+        self.others = most(self.others, sum(|demand| demand.others));
+        let queues = queues(demands);
+        self.queues.values_mut().for_each(|runs| *runs *= left);
+        for (queue, runs) in queues {
+            let before = self.queues.entry(queue).or_default();
+            *before = before.max(runs as f64);
+        }
+        self.queues.retain(|_, runs| *runs >= 0.5);
+    }
+
+    fn all(&self) -> f64 {
+        self.fargate + self.spot + self.others
+    }
+}
+
+/// Runs that wait, by queue.
+fn queues(demands: &[Demand]) -> BTreeMap<String, usize> {
+    let mut queues = BTreeMap::<String, usize>::new();
+    for (queue, runs) in demands.iter().flat_map(|demand| &demand.queues) {
+        *queues.entry(queue.clone()).or_default() += runs;
+    }
+    queues
+}
+
 /// The shares of one process.
 pub(super) struct ProcessShares {
     /// As the settings have them.
@@ -53,6 +99,7 @@ pub(super) struct ProcessShares {
     reads: Share,
     in_flight: Share,
     spent: VecDeque<(Duration, Spent)>,
+    waiting: Waiting,
 }
 
 impl ProcessShares {
@@ -70,6 +117,7 @@ impl ProcessShares {
             reads: new(),
             in_flight: new(),
             spent: VecDeque::new(),
+            waiting: Waiting::default(),
         };
         shares.begin();
         shares
@@ -105,28 +153,28 @@ impl ProcessShares {
 
     /// What the process's next beat says, and how much each of its cells weighs beside the others.
     pub(super) fn demand<'c>(&mut self, now: Duration, cells: impl Iterator<Item = &'c Cell>) -> String {
-        let demands: Vec<(&Cell, Demand)> = cells.map(|cell| (cell, cell.demand())).collect();
-        let mut queues = BTreeMap::<String, usize>::new();
-        for (queue, runs) in demands.iter().flat_map(|(_, demand)| &demand.queues) {
-            *queues.entry(queue.clone()).or_default() += runs;
-        }
-        for (cell, demand) in &demands {
+        let (cells, demands): (Vec<&Cell>, Vec<Demand>) = cells.map(|cell| (cell, cell.demand())).unzip();
+        let queues = queues(&demands);
+        for (cell, demand) in cells.iter().zip(&demands) {
             cell.set_weight(weight(&demand.queues, &queues));
         }
-        let sum = |of: fn(&Demand) -> usize| demands.iter().map(|(_, demand)| of(demand)).sum::<usize>() as f64;
-        let (fargate, spot) = (sum(|demand| demand.fargate), sum(|demand| demand.spot));
-        let waiting = fargate + spot + sum(|demand| demand.others);
+        self.waiting.note(now, &demands);
+        let live = demands.iter().map(|demand| demand.live).sum::<usize>() as f64;
+        serde_json::to_string(&self.wanted(now, live)).unwrap_or_default()
+    }
+
+    fn wanted(&mut self, now: Duration, in_flight: f64) -> Wanted {
         let used = self.used(now);
-        let wanted = Wanted {
-            fargate: fargate + used.fargate,
-            spot: spot + used.spot,
-            fargate_calls: fargate + spot + used.fargate_calls,
-            calls: waiting + used.calls,
-            in_flight: sum(|demand| demand.live),
-            waiting,
-            queues: largest(queues),
-        };
-        serde_json::to_string(&wanted).unwrap_or_default()
+        let waiting = &self.waiting;
+        Wanted {
+            fargate: waiting.fargate + used.fargate,
+            spot: waiting.spot + used.spot,
+            fargate_calls: waiting.fargate + waiting.spot + used.fargate_calls,
+            calls: waiting.all() + used.calls,
+            in_flight,
+            waiting: waiting.all(),
+            queues: largest(waiting.queues.iter().map(|(queue, runs)| (queue.clone(), runs.ceil() as usize))),
+        }
     }
 
     /// A second, over the last while.
@@ -217,8 +265,8 @@ fn weight(part: &BTreeMap<String, usize>, all: &BTreeMap<String, usize>) -> f64 
     part.iter().map(of).sum::<f64>().max(LEAST_WEIGHT)
 }
 
-fn largest(queues: BTreeMap<String, usize>) -> BTreeMap<String, usize> {
-    let mut queues: Vec<(String, usize)> = queues.into_iter().collect();
+fn largest(queues: impl Iterator<Item = (String, usize)>) -> BTreeMap<String, usize> {
+    let mut queues: Vec<(String, usize)> = queues.collect();
     queues.sort_unstable_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
     queues.truncate(QUEUES);
     queues.into_iter().collect()
@@ -256,6 +304,22 @@ mod tests {
         assert_eq!((parts("a", split())[0], parts("b", split())[0]), (0.25, 0.75), "as its runs are spread");
         let idle = || [wanted(500.0, 0.0, &[("q", 500)]), wanted(0.0, 0.0, &[])];
         assert_eq!((parts("a", idle())[0], parts("b", idle())[0]), (0.98, LEAST), "and who has none keeps a little");
+    }
+
+    #[tokio::test]
+    async fn what_waited_is_wanted_on_for_a_while() {
+        let mut shares = ProcessShares::new(QUOTAS);
+        let burst = Demand { fargate: 100, queues: BTreeMap::from([("q".to_owned(), 100)]), ..Demand::default() };
+        let mut says = |seconds: u64, demands: &[Demand]| {
+            let now = Duration::from_secs(seconds);
+            shares.waiting.note(now, demands);
+            let wanted = shares.wanted(now, 0.0);
+            (wanted.fargate.round(), wanted.queues.get("q").copied())
+        };
+        assert_eq!(says(10, &[burst.clone(), burst.clone()]), (200.0, Some(200)), "of both cells");
+        assert_eq!(says(20, &[Demand::default()]), (74.0, Some(74)), "a third is left");
+        assert_eq!(says(21, &[burst]), (100.0, Some(100)), "what waits now counts, if it is more");
+        assert_eq!(says(81, &[]), (0.0, None), "and it is forgotten");
     }
 
     #[tokio::test]

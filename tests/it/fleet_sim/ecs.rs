@@ -12,7 +12,39 @@ use taskwatch::core::task::{Container, Task};
 use taskwatch::core::time::Timestamp;
 use tokio::sync::Notify;
 
-use super::world::{State, World};
+use super::world::{State, Trouble, World};
+
+/// RunTask calls on Fargate: so many at once, and so many a second (Amazon ECS developer guide, "AWS Fargate throttling quotas").
+const CALLS: f64 = 20.0;
+
+/// What is left of that quota, and what became of the calls.
+#[derive(Default)]
+pub(super) struct Calls {
+    tokens: Option<(Duration, f64)>,
+    /// When each was taken.
+    pub(super) taken: Vec<Duration>,
+    pub(super) throttled: usize,
+}
+
+impl Calls {
+    fn take(&mut self, now: Duration) -> bool {
+        let (at, left) = self.tokens.unwrap_or((now, CALLS));
+        let left = (left + (now - at).as_secs_f64() * CALLS).min(CALLS);
+        let taken = left >= 1.0;
+        self.tokens = Some((now, if taken { left - 1.0 } else { left }));
+        match taken {
+            true => self.taken.push(now),
+            false => self.throttled += 1,
+        }
+        taken
+    }
+
+    /// The part of the quota that was used from the first call to the last.
+    pub(super) fn used(&self) -> f64 {
+        let (Some(first), Some(last)) = (self.taken.first(), self.taken.last()) else { return 0.0 };
+        (self.taken.len() as f64 - CALLS) / (CALLS * (*last - *first).as_secs_f64())
+    }
+}
 
 /// A task.
 #[derive(Clone)]
@@ -38,6 +70,7 @@ pub(super) struct Ecs {
     live: BTreeMap<String, usize>,
     /// Tasks of a request that did their work.
     done: BTreeMap<String, usize>,
+    pub(super) calls: Calls,
 }
 
 impl Ecs {
@@ -105,7 +138,8 @@ impl State {
         let group =
             call.run_task.members().get("group").and_then(|group| group.as_str()).unwrap_or_default().to_owned();
         self.note(format!("ecs: RunTask {} {group} x{}", call.started_by, call.count));
-        if self.fault(0.03) {
+        let now = self.now();
+        if self.fault(0.03) || matches!(self.trouble, Trouble::Load(..)) && !self.ecs.calls.take(now) {
             return (Err(CallError::Throttled("Rate exceeded".into())), Vec::new());
         }
         let known = self.ecs.by_token.get(&call.client_token).cloned();

@@ -169,6 +169,7 @@ impl Fleet {
                     tokio::time::sleep(Duration::from_secs(20)).await;
                 }
             }
+            Trouble::Load(..) => {}
         }
         while self.nodes().len() < 2 {
             self.begin();

@@ -11,7 +11,7 @@ use taskwatch::core::request::RunRequest;
 use taskwatch::core::run::Run;
 
 use super::node::Fleet;
-use super::world::State;
+use super::world::{State, Trouble};
 
 const REQUESTS: usize = 40;
 /// Within so many milliseconds.
@@ -24,10 +24,38 @@ pub(super) fn runs_of(name: &str, count: usize) -> Vec<String> {
 
 /// Sends everything when it is time.
 pub(super) fn begin(fleet: &Arc<Fleet>) {
+    let trouble = fleet.world.state().trouble;
+    if let Trouble::Load(runs, at_once) = trouble {
+        return drop(tokio::spawn(load(Arc::clone(fleet), runs, at_once)));
+    }
     for n in 0..REQUESTS {
         let fleet = Arc::clone(fleet);
         tokio::spawn(async move { one(&fleet, n).await });
     }
+}
+
+/// Once every process has its share.
+async fn load(fleet: Arc<Fleet>, runs: usize, at_once: usize) {
+    let name = |n: usize| format!("order-{n:05}");
+    {
+        let mut state = fleet.world.state();
+        for n in 0..runs {
+            state.ecs.expect(&name(n), 1);
+            state.await_runs(&name(n), 0);
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    for n in 0..runs {
+        let name = name(n);
+        let request = json!({"name": name, "until": "stopped", "queue": format!("q{}", n % 3),
+            "runTask": {"taskDefinition": "app:1", "launchType": "FARGATE", "group": name}});
+        fleet.world.state().requests.put(request.to_string());
+        if (n + 1) % at_once == 0 {
+            fleet.world.came.notify_waiters();
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+    }
+    fleet.world.came.notify_waiters();
 }
 
 struct Plan {

@@ -29,10 +29,13 @@ pub(super) enum Trouble {
     Much,
     /// Processes are replaced by newer ones, one after another; calls of the table are late now and then.
     Deployments,
+    /// None: requests for so many runs come, so many at once every three seconds, and ECS throttles whoever calls faster than
+    /// AWS's default quotas.
+    Load(usize, usize),
 }
 
 /// What a history came to; of several, the sum.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Sum {
     pub(super) fleets: u64,
     pub(super) runs: u64,
@@ -45,6 +48,9 @@ pub(super) struct Sum {
     pub(super) died: u64,
     pub(super) handed_over: u64,
     pub(super) hash: u64,
+    /// Of [`Trouble::Load`]: the part of the quota that was used, and calls that were throttled.
+    pub(super) used: f64,
+    pub(super) throttled: usize,
 }
 
 impl Sum {
@@ -170,7 +176,7 @@ impl State {
 
     /// A chance that something goes wrong: none once the world has become calm.
     pub(super) fn fault(&mut self, chance: f64) -> bool {
-        let is_calm = self.now() >= HORIZON || self.trouble == Trouble::Deployments;
+        let is_calm = self.now() >= HORIZON || self.trouble != Trouble::Much;
         !is_calm && self.dice.random_bool(chance)
     }
 
