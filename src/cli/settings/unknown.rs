@@ -16,6 +16,7 @@ const OTHERS: &[&str] = &[
     // What `taskwatch local` reads in a launch.
     "LOCAL_SECONDS",
     "LOCAL_EXIT",
+    "LOCAL_WORK",
     #[cfg(debug_assertions)]
     "KILL_AT",
     #[cfg(debug_assertions)]
