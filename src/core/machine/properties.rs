@@ -143,7 +143,7 @@ impl World {
                 if let Some(attempt) = live {
                     let arn = attempt.task_arn.unwrap();
                     if self.now * 1000 - attempt.placed_at.map_or(0, |t| t.since(seconds(0)).as_millis() as i64)
-                        > 300_000
+                        >= 300_000
                     {
                         self.dead.insert(arn.to_string());
                     }
