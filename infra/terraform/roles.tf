@@ -177,6 +177,24 @@ resource "aws_iam_role_policy" "table" {
   policy = data.aws_iam_policy_document.table[0].json
 }
 
+data "aws_iam_policy_document" "callbacks" {
+  count = length(var.callback_arns) > 0 ? 1 : 0
+
+  statement {
+    sid       = "CallBack"
+    actions   = ["states:SendTask*", "lambda:SendDurableExecutionCallback*"]
+    resources = var.callback_arns
+  }
+}
+
+resource "aws_iam_role_policy" "callbacks" {
+  count = length(var.callback_arns) > 0 ? 1 : 0
+
+  name   = "callbacks"
+  role   = aws_iam_role.task.id
+  policy = data.aws_iam_policy_document.callbacks[0].json
+}
+
 data "aws_iam_policy_document" "files" {
   count = local.on_efs ? 1 : 0
 

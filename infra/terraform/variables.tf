@@ -64,6 +64,12 @@ variable "observe" {
   default     = false
 }
 
+variable "callback_arns" {
+  description = "ARNs of state machines and durable functions that it may answer."
+  type        = list(string)
+  default     = []
+}
+
 variable "task_role_arns" {
   description = "ARNs of the task roles and execution roles of those task definitions, and of the role for their EBS volumes (iam:PassRole)."
   type        = list(string)

@@ -126,6 +126,7 @@ NAMES = {
     "var.task_clusters": "TaskClusters",
     "var.task_definitions": "TaskDefinitions",
     "var.task_log_groups": "TaskLogGroups",
+    "var.callback_arns": "CallbackArns",
     "var.task_role_arns": "TaskRoles",
     "each.key": "${FleetName}-0",
     "var.oldest_event_seconds": "OldestEventSeconds",
@@ -255,7 +256,7 @@ FLEET = {
     "aws_vpc_security_group_ingress_rule": {"files": "[SecurityGroupIngress]", "api": "ApiIngress"},
     "aws_vpc_security_group_egress_rule": {"aws": "[SecurityGroupEgress]", "files": "[SecurityGroupEgress]"},
     "aws_iam_role": {"task": "TaskRole", "execution": "ExecutionRole"},
-    "aws_iam_role_policy": {"fleet": "TaskPolicy", "observe": "ObservePolicy", "table": "TablePolicy", "files": "FilesPolicy", "image": "ImagePolicy", "secret": "SecretPolicy", "logs": "[Policies]"},
+    "aws_iam_role_policy": {"fleet": "TaskPolicy", "observe": "ObservePolicy", "table": "TablePolicy", "callbacks": "CallbackPolicy", "files": "FilesPolicy", "image": "ImagePolicy", "secret": "SecretPolicy", "logs": "[Policies]"},
     "aws_cloudwatch_log_group": {"service": "LogGroup"},
     "aws_ecs_cluster": {"service": "Cluster"},
     "aws_ecs_task_definition": {"service": "TaskDefinition"},
@@ -270,6 +271,7 @@ DOCUMENTS = {
     "fleet": ("TaskPolicy", "PolicyDocument"),
     "observe": ("ObservePolicy", "PolicyDocument"),
     "table": ("TablePolicy", "PolicyDocument"),
+    "callbacks": ("CallbackPolicy", "PolicyDocument"),
     "files": ("FilesPolicy", "PolicyDocument"),
     "logs": ("ExecutionRole", "Policies", 0, "PolicyDocument"),
     "image": ("ImagePolicy", "PolicyDocument"),
@@ -312,7 +314,7 @@ def resources(template, module):
     for of, named in given.items():
         for name, body in named.items():
             condition = template.get(FLEET[of][name], {}).get("Condition")
-            only = {"Observes": "var.observe", "OnTable": "local.on_table", "OnEfs": "local.on_efs", "FromEcr": "image_repository_arn", "HasApi": "local.has_api", "HasApiClients": "local.has_api"}
+            only = {"Observes": "var.observe", "OnTable": "local.on_table", "OnEfs": "local.on_efs", "FromEcr": "image_repository_arn", "CallsBack": "var.callback_arns", "HasApi": "local.has_api", "HasApiClients": "local.has_api"}
             if condition:
                 same(f"{of}.{name} is there if", only[condition] in str(body.get("count", body.get("for_each"))), True)
 
