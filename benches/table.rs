@@ -3,7 +3,7 @@
 //!
 //!     cargo bench --locked --features fake-table --bench table -- --put 6 --query 30 --open 100000 --open 1000000
 //!
-//! What the SDK's client costs a call is not in it.
+//! What a call over the network costs is not in it.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -90,11 +90,21 @@ pub(super) struct Call<'a> {
 
 /// What a service answered that did not take a call.
 #[derive(Debug)]
-pub(super) struct JsonError(ErrorMetadata);
+pub(super) struct JsonError {
+    meta: ErrorMetadata,
+    body: Box<Value>,
+}
+
+impl JsonError {
+    /// All that it said; `Null` where that was no JSON.
+    pub(super) fn body(&self) -> &Value {
+        &self.body
+    }
+}
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.meta.fmt(f)
     }
 }
 
@@ -102,7 +112,7 @@ impl std::error::Error for JsonError {}
 
 impl ProvideErrorMetadata for JsonError {
     fn meta(&self) -> &ErrorMetadata {
-        &self.0
+        &self.meta
     }
 }
 
@@ -269,8 +279,9 @@ fn answer(response: &HttpResponse) -> Result<Value, OrchestratorError<JsonError>
     let body = response.body().bytes().unwrap_or_default();
     let read = || serde_json::from_slice::<Value>(body);
     if !response.status().is_success() {
-        let said = read().unwrap_or_default();
-        return Err(OrchestratorError::operation(JsonError(error(response.headers().get("x-amzn-errortype"), &said))));
+        let body = read().unwrap_or_default();
+        let meta = error(response.headers().get("x-amzn-errortype"), &body);
+        return Err(OrchestratorError::operation(JsonError { meta, body: Box::new(body) }));
     }
     if body.is_empty() {
         return Ok(Value::Null);

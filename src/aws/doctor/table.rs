@@ -1,5 +1,7 @@
 //! The table of a fleet, or of a cell: there, of the right shape, kept safe, and open to the caller.
 
+use serde_json::json;
+
 use super::super::setup::table::{Expiry, FoundTable, Repair, found};
 use super::permissions::judged;
 use super::{Clients, Finding, Sdk, unseen};
@@ -110,34 +112,27 @@ fn capacity(name: &str, table: &FoundTable) -> Finding {
 
 /// What the caller may do with items, by calls that change nothing: their condition holds of no item.
 pub(super) async fn permissions(sdk: &Sdk, name: &str) -> Vec<Finding> {
-    use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let (pk, sk) = (text(NOBODY), AttributeValue::N("1".to_owned()));
-    let client = &sdk.dynamodb;
-    let get = client.get_item().table_name(name).key("pk", pk.clone()).key("sk", sk.clone()).send().await;
-    let query = client.query().table_name(name).key_condition_expression("pk = :pk");
-    let query = query.expression_attribute_values(":pk", pk.clone()).send().await;
-    let index = client.query().table_name(name).index_name(ENDED).key_condition_expression("#on = :on AND #id = :on");
-    let index = index.expression_attribute_names("#on", ENDED_ON).expression_attribute_names("#id", ENDED_ID);
-    let index = index.expression_attribute_values(":on", pk.clone()).send().await;
-    let put = client.put_item().table_name(name).item("pk", pk.clone()).item("sk", sk.clone());
-    let put = put.condition_expression("attribute_exists(pk)").send().await;
-    let update = client.update_item().table_name(name).key("pk", pk.clone()).key("sk", sk.clone());
-    let update = update.condition_expression("attribute_exists(pk)").send().await;
-    let delete = client.delete_item().table_name(name).key("pk", pk.clone()).key("sk", sk.clone());
-    let delete = delete.condition_expression("attribute_exists(pk)").send().await;
-    let mut findings = vec![
-        judged("dynamodb:GetItem", &get),
-        judged("dynamodb:Query", &query),
-        judged(&format!("dynamodb:Query (index {ENDED})"), &index),
-        judged("dynamodb:PutItem", &put),
-        judged("dynamodb:UpdateItem", &update),
-        judged("dynamodb:DeleteItem", &delete),
-    ];
-    if let Ok(keys) = KeysAndAttributes::builder().keys([("pk".to_owned(), pk), ("sk".to_owned(), sk)].into()).build() {
-        let batch = client.batch_get_item().request_items(name, keys).send().await;
-        findings.push(judged("dynamodb:BatchGetItem", &batch));
+    let (pk, sk) = (json!({"S": NOBODY}), json!({"N": "1"}));
+    let key = json!({"pk": pk, "sk": sk});
+    let exists = "attribute_exists(pk)";
+    let query = json!({"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": pk}});
+    let index = json!({"IndexName": ENDED, "KeyConditionExpression": "#on = :on AND #id = :on",
+        "ExpressionAttributeNames": {"#on": ENDED_ON, "#id": ENDED_ID}, "ExpressionAttributeValues": {":on": pk}});
+    let with_index = format!("dynamodb:Query (index {ENDED})");
+    let mut findings = Vec::new();
+    for (action, operation, mut call) in [
+        ("dynamodb:GetItem", "GetItem", json!({"Key": key})),
+        ("dynamodb:Query", "Query", query),
+        (&with_index, "Query", index),
+        ("dynamodb:PutItem", "PutItem", json!({"Item": key, "ConditionExpression": exists})),
+        ("dynamodb:UpdateItem", "UpdateItem", json!({"Key": key, "ConditionExpression": exists})),
+        ("dynamodb:DeleteItem", "DeleteItem", json!({"Key": key, "ConditionExpression": exists})),
+    ] {
+        call["TableName"] = name.into();
+        findings.push(judged(action, &sdk.dynamodb.target(operation, &call).await));
     }
+    let batch = json!({"RequestItems": {name: {"Keys": [key]}}});
+    findings.push(judged("dynamodb:BatchGetItem", &sdk.dynamodb.target("BatchGetItem", &batch).await));
     findings
 }
 

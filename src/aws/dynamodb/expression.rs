@@ -1,9 +1,7 @@
 //! Conditions and changes as DynamoDB's expressions. Names and values have placeholders: some names are reserved words
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ExpressionAttributeNames.html>).
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Map, Value as Json};
 
 use super::values;
 use crate::store::dynamo::{Attributes, Condition, Name, Value};
@@ -11,8 +9,8 @@ use crate::store::dynamo::{Attributes, Condition, Name, Value};
 /// The placeholders of one call.
 #[derive(Default)]
 pub(super) struct Expression {
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
+    names: Map<String, Json>,
+    values: Map<String, Json>,
 }
 
 impl Expression {
@@ -50,19 +48,18 @@ impl Expression {
         [clause("SET", set), clause("REMOVE", remove)].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
-    /// The names; `None`: there are none, and DynamoDB refuses an empty map.
-    pub(super) fn names(&self) -> Option<HashMap<String, String>> {
-        (!self.names.is_empty()).then(|| self.names.clone())
-    }
-
-    /// The values; `None`: there are none.
-    pub(super) fn values(&self) -> Option<HashMap<String, AttributeValue>> {
-        (!self.values.is_empty()).then(|| self.values.clone())
+    /// Puts the placeholders into a call. DynamoDB refuses maps that are empty.
+    pub(super) fn complete(self, call: &mut Json) {
+        for (member, map) in [("ExpressionAttributeNames", self.names), ("ExpressionAttributeValues", self.values)] {
+            if !map.is_empty() {
+                call[member] = map.into();
+            }
+        }
     }
 
     fn name(&mut self, name: &str) -> String {
         let placeholder = format!("#{name}");
-        self.names.insert(placeholder.clone(), name.to_owned());
+        self.names.insert(placeholder.clone(), name.into());
         placeholder
     }
 
@@ -75,6 +72,8 @@ impl Expression {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -84,15 +83,19 @@ mod tests {
         let condition = Condition::Any(vec![Condition::Absent("s"), Condition::Greater("ttl", Value::N(5)), is_its]);
         let text = expression.condition(&condition).unwrap();
         assert_eq!(text, "(attribute_not_exists(#s) OR #ttl > :v0 OR (#e = :v1 AND #s < :v2))");
-        assert_eq!(expression.names().unwrap().len(), 3);
-        assert_eq!(expression.values().unwrap()[":v2"], AttributeValue::N("9".into()));
+        let mut call = json!({});
+        expression.complete(&mut call);
+        assert_eq!(call["ExpressionAttributeNames"], json!({"#s": "s", "#ttl": "ttl", "#e": "e"}));
+        assert_eq!(call["ExpressionAttributeValues"][":v2"], json!({"N": "9"}));
     }
 
     #[test]
     fn no_condition_is_no_text_and_an_update_has_its_clauses() {
         let mut expression = Expression::default();
         assert_eq!(expression.condition(&Condition::ALWAYS), None);
-        assert_eq!((expression.names(), expression.values()), (None, None));
+        let mut call = json!({});
+        std::mem::take(&mut expression).complete(&mut call);
+        assert_eq!(call, json!({}));
         let set = Attributes::from([("r".into(), Value::N(3)), ("slot".into(), Value::text("A"))]);
         assert_eq!(expression.changes(set, &["ttl".into()]), "SET #r = :v0, #slot = :v1 REMOVE #ttl");
     }

@@ -3,31 +3,24 @@
 mod expression;
 mod values;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Builder;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    ConsumedCapacity, KeysAndAttributes, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
-};
+use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_types::timeout::TimeoutConfig;
 use futures::future::BoxFuture;
+use serde_json::{Value as Json, json};
 
+use super::json::services::DYNAMODB;
+use super::json::{CallFailure, JsonClient, Retries};
 use super::{Clients, errors};
 use crate::store::dynamo::{
-    Batch, Conditional, Delete, ENDED, ENDED_ID, ENDED_ON, Item, Items, Key, Put, Query, Table, TableError, Update,
-    Value,
+    Batch, Condition, Conditional, Delete, ENDED, ENDED_ID, ENDED_ON, Item, Items, Key, Put, Query, Table, TableError,
+    Update, Value,
 };
 use expression::Expression;
-use values::{Attributes, item, key_of, value};
+use values::{item, key_of, value};
 
 /// DynamoDB answers within milliseconds; a node that does not is given up, and the next attempt goes to another one.
 const ATTEMPT: Duration = Duration::from_secs(1);
@@ -38,11 +31,13 @@ const THROTTLES: [&str; 4] = [
     "RequestLimitExceeded",
     "ReplicatedWriteConflictException",
 ];
+/// What it says when a condition does not hold.
+const CONDITION: &str = "ConditionalCheckFailedException";
 
 /// One table, by its name.
 #[derive(Clone, Debug)]
 pub struct DynamoTable {
-    client: Client,
+    client: JsonClient,
     name: String,
     written: Arc<WriteUnits>,
 }
@@ -53,8 +48,8 @@ struct WriteUnits(AtomicU64);
 
 impl WriteUnits {
     /// Adds what an answer says; not every endpoint says it.
-    fn add(&self, consumed: Option<&ConsumedCapacity>) {
-        let units = consumed.and_then(ConsumedCapacity::capacity_units).unwrap_or_default();
+    fn add(&self, answer: &Json) {
+        let units = answer["ConsumedCapacity"]["CapacityUnits"].as_f64().unwrap_or_default();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -69,8 +64,9 @@ impl Clients {
     pub fn table(&self, name: impl Into<String>) -> DynamoTable {
         let timeouts = TimeoutConfig::builder().connect_timeout(ATTEMPT).operation_attempt_timeout(ATTEMPT).build();
         // Whoever calls tries again: only he knows what may be sent twice.
-        let config = Builder::from(&self.config).retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
-        DynamoTable { client: Client::from_conf(config), name: name.into(), written: Arc::default() }
+        let config = self.config.clone().into_builder().timeout_config(timeouts).build();
+        let client = JsonClient::new(&config, DYNAMODB, Retries::Never);
+        DynamoTable { client, name: name.into(), written: Arc::default() }
     }
 }
 
@@ -81,140 +77,116 @@ impl DynamoTable {
         self.written.0.load(Ordering::Relaxed) as f64 / 1_000.0
     }
 
-    async fn send_put(&self, put: Put) -> Result<Conditional<()>, TableError> {
-        let mut expression = Expression::default();
-        let condition = expression.condition(&put.condition);
-        let sent = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(values::of_item(put.item)))
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match sent.send().await {
+    /// A write with a condition: its answer, or what refused it.
+    async fn write(
+        &self,
+        operation: &str,
+        mut call: Json,
+        (mut expression, condition): (Expression, &Condition),
+    ) -> Result<Conditional<Json>, TableError> {
+        call["TableName"] = self.name.as_str().into();
+        call["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD".into();
+        if let Some(condition) = expression.condition(condition) {
+            call["ConditionExpression"] = condition.into();
+        }
+        expression.complete(&mut call);
+        match self.client.target(operation, &call).await {
             Ok(answer) => {
-                self.written.add(answer.consumed_capacity());
-                Ok(Conditional::Written(()))
+                self.written.add(&answer);
+                Ok(Conditional::Written(answer))
             }
-            Err(SdkError::ServiceError(service)) if service.err().is_conditional_check_failed_exception() => {
-                let PutItemError::ConditionalCheckFailedException(failed) = service.into_err() else {
-                    return Ok(Conditional::Refused(None));
-                };
-                refused(failed.item)
+            Err(SdkError::ServiceError(service)) if service.err().code() == Some(CONDITION) => {
+                // What refused it, where the endpoint says it.
+                let old = service.err().body().get("Item").filter(|old| old.as_object().is_some_and(|o| !o.is_empty()));
+                old.map(item).transpose().map(Conditional::Refused)
             }
             Err(error) => Err(read(&error)),
         }
+    }
+
+    async fn send_put(&self, put: Put) -> Result<Conditional<()>, TableError> {
+        let call = json!({"Item": values::of_item(put.item), "ReturnConsumedCapacity": "TOTAL"});
+        Ok(match self.write("PutItem", call, (Expression::default(), &put.condition)).await? {
+            Conditional::Written(_) => Conditional::Written(()),
+            Conditional::Refused(old) => Conditional::Refused(old),
+        })
     }
 
     async fn send_update(&self, update: Update) -> Result<Conditional<Item>, TableError> {
         let mut expression = Expression::default();
-        let condition = expression.condition(&update.condition);
         let changes = expression.changes(update.set, &update.remove);
-        let sent = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(values::of_key(&update.key)))
-            .update_expression(changes)
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .return_values(ReturnValue::AllNew)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match sent.send().await {
-            Ok(answer) => {
-                self.written.add(answer.consumed_capacity());
-                item(answer.attributes.unwrap_or_default()).map(Conditional::Written)
-            }
-            Err(SdkError::ServiceError(service)) if service.err().is_conditional_check_failed_exception() => {
-                let UpdateItemError::ConditionalCheckFailedException(failed) = service.into_err() else {
-                    return Ok(Conditional::Refused(None));
-                };
-                refused(failed.item)
-            }
-            Err(error) => Err(read(&error)),
-        }
+        let call = json!({"Key": values::of_key(&update.key), "UpdateExpression": changes, "ReturnValues": "ALL_NEW",
+            "ReturnConsumedCapacity": "TOTAL"});
+        Ok(match self.write("UpdateItem", call, (expression, &update.condition)).await? {
+            Conditional::Written(answer) => Conditional::Written(item(&answer["Attributes"])?),
+            Conditional::Refused(old) => Conditional::Refused(old),
+        })
     }
 
     async fn send_delete(&self, delete: Delete) -> Result<Conditional<()>, TableError> {
-        let mut expression = Expression::default();
-        let condition = expression.condition(&delete.condition);
-        let sent = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .set_key(Some(values::of_key(&delete.key)))
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match sent.send().await {
-            Ok(_) => Ok(Conditional::Written(())),
-            Err(SdkError::ServiceError(service)) if service.err().is_conditional_check_failed_exception() => {
-                let DeleteItemError::ConditionalCheckFailedException(failed) = service.into_err() else {
-                    return Ok(Conditional::Refused(None));
-                };
-                refused(failed.item)
-            }
-            Err(error) => Err(read(&error)),
-        }
+        let call = json!({"Key": values::of_key(&delete.key)});
+        Ok(match self.write("DeleteItem", call, (Expression::default(), &delete.condition)).await? {
+            Conditional::Written(_) => Conditional::Written(()),
+            Conditional::Refused(old) => Conditional::Refused(old),
+        })
     }
 
     async fn send_get(&self, key: Key) -> Result<Option<Item>, TableError> {
-        let sent = self.client.get_item().table_name(&self.name).set_key(Some(values::of_key(&key)));
-        let answer = sent.consistent_read(true).send().await.map_err(|e| read(&e))?;
-        answer.item.map(item).transpose()
+        let call = json!({"TableName": self.name, "Key": values::of_key(&key), "ConsistentRead": true});
+        let answer = self.client.target("GetItem", &call).await.map_err(|e| read(&e))?;
+        answer.get("Item").map(item).transpose()
     }
 
     async fn send_query(&self, query: Query) -> Result<Items, TableError> {
-        let sent = self.client.query().table_name(&self.name);
-        let sent = match query {
-            Query::Items { pk, from, to } => sent
-                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-                .expression_attribute_values(":pk", value(Value::S(pk)))
-                .expression_attribute_values(":from", values::number(from))
-                .expression_attribute_values(":to", values::number(to))
-                .consistent_read(true),
-            Query::Ended { on, below, limit } => {
-                let id_below = below.as_ref().map_or("", |_| " AND #id < :id");
-                let sent = sent
-                    .index_name(ENDED)
-                    .key_condition_expression(format!("#on = :on{id_below}"))
-                    .expression_attribute_names("#on", ENDED_ON)
-                    .expression_attribute_values(":on", value(Value::S(on)))
-                    .scan_index_forward(false)
-                    .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-                match below {
-                    None => sent,
-                    Some(below) => sent
-                        .expression_attribute_names("#id", ENDED_ID)
-                        .expression_attribute_values(":id", value(Value::S(below))),
-                }
-            }
+        let mut call = match query {
+            Query::Items { pk, from, to } => json!({
+                "KeyConditionExpression": "pk = :pk AND sk BETWEEN :from AND :to",
+                "ExpressionAttributeValues":
+                    {":pk": value(Value::S(pk)), ":from": values::number(from), ":to": values::number(to)},
+                "ConsistentRead": true,
+            }),
+            Query::Ended { on, below, limit } => ended(value(Value::S(on)), below, limit),
         };
-        let answer = sent.send().await.map_err(|e| read(&e))?;
-        let more = answer.last_evaluated_key.is_some();
-        let items = answer.items.unwrap_or_default().into_iter().map(item).collect::<Result<_, _>>()?;
-        Ok(Items { items, more })
+        call["TableName"] = self.name.as_str().into();
+        let answer = self.client.target("Query", &call).await.map_err(|e| read(&e))?;
+        let more = answer.get("LastEvaluatedKey").is_some_and(|key| !key.is_null());
+        Ok(Items { items: items(&answer["Items"])?, more })
     }
 
     async fn send_batch_get(&self, keys: Vec<Key>) -> Result<Batch, TableError> {
-        let keys = keys.iter().map(values::of_key).collect();
-        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        let wanted = wanted.map_err(|e| TableError::Refused(e.to_string()))?;
-        let sent = self.client.batch_get_item().request_items(&self.name, wanted);
-        let answer = sent.send().await.map_err(|e| read(&e))?;
-        let found = answer.responses.unwrap_or_default().into_values().flatten();
-        let left = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys);
+        let keys: Vec<_> = keys.iter().map(values::of_key).collect();
+        let call = json!({"RequestItems": {&self.name: {"Keys": keys, "ConsistentRead": true}}});
+        let answer = self.client.target("BatchGetItem", &call).await.map_err(|e| read(&e))?;
+        let all = |of: &Json| of.as_object().into_iter().flatten().map(|(_, of)| of.clone()).collect::<Vec<_>>();
+        let found = all(&answer["Responses"]).iter().map(items).collect::<Result<Vec<_>, _>>()?;
+        let left = all(&answer["UnprocessedKeys"]);
+        let left = left.iter().filter_map(|left| left["Keys"].as_array()).flatten();
         Ok(Batch {
-            items: found.map(item).collect::<Result<_, _>>()?,
-            unprocessed: left.map(|key| key_of(&key)).collect::<Result<_, _>>()?,
+            items: found.into_iter().flatten().collect(),
+            unprocessed: left.map(key_of).collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// A query of the index of ended runs, newest first.
+fn ended(on: Json, below: Option<Arc<str>>, limit: u32) -> Json {
+    let mut call = json!({
+        "IndexName": ENDED,
+        "KeyConditionExpression": if below.is_some() { "#on = :on AND #id < :id" } else { "#on = :on" },
+        "ExpressionAttributeNames": {"#on": ENDED_ON},
+        "ExpressionAttributeValues": {":on": on},
+        "ScanIndexForward": false,
+        "Limit": limit,
+    });
+    if let Some(below) = below {
+        call["ExpressionAttributeNames"]["#id"] = ENDED_ID.into();
+        call["ExpressionAttributeValues"][":id"] = value(Value::S(below));
+    }
+    call
+}
+
+fn items(all: &Json) -> Result<Vec<Item>, TableError> {
+    all.as_array().into_iter().flatten().map(item).collect()
 }
 
 impl Table for DynamoTable {
@@ -243,19 +215,8 @@ impl Table for DynamoTable {
     }
 }
 
-/// What refused a write, where the endpoint says it.
-fn refused<T>(
-    old: Option<HashMap<String, aws_sdk_dynamodb::types::AttributeValue>>,
-) -> Result<Conditional<T>, TableError> {
-    Ok(Conditional::Refused(old.filter(|old: &Attributes| !old.is_empty()).map(item).transpose()?))
-}
-
 /// What an error says of the call: whether it took effect.
-fn read<E, R>(error: &SdkError<E, R>) -> TableError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug + 'static,
-{
+fn read(error: &CallFailure) -> TableError {
     let cause = errors::cause(error);
     match error {
         SdkError::ConstructionFailure(_) => TableError::Refused(cause),

@@ -1,31 +1,30 @@
-//! Items as the SDK has them, and back.
+//! Items as DynamoDB's JSON has them, and back (API reference, `AttributeValue`).
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value as Json, json};
 
 use crate::store::dynamo::{Item, Key, TableError, Value};
 
-/// An item or a key as the SDK has it.
-pub(super) type Attributes = HashMap<String, AttributeValue>;
+/// An item or a key as DynamoDB has it.
+pub(super) type Attributes = Map<String, Json>;
 
-pub(super) fn value(value: Value) -> AttributeValue {
+pub(super) fn value(value: Value) -> Json {
     match value {
-        Value::N(number) => AttributeValue::N(number.to_string()),
-        Value::S(text) => AttributeValue::S((*text).to_owned()),
-        Value::B(bytes) => AttributeValue::B(Blob::new(bytes.to_vec())),
-        Value::Ss(texts) => AttributeValue::Ss(texts.into_iter().collect()),
+        Value::N(number) => json!({"N": number.to_string()}),
+        Value::S(text) => json!({"S": &*text}),
+        Value::B(bytes) => json!({"B": STANDARD.encode(&bytes)}),
+        Value::Ss(texts) => json!({"SS": texts}),
     }
 }
 
 /// A sort key: numbers have 38 digits.
-pub(super) fn number(number: u64) -> AttributeValue {
-    AttributeValue::N(number.to_string())
+pub(super) fn number(number: u64) -> Json {
+    json!({"N": number.to_string()})
 }
 
 pub(super) fn of_key(key: &Key) -> Attributes {
-    [("pk".to_owned(), AttributeValue::S((*key.pk).to_owned())), ("sk".to_owned(), number(key.sk))].into()
+    Map::from_iter([("pk".to_owned(), json!({"S": &*key.pk})), ("sk".to_owned(), number(key.sk))])
 }
 
 pub(super) fn of_item(item: Item) -> Attributes {
@@ -34,31 +33,31 @@ pub(super) fn of_item(item: Item) -> Attributes {
     all
 }
 
-pub(super) fn key_of(all: &Attributes) -> Result<Key, TableError> {
-    let pk = all.get("pk").and_then(|pk| pk.as_s().ok()).map(|pk| pk.as_str().into());
-    let sk = all.get("sk").and_then(|sk| sk.as_n().ok()).and_then(|sk| sk.parse().ok());
-    let (Some(pk), Some(sk)) = (pk, sk) else {
+pub(super) fn key_of(all: &Json) -> Result<Key, TableError> {
+    let (pk, sk) = (all["pk"]["S"].as_str(), all["sk"]["N"].as_str());
+    let (Some(pk), Some(sk)) = (pk, sk.and_then(|sk| sk.parse().ok())) else {
         let text =
             "its items have no partition key pk (a string) and sort key sk (a number): it is not taskwatch's table";
         return Err(TableError::Refused(text.to_owned()));
     };
-    Ok(Key { pk, sk })
+    Ok(Key { pk: pk.into(), sk })
 }
 
 /// An item as the port has it. Attributes of other types are somebody else's: they are left out.
-pub(super) fn item(mut all: Attributes) -> Result<Item, TableError> {
-    let key = key_of(&all)?;
-    all.retain(|name, _| name != "pk" && name != "sk");
-    let attributes = all.into_iter().filter_map(|(name, of)| Some((name.into(), read(of)?))).collect();
+pub(super) fn item(all: &Json) -> Result<Item, TableError> {
+    let key = key_of(all)?;
+    let others = all.as_object().into_iter().flatten().filter(|(name, _)| *name != "pk" && *name != "sk");
+    let attributes = others.filter_map(|(name, of)| Some((name.clone().into(), read(of)?))).collect();
     Ok(Item { key, attributes })
 }
 
-fn read(value: AttributeValue) -> Option<Value> {
-    match value {
-        AttributeValue::N(number) => number.parse().ok().map(Value::N),
-        AttributeValue::S(text) => Some(Value::S(text.into())),
-        AttributeValue::B(bytes) => Some(Value::B(bytes.into_inner().into())),
-        AttributeValue::Ss(texts) => Some(Value::Ss(texts.into_iter().collect())),
+fn read(value: &Json) -> Option<Value> {
+    let (kind, of) = value.as_object()?.iter().next()?;
+    match kind.as_str() {
+        "N" => of.as_str()?.parse().ok().map(Value::N),
+        "S" => Some(Value::S(of.as_str()?.into())),
+        "B" => Some(Value::B(STANDARD.decode(of.as_str()?).ok()?.into())),
+        "SS" => Some(Value::Ss(of.as_array()?.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect())),
         _ => None,
     }
 }
@@ -78,16 +77,19 @@ mod tests {
             ("errors".into(), Value::Ss(["a".to_owned(), "b".to_owned()].into())),
         ]);
         let written = Item { key, attributes };
-        assert_eq!(item(of_item(written.clone())), Ok(written));
+        let all = Json::Object(of_item(written.clone()));
+        assert_eq!(all["b"], json!({"B": "AP8="}));
+        assert_eq!(item(&all), Ok(written));
     }
 
     #[test]
     fn what_is_no_item_of_ours_is_told_and_what_others_add_is_left_out() {
         let key = Key { pk: "FLEET".into(), sk: 1 };
         let mut all = of_key(&key);
-        all.insert("theirs".into(), AttributeValue::Bool(true));
-        assert_eq!(item(all.clone()).unwrap().attributes.len(), 0);
+        all.insert("theirs".into(), json!({"BOOL": true}));
+        assert_eq!(item(&Json::Object(all.clone())).unwrap().attributes.len(), 0);
         all.remove("sk");
-        assert!(matches!(item(all), Err(TableError::Refused(text)) if text.contains("not taskwatch's table")));
+        let told = item(&Json::Object(all));
+        assert!(matches!(told, Err(TableError::Refused(text)) if text.contains("not taskwatch's table")));
     }
 }

@@ -43,3 +43,10 @@ pub(in crate::aws) const STEP_FUNCTIONS: Service = Service {
 /// Lambda.
 pub(in crate::aws) const LAMBDA: Service =
     Service { id: "Lambda", endpoint: "lambda", signing: "lambda", protocol: Protocol::Rest };
+/// DynamoDB.
+pub(in crate::aws) const DYNAMODB: Service = Service {
+    id: "DynamoDB",
+    endpoint: "dynamodb",
+    signing: "dynamodb",
+    protocol: Protocol::Target { prefix: "DynamoDB_20120810", version: "1.0" },
+};

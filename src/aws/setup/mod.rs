@@ -21,7 +21,7 @@ mod yaml;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 use super::identity::Identity;
-use super::json::services::CLOUDTRAIL;
+use super::json::services::{CLOUDTRAIL, DYNAMODB};
 use super::json::{JsonClient, Retries};
 use super::{Clients, errors};
 
@@ -91,7 +91,7 @@ pub(super) struct Sdk {
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) sns: aws_sdk_sns::Client,
     pub(super) events: aws_sdk_eventbridge::Client,
-    pub(super) dynamodb: aws_sdk_dynamodb::Client,
+    pub(super) dynamodb: JsonClient,
     pub(super) cloudtrail: JsonClient,
 }
 
@@ -101,7 +101,7 @@ impl Sdk {
             sqs: aws_sdk_sqs::Client::new(&clients.config),
             sns: aws_sdk_sns::Client::new(&clients.config),
             events: aws_sdk_eventbridge::Client::new(&clients.config),
-            dynamodb: aws_sdk_dynamodb::Client::new(&clients.config),
+            dynamodb: JsonClient::new(&clients.config, DYNAMODB, Retries::Configured),
             cloudtrail: JsonClient::new(&clients.config, CLOUDTRAIL, Retries::Configured),
         }
     }

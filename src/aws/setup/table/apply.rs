@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
-    GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, PointInTimeRecoverySpecification, Projection,
-    ProjectionType, ProvisionedThroughput, ScalarAttributeType, TableStatus, Tag, TimeToLiveSpecification,
-};
+use aws_sdk_ecs::error::ProvideErrorMetadata as _;
+use serde_json::{Value, json};
 
-use super::super::{Sdk, SetupError, errors, gone};
-use super::{ENDED, ENDED_SHOWS, FoundTable, INDEX_KEY, KEY, Repair, TTL, WantedTable};
+use super::super::{Sdk, SetupError, gone};
+use super::{FoundTable, Repair, TTL, WantedTable, index, kinds};
 
 /// A table is there within seconds; an account at its limits of changes takes longer.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -18,22 +14,9 @@ const BETWEEN: Duration = Duration::from_millis(500);
 
 /// Makes the table, as far as one call can.
 pub(in crate::aws::setup) async fn make(sdk: &Sdk, wanted: &WantedTable) -> Result<(), SetupError> {
-    let about = format!("table {}", wanted.name);
-    let built = |error: aws_sdk_dynamodb::error::BuildError| SetupError::other(format!("{about}: {error}"));
-    let index =
-        GlobalSecondaryIndex::builder().index_name(ENDED).set_key_schema(Some(schema(&INDEX_KEY).map_err(built)?));
-    let tags = wanted.owner.tags().map(|(key, value)| Tag::builder().key(key).value(value).build());
-    let made = sdk
-        .dynamodb
-        .create_table()
-        .table_name(&wanted.name)
-        .billing_mode(BillingMode::PayPerRequest)
-        .set_attribute_definitions(Some(kinds().map_err(built)?))
-        .set_key_schema(Some(schema(&KEY).map_err(built)?))
-        .global_secondary_indexes(index.projection(projection()).build().map_err(built)?)
-        .deletion_protection_enabled(true)
-        .set_tags(Some(tags.collect::<Result<_, _>>().map_err(built)?));
-    made.send().await.map_err(|e| SetupError::of(&about, "dynamodb:CreateTable", &e))?;
+    let mut table = wanted.shape();
+    table["Tags"] = wanted.owner.tags().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    send(sdk, &wanted.name, "dynamodb:CreateTable", table).await?;
     active(sdk, &wanted.name).await?;
     for repair in [Repair::TimeToLive, Repair::Backups] {
         self::repair(sdk, wanted, None, repair).await?;
@@ -49,9 +32,14 @@ pub(in crate::aws::setup) async fn repair(
     repair: Repair,
 ) -> Result<(), SetupError> {
     match repair {
-        Repair::Index => index(sdk, &wanted.name, found.and_then(|found| found.throughput)).await?,
-        Repair::Protection => protection(sdk, &wanted.name, true).await?,
-        Repair::TimeToLive => time_to_live(sdk, &wanted.name).await?,
+        Repair::Index => add_index(sdk, &wanted.name, found.and_then(|found| found.throughput)).await?,
+        Repair::Protection => {
+            send(sdk, &wanted.name, "dynamodb:UpdateTable", json!({"DeletionProtectionEnabled": true})).await?;
+        }
+        Repair::TimeToLive => {
+            let by = json!({"TimeToLiveSpecification": {"Enabled": true, "AttributeName": TTL}});
+            send(sdk, &wanted.name, "dynamodb:UpdateTimeToLive", by).await?;
+        }
         Repair::Backups => backups(sdk, &wanted.name).await?,
     }
     active(sdk, &wanted.name).await
@@ -59,52 +47,37 @@ pub(in crate::aws::setup) async fn repair(
 
 /// Deletes the table; one that is gone already is no error.
 pub(in crate::aws::setup) async fn remove(sdk: &Sdk, name: &str) -> Result<(), SetupError> {
-    let sent = sdk.dynamodb.delete_table().table_name(name).send().await;
+    let sent = sdk.dynamodb.target("DeleteTable", &json!({"TableName": name})).await;
     gone(&format!("table {name}"), "dynamodb:DeleteTable", sent).map(drop)
 }
 
-async fn index(sdk: &Sdk, name: &str, throughput: Option<(i64, i64)>) -> Result<(), SetupError> {
-    let about = format!("table {name}");
-    let built = |error: aws_sdk_dynamodb::error::BuildError| SetupError::other(format!("{about}: {error}"));
+/// One call about the table, by the right that it needs: DynamoDB's rights have the names of the calls.
+async fn send(sdk: &Sdk, name: &str, action: &str, mut call: Value) -> Result<(), SetupError> {
+    call["TableName"] = name.into();
+    let sent = sdk.dynamodb.target(action.trim_start_matches("dynamodb:"), &call).await;
+    sent.map(drop).map_err(|e| SetupError::of(&format!("table {name}"), action, &e))
+}
+
+async fn add_index(sdk: &Sdk, name: &str, throughput: Option<(i64, i64)>) -> Result<(), SetupError> {
+    let mut create = index();
     // An index of a table with provisioned capacity has its own; as much will do.
-    let throughput = throughput.map(|(read, write)| {
-        ProvisionedThroughput::builder().read_capacity_units(read).write_capacity_units(write).build()
-    });
-    let create = CreateGlobalSecondaryIndexAction::builder()
-        .index_name(ENDED)
-        .set_key_schema(Some(schema(&INDEX_KEY).map_err(built)?))
-        .projection(projection())
-        .set_provisioned_throughput(throughput.transpose().map_err(built)?);
-    let update = GlobalSecondaryIndexUpdate::builder().create(create.build().map_err(built)?).build();
-    let changed = sdk.dynamodb.update_table().table_name(name).set_attribute_definitions(Some(kinds().map_err(built)?));
-    let changed = changed.global_secondary_index_updates(update).send().await;
-    changed.map(drop).map_err(|e| SetupError::of(&about, "dynamodb:UpdateTable", &e))
-}
-
-async fn protection(sdk: &Sdk, name: &str, on: bool) -> Result<(), SetupError> {
-    let changed = sdk.dynamodb.update_table().table_name(name).deletion_protection_enabled(on).send().await;
-    changed.map(drop).map_err(|e| SetupError::of(&format!("table {name}"), "dynamodb:UpdateTable", &e))
-}
-
-async fn time_to_live(sdk: &Sdk, name: &str) -> Result<(), SetupError> {
-    let about = format!("table {name}");
-    let by = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL).build();
-    let by = by.map_err(|e| SetupError::other(format!("{about}: {e}")))?;
-    let changed = sdk.dynamodb.update_time_to_live().table_name(name).time_to_live_specification(by).send().await;
-    changed.map(drop).map_err(|e| SetupError::of(&about, "dynamodb:UpdateTimeToLive", &e))
+    if let Some((read, write)) = throughput {
+        create["ProvisionedThroughput"] = json!({"ReadCapacityUnits": read, "WriteCapacityUnits": write});
+    }
+    let call = json!({"AttributeDefinitions": kinds(), "GlobalSecondaryIndexUpdates": [{"Create": create}]});
+    send(sdk, name, "dynamodb:UpdateTable", call).await
 }
 
 async fn backups(sdk: &Sdk, name: &str) -> Result<(), SetupError> {
     let about = format!("table {name}");
-    let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
-    let on = on.map_err(|e| SetupError::other(format!("{about}: {e}")))?;
-    let change = || sdk.dynamodb.update_continuous_backups().table_name(name);
+    let on = json!({"TableName": name, "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true}});
     let turn_on = async || loop {
-        let sent = change().point_in_time_recovery_specification(on.clone()).send().await;
-        match sent {
+        match sdk.dynamodb.target("UpdateContinuousBackups", &on).await {
             Ok(_) => return Ok(()),
             // For some seconds after a table was made (API reference, ContinuousBackupsUnavailableException).
-            Err(error) if is(&error, "ContinuousBackupsUnavailable") => tokio::time::sleep(BETWEEN).await,
+            Err(error) if error.code().is_some_and(|code| code.contains("ContinuousBackupsUnavailable")) => {
+                tokio::time::sleep(BETWEEN).await;
+            }
             Err(error) => return Err(SetupError::of(&about, "dynamodb:UpdateContinuousBackups", &error)),
         }
     };
@@ -116,9 +89,9 @@ async fn backups(sdk: &Sdk, name: &str) -> Result<(), SetupError> {
 async fn active(sdk: &Sdk, name: &str) -> Result<(), SetupError> {
     let about = format!("table {name}");
     let come = async || loop {
-        let asked = sdk.dynamodb.describe_table().table_name(name).send().await;
-        let described = gone(&about, "dynamodb:DescribeTable", asked)?.and_then(|answer| answer.table);
-        if described.is_some_and(|table| table.table_status() == Some(&TableStatus::Active)) {
+        let asked = sdk.dynamodb.target("DescribeTable", &json!({"TableName": name})).await;
+        let described = gone(&about, "dynamodb:DescribeTable", asked)?;
+        if described.is_some_and(|answer| answer["Table"]["TableStatus"] == "ACTIVE") {
             return Ok(());
         }
         tokio::time::sleep(BETWEEN).await;
@@ -129,27 +102,4 @@ async fn active(sdk: &Sdk, name: &str) -> Result<(), SetupError> {
 
 fn late(about: &str, what: &str) -> SetupError {
     SetupError::other(format!("{about}: after {} s it {what}; run the command again", PATIENCE.as_secs()))
-}
-
-fn is<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, code: &str) -> bool {
-    errors::code(error).contains(code)
-}
-
-fn projection() -> Projection {
-    let shown = ENDED_SHOWS.map(str::to_owned).to_vec();
-    Projection::builder().projection_type(ProjectionType::Include).set_non_key_attributes(Some(shown)).build()
-}
-
-fn schema(key: &[(&str, &str); 2]) -> Result<Vec<KeySchemaElement>, aws_sdk_dynamodb::error::BuildError> {
-    let parts = key.iter().zip([KeyType::Hash, KeyType::Range]);
-    parts.map(|((name, _), of)| KeySchemaElement::builder().attribute_name(*name).key_type(of).build()).collect()
-}
-
-/// Of every attribute of a key.
-fn kinds() -> Result<Vec<AttributeDefinition>, aws_sdk_dynamodb::error::BuildError> {
-    let kind = |(name, kind): &(&str, &str)| {
-        let kind = ScalarAttributeType::from(*kind);
-        AttributeDefinition::builder().attribute_name(*name).attribute_type(kind).build()
-    };
-    KEY.iter().chain(&INDEX_KEY).map(kind).collect()
 }

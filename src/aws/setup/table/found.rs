@@ -1,9 +1,6 @@
 //! A table as it is.
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, PointInTimeRecoveryStatus, Projection, ProjectionType,
-    TableClass, TableDescription, TimeToLiveStatus,
-};
+use serde_json::{Value, json};
 
 use super::super::owner::Owner;
 use super::super::{Sdk, SetupError, gone};
@@ -66,72 +63,80 @@ pub(in crate::aws) struct FoundTable {
 
 /// A table by its name.
 pub(in crate::aws) async fn found(sdk: &Sdk, name: &str) -> Result<Option<FoundTable>, SetupError> {
-    let about = format!("table {name}");
-    let asked = sdk.dynamodb.describe_table().table_name(name).send().await;
-    let described = gone(&about, "dynamodb:DescribeTable", asked)?.and_then(|answer| answer.table);
-    let Some(described) = described else { return Ok(None) };
-    let asked = sdk.dynamodb.describe_time_to_live().table_name(name).send().await;
-    let expiry = gone(&about, "dynamodb:DescribeTimeToLive", asked)?.and_then(|answer| answer.time_to_live_description);
-    let asked = sdk.dynamodb.describe_continuous_backups().table_name(name).send().await;
-    let backups = gone(&about, "dynamodb:DescribeContinuousBackups", asked)?;
-    let arn = described.table_arn().unwrap_or_default().to_owned();
-    let asked = sdk.dynamodb.list_tags_of_resource().resource_arn(&arn).send().await;
-    let tags = gone(&about, "dynamodb:ListTagsOfResource", asked)?;
-    let made_for = tags.and_then(|answer| Owner::of(answer.tags().iter().map(|tag| (tag.key(), tag.value()))));
-    let expiry = expiry.map_or(Expiry::Off, |expiry| match expiry.time_to_live_status() {
-        Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling) => {
-            Expiry::On(expiry.attribute_name().unwrap_or_default().to_owned())
-        }
-        Some(TimeToLiveStatus::Disabling) => Expiry::Changing,
+    let named = json!({"TableName": name});
+    let Some(described) = ask(sdk, name, "dynamodb:DescribeTable", &named).await? else { return Ok(None) };
+    let described = &described["Table"];
+    let expiry = ask(sdk, name, "dynamodb:DescribeTimeToLive", &named).await?.unwrap_or_default();
+    let backups = ask(sdk, name, "dynamodb:DescribeContinuousBackups", &named).await?.unwrap_or_default();
+    let arn = text(&described["TableArn"]);
+    let tags = ask(sdk, name, "dynamodb:ListTagsOfResource", &json!({"ResourceArn": arn})).await?.unwrap_or_default();
+    let tags = tags["Tags"].as_array().into_iter().flatten();
+    let made_for = Owner::of(tags.filter_map(|tag| Some((tag["Key"].as_str()?, tag["Value"].as_str()?))));
+    let expiry = &expiry["TimeToLiveDescription"];
+    let expiry = match expiry["TimeToLiveStatus"].as_str() {
+        Some("ENABLED" | "ENABLING") => Expiry::On(text(&expiry["AttributeName"])),
+        Some("DISABLING") => Expiry::Changing,
         _ => Expiry::Off,
-    });
-    let backups = backups.and_then(|answer| answer.continuous_backups_description);
-    let backups = backups.and_then(|backups| backups.point_in_time_recovery_description);
-    let is_on = |status: &PointInTimeRecoveryStatus| *status == PointInTimeRecoveryStatus::Enabled;
-    let backups = backups.is_some_and(|of| of.point_in_time_recovery_status().is_some_and(is_on));
-    Ok(Some(FoundTable { expiry, backups, made_for, arn, ..table(&described) }))
+    };
+    let backups = &backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"];
+    let backups = backups["PointInTimeRecoveryStatus"] == "ENABLED";
+    Ok(Some(FoundTable { expiry, backups, made_for, arn, ..table(described) }))
+}
+
+/// One question, by the right that it needs; none where the table is not there.
+async fn ask(sdk: &Sdk, name: &str, action: &str, call: &Value) -> Result<Option<Value>, SetupError> {
+    let asked = sdk.dynamodb.target(action.trim_start_matches("dynamodb:"), call).await;
+    gone(&format!("table {name}"), action, asked)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// What DescribeTable says.
-fn table(described: &TableDescription) -> FoundTable {
-    let kinds = described.attribute_definitions();
-    let index = described.global_secondary_indexes().iter().find(|index| index.index_name() == Some(ENDED));
-    let on_demand = described.billing_mode_summary().and_then(|summary| summary.billing_mode());
-    let throughput = described.provisioned_throughput();
-    let throughput =
-        throughput.map(|of| (of.read_capacity_units().unwrap_or(0), of.write_capacity_units().unwrap_or(0)));
-    let class = described.table_class_summary().and_then(|summary| summary.table_class());
+fn table(described: &Value) -> FoundTable {
+    let kinds = list(&described["AttributeDefinitions"]);
+    let index = list(&described["GlobalSecondaryIndexes"]).iter().find(|index| index["IndexName"] == ENDED);
+    let throughput = &described["ProvisionedThroughput"];
+    let units = |name: &str| throughput[name].as_i64().unwrap_or(0);
+    let throughput = throughput.is_object().then(|| (units("ReadCapacityUnits"), units("WriteCapacityUnits")));
     // -1 takes a maximum away (API reference, OnDemandThroughput).
-    let most_written = described.on_demand_throughput().and_then(|of| of.max_write_request_units());
+    let most_written = described["OnDemandThroughput"]["MaxWriteRequestUnits"].as_i64();
     FoundTable {
         most_written: most_written.filter(|most| *most >= 0),
-        status: described.table_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
-        key: key(described.key_schema(), kinds),
+        status: text(&described["TableStatus"]),
+        key: key(&described["KeySchema"], kinds),
         index: index.map(|index| FoundIndex {
-            key: key(index.key_schema(), kinds),
-            shows: index.projection().map(shown).unwrap_or_default(),
-            status: index.index_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            key: key(&index["KeySchema"], kinds),
+            shows: shown(&index["Projection"]),
+            status: text(&index["IndexStatus"]),
         }),
-        protected: described.deletion_protection_enabled().unwrap_or(false),
+        protected: described["DeletionProtectionEnabled"] == true,
         // A table that was always provisioned has no summary (API reference, BillingModeSummary).
-        throughput: throughput.filter(|_| on_demand != Some(&BillingMode::PayPerRequest)),
-        infrequent: class == Some(&TableClass::StandardInfrequentAccess),
-        items: described.item_count().and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
+        throughput: throughput.filter(|_| described["BillingModeSummary"]["BillingMode"] != "PAY_PER_REQUEST"),
+        infrequent: described["TableClassSummary"]["TableClass"] == "STANDARD_INFREQUENT_ACCESS",
+        items: described["ItemCount"].as_u64().unwrap_or(0),
         ..FoundTable::default()
     }
 }
 
-fn key(schema: &[KeySchemaElement], kinds: &[AttributeDefinition]) -> String {
-    let kind =
-        |name: &str| kinds.iter().find(|of| of.attribute_name() == name).map_or("?", |of| of.attribute_type().as_str());
-    let parts = schema.iter().map(|part| (part.attribute_name(), kind(part.attribute_name())));
-    super::written(&parts.collect::<Vec<_>>())
+fn key(schema: &Value, kinds: &[Value]) -> String {
+    let kind = |name: &str| {
+        let found = kinds.iter().find(|of| of["AttributeName"] == name);
+        found.and_then(|of| of["AttributeType"].as_str()).unwrap_or("?")
+    };
+    let names = list(schema).iter().filter_map(|part| part["AttributeName"].as_str());
+    super::written(&names.map(|name| (name, kind(name))).collect::<Vec<_>>())
 }
 
-fn shown(projection: &Projection) -> String {
-    match projection.projection_type() {
-        Some(ProjectionType::All) => EVERYTHING.to_owned(),
-        Some(ProjectionType::Include) => projection.non_key_attributes().join(", "),
+fn shown(projection: &Value) -> String {
+    match projection["ProjectionType"].as_str() {
+        Some("ALL") => EVERYTHING.to_owned(),
+        Some("INCLUDE") => list(&projection["NonKeyAttributes"]).iter().map(text).collect::<Vec<_>>().join(", "),
         _ => "keys only".to_owned(),
     }
 }

@@ -58,24 +58,39 @@ impl WantedTable {
         made.into_iter().chain(Repair::ALL.map(Repair::line)).collect()
     }
 
-    /// As CloudFormation's AWS::DynamoDB::Table has it.
-    pub(super) fn properties(&self) -> Value {
-        let schema = |key: &[(&str, &str); 2]| -> Value {
-            key.iter()
-                .zip(["HASH", "RANGE"])
-                .map(|((name, _), of)| json!({"AttributeName": name, "KeyType": of}))
-                .collect()
-        };
-        let kinds =
-            KEY.iter().chain(&INDEX_KEY).map(|(name, kind)| json!({"AttributeName": name, "AttributeType": kind}));
+    /// What CreateTable and CloudFormation both say of it.
+    fn shape(&self) -> Value {
         json!({"TableName": self.name, "BillingMode": "PAY_PER_REQUEST", "KeySchema": schema(&KEY),
-            "AttributeDefinitions": kinds.collect::<Value>(),
-            "GlobalSecondaryIndexes": [{"IndexName": ENDED, "KeySchema": schema(&INDEX_KEY),
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ENDED_SHOWS}}],
-            "TimeToLiveSpecification": {"AttributeName": TTL, "Enabled": true},
-            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true},
+            "AttributeDefinitions": kinds(),
+            "GlobalSecondaryIndexes": [index()],
             "DeletionProtectionEnabled": true})
     }
+
+    /// As CloudFormation's AWS::DynamoDB::Table has it.
+    pub(super) fn properties(&self) -> Value {
+        let mut properties = self.shape();
+        properties["TimeToLiveSpecification"] = json!({"AttributeName": TTL, "Enabled": true});
+        properties["PointInTimeRecoverySpecification"] = json!({"PointInTimeRecoveryEnabled": true});
+        properties
+    }
+}
+
+/// A key as the API has it.
+fn schema(key: &[(&str, &str); 2]) -> Value {
+    let part = |((name, _), of): (&(&str, &str), &str)| json!({"AttributeName": name, "KeyType": of});
+    key.iter().zip(["HASH", "RANGE"]).map(part).collect()
+}
+
+/// Of every attribute of a key.
+fn kinds() -> Value {
+    let kind = |(name, kind): &(&str, &str)| json!({"AttributeName": name, "AttributeType": kind});
+    KEY.iter().chain(&INDEX_KEY).map(kind).collect()
+}
+
+/// The index of ended runs.
+fn index() -> Value {
+    json!({"IndexName": ENDED, "KeySchema": schema(&INDEX_KEY),
+        "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ENDED_SHOWS}})
 }
 
 impl FoundTable {
