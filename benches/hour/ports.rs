@@ -9,10 +9,8 @@ use taskwatch::cell::ports::{
     CallError, ContainerDefinition, Described, Ecs, Message, Notifier, Queue, RunTaskAnswer, RunTaskCall,
 };
 use taskwatch::core::notification::Notification;
-use taskwatch::store::dynamo::fake::FakeTable;
-use taskwatch::store::dynamo::{
-    Batch, Conditional, Delete, Item, Items, Key, Put, Query, Table, TableError, Update, Value,
-};
+use taskwatch::store::dynamo::fake::{FakeTable, size};
+use taskwatch::store::dynamo::{Batch, Conditional, Delete, Item, Items, Key, Put, Query, Table, TableError, Update};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -177,19 +175,8 @@ fn reads(bytes: usize) -> f64 {
     bytes.div_ceil(4_096).max(1) as f64
 }
 
-fn size<'a>(attributes: impl IntoIterator<Item = (impl AsRef<str>, &'a Value)>) -> usize {
-    let of = |value: &Value| match value {
-        Value::N(_) => 8,
-        Value::S(text) => text.len(),
-        Value::B(bytes) => bytes.len(),
-        Value::Ss(texts) => texts.iter().map(String::len).sum(),
-    };
-    // The key, and the name of each attribute.
-    attributes.into_iter().fold(20, |sum, (name, value)| sum + name.as_ref().len() + of(value))
-}
-
 fn size_of(item: &Item) -> usize {
-    size(&item.attributes)
+    size(&item.key, &item.attributes)
 }
 
 impl Table for Wire {

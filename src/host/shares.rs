@@ -54,7 +54,7 @@ struct Waiting {
 
 impl Waiting {
     /// So much waits now, in all cells of the process.
-    fn note(&mut self, now: Duration, demands: &[Demand]) {
+    fn note(&mut self, now: Duration, demands: &[Demand], queues: BTreeMap<String, usize>) {
         let left = (-now.saturating_sub(self.at).as_secs_f64() / REMEMBERED.as_secs_f64()).exp();
         let sum = |of: fn(&Demand) -> usize| demands.iter().map(of).sum::<usize>() as f64;
         let most = |before: f64, now: f64| now.max(before * left);
@@ -62,7 +62,6 @@ impl Waiting {
         self.fargate = most(self.fargate, sum(|demand| demand.fargate));
         self.spot = most(self.spot, sum(|demand| demand.spot));
         self.others = most(self.others, sum(|demand| demand.others));
-        let queues = queues(demands);
         self.queues.values_mut().for_each(|runs| *runs *= left);
         for (queue, runs) in queues {
             let before = self.queues.entry(queue).or_default();
@@ -158,7 +157,7 @@ impl ProcessShares {
         for (cell, demand) in cells.iter().zip(&demands) {
             cell.set_weight(weight(&demand.queues, &queues));
         }
-        self.waiting.note(now, &demands);
+        self.waiting.note(now, &demands, queues);
         let live = demands.iter().map(|demand| demand.live).sum::<usize>() as f64;
         serde_json::to_string(&self.wanted(now, live)).unwrap_or_default()
     }
@@ -312,7 +311,7 @@ mod tests {
         let burst = Demand { fargate: 100, queues: BTreeMap::from([("q".to_owned(), 100)]), ..Demand::default() };
         let mut says = |seconds: u64, demands: &[Demand]| {
             let now = Duration::from_secs(seconds);
-            shares.waiting.note(now, demands);
+            shares.waiting.note(now, demands, queues(demands));
             let wanted = shares.wanted(now, 0.0);
             (wanted.fargate.round(), wanted.queues.get("q").copied())
         };

@@ -12,21 +12,26 @@ use taskwatch::front::{Front, LinesOf};
 use super::cli::{Local, stderr, stdout, taskwatch};
 use super::support::whole::Whole;
 
-const TALKS: &str = r#"
+/// Tasks of `talks` write three lines and fail after so many seconds; those of `never` do not start.
+pub(super) fn talks(seconds: u32) -> String {
+    format!(
+        r#"
 [task]
-seconds = 3
+seconds = {seconds}
 [[fault]]
 do = "exit-code"
 exit_code = 3
 log = ["loading 1", "loading 2", "no space left on device"]
-match = { family = "talks" }
+match = {{ family = "talks" }}
 [[fault]]
 do = "eni-timeout"
 seconds = 1
-match = { family = "never" }
-"#;
+match = {{ family = "never" }}
+"#
+    )
+}
 
-fn scripted(script: &str) -> Local {
+pub(super) fn scripted(script: &str) -> Local {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(script.as_bytes()).expect("written");
     Local::with(&["--script", file.path().to_str().expect("UTF-8")])
@@ -40,7 +45,7 @@ fn command(local: &Local, arguments: &[&str]) -> Output {
 
 #[test]
 fn run_shows_what_a_container_writes_and_names_where_it_is_and_explain_shows_it_again() {
-    let local = scripted(TALKS);
+    let local = scripted(&talks(3));
     let task =
         ["--cluster", "batch", "--task-definition", "talks", "--launch-type", "FARGATE", "--subnets", "subnet-0a"];
     let output = command(&local, &[&["run", "--follow", "--retries", "0"], &task[..]].concat());
@@ -61,7 +66,7 @@ fn run_shows_what_a_container_writes_and_names_where_it_is_and_explain_shows_it_
 
 #[test]
 fn report_counts_what_never_ran_without_a_cell_and_fails_where_that_is_too_much() {
-    let local = scripted(TALKS);
+    let local = scripted(&talks(3));
     let run = |family: &str| {
         let task =
             ["--cluster", "batch", "--task-definition", family, "--launch-type", "FARGATE", "--subnets", "subnet-0a"];
@@ -197,7 +202,7 @@ async fn without_a_prefix_nobody_sees_the_lines_of_another_task() {
 async fn a_notification_has_the_lines_it_asks_for_and_goes_without_them_where_they_do_not_come() {
     for (fault, expected) in [("", json!(["loading 2", "no space left on device"])), ("access-denied", Value::Null)] {
         let denied = format!("[[fault]]\ndo = \"{fault}\"\nmatch = {{ operation = \"GetLogEvents\" }}\n");
-        let script = format!("{TALKS}{}", if fault.is_empty() { "" } else { &denied });
+        let script = format!("{}{}", talks(3), if fault.is_empty() { "" } else { &denied });
         let mut told = None;
         let whole = Whole::new(&script, async |config, clients| {
             let (topic, queue) = clients.create_subscribed_topic("told").await.expect("a topic");

@@ -7,26 +7,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use taskwatch::core::task::parse_task;
 
-use super::cli::{Local, stderr, stdout};
+use super::cli::{stderr, stdout};
 use super::emulators::clients;
+use super::logs::{scripted, talks};
 use super::observed::Serving;
 use super::setup::Account;
 use super::support::emulator::Emulator;
 use super::support::python;
-
-const SCRIPT: &str = r#"
-[task]
-seconds = 60
-[[fault]]
-do = "exit-code"
-exit_code = 3
-log = ["loading 1", "loading 2", "no space left on device"]
-match = { family = "talks" }
-[[fault]]
-do = "eni-timeout"
-seconds = 1
-match = { family = "never" }
-"#;
 
 /// The lines that a command has on stdout.
 fn lines(output: &Output) -> Vec<String> {
@@ -36,9 +23,7 @@ fn lines(output: &Output) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_serving_cell_shows_lines_to_logs_show_and_run() {
     let dir = tempfile::tempdir().expect("a directory");
-    let script = dir.path().join("faults.toml");
-    std::fs::write(&script, SCRIPT).expect("a script");
-    let local = Local::with(&["--script", script.to_str().expect("a path")]);
+    let local = scripted(&talks(60));
     let mut account = Account::at(&local.1);
     account.set_up(&["--cell", "blue", "--cluster", "batch"]).await;
     let serving = Serving::start(&account, &local.1);

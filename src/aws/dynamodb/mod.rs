@@ -106,10 +106,7 @@ impl DynamoTable {
 
     async fn send_put(&self, put: Put) -> Result<Conditional<()>, TableError> {
         let call = json!({"Item": values::of_item(put.item), "ReturnConsumedCapacity": "TOTAL"});
-        Ok(match self.write("PutItem", call, (Expression::default(), &put.condition)).await? {
-            Conditional::Written(_) => Conditional::Written(()),
-            Conditional::Refused(old) => Conditional::Refused(old),
-        })
+        self.write("PutItem", call, (Expression::default(), &put.condition)).await?.try_map(|_| Ok(()))
     }
 
     async fn send_update(&self, update: Update) -> Result<Conditional<Item>, TableError> {
@@ -117,18 +114,14 @@ impl DynamoTable {
         let changes = expression.changes(update.set, &update.remove);
         let call = json!({"Key": values::of_key(&update.key), "UpdateExpression": changes, "ReturnValues": "ALL_NEW",
             "ReturnConsumedCapacity": "TOTAL"});
-        Ok(match self.write("UpdateItem", call, (expression, &update.condition)).await? {
-            Conditional::Written(answer) => Conditional::Written(item(&answer["Attributes"])?),
-            Conditional::Refused(old) => Conditional::Refused(old),
-        })
+        self.write("UpdateItem", call, (expression, &update.condition))
+            .await?
+            .try_map(|answer| item(&answer["Attributes"]))
     }
 
     async fn send_delete(&self, delete: Delete) -> Result<Conditional<()>, TableError> {
         let call = json!({"Key": values::of_key(&delete.key)});
-        Ok(match self.write("DeleteItem", call, (Expression::default(), &delete.condition)).await? {
-            Conditional::Written(_) => Conditional::Written(()),
-            Conditional::Refused(old) => Conditional::Refused(old),
-        })
+        self.write("DeleteItem", call, (Expression::default(), &delete.condition)).await?.try_map(|_| Ok(()))
     }
 
     async fn send_get(&self, key: Key) -> Result<Option<Item>, TableError> {

@@ -17,11 +17,8 @@ const NOTES: u128 = 64;
 /// Bytes of a note, at most: a store takes no large ones.
 const MOST_BYTES: usize = 100_000;
 
-/// The notes' names, which live as long as the program.
-static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let name = |n: u128| -> &'static str { Box::leak(format!("{NOTE}{n:02}").into_boxed_str()) };
-    (0..NOTES).map(name).collect()
-});
+/// The notes' names.
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| super::note_names(NOTE, NOTES));
 
 /// Launches that wait, by the failure.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 //! notes of the store, a ring of them, each with so few failures that writing it again is cheap.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,40 +21,7 @@ const A_NOTE: u64 = 16;
 /// Characters of a cause in a note: the notification has all of it.
 const CAUSE_CHARS: usize = 600;
 /// The notes of the ring.
-const NOTES: [&str; 32] = [
-    "observed-list-00",
-    "observed-list-01",
-    "observed-list-02",
-    "observed-list-03",
-    "observed-list-04",
-    "observed-list-05",
-    "observed-list-06",
-    "observed-list-07",
-    "observed-list-08",
-    "observed-list-09",
-    "observed-list-10",
-    "observed-list-11",
-    "observed-list-12",
-    "observed-list-13",
-    "observed-list-14",
-    "observed-list-15",
-    "observed-list-16",
-    "observed-list-17",
-    "observed-list-18",
-    "observed-list-19",
-    "observed-list-20",
-    "observed-list-21",
-    "observed-list-22",
-    "observed-list-23",
-    "observed-list-24",
-    "observed-list-25",
-    "observed-list-26",
-    "observed-list-27",
-    "observed-list-28",
-    "observed-list-29",
-    "observed-list-30",
-    "observed-list-31",
-];
+static NOTES: LazyLock<Vec<&'static str>> = LazyLock::new(|| super::note_names("observed-list-", 32));
 
 /// A failure, and what was done about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

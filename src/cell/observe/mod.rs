@@ -316,6 +316,12 @@ fn heard(durable: Option<()>) -> Heard {
     if durable.is_some() { Heard::Done } else { Heard::CutOff }
 }
 
+/// The names of so many notes, numbered from 00. They live as long as the program, so this is called once for each kind.
+fn note_names(prefix: &str, count: u128) -> Vec<&'static str> {
+    let name = |n: u128| -> &'static str { Box::leak(format!("{prefix}{n:02}").into_boxed_str()) };
+    (0..count).map(name).collect()
+}
+
 /// What a note of an earlier process has.
 fn kept<T: DeserializeOwned>(name: &str, note: Option<&str>) -> Vec<T> {
     let read = serde_json::from_str(note.unwrap_or("[]"));

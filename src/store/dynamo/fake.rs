@@ -149,7 +149,7 @@ fn indexed(attributes: &Attributes) -> Option<(Value, Value)> {
 }
 
 /// As DynamoDB counts it, about (developer guide, "DynamoDB item sizes and formats").
-fn size(key: &Key, attributes: &Attributes) -> usize {
+pub fn size(key: &Key, attributes: &Attributes) -> usize {
     let value = |value: &Value| match value {
         Value::N(_) => 8,
         Value::S(text) => text.len(),

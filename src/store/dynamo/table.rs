@@ -230,6 +230,19 @@ pub enum Conditional<T> {
     Refused(Option<Item>),
 }
 
+impl<T> Conditional<T> {
+    /// With what was written read otherwise.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn try_map<U, E>(self, read: impl FnOnce(T) -> Result<U, E>) -> Result<Conditional<U>, E> {
+        match self {
+            Self::Written(written) => read(written).map(Conditional::Written),
+            Self::Refused(old) => Ok(Conditional::Refused(old)),
+        }
+    }
+}
+
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
