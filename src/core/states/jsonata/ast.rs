@@ -1,7 +1,9 @@
 //! What an expression consists of, as the parser leaves it for the evaluation.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use super::numbers::Number;
 use super::pattern::Pattern;
 
 /// A node, and what stands behind it.
@@ -16,6 +18,29 @@ pub(super) struct Expr {
     pub(super) keep: bool,
     /// Nodes within each other, itself included.
     pub(super) height: usize,
+    /// What it binds, as a step of a path, for the steps behind it.
+    pub(super) bound: Bound,
+    /// As a step of a path: from here on each item has names of its own (JSONata calls such items tuples).
+    pub(super) tuple: bool,
+}
+
+/// The names that a step of a path gives.
+#[derive(Debug, Default)]
+pub(super) struct Bound {
+    /// `@$name`: the item; what is in focus stays.
+    pub(super) focus: Option<Rc<str>>,
+    /// `#$name`: the item's position.
+    pub(super) index: Option<Rc<str>>,
+    /// Some `%` behind it is what was in focus before this step.
+    pub(super) ancestor: Option<Rc<Slot>>,
+}
+
+/// What a `%` stands for: what is in focus before the step that its `level` leads to. Levels are counted while parsing.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// The name under which the step binds it, which is no name that people can write.
+    pub(super) label: RefCell<Rc<str>>,
+    pub(super) level: Cell<usize>,
 }
 
 /// Names and values of an object.
@@ -25,7 +50,7 @@ pub(super) type Pairs = Vec<(Expr, Expr)>;
 pub(super) enum Node {
     Null,
     Bool(bool),
-    Number(f64),
+    Number(Number),
     Text(Rc<str>),
     Regex(Rc<Pattern>),
     Name(Rc<str>),
@@ -51,6 +76,11 @@ pub(super) enum Node {
     Sort(Vec<SortTerm>),
     /// `?` among the arguments of a call.
     Placeholder,
+    /// `%`.
+    Parent(Rc<Slot>),
+    /// `#$name` behind a filter, among the filters of a step.
+    Position(Rc<str>),
+    Transform(Rc<Transform>),
 }
 
 #[derive(Debug)]
@@ -58,6 +88,13 @@ pub(super) struct Path {
     pub(super) steps: Vec<Expr>,
     /// A list of one stays a list.
     pub(super) keep: bool,
+}
+
+impl Path {
+    /// Some step gives names to its items.
+    pub(super) fn has_tuples(&self) -> bool {
+        self.steps.iter().any(|step| step.tuple)
+    }
 }
 
 #[derive(Debug)]
@@ -79,6 +116,14 @@ pub(super) struct Call {
 pub(super) struct Lambda {
     pub(super) parameters: Vec<Rc<str>>,
     pub(super) body: Expr,
+}
+
+/// `|location|update, delete|`.
+#[derive(Debug)]
+pub(super) struct Transform {
+    pub(super) location: Expr,
+    pub(super) update: Expr,
+    pub(super) delete: Option<Expr>,
 }
 
 #[derive(Debug)]
@@ -133,7 +178,15 @@ impl Operator {
 impl Expr {
     /// The node with nothing behind it, `below` the greatest height of what is in it.
     pub(super) fn new(node: Node, below: usize) -> Self {
-        Self { node, filters: Vec::new(), group: None, keep: false, height: below + 1 }
+        Self {
+            node,
+            filters: Vec::new(),
+            group: None,
+            keep: false,
+            height: below + 1,
+            bound: Bound::default(),
+            tuple: false,
+        }
     }
 
     /// A node with nothing in it.

@@ -11,7 +11,7 @@ pub(super) fn equal(one: &Val<'_>, other: &Val<'_>, meter: &Meter) -> Result<boo
     Ok(match (one, other) {
         (Val::Null, Val::Null) => true,
         (Val::Bool(one), Val::Bool(other)) => one == other,
-        (Val::Number(one), Val::Number(other)) => one == other,
+        (Val::Number(one), Val::Number(other)) => one.order(*other) == Some(Ordering::Equal),
         (Val::Text(one), Val::Text(other)) => {
             meter.spend(one.len() / 16)?;
             one == other
@@ -46,7 +46,7 @@ fn all_equal<'a, 'v: 'a>(
 /// The order of two texts or two numbers; an error of anything else.
 pub(super) fn order(one: &Val<'_>, other: &Val<'_>, sign: &str) -> Result<Ordering, ExpressionError> {
     match (one, other) {
-        (Val::Number(one), Val::Number(other)) => Ok(one.partial_cmp(other).unwrap_or(Ordering::Equal)),
+        (Val::Number(one), Val::Number(other)) => Ok(one.order(*other).unwrap_or(Ordering::Equal)),
         // JavaScript compares UTF-16 units.
         (Val::Text(one), Val::Text(other)) => Ok(one.encode_utf16().cmp(other.encode_utf16())),
         _ => Err(ExpressionError::Failed(format!(

@@ -53,11 +53,19 @@ impl<'s, 'v> Machine<'s, 'v> {
 
     pub(super) fn eval(&mut self, expr: &Expr, focus: &Val<'v>, frame: usize) -> Evaluated<'v> {
         self.enter()?;
-        let mut value = self.node(expr, focus, frame)?;
+        let mut value = match (&expr.node, &expr.group) {
+            (Node::Path(path), Some(group)) if path.has_tuples() => {
+                let tuples = self.tuples_of_path(path, focus, frame)?;
+                self.group_tuples(group, tuples, frame)?
+            }
+            _ => self.node(expr, focus, frame)?,
+        };
         for filter in &expr.filters {
             value = self.filter(filter, &value, frame)?;
         }
-        if let Some(group) = &expr.group {
+        if let Some(group) = &expr.group
+            && !matches!(&expr.node, Node::Path(path) if path.has_tuples())
+        {
             value = self.group(group, &value, frame)?;
         }
         self.level -= 1;
@@ -76,7 +84,7 @@ impl<'s, 'v> Machine<'s, 'v> {
     }
 
     /// One level deeper, and one step more.
-    fn enter(&mut self) -> Result<(), ExpressionError> {
+    pub(super) fn enter(&mut self) -> Result<(), ExpressionError> {
         if self.level >= MOST_LEVELS {
             return Err(ExpressionError::Failed(format!(
                 "is evaluated more than {MOST_LEVELS} levels deep: a function calls itself too often"
@@ -100,7 +108,7 @@ impl<'s, 'v> Machine<'s, 'v> {
             Node::Path(path) => self.path(path, focus, frame),
             Node::Negative(of) => match self.eval(of, focus, frame)? {
                 Val::Nothing => Ok(Val::Nothing),
-                Val::Number(number) => Ok(Val::Number(-number)),
+                Val::Number(number) => Ok(Val::Number(number.negative())),
                 other => Err(ExpressionError::Failed(format!("- takes a number, got {}", other.kind()))),
             },
             Node::Binary(operator, left, right) => self.binary(*operator, left, right, focus, frame),
@@ -123,19 +131,26 @@ impl<'s, 'v> Machine<'s, 'v> {
             Node::Call(call) => self.call(call, None, focus, frame),
             Node::Lambda(lambda) => Ok(Val::function(Function::lambda(lambda.clone(), frame, focus.clone())?)),
             Node::Apply(left, right) => self.apply_operator(left, right, focus, frame),
-            Node::Sort(_) | Node::Placeholder => {
+            Node::Parent(slot) => {
+                let label = slot.label.borrow().clone();
+                self.variable(&label, None, focus, frame)
+            }
+            Node::Transform(transform) => {
+                Ok(Val::function(Function::Transform { transform: transform.clone(), frame }))
+            }
+            Node::Sort(_) | Node::Placeholder | Node::Position(_) => {
                 Err(ExpressionError::Syntax("^( ) and ? stand in the wrong place".to_owned()))
             }
         }
     }
 
-    fn open(&mut self, parent: usize) -> Result<usize, ExpressionError> {
+    pub(super) fn open(&mut self, parent: usize) -> Result<usize, ExpressionError> {
         self.meter().spend(FRAME)?;
         self.frames.push(Frame { names: Vec::new(), parent: Some(parent) });
         Ok(self.frames.len() - 1)
     }
 
-    fn bind(&mut self, frame: usize, name: &Rc<str>, value: Val<'v>) -> Result<(), ExpressionError> {
+    pub(super) fn bind(&mut self, frame: usize, name: &Rc<str>, value: Val<'v>) -> Result<(), ExpressionError> {
         self.meter().spend(STEP)?;
         let Some(frame) = self.frames.get_mut(frame) else { return Ok(()) };
         match frame.names.iter_mut().find(|(known, _)| known == name) {
@@ -304,6 +319,10 @@ impl<'s, 'v> Machine<'s, 'v> {
                 Some(Val::Text(text)) => functions::first_match(self, pattern, &text, 0),
                 _ => Err(ExpressionError::Failed("a regular expression is applied to a string".to_owned())),
             },
+            Function::Transform { transform, frame } => {
+                let given = arguments.into_iter().next().unwrap_or(Val::Nothing);
+                self.transformed(transform, *frame, &given)
+            }
             Function::Further { pattern, text, from } => functions::first_match(self, pattern, text, *from),
         }?;
         self.level -= 1;

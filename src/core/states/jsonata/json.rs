@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::numbers::Number;
 use super::value::Val;
 use crate::core::states::{ExpressionError, Meter};
 
@@ -18,7 +19,7 @@ pub(super) fn to_text(value: &Val<'_>, pretty: bool, meter: &Meter) -> Result<St
             Ok(text.to_string())
         }
         Val::Function(_) => Ok(String::new()),
-        Val::Number(number) => Ok(number_text(rounded(*number))),
+        Val::Number(number) => Ok(text_of(*number)),
         other => {
             let json = convert(other, meter, &mut |_| Ok(Value::from("")))?;
             meter.pay(&json)?;
@@ -60,7 +61,14 @@ fn convert(value: &Val<'_>, meter: &Meter, of_function: OfFunction<'_>) -> Resul
 }
 
 /// A whole number is one in JSON too.
-fn number_json(number: f64) -> Result<Value, ExpressionError> {
+fn number_json(number: Number) -> Result<Value, ExpressionError> {
+    let number = match number {
+        Number::Float(float) => float,
+        Number::Large(integer) => {
+            let json = serde_json::Number::from_i128(integer).map(Value::Number);
+            return json.ok_or_else(|| ExpressionError::Failed("gives a number that is too large".to_owned()));
+        }
+    };
     if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0 {
         #[allow(clippy::cast_possible_truncation, reason = "it is whole and within the bounds just checked")]
         return Ok(Value::from(number as i64));
@@ -72,6 +80,13 @@ fn number_json(number: f64) -> Result<Value, ExpressionError> {
 /// What is no whole number has 15 digits, as JSONata shows it.
 fn rounded(number: f64) -> f64 {
     if number.fract() == 0.0 { number } else { format!("{number:.14e}").parse().unwrap_or(number) }
+}
+
+fn text_of(number: Number) -> String {
+    match number {
+        Number::Float(float) => number_text(rounded(float)),
+        Number::Large(integer) => integer.to_string(),
+    }
 }
 
 /// A number as JavaScript writes it.
@@ -97,7 +112,7 @@ struct Text {
 impl Text {
     fn of(&self, value: &Value, level: usize) -> String {
         match value {
-            Value::Number(number) => number_text(rounded(number.as_f64().unwrap_or(f64::NAN))),
+            Value::Number(number) => text_of(Number::of(number)),
             Value::Array(items) => {
                 self.within('[', items.iter().map(|item| self.of(item, level + 1)).collect(), ']', level)
             }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::numbers::Number;
 use super::pattern::Pattern;
 use crate::core::states::ExpressionError;
 
@@ -12,7 +13,7 @@ pub(super) enum Token {
     Quoted(Rc<str>),
     Variable(Rc<str>),
     Text(Rc<str>),
-    Number(f64),
+    Number(Number),
     Regex(Rc<Pattern>),
     Sign(&'static str),
     End,
@@ -41,6 +42,11 @@ impl<'t> Lexer<'t> {
     pub(super) fn start(&mut self) -> Result<usize, ExpressionError> {
         self.blanks()?;
         Ok(self.at)
+    }
+
+    /// The word before was a value, which its sign does not tell: `*`, `**` and `%` are values and operators.
+    pub(super) fn is_behind_value(&mut self) {
+        self.behind_value = true;
     }
 
     /// A place as people count: from 1, in characters.
@@ -137,7 +143,7 @@ impl<'t> Lexer<'t> {
                 end = digits(start);
             }
         }
-        let number = rest[..end].parse().ok().filter(|number: &f64| number.is_finite());
+        let number = Number::read(&rest[..end]);
         let number = number.ok_or_else(|| self.wrong("the number is too large"))?;
         self.at += end;
         Ok(Token::Number(number))

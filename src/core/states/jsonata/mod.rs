@@ -7,9 +7,10 @@
 //! from the request's meter, levels are counted, and time and chance are the acceptance's.
 //!
 //! Sources: <https://docs.jsonata.org/2.0.0/overview> and
-//! <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>. Refused by name: `%`, `@`, `#`, `|…|…|`, the
+//! <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>. Refused by name: the
 //! signatures of functions, pictures in words, look-around and references back in regular expressions.
 
+mod ancestry;
 mod ast;
 mod equal;
 mod evaluate;
@@ -25,7 +26,11 @@ mod path;
 mod pattern;
 mod pieces;
 #[cfg(test)]
+mod places_tests;
+#[cfg(test)]
 mod tests;
+mod transform;
+mod tuples;
 mod value;
 
 use std::collections::BTreeSet;
@@ -121,6 +126,9 @@ fn unassigned(text: &str, scope: &Scope<'_>) -> Result<Option<Rc<str>>, Expressi
         match pair {
             [Token::Name(name), Token::Sign("(")] if matches!(&**name, "function" | "λ") => is_parameter = true,
             [Token::Sign(")"), _] => is_parameter = false,
+            [Token::Sign("@" | "#"), Token::Variable(name)] => {
+                own.insert(name.clone());
+            }
             [Token::Variable(name), next] if is_parameter || *next == Token::Sign(":=") => {
                 own.insert(name.clone());
             }

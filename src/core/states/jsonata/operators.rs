@@ -79,7 +79,7 @@ impl<'v> Machine<'_, 'v> {
     fn range(&self, one: &Val<'v>, other: &Val<'v>) -> Evaluated<'v> {
         let bound = |value: &Val<'v>| match value {
             Val::Nothing => Ok(None),
-            Val::Number(number) if number.fract() == 0.0 => Ok(Some(*number)),
+            Val::Number(number) if number.float().fract() == 0.0 => Ok(Some(number.float())),
             other => {
                 Err(ExpressionError::Failed(format!(".. goes from a whole number to another, got {}", other.kind())))
             }
@@ -99,7 +99,7 @@ impl<'v> Machine<'_, 'v> {
         let mut items = Vec::with_capacity(count);
         let mut at = from;
         for _ in 0..count {
-            items.push(Val::Number(at));
+            items.push(at.into());
             at += 1.0;
         }
         Val::sequence(items)
@@ -137,7 +137,7 @@ fn compare<'v>(operator: Operator, one: &Val<'v>, other: &Val<'v>) -> Evaluated<
 fn arithmetic<'v>(operator: Operator, one: &Val<'v>, other: &Val<'v>) -> Evaluated<'v> {
     let number = |value: &Val<'v>| match value {
         Val::Nothing => Ok(None),
-        Val::Number(number) => Ok(Some(*number)),
+        Val::Number(number) => Ok(Some(number.float())),
         other => Err(ExpressionError::Failed(format!("{} takes numbers, got {}", operator.sign(), other.kind()))),
     };
     let (one, other) = (number(one)?, number(other)?);
@@ -154,7 +154,7 @@ fn arithmetic<'v>(operator: Operator, one: &Val<'v>, other: &Val<'v>) -> Evaluat
 /// A number that is one.
 pub(super) fn finite<'v>(number: f64) -> Evaluated<'v> {
     if number.is_finite() {
-        return Ok(Val::Number(number));
+        return Ok(number.into());
     }
     Err(ExpressionError::Failed("gives a number that is too large, or none (a division by 0)".to_owned()))
 }

@@ -1,10 +1,12 @@
 //! From words to nodes: operators by their binding powers (Pratt's method).
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::ast::{Array, Call, Expr, Lambda, Node, Operator, Pairs, Path, SortTerm};
+use super::ancestry;
+use super::ast::{Array, Call, Expr, Lambda, Node, Operator, Pairs, Path, Slot, SortTerm, Transform};
 use super::lex::{Lexer, Token};
-use super::pieces::{behind, concatenated, leaf_of, marked_to_keep, sorted};
+use super::pieces::{behind, bound, concatenated, leaf_of, marked_to_keep, sorted};
 use crate::core::states::ExpressionError;
 
 /// Nodes within each other: what is walked through later takes a piece of the stack for each.
@@ -31,12 +33,18 @@ pub(super) fn parse(text: &str) -> Result<Expr, ExpressionError> {
     let mut lexer = Lexer::new(text);
     let at = lexer.start()?;
     let next = lexer.next()?;
-    let mut parser = Parser { lexer, next, at, level: 0 };
+    let mut parser = Parser { lexer, next, at, level: 0, parents: 0 };
     if parser.next == Token::End {
         return Err(ExpressionError::Syntax("the expression is empty".to_owned()));
     }
-    let expr = parser.expression(0)?;
-    if parser.next == Token::End { Ok(expr) } else { Err(parser.unexpected("the end of the expression")) }
+    let mut expr = parser.expression(0)?;
+    if parser.next != Token::End {
+        return Err(parser.unexpected("the end of the expression"));
+    }
+    if parser.parents > 0 {
+        ancestry::resolve(&mut expr)?;
+    }
+    Ok(expr)
 }
 
 struct Parser<'t> {
@@ -45,6 +53,8 @@ struct Parser<'t> {
     /// Where `next` begins.
     at: usize,
     level: usize,
+    /// How many `%` there are so far.
+    parents: usize,
 }
 
 type Parsed = Result<Expr, ExpressionError>;
@@ -78,7 +88,7 @@ impl Parser<'_> {
             Token::Name(text) | Token::Quoted(text) => format!("{text:?}"),
             Token::Variable(name) => format!("${name}"),
             Token::Text(_) => "a text".to_owned(),
-            Token::Number(number) => number.to_string(),
+            Token::Number(number) => number.float().to_string(),
             Token::Regex(_) => "a regular expression".to_owned(),
             Token::Sign(sign) => format!("{sign:?}"),
             Token::End => "the end".to_owned(),
@@ -151,7 +161,7 @@ impl Parser<'_> {
                 self.advance()?;
                 let of = self.expression(power::NEGATE)?;
                 Ok(match of.node {
-                    Node::Number(number) if of.filters.is_empty() => Expr::leaf(Node::Number(-number)),
+                    Node::Number(number) if of.filters.is_empty() => Expr::leaf(Node::Number(number.negative())),
                     _ => behind(of, Node::Negative),
                 })
             }
@@ -161,10 +171,19 @@ impl Parser<'_> {
                 let pairs = self.pairs()?;
                 Ok(self::pairs(pairs))
             }
-            Token::Sign("%") => Err(self.refused("the parent operator %")),
-            Token::Sign("|") => Err(self.refused("the transform operator |…|…|")),
+            Token::Sign("%") => {
+                self.lexer.is_behind_value();
+                self.advance()?;
+                self.parents += 1;
+                let label = RefCell::new(Rc::from(format!("%{}", self.parents)));
+                Ok(Expr::leaf(Node::Parent(Rc::new(Slot { label, level: Cell::new(1) }))))
+            }
+            Token::Sign("|") => self.transform(),
             _ => {
                 let expected = self.unexpected("a value");
+                if matches!(self.next, Token::Sign("*" | "**")) {
+                    self.lexer.is_behind_value();
+                }
                 let token = self.advance()?;
                 leaf_of(token).ok_or(expected)
             }
@@ -217,13 +236,32 @@ impl Parser<'_> {
                 let (below, keep) = (left.height.max(right.height), left.keep || right.keep);
                 Ok(Expr { keep, ..Expr::new(Node::Apply(Box::new(left), Box::new(right)), below) })
             }
-            Token::Sign("@") => Err(self.refused("the operator @ (a join)")),
-            Token::Sign("#") => Err(self.refused("the operator # (a position)")),
+            Token::Sign(sign @ ("@" | "#")) => {
+                let is_focus = *sign == "@";
+                self.advance()?;
+                let unexpected = self.unexpected("a variable, such as $item");
+                match self.advance()? {
+                    Token::Variable(name) if !name.is_empty() && &*name != "$" => bound(left, name, is_focus),
+                    _ => Err(unexpected),
+                }
+            }
             // JSONata 2.1; Step Functions has 2.0.6.
             _ => {
                 Err(self.refused("one of ?: and ??, which are no operators of JSONata 2.0.6, that Step Functions has,"))
             }
         }
+    }
+
+    /// `|location|update, delete|`.
+    fn transform(&mut self) -> Parsed {
+        self.advance()?;
+        let location = self.expression(0)?;
+        self.expect("|")?;
+        let update = self.expression(0)?;
+        let delete = if self.eat(",")? { Some(self.expression(0)?) } else { None };
+        self.expect("|")?;
+        let below = location.height.max(update.height).max(delete.as_ref().map_or(0, |expr| expr.height));
+        Ok(Expr::new(Node::Transform(Rc::new(Transform { location, update, delete })), below))
     }
 
     fn block(&mut self) -> Parsed {

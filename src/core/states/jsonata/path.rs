@@ -12,18 +12,39 @@ use crate::core::states::ExpressionError;
 
 impl<'v> Machine<'_, 'v> {
     pub(super) fn path(&mut self, path: &Path, focus: &Val<'v>, frame: usize) -> Evaluated<'v> {
-        let first = path.steps.first();
-        let from_variable = first.is_some_and(|step| matches!(step.node, Node::Variable(_)));
-        let mut at = if focus.is_list() && !from_variable { self.paid_items(focus)? } else { vec![focus.clone()] };
+        let reached = if path.has_tuples() {
+            let tuples = self.tuples_of_path(path, focus, frame)?;
+            self.pay_items(tuples.len())?;
+            Val::sequence(tuples.into_iter().map(|tuple| tuple.at).collect())?
+        } else {
+            self.walk(&path.steps, path.steps.len(), focus, frame)?
+        };
+        match &reached {
+            // An array that was written into the path is one item of its result.
+            Val::List(list) if path.keep && list.kind == Kind::Step => kept(Val::sequence(vec![reached])?),
+            Val::List(list) if path.keep && list.kind == Kind::Sequence => kept(reached),
+            _ => Ok(reached),
+        }
+    }
+
+    /// Where a path begins: at each item of a list, but for a variable, which is a place of its own.
+    pub(super) fn start(&self, steps: &[Expr], focus: &Val<'v>) -> Result<Vec<Val<'v>>, ExpressionError> {
+        let from_variable = steps.first().is_some_and(|step| matches!(step.node, Node::Variable(_)));
+        if focus.is_list() && !from_variable { self.paid_items(focus) } else { Ok(vec![focus.clone()]) }
+    }
+
+    /// What the first `count` steps of a path lead to.
+    pub(super) fn walk(&mut self, steps: &[Expr], count: usize, focus: &Val<'v>, frame: usize) -> Evaluated<'v> {
+        let mut at = self.start(steps, focus)?;
         let mut reached = Val::Nothing;
-        for (n, step) in path.steps.iter().enumerate() {
-            let is_last = n + 1 == path.steps.len();
+        for (n, step) in steps.iter().take(count).enumerate() {
+            let is_last = n + 1 == steps.len();
             reached = match (&step.node, n) {
                 (Node::Array(Array { is_step: true, .. }), 0) => {
                     self.eval(step, &Val::array(std::mem::take(&mut at))?, frame)?
                 }
                 (Node::Variable(name), 0) if step.filters.is_empty() => {
-                    let behind = path.steps.get(1).and_then(|step| match &step.node {
+                    let behind = steps.get(1).and_then(|step| match &step.node {
                         Node::Name(name) => Some(&**name),
                         _ => None,
                     });
@@ -40,12 +61,7 @@ impl<'v> Machine<'_, 'v> {
                 at = self.paid_items(&reached)?;
             }
         }
-        match &reached {
-            // An array that was written into the path is one item of its result.
-            Val::List(list) if path.keep && list.kind == Kind::Step => kept(Val::sequence(vec![reached])?),
-            Val::List(list) if path.keep && list.kind == Kind::Sequence => kept(reached),
-            _ => Ok(reached),
-        }
+        Ok(reached)
     }
 
     fn step(&mut self, step: &Expr, at: &[Val<'v>], frame: usize, is_last: bool) -> Evaluated<'v> {
@@ -90,7 +106,7 @@ impl<'v> Machine<'_, 'v> {
         }
         let items = self.paid_items(value)?;
         if let Node::Number(index) = filter.node {
-            return match place(index, items.len()).and_then(|at| items.get(at)) {
+            return match place(index.float(), items.len()).and_then(|at| items.get(at)) {
                 None => Val::sequence(Vec::new()),
                 Some(list) if list.is_list() => Ok(list.clone()),
                 Some(item) => Val::sequence(vec![item.clone()]),
@@ -99,18 +115,24 @@ impl<'v> Machine<'_, 'v> {
         let mut chosen = Vec::new();
         for (n, item) in items.iter().enumerate() {
             let wanted = self.eval(filter, item, frame)?;
-            let indexes = match &wanted {
-                Val::Number(index) => Some(vec![*index]),
-                list => self.indexes(list)?,
-            };
-            let times = match indexes {
-                Some(indexes) => indexes.into_iter().filter(|index| place(*index, items.len()) == Some(n)).count(),
-                None => usize::from(wanted.truth().unwrap_or(false)),
-            };
-            self.pay_items(times)?;
+            let times = self.times(&wanted, n, items.len())?;
             chosen.extend(std::iter::repeat_n(item, times).cloned());
         }
         Val::sequence(chosen)
+    }
+
+    /// How often a filter that gives this chooses the item `n` of so many: numbers are positions, anything else holds or not.
+    pub(super) fn times(&self, wanted: &Val<'v>, n: usize, length: usize) -> Result<usize, ExpressionError> {
+        let indexes = match wanted {
+            Val::Number(index) => Some(vec![index.float()]),
+            list => self.indexes(list)?,
+        };
+        let times = match indexes {
+            Some(indexes) => indexes.into_iter().filter(|index| place(*index, length) == Some(n)).count(),
+            None => usize::from(wanted.truth().unwrap_or(false)),
+        };
+        self.pay_items(times)?;
+        Ok(times)
     }
 
     /// The numbers of a list that has nothing else.
@@ -120,7 +142,7 @@ impl<'v> Machine<'_, 'v> {
         }
         let items = self.paid_items(value)?;
         let number = |item: &Val<'v>| match item {
-            Val::Number(number) => Some(*number),
+            Val::Number(number) => Some(number.float()),
             _ => None,
         };
         Ok(items.iter().map(number).collect::<Option<Vec<f64>>>().filter(|indexes| !indexes.is_empty()))
@@ -197,19 +219,41 @@ impl<'v> Machine<'_, 'v> {
         Val::sequence(found)
     }
 
-    /// `^(…)`: by its terms, the first that differs decides; no value comes last.
+    /// `^(…)` of items without names.
     fn sorted(&mut self, terms: &[SortTerm], step: &Expr, items: Vec<Val<'v>>, frame: usize) -> Evaluated<'v> {
         let mut keyed = Vec::with_capacity(items.len());
         for item in items {
-            let keys = terms.iter().map(|term| self.eval(&term.by, &item, frame)).collect::<Result<Vec<_>, _>>()?;
-            if let Some(wrong) = keys.iter().find(|key| !matches!(key, Val::Nothing | Val::Number(_) | Val::Text(_))) {
-                return Err(ExpressionError::Failed(format!(
-                    "^( ) sorts by numbers and strings, got {}",
-                    wrong.kind()
-                )));
-            }
-            keyed.push((keys, item));
+            keyed.push((self.sort_keys(terms, &item, frame)?, item));
         }
+        let mut value = Val::sequence(self.ordered(terms, keyed)?)?;
+        for filter in &step.filters {
+            value = self.filter(filter, &value, frame)?;
+        }
+        Ok(value)
+    }
+
+    /// What an item is sorted by.
+    pub(super) fn sort_keys(
+        &mut self,
+        terms: &[SortTerm],
+        item: &Val<'v>,
+        frame: usize,
+    ) -> Result<Vec<Val<'v>>, ExpressionError> {
+        let keys = terms.iter().map(|term| self.eval(&term.by, item, frame)).collect::<Result<Vec<_>, _>>()?;
+        match keys.iter().find(|key| !matches!(key, Val::Nothing | Val::Number(_) | Val::Text(_))) {
+            None => Ok(keys),
+            Some(wrong) => {
+                Err(ExpressionError::Failed(format!("^( ) sorts by numbers and strings, got {}", wrong.kind())))
+            }
+        }
+    }
+
+    /// By the terms of `^(…)`, the first that differs decides; no value comes last.
+    pub(super) fn ordered<T>(
+        &self,
+        terms: &[SortTerm],
+        mut keyed: Vec<(Vec<Val<'v>>, T)>,
+    ) -> Result<Vec<T>, ExpressionError> {
         let (mut failed, meter) = (None, self.meter());
         let spent = |cost: usize| meter.spend(cost).is_ok();
         keyed.sort_by(|(one, _), (other, _)| {
@@ -236,11 +280,7 @@ impl<'v> Machine<'_, 'v> {
             return Err(error);
         }
         meter.spend(0)?;
-        let mut value = Val::sequence(keyed.into_iter().map(|(_, item)| item).collect())?;
-        for filter in &step.filters {
-            value = self.filter(filter, &value, frame)?;
-        }
-        Ok(value)
+        Ok(keyed.into_iter().map(|(_, item)| item).collect())
     }
 }
 
@@ -253,7 +293,7 @@ fn kept(list: Val<'_>) -> Evaluated<'_> {
 }
 
 /// Where an index leads in a list of so many, from its end where it is negative.
-fn place(index: f64, length: usize) -> Option<usize> {
+pub(super) fn place(index: f64, length: usize) -> Option<usize> {
     let index = index.floor();
     #[allow(clippy::cast_precision_loss, reason = "no list is as long as 2^53")]
     let index = if index < 0.0 { index + length as f64 } else { index };

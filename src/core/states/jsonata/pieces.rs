@@ -1,5 +1,7 @@
 //! How nodes are put together: paths out of steps above all.
 
+use std::rc::Rc;
+
 use super::ast::{Array, Expr, Node, Path, SortTerm};
 use super::lex::Token;
 use crate::core::states::ExpressionError;
@@ -87,6 +89,26 @@ pub(super) fn marked_to_keep(mut expr: Expr) -> Expr {
         _ => expr.keep = true,
     }
     expr
+}
+
+/// `left@$name` and `left#$name`: the last step of a path gives names to each of its items.
+pub(super) fn bound(left: Expr, name: Rc<str>, is_focus: bool) -> Result<Expr, ExpressionError> {
+    let wrong = |what: &str| Err(ExpressionError::Syntax(format!("@${name} goes before {what}, not behind it")));
+    let mut path = match left {
+        Expr { node: Node::Path(_), .. } => left,
+        step => self::step(step),
+    };
+    let Node::Path(Path { steps, .. }) = &mut path.node else { return Ok(path) };
+    let Some(last) = steps.last_mut() else { return Ok(path) };
+    match (is_focus, last.filters.is_empty()) {
+        (true, _) if matches!(last.node, Node::Sort(_)) => return wrong("^( )"),
+        (true, false) => return wrong("a filter [ ]"),
+        (true, true) => last.bound.focus = Some(name),
+        (false, true) => last.bound.index = Some(name),
+        (false, false) => last.filters.push(Expr::leaf(Node::Position(name))),
+    }
+    last.tuple = true;
+    Ok(path)
 }
 
 /// `left^(…)`.

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::Builtin;
-use super::ast::Lambda;
+use super::ast::{Lambda, Transform};
+use super::numbers::Number;
 use super::pattern::Pattern;
 use crate::core::states::ExpressionError;
 
@@ -23,7 +24,7 @@ pub(super) enum Val<'v> {
     Nothing,
     Null,
     Bool(bool),
-    Number(f64),
+    Number(Number),
     Text(Rc<str>),
     /// An array or an object of the document.
     Given(&'v Value),
@@ -83,12 +84,23 @@ pub(super) enum Function<'v> {
         depth: u16,
     },
     Regex(Rc<Pattern>),
+    /// `|…|…|`, with where it was made.
+    Transform {
+        transform: Rc<Transform>,
+        frame: usize,
+    },
     /// The further places of a match: `next` of a match object.
     Further {
         pattern: Rc<Pattern>,
         text: Rc<str>,
         from: usize,
     },
+}
+
+impl From<f64> for Val<'_> {
+    fn from(float: f64) -> Self {
+        Self::Number(Number::Float(float))
+    }
 }
 
 type Made<T> = Result<T, ExpressionError>;
@@ -113,7 +125,7 @@ impl<'v> Val<'v> {
         match value {
             Value::Null => Self::Null,
             Value::Bool(is) => Self::Bool(*is),
-            Value::Number(number) => Self::Number(number.as_f64().unwrap_or(f64::NAN)),
+            Value::Number(number) => Self::Number(Number::of(number)),
             Value::String(text) => Self::Text(text.as_str().into()),
             Value::Array(_) | Value::Object(_) => Self::Given(value),
         }
@@ -129,7 +141,7 @@ impl<'v> Val<'v> {
             }
             Value::Null => Self::Null,
             Value::Bool(is) => Self::Bool(*is),
-            Value::Number(number) => Self::Number(number.as_f64().unwrap_or(f64::NAN)),
+            Value::Number(number) => Self::Number(Number::of(number)),
             Value::String(text) => Self::text(text),
         })
     }
@@ -140,7 +152,7 @@ impl<'v> Val<'v> {
 
     #[allow(clippy::cast_precision_loss, reason = "no list is as long as 2^53")]
     pub(super) fn count(count: usize) -> Self {
-        Self::Number(count as f64)
+        (count as f64).into()
     }
 
     pub(super) fn array(items: Vec<Self>) -> Made<Self> {
@@ -259,7 +271,7 @@ impl<'v> Val<'v> {
             Self::Nothing => return None,
             Self::Null | Self::Function(_) => false,
             Self::Bool(is) => *is,
-            Self::Number(number) => *number != 0.0 && !number.is_nan(),
+            Self::Number(number) => number.float() != 0.0 && !number.float().is_nan(),
             Self::Text(text) => !text.is_empty(),
             Self::Object(object) => !object.members.is_empty(),
             Self::Given(Value::Object(members)) => !members.is_empty(),
@@ -286,7 +298,7 @@ impl Function<'_> {
             Self::Lambda { lambda, .. } => lambda.parameters.len(),
             Self::Partial { arguments, .. } => arguments.iter().filter(|argument| argument.is_none()).count(),
             Self::Chain { first, .. } => first.arity(),
-            Self::Regex(_) => 1,
+            Self::Regex(_) | Self::Transform { .. } => 1,
             Self::Further { .. } => 0,
         }
     }

@@ -156,7 +156,7 @@ impl Operator {
 /// The order of two numbers or two texts.
 pub(in crate::core::states) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) => match (left.as_i64(), right.as_i64()) {
+        (Value::Number(left), Value::Number(right)) => match (left.as_i128(), right.as_i128()) {
             (Some(left), Some(right)) => Some(left.cmp(&right)),
             _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
         },

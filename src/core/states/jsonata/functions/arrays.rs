@@ -94,9 +94,9 @@ pub(super) fn range<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Eva
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1, and saturates")]
     let count = count as usize;
     machine.pay_items(count)?;
-    let (mut items, mut n) = (Vec::with_capacity(count), 0.0);
+    let (mut items, mut n) = (Vec::<Val<'v>>::with_capacity(count), 0.0);
     for _ in 0..count {
-        items.push(Val::Number(from + n * step));
+        items.push((from + n * step).into());
         n += 1.0;
     }
     // A sequence of one is the item itself, as everywhere in JSONata.

@@ -31,7 +31,7 @@ const ISO: &str = "[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01].[f001][Z01:01t]";
 pub(super) fn millis<'v>(machine: &mut Machine<'_, 'v>, _: &[Val<'v>]) -> Evaluated<'v> {
     machine.scope.chance.differs();
     #[allow(clippy::cast_precision_loss, reason = "an instant is far from 2^53 ms")]
-    Ok(Val::Number(machine.scope.now.millis() as f64))
+    Ok((machine.scope.now.millis() as f64).into())
 }
 
 pub(super) fn now<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluated<'v> {
@@ -54,7 +54,7 @@ pub(super) fn to_millis<'v>(_: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evalu
     };
     #[allow(clippy::cast_precision_loss, reason = "an instant is far from 2^53 ms")]
     match millis {
-        Some(millis) => Ok(Val::Number(millis as f64)),
+        Some(millis) => Ok((millis as f64).into()),
         None if text(given, 1).is_some() => Ok(Val::Nothing),
         None => failed("$toMillis takes an instant in ISO 8601, such as 2026-11-22T03:00:00Z"),
     }

@@ -135,7 +135,7 @@ fn text<'a>(given: &'a [Val<'_>], at: usize) -> Option<&'a str> {
 
 fn number(given: &[Val<'_>], at: usize) -> Option<f64> {
     match given.get(at) {
-        Some(Val::Number(number)) => Some(*number),
+        Some(Val::Number(number)) => Some(number.float()),
         _ => None,
     }
 }

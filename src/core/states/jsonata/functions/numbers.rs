@@ -1,6 +1,8 @@
 //! Functions of numbers.
 
-use super::super::numbers::{rounded_to, text_in_base};
+use std::cmp::Ordering;
+
+use super::super::numbers::{Number, rounded_to, text_in_base};
 use super::super::operators::finite;
 use super::super::value::Val;
 use super::super::{Evaluated, Machine};
@@ -44,7 +46,7 @@ pub(super) fn round<'v>(_: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluated
 pub(super) fn number<'v>(_: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluated<'v> {
     let Some(text) = text(given, 0) else {
         return Ok(match given.first() {
-            Some(Val::Bool(is)) => Val::Number(f64::from(u8::from(*is))),
+            Some(Val::Bool(is)) => f64::from(u8::from(*is)).into(),
             other => other.cloned().unwrap_or(Val::Nothing),
         });
     };
@@ -53,9 +55,9 @@ pub(super) fn number<'v>(_: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluate
         u64::from_str_radix(digits, base).ok()
     });
     #[allow(clippy::cast_precision_loss, reason = "JavaScript's numbers are floats")]
-    let number = based.map(|number| number as f64).or_else(|| {
+    let number = based.map(|number| Number::Float(number as f64)).or_else(|| {
         let plain = text.bytes().all(|c| c.is_ascii_digit() || b"+-.eE".contains(&c));
-        text.parse().ok().filter(|number: &f64| plain && number.is_finite() && !text.starts_with('+'))
+        Number::read(text).filter(|_| plain && !text.starts_with('+'))
     });
     // The text may be a secret.
     number.map_or_else(
@@ -80,12 +82,23 @@ pub(super) fn average<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> E
     if numbers.is_empty() { Ok(Val::Nothing) } else { finite(numbers.iter().sum::<f64>() / count) }
 }
 
+/// The item of a list of numbers that every other is not beyond.
+fn extreme<'v>(machine: &Machine<'_, 'v>, given: &[Val<'v>], beyond: Ordering) -> Evaluated<'v> {
+    let items = machine.paid_items(given.first().unwrap_or(&Val::Nothing))?;
+    let numbers = items.into_iter().filter_map(|item| match item {
+        Val::Number(number) => Some(number),
+        _ => None,
+    });
+    let found = numbers.reduce(|one, other| if other.order(one) == Some(beyond) { other } else { one });
+    Ok(found.map_or(Val::Nothing, Val::Number))
+}
+
 pub(super) fn max<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluated<'v> {
-    Ok(numbers(machine, given)?.into_iter().reduce(f64::max).map_or(Val::Nothing, Val::Number))
+    extreme(machine, given, Ordering::Greater)
 }
 
 pub(super) fn min<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluated<'v> {
-    Ok(numbers(machine, given)?.into_iter().reduce(f64::min).map_or(Val::Nothing, Val::Number))
+    extreme(machine, given, Ordering::Less)
 }
 
 pub(super) fn format_base<'v>(_: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Evaluated<'v> {
@@ -105,5 +118,5 @@ pub(super) fn random<'v>(machine: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> Ev
         #[allow(clippy::cast_precision_loss, reason = "53 bits fit a float")]
         None => (machine.scope.chance.next() >> 11) as f64 / 9_007_199_254_740_992.0,
     };
-    Ok(Val::Number(drawn))
+    Ok(drawn.into())
 }

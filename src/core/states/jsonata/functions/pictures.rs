@@ -1,5 +1,6 @@
 //! Numbers and times by a picture: those of digits. Numbers in words, letters and Roman digits are refused by name.
 
+use super::super::numbers::Number;
 use super::super::numbers::rounded_to;
 use super::super::value::Val;
 use super::super::{Evaluated, Machine};
@@ -60,8 +61,7 @@ pub(super) fn parse_integer<'v>(_: &mut Machine<'_, 'v>, given: &[Val<'v>]) -> E
         return failed("$parseInteger takes pictures of digits here, such as '000' or '#,##0'");
     }
     let digits: String = whole.chars().filter(|c| *c != ',').collect();
-    let number =
-        digits.parse::<f64>().ok().filter(|_| digits.trim_start_matches('-').bytes().all(|c| c.is_ascii_digit()));
+    let number = Number::read(&digits).filter(|_| digits.trim_start_matches('-').bytes().all(|c| c.is_ascii_digit()));
     number.map_or_else(
         || failed("$parseInteger takes a whole number in a string, which this is not"),
         |n| Ok(Val::Number(n)),
