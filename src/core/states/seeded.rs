@@ -1,5 +1,9 @@
-//! Random numbers from a seed, the same as Step Functions draws from it: those of `java.util.Random`, whose documentation has the
-//! algorithm (a linear congruential generator of 48 bits).
+//! Random numbers from a seed: those of `java.util.Random`, whose documentation has the algorithm (a linear congruential generator
+//! of 48 bits).
+//!
+//! AWS publishes no algorithm. For JSONata's `$random(42)` people saw Step Functions answer 0.7275636800328681, which is
+//! `nextDouble` of that class. For `States.MathRandom` with a seed no answer is known: `nextInt` of the same class is a guess, and
+//! docs/migrate.md says so.
 
 const MULTIPLIER: u64 = 0x5_DEEC_E66D;
 const MASK: u64 = (1 << 48) - 1;
