@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, FutureExt as _};
 use rand::Rng as _;
 use serde_json::json;
-use taskwatch::cell::{Cell, CellConfig, Ids, Ports};
+use taskwatch::cell::{CallRates, Cell, CellConfig, Ids, Ports};
 use taskwatch::core::notification::Destinations;
 use taskwatch::fleet::Takeover;
 use taskwatch::host::{Host, HostConfig, HostPorts, Quotas, Supply};
@@ -69,6 +69,7 @@ impl Fleet {
         let quotas = Quotas {
             run_task_rate: plan.rate,
             run_task_burst: plan.burst,
+            call_rates: CallRates::default(),
             max_in_flight: 1_000_000,
             describe_share: 0.5,
         };

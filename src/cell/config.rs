@@ -12,9 +12,44 @@ use crate::core::observe::Policy;
 use crate::store::{Store, StoreError};
 
 /// Tasks a second on Fargate (AWS Fargate throttling quotas).
-pub(super) const RATE: f64 = 20.0;
+const RATE: f64 = 20.0;
 /// Tasks at once on Fargate.
 pub(super) const BURST: u32 = 100;
+
+/// ECS's quotas of calls a second, where an account has others than the usual. What is not set is as the Amazon ECS developer guide
+/// has it ("Request throttling for the Amazon ECS API", "AWS Fargate throttling quotas"); of launches it is taken to be raised
+/// together with the task rate. If it was not, throttles will tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CallRates {
+    /// RunTask calls on Fargate: 20, and as many at once.
+    pub fargate: Option<f64>,
+    /// "Cluster resource modify", RunTask and StopTask: 40, and 100 at once.
+    pub modify: Option<f64>,
+    /// "Cluster resource read", DescribeTasks and ListTasks: 20, and 100 at once.
+    pub read: Option<f64>,
+}
+
+impl CallRates {
+    /// RunTask calls on Fargate a second, beside so many tasks a second.
+    pub fn fargate(&self, task_rate: f64) -> f64 {
+        self.fargate.unwrap_or(20.0 * raised(task_rate))
+    }
+
+    /// RunTask and StopTask calls a second, beside so many tasks a second.
+    pub fn modify(&self, task_rate: f64) -> f64 {
+        self.modify.unwrap_or(40.0 * raised(task_rate))
+    }
+
+    /// DescribeTasks and ListTasks calls a second.
+    pub fn read(&self) -> f64 {
+        self.read.unwrap_or(20.0)
+    }
+}
+
+/// How many times the usual task rate that is; at least once.
+fn raised(task_rate: f64) -> f64 {
+    (task_rate / RATE).max(1.0)
+}
 
 /// How long after its last news a task is described where no queue brings its events.
 pub const POLL: Duration = Duration::from_secs(1);
@@ -34,6 +69,8 @@ pub struct CellConfig {
     pub run_task_rate: f64,
     /// Tasks placed at once after a rest.
     pub run_task_burst: u32,
+    /// Calls of ECS a second.
+    pub call_rates: CallRates,
     /// Most runs that may have a task.
     pub max_in_flight: usize,
     /// Most tasks in PROVISIONING in a cluster, where they wait for instances of an Auto Scaling group.
@@ -69,6 +106,7 @@ impl CellConfig {
             destinations: Destinations::default(),
             run_task_rate: RATE,
             run_task_burst: BURST,
+            call_rates: CallRates::default(),
             max_in_flight: 1_000_000,
             max_provisioning: 500,
             describe_share: 0.1,

@@ -42,7 +42,7 @@ use uuid::Uuid;
 
 pub use admit::{SubmitError, Submitted};
 pub use clock::Clock;
-pub use config::{CellConfig, CellError, POLL, Ports, Sizes};
+pub use config::{CallRates, CellConfig, CellError, POLL, Ports, Sizes};
 pub use control::{FleetLimits, Limits, LimitsChange, LimitsError, Pause, Paused};
 pub use deliver::DeliveryFailure;
 pub use ids::Ids;

@@ -149,8 +149,8 @@ async fn check(directory: &Directory, fleet: &str, table: &str) -> Result<(), Cl
 }
 
 const fn quotas(config: &CellConfig) -> Quotas {
-    let CellConfig { run_task_rate, run_task_burst, max_in_flight, describe_share, .. } = *config;
-    Quotas { run_task_rate, run_task_burst, max_in_flight, describe_share }
+    let CellConfig { run_task_rate, run_task_burst, call_rates, max_in_flight, describe_share, .. } = *config;
+    Quotas { run_task_rate, run_task_burst, call_rates, max_in_flight, describe_share }
 }
 
 /// What cells work with.

@@ -25,6 +25,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::duration;
 use super::error::CliError;
 use super::options::Global;
+use crate::cell::CallRates;
 use crate::core::request::MessageFormat;
 
 /// Every setting, after file and environment.
@@ -44,6 +45,9 @@ pub(super) struct Settings {
     pub(super) api_token: Option<String>,
     run_task_rate: Option<f64>,
     run_task_burst: Option<u32>,
+    fargate_call_rate: Option<f64>,
+    modify_call_rate: Option<f64>,
+    read_call_rate: Option<f64>,
     max_in_flight: Option<usize>,
     max_provisioning: Option<usize>,
     describe_share: Option<f64>,
@@ -152,6 +156,9 @@ impl Settings {
         }
         number(env, "RUN_TASK_RATE", &mut self.run_task_rate)?;
         number(env, "RUN_TASK_BURST", &mut self.run_task_burst)?;
+        number(env, "FARGATE_CALL_RATE", &mut self.fargate_call_rate)?;
+        number(env, "MODIFY_CALL_RATE", &mut self.modify_call_rate)?;
+        number(env, "READ_CALL_RATE", &mut self.read_call_rate)?;
         number(env, "MAX_IN_FLIGHT", &mut self.max_in_flight)?;
         number(env, "MAX_PROVISIONING", &mut self.max_provisioning)?;
         number(env, "DESCRIBE_SHARE", &mut self.describe_share)?;
@@ -219,6 +226,8 @@ impl Settings {
         config.destinations.format = self.notify_format().unwrap_or_default();
         config.run_task_rate = self.run_task_rate.unwrap_or(config.run_task_rate);
         config.run_task_burst = self.run_task_burst.unwrap_or(config.run_task_burst);
+        config.call_rates =
+            CallRates { fargate: self.fargate_call_rate, modify: self.modify_call_rate, read: self.read_call_rate };
         config.max_in_flight = self.max_in_flight.unwrap_or(config.max_in_flight);
         config.max_provisioning = self.max_provisioning.unwrap_or(config.max_provisioning);
         config.describe_share = self.describe_share.unwrap_or(config.describe_share);

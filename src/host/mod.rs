@@ -22,7 +22,7 @@ pub use limits::change_limits;
 pub use others::Others;
 pub use ports::Supply;
 
-use crate::cell::{Cell, CellConfig, Clock, ElsewhereCell, FleetLimits, Hindrance, Ids, Lease, WaitingFor};
+use crate::cell::{CallRates, Cell, CellConfig, Clock, ElsewhereCell, FleetLimits, Hindrance, Ids, Lease, WaitingFor};
 use crate::core::run::Run;
 use crate::fleet::{FleetView, Takeover, Takeovers};
 use crate::store::dynamo::Directory;
@@ -48,6 +48,8 @@ pub struct Quotas {
     pub run_task_rate: f64,
     /// Tasks at once after a rest.
     pub run_task_burst: u32,
+    /// Calls of ECS a second.
+    pub call_rates: CallRates,
     /// Most runs that may have a task.
     pub max_in_flight: usize,
     /// Share of the DescribeTasks quota.

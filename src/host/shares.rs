@@ -21,12 +21,6 @@ const MEASURED: Duration = Duration::from_secs(10);
 const REMEMBERED: Duration = Duration::from_secs(10);
 /// The weight of one who has nothing to launch.
 const LEAST_WEIGHT: f64 = 0.1;
-/// Of quotas that AWS has for all launches (Amazon ECS developer guide, "Request throttling for the Amazon ECS API"): a second.
-const CALLS: f64 = 40.0;
-const FARGATE_CALLS: f64 = 20.0;
-/// The task rate to which those belong.
-const RATE: f64 = 20.0;
-
 /// What a process says of its demand.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -103,7 +97,7 @@ pub(super) struct ProcessShares {
 
 impl ProcessShares {
     pub(super) fn new(quotas: Quotas) -> Self {
-        let quota = Quota::new(quotas.run_task_rate, quotas.run_task_burst, quotas.describe_share);
+        let quota = Quota::new((quotas.run_task_rate, quotas.run_task_burst), quotas.call_rates, quotas.describe_share);
         let new = || Share::new(HOLD);
         let mut shares = Self {
             settings: quotas,
@@ -231,15 +225,14 @@ impl ProcessShares {
             split(quota, &wants).get(own).copied().unwrap_or_default()
         };
         let of_rate = |demand: f64, rate: f64| (demand / rate).clamp(LEAST, 1.0);
-        let Quotas { run_task_rate: rate, max_in_flight, .. } = self.quotas;
-        let raised = (rate / RATE).max(1.0);
+        let Quotas { run_task_rate: rate, call_rates, max_in_flight, .. } = self.quotas;
         let free = max_in_flight as f64 - wanted.values().map(|wanted| wanted.in_flight).sum::<f64>();
         let live = wanted.get(own).map_or(0.0, |wanted| wanted.in_flight);
         [
             part(&|wanted| of_rate(wanted.fargate, rate), 1.0),
             part(&|wanted| of_rate(wanted.spot, rate), 1.0),
-            part(&|wanted| of_rate(wanted.fargate_calls, FARGATE_CALLS * raised), 1.0),
-            part(&|wanted| of_rate(wanted.calls, CALLS * raised), 1.0),
+            part(&|wanted| of_rate(wanted.fargate_calls, call_rates.fargate(rate)), 1.0),
+            part(&|wanted| of_rate(wanted.calls, call_rates.modify(rate)), 1.0),
             1.0 / wanted.len().max(1) as f64,
             live + part(&|wanted| wanted.waiting.max(1.0), free.max(0.0)),
         ]
@@ -274,9 +267,15 @@ fn largest(queues: impl Iterator<Item = (String, usize)>) -> BTreeMap<String, us
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::CallRates;
 
-    const QUOTAS: Quotas =
-        Quotas { run_task_rate: 20.0, run_task_burst: 100, max_in_flight: 1_000, describe_share: 0.1 };
+    const QUOTAS: Quotas = Quotas {
+        run_task_rate: 20.0,
+        run_task_burst: 100,
+        call_rates: CallRates { fargate: None, modify: None, read: None },
+        max_in_flight: 1_000,
+        describe_share: 0.1,
+    };
 
     fn wanted(fargate: f64, in_flight: f64, queues: &[(&str, usize)]) -> Wanted {
         let queues = queues.iter().map(|(queue, runs)| ((*queue).to_owned(), *runs)).collect();

@@ -122,8 +122,8 @@ impl Builder {
         let told = (origin.clone(), config.destinations.clone());
         let breakers =
             Arc::new(BreakerControl::new(config.breaker, notes, Arc::clone(&wake), Arc::clone(&counters), told));
-        let (rate, burst) = (limits.current().run_task_rate, limits.current().run_task_burst);
-        let quota = shared.quota.unwrap_or_else(|| Quota::new(rate, burst, config.describe_share));
+        let tasks = (limits.current().run_task_rate, limits.current().run_task_burst);
+        let quota = shared.quota.unwrap_or_else(|| Quota::new(tasks, config.call_rates, config.describe_share));
         let part = Arc::new(quota.part(Arc::clone(&wake)));
         Self {
             governor: quota.governor(),

@@ -64,6 +64,11 @@ impl Bucket {
         self.spent
     }
 
+    /// Tokens at once.
+    pub(super) const fn burst(&self) -> f64 {
+        self.burst
+    }
+
     /// Tokens that flow in a second now.
     pub(super) fn rate(&self) -> f64 {
         self.limit.rate()

@@ -13,12 +13,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
-use crate::cell::config::RATE;
+use crate::cell::config::CallRates;
 use crate::cell::target::{Kind, LaunchTarget as Place};
 
-const MODIFY: (f64, f64) = (40.0, 100.0);
-const READ: (f64, f64) = (20.0, 100.0);
-const FARGATE_CALLS: (f64, f64) = (20.0, 20.0);
+/// Calls at once, for each call a second.
+const MODIFY_BURST: f64 = 2.5;
+const READ_BURST: f64 = 5.0;
+const FARGATE_BURST: f64 = 1.0;
 /// StopTask's own part of "cluster resource modify", which launches leave alone; while they wait it gets no more.
 const STOPS: f64 = 0.25;
 /// Launches were held up by the calls so recently that StopTask keeps to its part.
@@ -140,14 +141,23 @@ struct State {
     fargate: Bucket,
     spot: Bucket,
     reads: Bucket,
-    /// Tasks a second, and at once, and the share of the DescribeTasks quota: all that is allowed.
-    allowed: (f64, u32, f64),
+    allowed: Allowed,
     /// What of it is this process's.
     shares: Shares,
     /// When launches were last held up by the calls.
     held_up: Option<Instant>,
     /// Clusters that take no more tasks of a kind for a while.
     blocks: HashMap<(Kind, String), Block>,
+}
+
+/// All that is allowed, of which a process has its shares.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cell) struct Allowed {
+    /// Tasks a second, and at once.
+    pub(in crate::cell) tasks: (f64, u32),
+    pub(in crate::cell) calls: CallRates,
+    /// Of the quota of reads, 0 to 1.
+    pub(in crate::cell) describe_share: f64,
 }
 
 /// How fast one kind of call goes now.
@@ -162,33 +172,23 @@ pub struct Pace {
 }
 
 impl Governor {
-    /// For `rate` tasks a second, up to `burst` at once; DescribeTasks takes a `describe_share` of its quota.
-    pub(in crate::cell) fn new(rate: f64, burst: u32, describe_share: f64) -> Self {
+    /// As fast as is allowed.
+    pub(in crate::cell) fn new(allowed: Allowed) -> Self {
         let now = Instant::now();
-        let bucket = |(rate, burst): (f64, f64)| Bucket::new(rate, burst, now);
-        let state = State {
-            calls: bucket(MODIFY),
-            stops: bucket((MODIFY.0 * STOPS, MODIFY.1 * STOPS)),
-            fargate_calls: bucket(FARGATE_CALLS),
-            fargate: bucket((rate, f64::from(burst))),
-            spot: bucket((rate, f64::from(burst))),
-            reads: bucket((READ.0 * describe_share, READ.1 * describe_share)),
-            allowed: (rate, burst, describe_share),
-            shares: Shares::default(),
-            held_up: None,
-            blocks: HashMap::new(),
-        };
-        let governor = Self { state: Mutex::new(state), retrying: Default::default() };
-        governor.set_rate(rate, burst);
-        governor
+        let shares = Shares::default();
+        let [calls, stops, fargate_calls, fargate, spot, reads] =
+            allowed.buckets(&shares).map(|(rate, burst)| Bucket::new(rate, burst, now));
+        let (held_up, blocks) = (None, HashMap::new());
+        let state = State { calls, stops, fargate_calls, fargate, spot, reads, allowed, shares, held_up, blocks };
+        Self { state: Mutex::new(state), retrying: Default::default() }
     }
 
     /// Another task rate from here on. An account whose launch rate was raised has its calls raised as well; if not,
     /// throttles will tell.
     pub(in crate::cell) fn set_rate(&self, rate: f64, burst: u32) {
         let mut state = self.state();
-        if (state.allowed.0, state.allowed.1) != (rate, burst) || state.shares == Shares::default() {
-            (state.allowed.0, state.allowed.1) = (rate, burst);
+        if state.allowed.tasks != (rate, burst) || state.shares == Shares::default() {
+            state.allowed.tasks = (rate, burst);
             state.fit(Bucket::set);
         }
     }
@@ -348,23 +348,31 @@ impl Bucket {
     }
 }
 
+impl Allowed {
+    /// What of it is in these shares, a second and at once: of the calls, StopTask's part of them, RunTask's on Fargate, tasks on
+    /// Fargate and on Spot, and reads.
+    fn buckets(&self, shares: &Shares) -> [(f64, f64); 6] {
+        let (rate, burst) = (self.tasks.0, f64::from(self.tasks.1));
+        let of = |rate: f64, burst: f64| (rate, rate * burst);
+        let tasks = |share: f64| (rate * share, burst * share);
+        let calls = self.calls.modify(rate) * shares.calls;
+        [
+            of(calls, MODIFY_BURST),
+            of(calls * STOPS, MODIFY_BURST),
+            of(self.calls.fargate(rate) * shares.fargate_calls, FARGATE_BURST),
+            tasks(shares.fargate),
+            tasks(shares.spot),
+            of(self.calls.read() * self.describe_share * shares.reads, READ_BURST),
+        ]
+    }
+}
+
 impl State {
     /// Has every bucket keep to what is allowed, and to this process's share of it.
     fn fit(&mut self, set: impl Fn(&mut Bucket, f64, f64, Instant)) {
-        let now = Instant::now();
-        let ((rate, burst, describe_share), shares) = (self.allowed, self.shares);
-        let raised = (rate / RATE).max(1.0);
-        let times = |(rate, burst): (f64, f64), by: f64| (rate * by, burst * by);
-        let tasks = (rate, f64::from(burst));
-        let (calls, reads) = (times(MODIFY, raised * shares.calls), times(READ, describe_share * shares.reads));
-        for (bucket, (rate, burst)) in [
-            (&mut self.calls, calls),
-            (&mut self.stops, times(calls, STOPS)),
-            (&mut self.fargate_calls, times(FARGATE_CALLS, raised * shares.fargate_calls)),
-            (&mut self.fargate, times(tasks, shares.fargate)),
-            (&mut self.spot, times(tasks, shares.spot)),
-            (&mut self.reads, reads),
-        ] {
+        let (now, sizes) = (Instant::now(), self.allowed.buckets(&self.shares));
+        let Self { calls, stops, fargate_calls, fargate, spot, reads, .. } = self;
+        for (bucket, (rate, burst)) in [calls, stops, fargate_calls, fargate, spot, reads].into_iter().zip(sizes) {
             set(bucket, rate, burst, now);
         }
     }
@@ -413,7 +421,7 @@ impl State {
             self.governing(place.kind).has(tasks as f64, now)?;
             self.fargate_calls.has(1.0, now)?;
         }
-        let reserve = MODIFY.1 * STOPS;
+        let reserve = self.stops.burst();
         let free = self.calls.has(1.0 + reserve, now);
         self.held_up = free.is_err().then_some(now);
         free?;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::governor::{Governor, Shares, Spent};
+use super::governor::{Allowed, Governor, Shares, Spent};
+use crate::cell::config::CallRates;
 use crate::cell::target::Kind;
 
 /// A cell whose turn it is not asks again so soon.
@@ -73,10 +74,10 @@ pub struct Demand {
 }
 
 impl Quota {
-    /// All that the account and the settings allow.
-    pub fn new(rate: f64, burst: u32, describe_share: f64) -> Self {
+    /// All that the account and the settings allow: tasks a second and at once, calls a second, and the share of reads, 0 to 1.
+    pub fn new(tasks: (f64, u32), calls: CallRates, describe_share: f64) -> Self {
         Self(Arc::new(Inner {
-            governor: Arc::new(Governor::new(rate, burst, describe_share)),
+            governor: Arc::new(Governor::new(Allowed { tasks, calls, describe_share })),
             turns: Mutex::default(),
             in_flight: Mutex::new(InFlight { most: usize::MAX, live: BTreeMap::new() }),
         }))
@@ -193,13 +194,17 @@ impl Drop for QuotaPart {
 mod tests {
     use super::*;
 
+    fn usual() -> Quota {
+        Quota::new((20.0, 100), CallRates::default(), 0.1)
+    }
+
     fn parts(quota: &Quota) -> [QuotaPart; 2] {
         [quota.part(Arc::default()), quota.part(Arc::default())]
     }
 
     #[tokio::test(start_paused = true)]
     async fn cells_that_wait_take_turns_and_one_that_does_not_come_is_passed_over() {
-        let quota = Quota::new(20.0, 100, 0.1);
+        let quota = usual();
         let [one, other] = parts(&quota);
         one.went(Kind::Fargate, 10);
         assert_eq!(one.turn(Kind::Fargate), Ok(()), "nobody waits");
@@ -217,7 +222,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_cell_is_owed_little_and_more_queues_weigh_more() {
-        let quota = Quota::new(20.0, 100, 0.1);
+        let quota = usual();
         let [one, other] = parts(&quota);
         one.went(Kind::Fargate, 1_000);
         other.set_weight(3.0);
@@ -235,7 +240,7 @@ mod tests {
 
     #[test]
     fn runs_in_flight_are_counted_over_all_cells() {
-        let quota = Quota::new(20.0, 100, 0.1);
+        let quota = usual();
         let [one, other] = parts(&quota);
         quota.set_shares(&Shares::default(), 10);
         assert_eq!(one.take(0, |room| (room, 6)), 10);

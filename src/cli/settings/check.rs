@@ -8,9 +8,12 @@ use super::{CliError, Settings, wrong};
 /// A number: its variable, what it is, the least and the most it may be.
 struct Number(&'static str, &'static str, f64, f64);
 
-const NUMBERS: [Number; 10] = [
+const NUMBERS: [Number; 13] = [
     Number("RUN_TASK_RATE", "a number of tasks a second", 0.001, 100_000.0),
     Number("RUN_TASK_BURST", "a whole number of tasks", 1.0, 100_000.0),
+    Number("FARGATE_CALL_RATE", "a number of calls a second", 0.001, 100_000.0),
+    Number("MODIFY_CALL_RATE", "a number of calls a second", 0.001, 100_000.0),
+    Number("READ_CALL_RATE", "a number of calls a second", 0.001, 100_000.0),
     Number("MAX_IN_FLIGHT", "a whole number of runs", 1.0, 100_000_000.0),
     Number("MAX_PROVISIONING", "a whole number of tasks", 1.0, 1_000_000.0),
     Number("DESCRIBE_SHARE", "a share of the DescribeTasks quota", 0.001, 1.0),
@@ -60,6 +63,9 @@ impl Settings {
         let values = [
             self.run_task_rate,
             self.run_task_burst.map(f64::from),
+            self.fargate_call_rate,
+            self.modify_call_rate,
+            self.read_call_rate,
             self.max_in_flight.map(|n| n as f64),
             self.max_provisioning.map(|n| n as f64),
             self.describe_share,

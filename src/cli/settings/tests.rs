@@ -42,6 +42,12 @@ fn a_wrong_setting_is_named_with_its_value_and_what_is_allowed() {
     assert_eq!(breaker("CIRCUIT_BREAKER_WINDOW_SECONDS", "5").window, Duration::from_secs(5));
     assert_eq!(breaker("CIRCUIT_BREAKER_PROBE_SECONDS", "7").probe, Duration::from_secs(7));
     assert_eq!(with("RUN_TASK_RATE", "2.5").unwrap().run_task_rate, Some(2.5));
+    let rates = |name, rate| with(name, rate).unwrap().cell_config("c").call_rates;
+    let raised = |task_rate: f64| [CallRates::default().fargate(task_rate), CallRates::default().modify(task_rate)];
+    assert_eq!([raised(100.0), raised(5.0)], [[100.0, 200.0], [20.0, 40.0]], "with the tasks, and not down");
+    assert_eq!(rates("FARGATE_CALL_RATE", "7.5").fargate(100.0), 7.5);
+    assert_eq!(rates("MODIFY_CALL_RATE", "30").modify(100.0), 30.0);
+    assert_eq!(rates("READ_CALL_RATE", "60").read(), 60.0);
 }
 
 #[test]
@@ -153,6 +159,9 @@ fn settings_md_has_every_setting_with_its_default() {
         ("listen", Settings::default().listen().unwrap().to_string()),
         ("run_task_rate", config.run_task_rate.to_string()),
         ("run_task_burst", config.run_task_burst.to_string()),
+        ("fargate_call_rate", config.call_rates.fargate(config.run_task_rate).to_string()),
+        ("modify_call_rate", config.call_rates.modify(config.run_task_rate).to_string()),
+        ("read_call_rate", config.call_rates.read().to_string()),
         ("max_in_flight", config.max_in_flight.to_string()),
         ("max_provisioning", config.max_provisioning.to_string()),
         ("describe_share", config.describe_share.to_string()),

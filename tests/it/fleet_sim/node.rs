@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use rand::Rng as _;
-use taskwatch::cell::{Cell, CellConfig, Ids, Ports};
+use taskwatch::cell::{CallRates, Cell, CellConfig, Ids, Ports};
 use taskwatch::core::notification::Destinations;
 use taskwatch::fleet::Takeover;
 use taskwatch::host::{Host, HostConfig, HostPorts, Quotas, Supply};
@@ -24,7 +24,13 @@ use super::world::{FLEET, Trouble, World, options};
 const PROCESSES: usize = 3;
 /// A world that has not come to its end so long after the last fault never will.
 const REST: u32 = 240;
-const QUOTAS: Quotas = Quotas { run_task_rate: 20.0, run_task_burst: 100, max_in_flight: 1_000, describe_share: 0.5 };
+const QUOTAS: Quotas = Quotas {
+    run_task_rate: 20.0,
+    run_task_burst: 100,
+    call_rates: CallRates { fargate: None, modify: None, read: None },
+    max_in_flight: 1_000,
+    describe_share: 0.5,
+};
 
 /// Whether a process stands still. Whoever waits for it to go on does so in the order in which they came: that of a `watch` is
 /// by chance.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{BoxFuture, FutureExt as _};
-use taskwatch::cell::{CellConfig, Clock, Ids, Ports};
+use taskwatch::cell::{CallRates, CellConfig, Clock, Ids, Ports};
 use taskwatch::core::notification::Destination;
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
@@ -60,7 +60,13 @@ impl Fleet {
             closed: Mutex::default(),
             seeds: AtomicU64::new(1),
         };
-        let quotas = Quotas { run_task_rate: 20.0, run_task_burst: 100, max_in_flight: 1_000_000, describe_share: 0.1 };
+        let quotas = Quotas {
+            run_task_rate: 20.0,
+            run_task_burst: 100,
+            call_rates: CallRates::default(),
+            max_in_flight: 1_000_000,
+            describe_share: 0.1,
+        };
         Self { table, quotas, shared: Arc::new(shared) }
     }
 
