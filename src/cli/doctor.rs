@@ -98,6 +98,7 @@ impl Whose {
             bus: settings.event_bus.clone(),
             clusters: arguments.cluster.clone(),
             task_definition: arguments.task_definition.clone(),
+            at_once: settings.at_once(),
             ..Subject::default()
         };
         if let Some((name, fleet)) = fleet {

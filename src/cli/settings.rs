@@ -175,6 +175,12 @@ impl Settings {
         self.log_rate.unwrap_or(crate::cell::LOG_RATE)
     }
 
+    /// Tasks that may be launched at once: `TASKWATCH_RUN_TASK_BURST`, or `TASKWATCH_MAX_IN_FLIGHT` where that is less.
+    pub(super) fn at_once(&self) -> usize {
+        let config = self.cell_config("");
+        config.max_in_flight.min(config.run_task_burst as usize)
+    }
+
     /// `TASKWATCH_NOTIFY_FORMAT`: what kind of message a topic gets.
     fn notify_format(&self) -> Result<MessageFormat, CliError> {
         let Some(text) = self.notify_format.as_deref() else { return Ok(MessageFormat::default()) };

@@ -7,6 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
 use super::cli::{Killed, Local, stderr, stdout, taskwatch};
+use super::support::answers::{self, Answer};
 use super::support::aws::Aws;
 use super::support::emulator::{Emulator, sdk};
 use super::support::polled;
@@ -163,6 +164,35 @@ pub(crate) async fn send(events: &aws_sdk_eventbridge::Client, detail: &Value) {
     let entry = entry.detail_type("ECS Task State Change").detail(detail.to_string()).build();
     let put = events.put_events().entries(entry).send().await.expect("PutEvents");
     assert_eq!(put.failed_entry_count, 0);
+}
+
+/// Service Quotas is asked where it is, and what it says is judged.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_tells_a_quota_of_vcpus_that_is_less_than_one_burst() {
+    let local = Local::start();
+    let mut account = Account::at(&local.1);
+    account.setup().await;
+    let json = "application/x-amz-json-1.1";
+    let six = "{\"Quota\":{\"ServiceCode\":\"fargate\",\"Value\":6.0}}";
+    let denied = "{\"__type\":\"AccessDeniedException\",\"Message\":\"may not\"}";
+    for (answer, found, todo) in [
+        (Answer::Http("200 OK", json, six), "6 on demand, 6 on Spot at once", "TASKWATCH_MAX_IN_FLIGHT"),
+        (Answer::Http("400 Bad Request", json, denied), "not known", "servicequotas:GetServiceQuota"),
+    ] {
+        account.settings.push(("AWS_ENDPOINT_URL_SERVICE_QUOTAS".to_owned(), answers::serve(answer)));
+        let warnings = account.doctor(&["--no-probe"], 0, "warn").await;
+        has(&warnings, "vCPUs", todo);
+        assert!(warnings.iter().any(|f| f["found"].as_str().is_some_and(|text| text.contains(found))), "{warnings:#?}");
+    }
+    account.settings.push(("TASKWATCH_MAX_IN_FLIGHT".to_owned(), "24".to_owned()));
+    account
+        .settings
+        .push(("AWS_ENDPOINT_URL_SERVICE_QUOTAS".to_owned(), answers::serve(Answer::Http("200 OK", json, six))));
+    let fits = account.doctor(&["--no-probe"], 0, "ok").await;
+    assert!(fits.iter().any(|f| f["check"] == "vCPUs"), "{fits:#?}");
+    account.settings.push(("AWS_ENDPOINT_URL_SERVICE_QUOTAS".to_owned(), answers::nobody()));
+    let unknown = account.doctor(&["--no-probe"], 0, "skip").await;
+    assert!(unknown.iter().any(|f| f["check"] == "vCPUs"), "{unknown:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::setup::rows::Rows;
 use super::super::setup::table::FoundTable;
-use super::{Clients, Finding, Identity, Sdk, Subject, begin, observed, permissions, queues, rule, table, unseen};
+use super::{
+    Clients, Finding, Identity, Sdk, Subject, begin, observed, permissions, queues, rule, table, unseen, vcpus,
+};
 use crate::store::dynamo::{CellRow, FORMAT, FleetRows, ProcessRow};
 
 /// A fleet that is to be proved.
@@ -51,6 +53,7 @@ pub async fn examine_fleet(clients: &Clients, identity: &Identity, fleet: &Fleet
         shared.clusters = rule::clusters_of(&sdk, cell).await;
     }
     findings.extend(permissions::of_fleet(clients, identity, &shared, cells.iter().map(|(cell, _)| cell)).await);
+    findings.push(vcpus::finding(&sdk, &shared).await);
     FleetReport { findings, cells }
 }
 

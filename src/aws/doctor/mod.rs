@@ -10,6 +10,7 @@ mod probe;
 mod queues;
 mod rule;
 mod table;
+mod vcpus;
 
 use super::Clients;
 use super::identity::Identity;
@@ -46,6 +47,8 @@ pub struct Subject {
     pub rule: Option<String>,
     /// The fleet that the cell is of.
     pub fleet: Option<String>,
+    /// Tasks that it may launch at once.
+    pub at_once: usize,
     /// The command that makes or repairs what is wrong.
     pub setup: String,
 }
@@ -92,6 +95,7 @@ pub async fn examine(clients: &Clients, identity: &Identity, subject: &Subject) 
         subject.clusters = rule::clusters_of(&sdk, &subject).await;
     }
     findings.extend(permissions::findings(clients, identity, &subject).await);
+    findings.push(vcpus::finding(&sdk, &subject).await);
     findings
 }
 

@@ -23,6 +23,13 @@ pub(in crate::aws) const CLOUDTRAIL: Service = Service {
     signing: "cloudtrail",
     protocol: Protocol::Target { prefix: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", version: "1.1" },
 };
+/// Service Quotas.
+pub(in crate::aws) const SERVICE_QUOTAS: Service = Service {
+    id: "Service Quotas",
+    endpoint: "servicequotas",
+    signing: "servicequotas",
+    protocol: Protocol::Target { prefix: "ServiceQuotasV20190624", version: "1.1" },
+};
 /// EventBridge: for members of targets.
 pub(in crate::aws) const EVENTS: Service = Service {
     id: "EventBridge",

@@ -21,7 +21,7 @@ mod yaml;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 use super::identity::Identity;
-use super::json::services::{CLOUDTRAIL, DYNAMODB};
+use super::json::services::{CLOUDTRAIL, DYNAMODB, SERVICE_QUOTAS};
 use super::json::{JsonClient, Retries};
 use super::{Clients, errors};
 
@@ -93,6 +93,7 @@ pub(super) struct Sdk {
     pub(super) events: aws_sdk_eventbridge::Client,
     pub(super) dynamodb: JsonClient,
     pub(super) cloudtrail: JsonClient,
+    pub(super) service_quotas: JsonClient,
 }
 
 impl Sdk {
@@ -103,6 +104,8 @@ impl Sdk {
             events: aws_sdk_eventbridge::Client::new(&clients.config),
             dynamodb: JsonClient::new(&clients.config, DYNAMODB, Retries::Configured),
             cloudtrail: JsonClient::new(&clients.config, CLOUDTRAIL, Retries::Configured),
+            // Where a network does not lead to it, that is to be known soon.
+            service_quotas: JsonClient::new(&clients.config, SERVICE_QUOTAS, Retries::Never),
         }
     }
 }
