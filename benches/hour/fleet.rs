@@ -154,6 +154,7 @@ impl Fleet {
             minute,
             submitted: record.submitted - sum(|minute| minute.submitted),
             launched: record.launched - sum(|minute| minute.launched),
+            refused: record.refused - sum(|minute| minute.refused),
             calls: record.run_task_calls - sum(|minute| minute.calls),
             ended: record.ended - sum(|minute| minute.ended),
             told: record.told.count() - sum(|minute| minute.told),
@@ -166,10 +167,12 @@ impl Fleet {
             memory_mb: memory(),
         };
         println!(
-            "minute {minute}: {} submitted, {} launched by {} calls, {} ended, {} told; {} wait, {} live, {} cells served, {:.0} MB",
+            "minute {minute}: {} submitted, {} launched and {} refused by {} calls, {} throttled, {} ended, {} told; {} wait, {} live, {} cells served, {:.0} MB",
             now.submitted,
             now.launched,
+            now.refused,
             now.calls,
+            now.throttled,
             now.ended,
             now.told,
             now.waiting,

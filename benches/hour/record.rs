@@ -74,6 +74,7 @@ pub(crate) struct Minute {
     pub(crate) minute: u64,
     pub(crate) submitted: usize,
     pub(crate) launched: usize,
+    pub(crate) refused: usize,
     pub(crate) calls: usize,
     pub(crate) ended: usize,
     pub(crate) told: usize,
@@ -184,13 +185,13 @@ impl Outcome {
 }
 
 /// Of the tasks' two quotas together or of the calls', whichever was used more, in minutes that began and ended with more runs
-/// waiting than two seconds of the quota take.
+/// waiting than two seconds of the quota take. A task that was refused for want of capacity has used the quota too.
 fn used(minutes: &[Minute], rate: f64) -> f64 {
     let waits = |minute: &Minute| minute.waiting as f64 > 4.0 * rate;
     let busy: Vec<f64> = minutes
         .windows(2)
         .filter(|pair| pair.iter().all(waits))
-        .map(|pair| (pair[1].launched as f64 / 2.0).max(pair[1].calls as f64) / (rate * 60.0))
+        .map(|pair| ((pair[1].launched + pair[1].refused) as f64 / 2.0).max(pair[1].calls as f64) / (rate * 60.0))
         .collect();
     busy.iter().fold(0.0, |sum, part| sum + part) / busy.len().max(1) as f64
 }
