@@ -356,11 +356,11 @@ def drive_ecs(ecs):
     run = dict(cluster="batch", taskDefinition="etl:1", launchType="FARGATE", networkConfiguration=network)
     placed = ecs.run_task(**run, count=2, startedBy="c/1", clientToken="one", propagateTags="TASK_DEFINITION",
                           tags=[{"key": "x", "value": "y"}], enableExecuteCommand=False,
-                          overrides={"containerOverrides": [{"name": "app", "command": ["true"]}]})
+                          overrides={"containerOverrides": [{"name": "app", "command": ["sleep", "100000"]}]})
     that("two are placed", len(placed["tasks"]) == 2)
     again = ecs.run_task(**run, count=2, startedBy="c/1", clientToken="one", propagateTags="TASK_DEFINITION",
                          tags=[{"key": "x", "value": "y"}], enableExecuteCommand=False,
-                         overrides={"containerOverrides": [{"name": "app", "command": ["true"]}]})
+                         overrides={"containerOverrides": [{"name": "app", "command": ["sleep", "100000"]}]})
     arns = [task["taskArn"] for task in placed["tasks"]]
     that("the token replays its answer", [task["taskArn"] for task in again["tasks"]] == arns)
     conflict = fails("ConflictException", ecs.run_task, **run, count=1, clientToken="one")

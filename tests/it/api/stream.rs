@@ -51,9 +51,15 @@ impl Events {
                     None => continue,
                 }
             }
-            let more = tokio::time::timeout(Duration::from_secs(60), self.bytes.next()).await.expect("an event");
-            self.text.push_str(std::str::from_utf8(&more?).expect("text"));
+            self.receive().await?;
         }
+    }
+
+    /// Takes what has come, or comes next, off the line.
+    async fn receive(&mut self) -> Option<()> {
+        let more = tokio::time::timeout(Duration::from_secs(60), self.bytes.next()).await.expect("an event");
+        self.text.push_str(std::str::from_utf8(&more?).expect("text"));
+        Some(())
     }
 
     pub(super) async fn named(&mut self, name: &str) -> Event {
@@ -158,7 +164,15 @@ async fn a_client_that_does_not_keep_up_is_told_that_it_missed_some() {
     let line =
         move |n| format!("{}\n", request(json!({"name": name(n), "queue": "q".repeat(128), "until": "stopped"})));
     let lines = futures::stream::iter((0..runs).map(move |n| Ok::<_, std::io::Error>(line(n))));
-    let (status, taken) = served.post("/v1/runs", "application/x-ndjson", reqwest::Body::wrap_stream(lines)).await;
+    let post = served.post("/v1/runs", "application/x-ndjson", reqwest::Body::wrap_stream(lines));
+    let slowly = async {
+        loop {
+            // Who takes nothing for half a minute is cut off.
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            events.receive().await.expect("the stream goes on");
+        }
+    };
+    let (status, taken) = tokio::select! { answer = post => answer, never = slowly => never };
     assert_eq!((status, taken["runs"].as_array().map(Vec::len)), (202, Some(runs)));
     let (mut told, mut missed) = (0, 0);
     let mut newest = String::new();

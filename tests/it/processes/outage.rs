@@ -21,6 +21,14 @@ async fn owners(process: &Process) -> Vec<(String, Option<String>, u64)> {
     view.cells.into_iter().map(|cell| (cell.name, cell.owner, cell.epoch)).collect()
 }
 
+/// Each of two processes has two cells.
+fn is_shared(fleet: &Value) -> bool {
+    let cells = fleet["cells"].as_array().into_iter().flatten();
+    let mut owners: Vec<&str> = cells.filter_map(|cell| cell["owner"].as_str()).collect();
+    owners.sort_unstable();
+    owners.chunk_by(PartialEq::eq).map(<[_]>::len).eq([2, 2])
+}
+
 fn asked(name: &str) -> Value {
     json!({"name": name, "until": "stopped", "runTask": {"taskDefinition": "asked", "launchType": "FARGATE",
         "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a"]}}}})
@@ -62,8 +70,10 @@ async fn a_fleet_whose_table_is_away_acknowledges_nothing_that_is_lost_and_moves
         process.knows("/v1/fleet", |view| view["processes"].as_array().is_some_and(|all| all.len() == 2)).await;
     }
     // The last move: from then on nothing is to move.
-    one.serves(2).await;
-    other.serves(2).await;
+    for process in [&one, &other] {
+        process.serves(2).await;
+        process.knows("/v1/fleet", is_shared).await;
+    }
     let before = owners(&one).await;
     let mut runs = 0;
     for (n, door) in [Door::Shut, Door::Hung, Door::Mute, Door::Throttled].into_iter().enumerate() {
