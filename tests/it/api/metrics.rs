@@ -120,8 +120,8 @@ async fn the_summary_tells_what_a_page_needs() {
     })
     .await;
     let mut summary = Value::Null;
-    // It may be half a second old.
-    while summary["counters"]["events"] != 2 || summary["minutes"][0]["events"] != 2 {
+    // It may be half a second old; and ready is who has received from each queue.
+    while summary["counters"]["events"] != 2 || summary["minutes"][0]["events"] != 2 || summary["ready"] != true {
         let (status, answer) = served.get("/v1/summary").await;
         assert_eq!(status, 200);
         summary = answer;
