@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, FutureExt as _};
 use rand::Rng as _;
 use serde_json::json;
-use taskwatch::cell::{CallRates, Cell, CellConfig, Ids, Ports};
+use taskwatch::cell::{CallRates, Cell, CellConfig, Demand, Ids, Ports};
 use taskwatch::core::notification::Destinations;
 use taskwatch::fleet::Takeover;
 use taskwatch::host::{Host, HostConfig, HostPorts, Quotas, Supply};
@@ -146,6 +146,9 @@ impl Fleet {
     fn sample(&self, minute: u64) {
         let cells: Vec<Cell> = self.nodes().iter().flat_map(|node| node.cells().to_vec()).collect();
         let waiting = cells.iter().map(|cell| cell.vitals().waiting.values().sum::<usize>()).sum();
+        let demands: Vec<Demand> = cells.iter().map(Cell::demand).collect();
+        let waiting_by_kind = [|demand: &Demand| demand.fargate, |demand: &Demand| demand.spot];
+        let waiting_by_kind = waiting_by_kind.map(|of| demands.iter().map(of).sum());
         let mut state = self.world.state();
         let live = state.tasks.now_live;
         let record = &mut state.record;
@@ -155,11 +158,14 @@ impl Fleet {
             submitted: record.submitted - sum(|minute| minute.submitted),
             launched: record.launched - sum(|minute| minute.launched),
             refused: record.refused - sum(|minute| minute.refused),
+            asked: [0, 1]
+                .map(|kind| record.asked[kind] - record.minutes.iter().map(|one| one.asked[kind]).sum::<usize>()),
             calls: record.run_task_calls - sum(|minute| minute.calls),
             ended: record.ended - sum(|minute| minute.ended),
             told: record.told.count() - sum(|minute| minute.told),
             throttled: record.throttled - sum(|minute| minute.throttled),
             waiting,
+            waiting_by_kind,
             live,
             open: cells.iter().map(Cell::open).sum(),
             most_open_of_a_cell: cells.iter().map(Cell::open).max().unwrap_or(0),
@@ -167,7 +173,7 @@ impl Fleet {
             memory_mb: memory(),
         };
         println!(
-            "minute {minute}: {} submitted, {} launched and {} refused by {} calls, {} throttled, {} ended, {} told; {} wait, {} live, {} cells served, {:.0} MB",
+            "minute {minute}: {} submitted, {} launched and {} refused by {} calls, {} throttled, {} ended, {} told; {:?} wait, {} live, {} cells served, {:.0} MB",
             now.submitted,
             now.launched,
             now.refused,
@@ -175,7 +181,7 @@ impl Fleet {
             now.throttled,
             now.ended,
             now.told,
-            now.waiting,
+            now.waiting_by_kind,
             now.live,
             now.served,
             now.memory_mb

@@ -21,6 +21,8 @@ pub(crate) struct Record {
     pub(crate) submitted: usize,
     pub(crate) launched: usize,
     pub(crate) refused: usize,
+    /// Tasks of calls that were let through, on demand and on Spot: what the two quotas count.
+    pub(crate) asked: [usize; 2],
     pub(crate) ended: usize,
     pub(crate) events: usize,
     pub(crate) run_task_calls: usize,
@@ -75,10 +77,13 @@ pub(crate) struct Minute {
     pub(crate) submitted: usize,
     pub(crate) launched: usize,
     pub(crate) refused: usize,
+    pub(crate) asked: [usize; 2],
     pub(crate) calls: usize,
     pub(crate) ended: usize,
     pub(crate) told: usize,
     pub(crate) waiting: usize,
+    /// Of them, on demand and on Spot.
+    pub(crate) waiting_by_kind: [usize; 2],
     pub(crate) live: usize,
     pub(crate) open: usize,
     pub(crate) most_open_of_a_cell: usize,
@@ -110,7 +115,7 @@ pub(crate) struct Outcome {
     pub(crate) takeovers: [u64; 2],
     pub(crate) done_after_minutes: f64,
     pub(crate) told_after_ms: [[u32; 3]; 2],
-    pub(crate) used_of_quota_while_runs_waited: f64,
+    pub(crate) used_of_quotas_while_runs_waited: [f64; 2],
     pub(crate) dollars: [f64; 5],
     pub(crate) hours: f64,
     pub(crate) processes: usize,
@@ -168,7 +173,7 @@ impl Outcome {
             takeovers: end.takeovers,
             done_after_minutes: end.passed.as_secs_f64() / 60.0,
             told_after_ms: told.after.clone().map(quantiles),
-            used_of_quota_while_runs_waited: used(&record.minutes, end.plan.rate),
+            used_of_quotas_while_runs_waited: [0, 1].map(|kind| used(&record.minutes, kind, end.plan.rate)),
             dollars,
             hours,
             processes: end.plan.processes,
@@ -184,16 +189,13 @@ impl Outcome {
     }
 }
 
-/// Of the tasks' two quotas together or of the calls', whichever was used more, in minutes that began and ended with more runs
-/// waiting than two seconds of the quota take. A task that was refused for want of capacity has used the quota too.
-fn used(minutes: &[Minute], rate: f64) -> f64 {
-    let waits = |minute: &Minute| minute.waiting as f64 > 4.0 * rate;
-    let busy: Vec<f64> = minutes
-        .windows(2)
-        .filter(|pair| pair.iter().all(waits))
-        .map(|pair| ((pair[1].launched + pair[1].refused) as f64 / 2.0).max(pair[1].calls as f64) / (rate * 60.0))
-        .collect();
-    busy.iter().fold(0.0, |sum, part| sum + part) / busy.len().max(1) as f64
+/// Of the quota of one kind, in minutes that began and ended with more runs waiting for it than two seconds of it take. A task that was
+/// refused for want of capacity has used it too.
+fn used(minutes: &[Minute], kind: usize, rate: f64) -> f64 {
+    let waits = |minute: &Minute| minute.waiting_by_kind[kind] as f64 > 2.0 * rate;
+    let busy = minutes.windows(2).filter(|pair| pair.iter().all(waits));
+    let busy: Vec<f64> = busy.map(|pair| pair[1].asked[kind] as f64 / (rate * 60.0)).collect();
+    busy.iter().sum::<f64>() / busy.len().max(1) as f64
 }
 
 impl fmt::Display for Outcome {
@@ -226,8 +228,9 @@ impl fmt::Display for Outcome {
         )?;
         writeln!(
             f,
-            "| of the launch quotas (tasks or calls) used in minutes with runs waiting | {:.0} % |",
-            100.0 * self.used_of_quota_while_runs_waited
+            "| of a launch quota used in minutes that began and ended with runs waiting for it: on demand, on Spot | {:.0} %, {:.0} % |",
+            100.0 * self.used_of_quotas_while_runs_waited[0],
+            100.0 * self.used_of_quotas_while_runs_waited[1]
         )?;
         writeln!(
             f,

@@ -167,6 +167,7 @@ impl State {
             self.record.throttled += 1;
             return Err(CallError::Throttled("Rate exceeded".into()));
         }
+        self.record.asked[usize::from(is_spot)] += call.count as usize;
         let is_full = zone == 0 && self.plan.zone_is_full.contains(&self.passed());
         let (mut answer, mut places) = (RunTaskAnswer::default(), Vec::new());
         for _ in 0..call.count {

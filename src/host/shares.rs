@@ -16,8 +16,11 @@ const QUEUES: usize = 20;
 const LEAST: f64 = 0.02;
 /// Over so long it is measured what is used.
 const MEASURED: Duration = Duration::from_secs(10);
-/// What waited is said on for a while, less by a factor of e in so long: runs come in bursts, and a share that fell between two of
-/// them would rise too late for the next one.
+/// A process wants what launches all that waits within so long. If it wanted all at once, one to which a hundred runs come now and
+/// then would hold as much of the quota as one with thousands, and leave most of it unused.
+const WITHIN: f64 = 10.0;
+/// Which queues' runs waited is said on for a while, less by a factor of e in so long: runs come in bursts, and a weight that fell
+/// between two of them would rise too late for the next one.
 const REMEMBERED: Duration = Duration::from_secs(10);
 /// The weight of one who has nothing to launch.
 const LEAST_WEIGHT: f64 = 0.1;
@@ -36,7 +39,7 @@ struct Wanted {
     queues: BTreeMap<String, usize>,
 }
 
-/// What waits for its launch, and lately waited.
+/// What waits for its launch, and which queues' runs lately waited.
 #[derive(Default)]
 struct Waiting {
     at: Duration,
@@ -51,11 +54,10 @@ impl Waiting {
     fn note(&mut self, now: Duration, demands: &[Demand], queues: BTreeMap<String, usize>) {
         let left = (-now.saturating_sub(self.at).as_secs_f64() / REMEMBERED.as_secs_f64()).exp();
         let sum = |of: fn(&Demand) -> usize| demands.iter().map(of).sum::<usize>() as f64;
-        let most = |before: f64, now: f64| now.max(before * left);
         self.at = now;
-        self.fargate = most(self.fargate, sum(|demand| demand.fargate));
-        self.spot = most(self.spot, sum(|demand| demand.spot));
-        self.others = most(self.others, sum(|demand| demand.others));
+        self.fargate = sum(|demand| demand.fargate);
+        self.spot = sum(|demand| demand.spot);
+        self.others = sum(|demand| demand.others);
         self.queues.values_mut().for_each(|runs| *runs *= left);
         for (queue, runs) in queues {
             let before = self.queues.entry(queue).or_default();
@@ -160,10 +162,10 @@ impl ProcessShares {
         let used = self.used(now);
         let waiting = &self.waiting;
         Wanted {
-            fargate: waiting.fargate + used.fargate,
-            spot: waiting.spot + used.spot,
-            fargate_calls: waiting.fargate + waiting.spot + used.fargate_calls,
-            calls: waiting.all() + used.calls,
+            fargate: waiting.fargate / WITHIN + used.fargate,
+            spot: waiting.spot / WITHIN + used.spot,
+            fargate_calls: (waiting.fargate + waiting.spot) / WITHIN + used.fargate_calls,
+            calls: waiting.all() / WITHIN + used.calls,
             in_flight,
             waiting: waiting.all(),
             queues: largest(waiting.queues.iter().map(|(queue, runs)| (queue.clone(), runs.ceil() as usize))),
@@ -305,18 +307,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waited_is_wanted_on_for_a_while() {
+    async fn what_waits_is_wanted_within_ten_seconds_and_its_queue_is_said_on_for_a_while() {
         let mut shares = ProcessShares::new(QUOTAS);
         let burst = Demand { fargate: 100, queues: BTreeMap::from([("q".to_owned(), 100)]), ..Demand::default() };
         let mut says = |seconds: u64, demands: &[Demand]| {
             let now = Duration::from_secs(seconds);
             shares.waiting.note(now, demands, queues(demands));
             let wanted = shares.wanted(now, 0.0);
-            (wanted.fargate.round(), wanted.queues.get("q").copied())
+            (wanted.fargate, wanted.queues.get("q").copied())
         };
-        assert_eq!(says(10, &[burst.clone(), burst.clone()]), (200.0, Some(200)), "of both cells");
-        assert_eq!(says(20, &[Demand::default()]), (74.0, Some(74)), "a third is left");
-        assert_eq!(says(21, &[burst]), (100.0, Some(100)), "what waits now counts, if it is more");
+        assert_eq!(says(10, &[burst.clone(), burst.clone()]), (20.0, Some(200)), "of both cells, within ten seconds");
+        assert_eq!(says(20, &[Demand::default()]), (0.0, Some(74)), "a third of the queue's is left");
+        assert_eq!(says(21, &[burst]), (10.0, Some(100)), "what waits now counts, if it is more");
         assert_eq!(says(81, &[]), (0.0, None), "and it is forgotten");
     }
 
