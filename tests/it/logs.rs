@@ -99,6 +99,57 @@ fn report_counts_what_never_ran_without_a_cell_and_fails_where_that_is_too_much(
     assert_eq!(nowhere.status.code(), Some(2), "{}", stderr(&nowhere));
 }
 
+/// Waits until so many tasks are over, by the endpoint's ledger: no call of ECS is made.
+async fn are_over(local: &Local, count: usize) {
+    for _ in 0..600 {
+        let ledger = reqwest::get(format!("{}/_taskwatch/tasks", local.1)).await.expect("an answer");
+        let ledger: Value = ledger.json().await.expect("JSON");
+        let over = |task: &&Value| task["status"] == "STOPPED";
+        if ledger["tasks"].as_array().is_some_and(|tasks| tasks.iter().filter(over).count() >= count) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the tasks go on");
+}
+
+/// Without one right the report counts what the others give, and names the right and who refused it.
+#[tokio::test(flavor = "multi_thread")]
+async fn report_names_the_right_that_is_missing_and_counts_the_rest() {
+    for (operation, right, source, stopped, calls) in [
+        ("ListTasks", "ecs:ListTasks", "from ECS", json!(0), json!(1)),
+        ("DescribeTasks", "ecs:DescribeTasks", "from ECS", json!(0), json!(1)),
+        ("FilterLogEvents", "logs:FilterLogEvents", "event capture", json!(1), json!(1)),
+        ("LookupEvents", "cloudtrail:LookupEvents", "from CloudTrail", json!(1), Value::Null),
+    ] {
+        let denied = format!("[[fault]]\ndo = \"access-denied\"\nmatch = {{ operation = \"{operation}\" }}\n");
+        let local = scripted(&format!("{}{denied}", talks(1)));
+        let launch =
+            ["run", "--no-wait", "--cluster", "batch", "--task-definition", "talks", "--launch-type", "FARGATE"];
+        let launched = command(&local, &[&launch[..], &["--subnets", "subnet-0a"]].concat());
+        assert_eq!(launched.status.code(), Some(0), "{operation}: {}", stderr(&launched));
+        are_over(&local, 1).await;
+        let output = command(&local, &["report", "--cluster", "batch", "--output", "json"]);
+        assert_eq!(output.status.code(), Some(0), "{operation}: {}", stderr(&output));
+        let report: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        let sources = report["sources"].as_array().expect("sources");
+        for of in sources {
+            let (name, note) = (of["name"].as_str().expect("a name"), of["note"].as_str().unwrap_or_default());
+            let is_it = name.contains(source);
+            assert_eq!(note.contains("not read: allow"), is_it, "{operation}: {of}");
+            // AWS's own words say who may not.
+            assert!(!is_it || (note.contains(right) && note.contains("not authorized")), "{operation}: {of}");
+        }
+        assert_eq!((&report["stopped"], &report["calls"]), (&stopped, &calls), "{operation}: {report:#}");
+        let text = stdout(&command(&local, &["report", "--cluster", "batch"]));
+        assert!(text.contains(right), "people see it too: {text}");
+    }
+    let denied = "[[fault]]\ndo = \"access-denied\"\nmatch = { operation = \"*\" }\n";
+    let none = command(&scripted(denied), &["report", "--cluster", "batch"]);
+    assert_eq!(none.status.code(), Some(1), "{}", stdout(&none));
+    assert!(stderr(&none).contains("nothing can be read: not read: allow ecs:ListTasks"), "{}", stderr(&none));
+}
+
 async fn whole(script: &str) -> Whole {
     Whole::new(script, async |_, _| {}).await
 }

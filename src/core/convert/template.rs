@@ -6,6 +6,7 @@ use super::members::Source;
 use super::{Converted, convert};
 use crate::core::input::RequestError;
 use crate::core::request::Acceptance;
+use crate::core::request::document;
 use crate::core::request::symbols::{fill, placeholders, symbolic};
 
 /// The run requests of all resources that have one. References are placeholders, filled in where the template has their values.
@@ -17,14 +18,22 @@ pub(super) fn resources(template: &Map<String, Value>, at: &Acceptance) -> Resul
     let template = template.as_object().cloned().unwrap_or_default();
     let source = Source::new(&template, "");
     let resources = source.object("Resources")?.ok_or_else(|| source.wrong("Resources", "an object"))?;
-    let mut all = Vec::new();
+    let (mut all, mut refused) = (Vec::new(), Vec::new());
     for (name, members) in resources.members() {
         let Some(members) = members.as_object() else { continue };
         let about = |error: RequestError| RequestError::new(format!("Resources.{name}: {error}"));
-        let found = resource(&Source::new(members, ""), at).map_err(about)?.unwrap_or_default();
-        all.extend(found.into_iter().map(|converted| named(name, converted)));
+        match resource(&Source::new(members, ""), at) {
+            Ok(found) => all.extend(found.unwrap_or_default().into_iter().map(|converted| named(name, converted))),
+            Err(error) => refused.push(about(error)),
+        }
     }
-    if all.is_empty() { Err(nothing("Resources")) } else { Ok(all) }
+    // Of a template with several, one that cannot be taken keeps nobody from the others.
+    match (all.first_mut(), refused.is_empty()) {
+        (Some(first), _) => first.notes.extend(refused.into_iter().map(|error| format!("not converted: {error}"))),
+        (None, true) => return Err(nothing("Resources")),
+        (None, false) => return Err(refused.swap_remove(0)),
+    }
+    Ok(all)
 }
 
 /// The default values of a template's parameters.
@@ -54,12 +63,17 @@ fn named(name: &str, converted: Converted) -> Converted {
 pub(super) fn serverless(file: &Map<String, Value>, at: &Acceptance) -> Result<Vec<Converted>, RequestError> {
     let mut file = Value::Object(file.clone());
     symbolic(&mut file);
-    let machines = file.pointer("/stepFunctions/stateMachines").and_then(Value::as_object);
-    let machines = machines.ok_or_else(|| {
+    // A machine may have a file of its own.
+    let one = |file: &Value| {
+        let name = file.get("name").and_then(Value::as_str).unwrap_or("machine");
+        file.get("definition").map(|_| Map::from_iter([(name.to_owned(), file.clone())]))
+    };
+    let machines = file.pointer("/stepFunctions/stateMachines").or_else(|| file.get("stateMachines"));
+    let machines = machines.and_then(Value::as_object).cloned().or_else(|| one(&file)).ok_or_else(|| {
         RequestError::new("stepFunctions.stateMachines: the machines are in another file: convert that file")
     })?;
     let machine = |(name, machine): (&String, &Value)| {
-        let about = |error: RequestError| RequestError::new(format!("stepFunctions.stateMachines.{name}: {error}"));
+        let about = |error: RequestError| RequestError::new(format!("stateMachines.{name}: {error}"));
         let definition = machine.get("definition").filter(|definition| definition.is_object());
         let definition =
             definition.ok_or_else(|| about(RequestError::new("definition: expected the machine itself")))?;
@@ -93,15 +107,31 @@ fn machine(properties: &Source<'_>) -> Result<Map<String, Value>, RequestError> 
     let given = ["Definition", "DefinitionString"].into_iter().find_map(|name| Some((name, properties.get(name)?)));
     match given {
         Some((_, machine @ (Value::Object(_) | Value::String(_)))) if !super::members::is_reference(machine) => {
-            let mut machine = machine.clone();
-            if let Some(values) = properties.get("DefinitionSubstitutions").and_then(Value::as_object) {
-                fill(&mut machine, values);
-            }
-            Ok(Map::from_iter([("stateMachine".to_owned(), machine)]))
+            let none = Map::new();
+            let values = properties.get("DefinitionSubstitutions").and_then(Value::as_object).unwrap_or(&none);
+            Ok(Map::from_iter([("stateMachine".to_owned(), substituted(machine, values))]))
         }
         Some((name, _)) => Err(properties.wrong(name, "the machine itself")),
         None => Err(RequestError::new("the definition is in another file: convert that file")),
     }
+}
+
+/// A definition with its substitutions. One that is a text has them put into the text, quotes and all (`["${Subnets}"]` with
+/// `a","b"`); where that is no JSON any more, a value was given as a list, and is put in as one.
+fn substituted(definition: &Value, values: &Map<String, Value>) -> Value {
+    let mut filled = definition.clone();
+    fill(&mut filled, values);
+    let Value::String(text) = definition else { return filled };
+    if let Some(machine) = filled.as_str().and_then(|text| document(text).ok()) {
+        return machine;
+    }
+    let Ok(mut machine) = document(text) else { return filled };
+    let listed = |value: &Value| match value.as_str().filter(|text| text.contains("\",\"")) {
+        Some(text) => text.split("\",\"").collect(),
+        None => value.clone(),
+    };
+    fill(&mut machine, &values.iter().map(|(name, value)| (name.clone(), listed(value))).collect());
+    machine
 }
 
 /// What is said of a template without any.

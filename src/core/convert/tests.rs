@@ -240,6 +240,10 @@ fn machines_as_people_have_them_are_taken_or_refused_with_what_to_do() {
             let converted = converted.as_ref().unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(converted[0].request.pointer(pointer), Some(value), "{what}: {}", converted[0].request);
         }
+        if let Some(note) = case["note"].as_str() {
+            let notes = &converted.as_ref().unwrap()[0].notes;
+            assert!(notes.iter().any(|said| said.contains(note)), "{what}: {notes:?}");
+        }
         for part in case["refused"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let said =
                 converted.as_ref().map_or_else(|error| error.message.clone(), |taken| panic!("{what}: {taken:?}"));

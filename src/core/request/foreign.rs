@@ -46,7 +46,7 @@ pub fn of(members: &Map<String, Value>) -> Option<Foreign> {
         Foreign::Job
     } else if has("jobDefinitionName") || (has("retryStrategy") && !has("runTask")) {
         Foreign::JobDefinition
-    } else if is_object("stepFunctions") {
+    } else if is_object("stepFunctions") || is_object("stateMachines") || has_machine(members) {
         Foreign::Serverless
     } else if is_object("Resources") {
         Foreign::Template
@@ -59,6 +59,11 @@ pub fn of(members: &Map<String, Value>) -> Option<Foreign> {
     } else {
         return None;
     })
+}
+
+/// A machine of the Serverless framework in a file of its own: its definition with a name.
+fn has_machine(members: &Map<String, Value>) -> bool {
+    members.get("definition").is_some_and(|definition| definition.get("States").is_some_and(Value::is_object))
 }
 
 /// A member, whatever the case of its letters: APIs, the AWS CLI and CloudFormation write them differently.

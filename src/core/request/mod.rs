@@ -19,6 +19,7 @@ mod named_tests;
 mod native;
 mod relaxed;
 pub mod symbols;
+mod terraform;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -47,8 +47,18 @@ fn function(members: &Map<String, Value>) -> Option<String> {
         },
         ("Fn::Join", Value::Array(parts)) => match parts.as_slice() {
             [Value::String(between), Value::Array(items)] => texts(items)?.join(between),
+            // A list that is not known yet.
+            [Value::String(_), Value::String(list)] => list.clone(),
             _ => return None,
         },
+        ("Fn::Split", Value::Array(parts)) => match parts.as_slice() {
+            [Value::String(_), Value::String(list)] if list.contains("${") => list.clone(),
+            _ => "${Split}".to_owned(),
+        },
+        // A template imports several values: each by its own name.
+        ("Fn::ImportValue", Value::String(name)) => {
+            format!("${{ImportValue.{}}}", name.replace("${", "").replace('}', ""))
+        }
         (name, _) => format!("${{{}}}", name.strip_prefix("Fn::")?),
     })
 }
@@ -59,16 +69,31 @@ pub fn fill(value: &mut Value, values: &Map<String, Value>) {
     while let Some(value) = open.pop() {
         match value {
             Value::String(text) if text.contains("${") => *value = filled(text, values),
-            Value::Array(items) => open.extend(items),
+            Value::Array(items) => {
+                spliced(items, values);
+                open.extend(items);
+            }
             Value::Object(members) => open.extend(members.values_mut()),
             _ => {}
         }
     }
 }
 
+/// A list in the place of one item of a list, as templates write it (`["${Subnets}"]`), is its items.
+fn spliced(items: &mut Vec<Value>, values: &Map<String, Value>) {
+    let list = |item: &Value| values.get(name_of(item.as_str()?)?)?.as_array().cloned();
+    if items.iter().any(|item| list(item).is_some()) {
+        *items = std::mem::take(items).into_iter().flat_map(|item| list(&item).unwrap_or_else(|| vec![item])).collect();
+    }
+}
+
+/// The name of the placeholder that a text is.
+fn name_of(text: &str) -> Option<&str> {
+    text.strip_prefix("${")?.strip_suffix('}').map(str::trim)
+}
+
 fn filled(text: &str, values: &Map<String, Value>) -> Value {
-    let whole = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    if let Some(value) = whole.and_then(|name| values.get(name.trim())) {
+    if let Some(value) = name_of(text).and_then(|name| values.get(name)) {
         return value.clone();
     }
     let (mut done, mut rest) = (String::new(), text);
@@ -120,7 +145,12 @@ mod tests {
             (json!({"Fn::Sub": "arn:${AWS::Partition}:x"}), json!("arn:${AWS::Partition}:x")),
             (json!({"Fn::Sub": ["${a}-${b}", {"a": {"Ref": "A"}}]}), json!("${A}-${b}")),
             (json!({"Fn::Join": ["", ["{\"a\": \"", {"Ref": "A"}, "\"}"]]}), json!("{\"a\": \"${A}\"}")),
-            (json!({"Fn::ImportValue": {"Fn::Sub": "x"}}), json!("${ImportValue}")),
+            (json!({"Fn::ImportValue": {"Fn::Sub": "${App}-cluster"}}), json!("${ImportValue.App-cluster}")),
+            (
+                json!({"Fn::Join": ["\",\"", {"Fn::Split": [",", {"Fn::ImportValue": "subnets"}]}]}),
+                json!("${ImportValue.subnets}"),
+            ),
+            (json!({"Fn::Split": [",", "a,b"]}), json!("${Split}")),
             (json!([{"Ref": "A", "B": 1}, {"Ref": 5}]), json!([{"Ref": "A", "B": 1}, {"Ref": 5}])),
         ] {
             let mut value = template.clone();
@@ -134,5 +164,8 @@ mod tests {
         let expected =
             json!({"c": "x-x-${b}-${", "s": ["s1", "s2"], "r": ["eu-west-1"], "t": "in [\"s1\",\"s2\"]", "n": 1});
         assert_eq!(value, expected);
+        let mut value = json!(["${subnets}", "${a}", ["${ subnets }"], "x ${subnets}"]);
+        fill(&mut value, values.as_object().unwrap());
+        assert_eq!(value, json!(["s1", "s2", "x", ["s1", "s2"], "x [\"s1\",\"s2\"]"]));
     }
 }

@@ -7,14 +7,26 @@ use serde_saphyr::Tagged;
 use super::RequestError;
 use super::relaxed::strict;
 use super::symbols::symbolic;
+use super::terraform;
 
 /// As deep as serde_json reads.
 const MOST_LEVELS: usize = 128;
 
-/// The document that a text is: JSON, or else YAML. JSON may have comments, and placeholders of a template in the place of values.
+/// The document that a text is: JSON, or the machine of a Terraform configuration, or else YAML. JSON may have comments, and placeholders of a template in the place of values.
 pub fn document(text: &str) -> Result<Value, RequestError> {
     match serde_json::from_str(text) {
         Ok(value) => Ok(value),
+        Err(_) if terraform::is_configuration(text) => {
+            let machines = terraform::machines(text)?;
+            let count = machines.len();
+            let one = machines.into_iter().next().filter(|_| count == 1);
+            one.ok_or_else(|| {
+                let what = format!(
+                    "a Terraform configuration with {count} state machines: taskwatch convert FILE prints all of them"
+                );
+                RequestError::new(what)
+            })
+        }
         Err(_) if may_be_yaml(text) => yaml(text),
         Err(error) => {
             let relaxed = strict(text).and_then(|text| serde_json::from_str(&text).ok());
@@ -23,10 +35,15 @@ pub fn document(text: &str) -> Result<Value, RequestError> {
     }
 }
 
-/// Every document of a file: JSON one after the other, the items of arrays one by one, or one document in YAML.
+/// Every document of a file: JSON one after the other, the items of arrays one by one, the machines of a Terraform configuration, or
+/// one document in YAML.
 pub fn documents(text: &str) -> Result<Vec<Value>, RequestError> {
     let stream: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
-    let documents = stream.or_else(|_| document(text).map(|one| vec![one]))?;
+    let documents = match stream {
+        Ok(documents) => documents,
+        Err(_) if terraform::is_configuration(text) => terraform::machines(text)?,
+        Err(_) => vec![document(text)?],
+    };
     let items = |document| match document {
         Value::Array(items) => items,
         one => vec![one],

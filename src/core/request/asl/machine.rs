@@ -69,7 +69,17 @@ pub(super) fn find<'v>(machine: &'v Map<String, Value>, name: &str) -> Result<&'
 pub(super) fn advise(machine: &Map<String, Value>, error: &RequestError) -> RequestError {
     let able = candidates(machine);
     if able.is_empty() {
-        return RequestError::new(format!("{error}; no state of this machine could be a run by itself"));
+        let waiting: Vec<&str> =
+            all_states(machine).into_iter().filter(|(_, state)| waits_for_token(state)).map(|(name, _)| name).collect();
+        return RequestError::new(match waiting.as_slice() {
+            [] => format!("{error}; no state of this machine could be a run by itself"),
+            _ => format!(
+                "{error}; its states that run a task ({}) wait for a token that the task sends back (ecs:runTask.waitForTaskToken), \
+                 which is Step Functions' work: where the token only says that the task has ended, write ecs:runTask.sync and leave \
+                 $$.Task.Token out, and --state takes it",
+                quoted(&waiting)
+            ),
+        });
     }
     let flags: Vec<String> = able.iter().map(|name| format!("--state {name:?}")).collect();
     RequestError::new(format!(
@@ -77,6 +87,14 @@ pub(super) fn advise(machine: &Map<String, Value>, error: &RequestError) -> Requ
          (\"input\"); Map, Parallel, Lambda and other services stay Step Functions' work",
         flags.join(" or ")
     ))
+}
+
+/// Whether a state runs a task that is to send its token back.
+fn waits_for_token(state: &Map<String, Value>) -> bool {
+    state
+        .get("Resource")
+        .and_then(Value::as_str)
+        .is_some_and(|resource| resource.ends_with(":ecs:runTask.waitForTaskToken"))
 }
 
 fn quoted(names: &[&str]) -> String {
