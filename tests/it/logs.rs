@@ -135,7 +135,7 @@ async fn report_names_the_right_that_is_missing_and_counts_the_rest() {
         let sources = report["sources"].as_array().expect("sources");
         for of in sources {
             let (name, note) = (of["name"].as_str().expect("a name"), of["note"].as_str().unwrap_or_default());
-            let is_it = name.contains(source);
+            let is_it = name.ends_with(source);
             assert_eq!(note.contains("not read: allow"), is_it, "{operation}: {of}");
             // AWS's own words say who may not.
             assert!(!is_it || (note.contains(right) && note.contains("not authorized")), "{operation}: {of}");
