@@ -264,3 +264,48 @@ async fn what_was_observed_is_listed_after_a_restart_too_and_told_once() {
     let after = second.has("", 2).await;
     assert_eq!(after[1], before[0], "the newest comes first, and nothing is listed twice");
 }
+
+/// Programs that fail in a series: the first messages have the lines of their tasks, the one of the series those of three.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_others_failures_carry_lines_where_the_policy_asks_for_them() {
+    let script =
+        "[task]\nseconds = 1\n[[fault]]\ndo = \"exit-code\"\nexit_code = 3\nlog = [\"loading\", \"no space left\"]\n";
+    let (dir, local) = local(script);
+    let mut account = Account::at(&local.1);
+    account.set_up(&["--cell", "blue", "--cluster", "batch", "--observe"]).await;
+    let settings = "[[observe.policy]]\nmatch = { ran = true }\nlog_lines = 1\n";
+    std::fs::write(dir.path().join("taskwatch.toml"), settings).expect("settings");
+    for (name, value) in [("TASKWATCH_CIRCUIT_BREAKER_FAILURES", "4"), ("TASKWATCH_LOG_RATE", "10")] {
+        account.settings.push((name.to_owned(), value.to_owned()));
+    }
+    let topic = account.setting("TASKWATCH_TOPIC_ARN");
+    let told = account.aws.queue("told").await;
+    let arn = account.aws.arn(&told).await;
+    let policy = json!({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage"}]}).to_string();
+    let set = account.aws.sqs.set_queue_attributes().queue_url(&told);
+    set.attributes(aws_sdk_sqs::types::QueueAttributeName::Policy, policy).send().await.expect("a policy");
+    account.aws.sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(arn).send().await.expect("subscribed");
+    let serving = Serving::start_in(&account, &local.1, dir.path());
+    let ecs = super::support::aws::Aws::ecs(&local.1);
+    let launched = ecs.run_task().cluster("batch").task_definition("talks").count(6).send().await.expect("RunTask");
+    assert_eq!(launched.tasks().len(), 6);
+    serving.has("?family=talks", 6).await;
+    let messages = account.aws.take(&told, 4, 3).await;
+    let details: Vec<Value> = messages
+        .iter()
+        .map(|message| {
+            let outer: Value = serde_json::from_str(message.body().unwrap_or_default()).expect("JSON");
+            let inner =
+                outer["Message"].as_str().map_or(outer.clone(), |text| serde_json::from_str(text).expect("JSON"));
+            inner["detail"].clone()
+        })
+        .collect();
+    let of = |status: &str| details.iter().filter(|detail| detail["status"] == status).collect::<Vec<_>>();
+    let (singly, series) = (of("FAILED"), of("REPEATING"));
+    assert_eq!((singly.len(), series.len()), (3, 1), "{details:#?}");
+    for (detail, logs) in singly.iter().map(|detail| (detail, 1)).chain([(&series[0], 3)]) {
+        let all = detail["logs"].as_array().expect("logs");
+        assert_eq!(all.len(), logs, "{detail:#}");
+        assert!(all.iter().all(|log| log["lines"] == json!(["no space left"])), "{detail:#}");
+    }
+}

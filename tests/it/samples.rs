@@ -156,7 +156,7 @@ fn observed_in_chat() -> Notification {
         why: "it never ran, and its launcher does not try again".into(),
     };
     let destinations = Destinations { format: MessageFormat::Chat, ..destinations() };
-    notification::observed(&failed, &outcome, &origin(), &destinations).remove(0)
+    notification::observed(&failed, &outcome, (&origin(), &destinations), (0, &[])).remove(0)
 }
 
 fn digest(change: &BreakerChange, at: Timestamp) -> Notification {

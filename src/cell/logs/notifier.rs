@@ -7,6 +7,7 @@ use futures::future::{BoxFuture, join_all};
 
 use super::reader::{LogReader, Patience};
 use crate::cell::ports::{CallError, Notifier};
+use crate::core::log::LogPlace;
 use crate::core::notification::Notification;
 
 /// A notification waits no longer for its lines.
@@ -26,9 +27,16 @@ impl WithLines {
 
     async fn filled(&self, notification: &Notification, patience: Patience) -> Notification {
         let Some(asked) = &notification.log else { return notification.clone() };
-        let lines = self.reader.last(&asked.place, asked.lines, patience).await;
-        let lines = lines.map(|(lines, _)| lines.into_iter().map(|line| line.text).collect());
-        notification.with_lines(lines.map_err(|why| why.to_string()))
+        if asked.examples.is_empty() {
+            return notification.with_lines(self.lines_of(&asked.place, asked.lines, patience).await);
+        }
+        let all = asked.examples.iter().map(|place| self.lines_of(place, asked.lines, patience));
+        notification.with_examples(join_all(all).await)
+    }
+
+    async fn lines_of(&self, place: &LogPlace, most: u32, patience: Patience) -> Result<Vec<String>, String> {
+        let lines = self.reader.last(place, most, patience).await.map_err(|why| why.to_string())?;
+        Ok(lines.0.into_iter().map(|line| line.text).collect())
     }
 }
 

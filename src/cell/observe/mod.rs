@@ -29,11 +29,14 @@ use super::commit::{Commit, PendingCommit, Pipeline};
 use super::definitions::Definitions;
 use super::follow::{Heard, Observes};
 use super::lifecycle::Lifecycle;
+use super::logs::log_of;
 use crate::core::breaker::BreakerRules;
-use crate::core::notification::{self, Destinations, Notification, ObservedAction, ObservedOutcome, Origin};
+use crate::core::notification::{
+    self, AskedLines, Destinations, Notification, ObservedAction, ObservedOutcome, Origin,
+};
 use crate::core::observe::{
-    Action, ObservedFailure, OpenSeries, Policy, Repeat, RetryRules, RunTaskRecord, Seen, Series, SeriesChange, Told,
-    decide,
+    Action, ObservedFailure, ObservedLog, OpenSeries, Policy, Repeat, RetryRules, RunTaskRecord, Seen, Series,
+    SeriesChange, Told, decide,
 };
 use crate::core::task::Task;
 use crate::core::verdict::{Deciders, Verdict};
@@ -41,6 +44,9 @@ use crate::store::{Change, Page};
 
 /// The note of the store that has the open series.
 const SERIES_NOTE: &str = "observed-series";
+/// How many lines are asked for, and where they are.
+type Lines = (u32, ObservedLog);
+
 /// The longest sleep between looks at the open series.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -112,7 +118,16 @@ impl Observer {
         let Some(failed) = ObservedFailure::of_task(task, deciders, now) else { return Heard::Done };
         let repeat =
             |policy: &str, rules: &RetryRules| Repeat::of_task((&failed, task, &detail(message)), (policy, rules), now);
-        self.tell(&failed, repeat).await
+        let lines = self.lines_of(task, &failed, &essential).await;
+        self.tell(&failed, lines, repeat).await
+    }
+
+    /// What is asked for of a failed task's log: so many lines, where its policy says so and a container ran.
+    async fn lines_of(&self, task: &Task<'_>, failed: &ObservedFailure, essential: &[String]) -> Option<Lines> {
+        let lines = decide(&self.parts.policies, failed).policy?.log_lines.filter(|_| failed.ran)?;
+        let containers = self.parts.definitions.containers_of(&task.task_definition_arn).await?;
+        let place = log_of(task, &containers, essential).filter(|place| place.in_cloudwatch().is_some())?;
+        Some((lines, ObservedLog { task_arn: task.task_arn.to_string(), place }))
     }
 
     /// The essential containers of a task with several; none where it does not matter, or is not known.
@@ -145,13 +160,14 @@ impl Observer {
         let Some(refused) = record.refusal() else { return Heard::Done };
         let now = self.parts.clock.now();
         let repeat = |policy: &str, rules: &RetryRules| Repeat::of_call((&refused, &record), (policy, rules), now);
-        self.tell(&refused, repeat).await
+        self.tell(&refused, None, repeat).await
     }
 
     /// Tells a failure, unless it was told, or holds it until it may be launched once more; done with once that is durable.
     async fn tell(
         &self,
         failed: &ObservedFailure,
+        lines: Option<Lines>,
         repeat: impl Fn(&str, &RetryRules) -> Result<Repeat, String>,
     ) -> Heard {
         let decision = decide(&self.parts.policies, failed);
@@ -172,7 +188,7 @@ impl Observer {
         };
         let outcome = ObservedOutcome { action, policy, run: None, why };
         let Some(permit) = self.parts.pipeline.reserve().await else { return Heard::CutOff };
-        match self.first_told(permit, failed, &outcome) {
+        match self.first_told(permit, (failed, &outcome), lines.as_ref()) {
             Some(pending) => {
                 self.counts.note(failed);
                 heard(pending.durable().await.map(drop))
@@ -225,7 +241,8 @@ impl Observer {
             let pending = {
                 let mut told = self.told();
                 let (mut commit, pending) = Commit::of(vec![told.held.remove(repeat.failed.id)]);
-                self.post(&mut commit, &mut told, &repeat.failed, &outcome);
+                // What is made once more never ran.
+                self.post(&mut commit, &mut told, (&repeat.failed, &outcome), None);
                 permit.send(commit);
                 pending
             };
@@ -238,39 +255,36 @@ impl Observer {
     fn first_told(
         &self,
         permit: Permit<'_, Commit>,
-        failed: &ObservedFailure,
-        outcome: &ObservedOutcome,
+        (failed, outcome): (&ObservedFailure, &ObservedOutcome),
+        lines: Option<&Lines>,
     ) -> Option<PendingCommit> {
         let mut told = self.told();
         if told.seen.contains(failed.id) {
             return None;
         }
-        let (commit, pending) = self.commit_of(&mut told, failed, outcome);
+        let (name, text) = told.seen.insert(failed.id);
+        let (mut commit, pending) = Commit::of(vec![Change::Note { name, text }]);
+        self.post(&mut commit, &mut told, (failed, outcome), lines);
         permit.send(commit);
         Some(pending)
     }
 
-    fn commit_of(
-        &self,
-        told: &mut WhatWasTold,
-        failed: &ObservedFailure,
-        outcome: &ObservedOutcome,
-    ) -> (Commit, PendingCommit) {
-        let (name, text) = told.seen.insert(failed.id);
-        let (mut commit, pending) = Commit::of(vec![Change::Note { name, text }]);
-        self.post(&mut commit, told, failed, outcome);
-        (commit, pending)
-    }
-
     /// Puts what is told of a failure into a commit, and lists it.
-    fn post(&self, commit: &mut Commit, told: &mut WhatWasTold, failed: &ObservedFailure, outcome: &ObservedOutcome) {
+    fn post(
+        &self,
+        commit: &mut Commit,
+        told: &mut WhatWasTold,
+        (failed, outcome): (&ObservedFailure, &ObservedOutcome),
+        lines: Option<&Lines>,
+    ) {
         let now = self.parts.clock.now();
-        let (notifications, persist) = match told.series.record(failed, now) {
+        let (most, log) = lines.map_or((0, None), |(most, log)| (*most, Some(log)));
+        let (notifications, persist) = match told.series.record(failed, log, now) {
             Told::Singly => {
-                let parts = &self.parts;
-                (notification::observed(failed, outcome, &parts.origin, &parts.destinations), false)
+                let to = (&self.parts.origin, &self.parts.destinations);
+                (notification::observed(failed, outcome, to, (most, log.map_or(&[], std::slice::from_ref))), false)
             }
-            Told::AsSeries(open) => (self.of_series(&SeriesChange::Repeating(*open)), true),
+            Told::AsSeries(open, logs) => (self.of_series(&SeriesChange::Repeating(*open), (most, &logs)), true),
             Told::Counted { persist } => (Vec::new(), persist),
         };
         if persist {
@@ -280,12 +294,13 @@ impl Observer {
         commit.post(notifications);
     }
 
-    fn of_series(&self, change: &SeriesChange) -> Vec<Notification> {
+    fn of_series(&self, change: &SeriesChange, lines: AskedLines<'_>) -> Vec<Notification> {
         let (SeriesChange::Repeating(open) | SeriesChange::Quiet(open)) = change;
         let (launcher, task_definition, error) = (open.launcher.to_string(), &open.task_definition, &open.error);
         let (failures, is_over) = (open.failures, matches!(change, SeriesChange::Quiet(_)));
         tracing::warn!(launcher, task_definition, error, failures, is_over, "what others launch fails repeatedly");
-        notification::series(change, self.parts.clock.now(), &self.parts.origin, &self.parts.destinations)
+        let to = (&self.parts.origin, &self.parts.destinations);
+        notification::series(change, self.parts.clock.now(), to, lines)
     }
 
     /// Tells which series are over; false once the cell has ended.
@@ -295,7 +310,7 @@ impl Observer {
         let over = told.series.due(self.parts.clock.now());
         if !over.is_empty() {
             let (mut commit, _pending) = Commit::of(vec![note_of(&told.series)]);
-            over.into_iter().for_each(|open| commit.post(self.of_series(&SeriesChange::Quiet(open))));
+            over.into_iter().for_each(|open| commit.post(self.of_series(&SeriesChange::Quiet(open), (0, &[]))));
             permit.send(commit);
         }
         true

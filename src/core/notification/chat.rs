@@ -15,6 +15,8 @@ use crate::core::run::{Run, Status};
 const TITLE_CHARS: usize = 250;
 /// Of a description.
 const DESCRIPTION_CHARS: usize = 2_000;
+/// Lines of one of three examples in a description.
+pub(super) const EXAMPLE_BYTES: usize = 400;
 /// Of a step, and of what the message is about in one line.
 const STEP_CHARS: usize = 500;
 /// Tasks that are named.

@@ -21,7 +21,7 @@ pub use destination::{Destination, Destinations};
 pub use digest::digest;
 pub use fit::{MOST_A_CALL, calls};
 pub use lines::LinesAsked;
-pub use observed::{ObservedAction, ObservedOutcome, observed, series, shown as observed_shown};
+pub use observed::{AskedLines, ObservedAction, ObservedOutcome, observed, series, shown as observed_shown};
 
 use super::ids::TaskArn;
 use super::name;

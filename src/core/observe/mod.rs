@@ -23,6 +23,7 @@ pub use settings::{OneOrMore, PolicySettings};
 
 use super::failure::Failure;
 use super::launcher::Launcher;
+use super::log::LogPlace;
 use super::name;
 use super::task::Task;
 use super::time::Timestamp;
@@ -67,6 +68,15 @@ pub struct ObservedFailure {
     pub exit_code: Option<i64>,
     /// Why.
     pub failure: Failure,
+}
+
+/// Where a task that failed wrote its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedLog {
+    /// The task.
+    pub task_arn: String,
+    /// The log of the container that decided.
+    pub place: LogPlace,
 }
 
 impl FailureKind {

@@ -51,6 +51,8 @@ pub struct Policy {
     pub when: Option<Retrier>,
     /// What is done.
     pub action: Action,
+    /// So many of the last lines of a container that ran go with the message.
+    pub log_lines: Option<u32>,
 }
 
 /// What is to be done about a failure, and which policy says so.

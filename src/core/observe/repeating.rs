@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FailureKind, ObservedFailure};
+use super::{FailureKind, ObservedFailure, ObservedLog};
 use crate::core::breaker::BreakerRules;
 use crate::core::failure::Class;
 use crate::core::launcher::Launcher;
@@ -15,6 +15,8 @@ use crate::core::time::Timestamp;
 const MOST: usize = 1_000;
 /// Examples that are kept of a series.
 const EXAMPLES: usize = 5;
+/// Tasks whose lines go with the message of a series, the newest ones: each costs a call or two of two a second.
+const LOGS: usize = 3;
 
 /// What failures of one series have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,8 +72,8 @@ pub enum SeriesChange {
 pub enum Told {
     /// By itself.
     Singly,
-    /// As the one with which a series begins.
-    AsSeries(Box<OpenSeries>),
+    /// As the one with which a series begins, with the logs of some of its tasks.
+    AsSeries(Box<OpenSeries>, Vec<ObservedLog>),
     /// With the others of its series; whether what is kept of it changed much.
     Counted {
         /// It doubled since it was last kept.
@@ -79,11 +81,18 @@ pub enum Told {
     },
 }
 
+/// Failures that are no series yet.
+#[derive(Clone, Debug, Default)]
+struct Count {
+    times: VecDeque<Timestamp>,
+    logs: VecDeque<ObservedLog>,
+}
+
 /// All series.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
     rules: BreakerRules,
-    counts: BTreeMap<Key, VecDeque<Timestamp>>,
+    counts: BTreeMap<Key, Count>,
     open: BTreeMap<Key, OpenSeries>,
 }
 
@@ -103,8 +112,8 @@ impl Series {
         self.open.values().cloned().collect()
     }
 
-    /// Takes a failure in; how it is to be told.
-    pub fn record(&mut self, failed: &ObservedFailure, now: Timestamp) -> Told {
+    /// Takes a failure in, with where its lines are if they are asked for; how it is to be told.
+    pub fn record(&mut self, failed: &ObservedFailure, log: Option<&ObservedLog>, now: Timestamp) -> Told {
         if self.rules.failures == 0 {
             return Told::Singly;
         }
@@ -123,12 +132,18 @@ impl Series {
         }
         let window = self.rules.window;
         if self.counts.len() >= MOST {
-            self.counts.retain(|_, times| times.back().is_some_and(|at| now.since(*at) <= window));
+            self.counts.retain(|_, count| count.times.back().is_some_and(|at| now.since(*at) <= window));
         }
         if (self.counts.len() >= MOST && !self.counts.contains_key(&key)) || self.open.len() >= MOST {
             return Told::Singly;
         }
-        let times = self.counts.entry(key.clone()).or_default();
+        let Count { times, logs } = self.counts.entry(key.clone()).or_default();
+        if let Some(log) = log {
+            if logs.len() == LOGS {
+                logs.pop_front();
+            }
+            logs.push_back(log.clone());
+        }
         times.push_back(now);
         while times.front().is_some_and(|at| now.since(*at) > window) {
             times.pop_front();
@@ -138,6 +153,7 @@ impl Series {
         }
         let since = times.front().copied().unwrap_or(now);
         let failures = times.len() as u64;
+        let logs = std::mem::take(logs).into();
         self.counts.remove(&key);
         let open = OpenSeries {
             kind: failed.kind,
@@ -155,7 +171,7 @@ impl Series {
             examples: failed.task_arn.iter().cloned().collect(),
         };
         self.open.insert(key, open.clone());
-        Told::AsSeries(Box::new(open))
+        Told::AsSeries(Box::new(open), logs)
     }
 
     /// The series that are over by now.

@@ -17,6 +17,8 @@ const WITHIN: Duration = Duration::from_secs(1800);
 const SETTLE: Duration = Duration::from_secs(60);
 /// ECS forgets a stopped task after about an hour: whether it ran is not known any more then.
 const LONGEST_WITHIN: Duration = Duration::from_secs(50 * 60);
+/// As of `notify.logLines`.
+const MOST_LINES: u32 = 50;
 const LONGEST_SETTLE: Duration = Duration::from_secs(600);
 
 /// One text, or a list of them.
@@ -51,6 +53,7 @@ pub struct PolicySettings {
     within: Option<String>,
     settle: Option<String>,
     newer: Option<String>,
+    log_lines: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -97,6 +100,14 @@ impl PolicySettings {
         if let Some((key, _)) = of_retry.into_iter().find(|(_, given)| *given && action != "retry") {
             return Err(format!("{key} is for action = \"retry\", and the action is {action:?}"));
         }
+        let log_lines = match self.log_lines {
+            Some(_) if action == "ignore" => {
+                return Err("log_lines is for what is told, and the action is \"ignore\"".to_owned());
+            }
+            Some(lines @ 1..=MOST_LINES) => Some(lines),
+            Some(lines) => return Err(format!("log_lines is {lines}: expected 1 to {MOST_LINES}")),
+            None => None,
+        };
         let time = |key: &str, given: Option<String>, usual: Duration, most: Duration| match given {
             None => Ok(usual),
             Some(text) => {
@@ -125,6 +136,7 @@ impl PolicySettings {
             ran: self.matching.ran,
             when,
             action,
+            log_lines,
         })
     }
 }

@@ -240,29 +240,29 @@ fn many_failures_alike_are_told_when_they_begin_and_when_they_are_over() {
     let at = |seconds: u64| NOW.plus(Duration::from_secs(seconds));
     let mut series = Series::new(rules, Vec::new());
     let other = failed(&ran(3)).unwrap();
-    assert_eq!(series.record(&one(), at(0)), Told::Singly);
-    assert_eq!(series.record(&one(), at(1)), Told::Singly);
-    assert_eq!(series.record(&other, at(1)), Told::Singly, "another reason");
-    let Told::AsSeries(open) = series.record(&one(), at(2)) else { panic!("the third begins it") };
+    assert_eq!(series.record(&one(), None, at(0)), Told::Singly);
+    assert_eq!(series.record(&one(), None, at(1)), Told::Singly);
+    assert_eq!(series.record(&other, None, at(1)), Told::Singly, "another reason");
+    let Told::AsSeries(open, _) = series.record(&one(), None, at(2)) else { panic!("the third begins it") };
     assert_eq!((open.failures, open.since), (3, at(0)));
-    assert_eq!(series.record(&one(), at(30)), Told::Counted { persist: true });
-    assert_eq!(series.record(&one(), at(50)), Told::Counted { persist: false });
+    assert_eq!(series.record(&one(), None, at(30)), Told::Counted { persist: true });
+    assert_eq!(series.record(&one(), None, at(50)), Told::Counted { persist: false });
     assert_eq!(series.next(), Some(at(110)));
     assert!(series.due(at(109)).is_empty());
     // A restart in between.
     let mut series = Series::new(rules, series.open());
     let over = series.due(at(110));
     assert_eq!((over.len(), over[0].failures, series.next()), (1, 5, None));
-    assert_eq!(series.record(&one(), at(111)), Told::Singly, "it begins anew");
+    assert_eq!(series.record(&one(), None, at(111)), Told::Singly, "it begins anew");
     let never = BreakerRules { failures: 0, ..rules };
     let mut series = Series::new(never, Vec::new());
-    assert!((0..100).all(|_| series.record(&one(), NOW) == Told::Singly));
+    assert!((0..100).all(|_| series.record(&one(), None, NOW) == Told::Singly));
 }
 
 #[test]
 fn failures_that_are_far_apart_are_told_singly() {
     let mut series = Series::new(BreakerRules::default(), Vec::new());
     for n in 0..200 {
-        assert_eq!(series.record(&one(), NOW.plus(Duration::from_secs(n * 4))), Told::Singly);
+        assert_eq!(series.record(&one(), None, NOW.plus(Duration::from_secs(n * 4))), Told::Singly);
     }
 }

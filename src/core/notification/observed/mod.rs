@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::fit::FULL;
-use super::{Destination, Destinations, Notification, Origin, attribute, enveloped, subject};
+use super::{Destination, Destinations, LinesAsked, Notification, Origin, attribute, enveloped, subject};
 use crate::core::name;
-use crate::core::observe::{FailureKind, ObservedFailure, SeriesChange};
+use crate::core::observe::{FailureKind, ObservedFailure, ObservedLog, SeriesChange};
 use crate::core::request::MessageFormat;
 use crate::core::time::Timestamp;
 
@@ -53,7 +53,11 @@ struct Told<'t> {
     attributes: [(&'t str, String); 7],
     detail: Value,
     about: About<'t>,
+    lines: AskedLines<'t>,
 }
+
+/// So many lines of each of these logs; none where nobody asked for them.
+pub type AskedLines<'l> = (u32, &'l [ObservedLog]);
 
 /// What a message is about.
 enum About<'t> {
@@ -65,8 +69,8 @@ enum About<'t> {
 pub fn observed(
     failed: &ObservedFailure,
     outcome: &ObservedOutcome,
-    origin: &Origin,
-    destinations: &Destinations,
+    (origin, destinations): (&Origin, &Destinations),
+    lines: AskedLines<'_>,
 ) -> Vec<Notification> {
     let detail_type = detail_type(failed.kind);
     let what = match failed.kind {
@@ -95,14 +99,20 @@ pub fn observed(
             ("launcher", failed.launcher.kind.as_str().to_owned()),
             ("final", is_final.to_string()),
         ],
-        detail,
+        detail: with_logs(detail, lines.1),
         about: About::Failure(failed, outcome),
+        lines,
     };
     told.to(origin, destinations)
 }
 
 /// The notifications of a series that began or is over.
-pub fn series(change: &SeriesChange, at: Timestamp, origin: &Origin, destinations: &Destinations) -> Vec<Notification> {
+pub fn series(
+    change: &SeriesChange,
+    at: Timestamp,
+    (origin, destinations): (&Origin, &Destinations),
+    lines: AskedLines<'_>,
+) -> Vec<Notification> {
     let (open, status) = match change {
         SeriesChange::Repeating(open) => (open, "REPEATING"),
         SeriesChange::Quiet(open) => (open, "QUIET"),
@@ -147,10 +157,24 @@ pub fn series(change: &SeriesChange, at: Timestamp, origin: &Origin, destination
             ("launcher", open.launcher.kind.as_str().to_owned()),
             ("final", "false".to_owned()),
         ],
-        detail,
+        detail: with_logs(detail, lines.1),
         about: About::Series(change),
+        lines,
     };
     told.to(origin, destinations)
+}
+
+/// Where the lines of tasks are, before the lines are there.
+fn with_logs(mut detail: Value, logs: &[ObservedLog]) -> Value {
+    if !logs.is_empty() {
+        let shown = |log: &ObservedLog| {
+            let mut shown = json!(log.place.view(&log.task_arn));
+            shown["taskArn"] = log.task_arn.as_str().into();
+            shown
+        };
+        detail["logs"] = logs.iter().map(shown).collect();
+    }
+    detail
 }
 
 /// The `detail-type` of a failure.
@@ -224,6 +248,13 @@ impl Told<'_> {
             notification.message = self.for_topic(origin, format);
             notification.resources.clear();
         }
+        let format = match notification.destination {
+            Destination::Topic(_) => format,
+            _ => MessageFormat::Json,
+        };
+        let taken = notification.bytes();
+        notification.log = LinesAsked::of_examples(self.lines.0, self.lines.1, format);
+        notification.log.iter_mut().for_each(|log| log.fit(taken));
         notification
     }
 

@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::core::breaker::BreakerRules;
+use crate::core::log::LogPlace;
 use crate::core::observe::{Series, Told as HowTold};
 use crate::core::task::parse_task;
 use crate::core::verdict::Deciders;
@@ -51,7 +52,7 @@ fn destinations(format: MessageFormat) -> Destinations {
 }
 
 fn told(failed: &ObservedFailure, run: Option<&str>, format: MessageFormat) -> [Notification; 2] {
-    observed(failed, &outcome(run), &Origin::default(), &destinations(format)).try_into().unwrap()
+    observed(failed, &outcome(run), (&Origin::default(), &destinations(format)), (0, &[])).try_into().unwrap()
 }
 
 fn parsed(told: &Notification) -> Value {
@@ -118,10 +119,10 @@ fn what_a_program_wrote_is_shown_by_the_command_that_the_hint_ends_with() {
 fn a_series_begins_and_ends_in_one_thread_in_every_format() {
     let rules = BreakerRules { failures: 1, ..BreakerRules::default() };
     let mut series = Series::new(rules, Vec::new());
-    let HowTold::AsSeries(open) = series.record(&exited(), NOW) else { panic!("one begins it") };
+    let HowTold::AsSeries(open, _) = series.record(&exited(), None, NOW) else { panic!("one begins it") };
     let changes = [SeriesChange::Repeating((*open).clone()), SeriesChange::Quiet(*open)];
     let told =
-        |change, format| super::series(change, NOW, &Origin::default(), &destinations(format)).first().unwrap().clone();
+        |change, format| super::series(change, NOW, (&Origin::default(), &destinations(format)), (0, &[])).remove(0);
     let chats = changes.each_ref().map(|change| parsed(&told(change, MessageFormat::Chat)));
     assert_eq!(chats[0]["metadata"]["threadId"], chats[1]["metadata"]["threadId"]);
     assert_ne!(chats[0]["id"], chats[1]["id"]);
@@ -130,4 +131,65 @@ fn a_series_begins_and_ends_in_one_thread_in_every_format() {
     let text = told(&changes[0], MessageFormat::Text).message;
     assert!(text.starts_with("1 failures of etl:7") && !text.contains("taskwatch logs NAME"), "{text}");
     assert_eq!(parsed(&told(&changes[1], MessageFormat::Json))["detail"]["status"], "QUIET");
+}
+
+/// Three examples share the room of one message: what does not fit is left out, the oldest lines before others.
+#[test]
+fn the_message_of_a_series_has_the_lines_of_its_three_newest_examples() {
+    let rules = BreakerRules { failures: 5, ..BreakerRules::default() };
+    let mut series = Series::new(rules, Vec::new());
+    let log = |n: usize| ObservedLog {
+        task_arn: format!("{ARN}{n}"),
+        place: LogPlace {
+            container: "etl".into(),
+            driver: Some("awslogs".into()),
+            group: Some("/ecs/etl".into()),
+            stream: Some(format!("etl/{n}")),
+            region: Some("eu-west-1".into()),
+        },
+    };
+    for n in 0..4 {
+        assert_eq!(series.record(&exited(), Some(&log(n)), NOW), HowTold::Singly);
+    }
+    let HowTold::AsSeries(open, logs) = series.record(&exited(), Some(&log(4)), NOW) else { panic!("five begin it") };
+    assert_eq!(logs, [2, 3, 4].map(log));
+    let change = SeriesChange::Repeating(*open);
+    let told = |format, at: usize| {
+        super::series(&change, NOW, (&Origin::default(), &destinations(format)), (10, &logs)).swap_remove(at)
+    };
+    let long = vec!["x".repeat(4_000); 3];
+    let lines =
+        || vec![Ok(vec!["one".to_owned(), "two".to_owned()]), Err("no call was free".to_owned()), Ok(long.clone())];
+    for at in [0, 1] {
+        let asking = told(MessageFormat::Json, at);
+        assert_eq!(asking.log.as_ref().map(|log| (log.lines, log.examples.len())), Some((10, 3)));
+        let filled = asking.with_examples(lines());
+        assert!(filled.log.is_none() && filled.message.len() < 16_000, "{}", filled.message.len());
+        let detail = if at == 0 { parsed(&filled)["detail"].take() } else { parsed(&filled) };
+        assert_eq!(
+            (&detail["logs"][0]["stream"], &detail["logs"][0]["lines"]),
+            (&json!("etl/2"), &json!(["one", "two"]))
+        );
+        assert_eq!(
+            (&detail["logs"][1]["lines"], &detail["logs"][1]["why"]),
+            (&Value::Null, &json!("no call was free"))
+        );
+        assert_eq!(
+            detail["logs"][2]["why"], "the message has no room for them",
+            "a third of 8 KiB is less than a line"
+        );
+        assert_eq!(detail["logs"][2]["taskArn"], format!("{ARN}4"));
+    }
+    let chat = parsed(&told(MessageFormat::Chat, 0).with_examples(lines()));
+    let description = chat["content"]["description"].as_str().unwrap();
+    assert!(
+        description.contains("one\ntwo") && description.contains("No log lines: no call was free"),
+        "{description}"
+    );
+    assert!(description.chars().count() <= 2_000, "{description}");
+    let text = told(MessageFormat::Text, 0).with_examples(lines()).message;
+    assert!(
+        text.contains("Last lines of etl (etl/2):\none\ntwo\n\nNo log lines of etl (etl/3): no call was free"),
+        "{text}"
+    );
 }

@@ -164,6 +164,7 @@ pub(super) fn policies(plan: &Plan, life: u64) -> Vec<Policy> {
         ran: None,
         when: None,
         action: Action::Retry(Box::new(rules)),
+        log_lines: None,
     };
     if plan.faults.launches > 0 { vec![policy] } else { Vec::new() }
 }
