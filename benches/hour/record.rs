@@ -189,10 +189,10 @@ impl Outcome {
     }
 }
 
-/// Of the quota of one kind, in minutes that began and ended with more runs waiting for it than two seconds of it take. A task that was
-/// refused for want of capacity has used it too.
+/// Of the quota of one kind, in minutes that began and ended with more runs waiting for it than ten seconds of it take: fewer are those
+/// that have just come. A task that was refused for want of capacity has used it too.
 fn used(minutes: &[Minute], kind: usize, rate: f64) -> f64 {
-    let waits = |minute: &Minute| minute.waiting_by_kind[kind] as f64 > 2.0 * rate;
+    let waits = |minute: &Minute| minute.waiting_by_kind[kind] as f64 > 10.0 * rate;
     let busy = minutes.windows(2).filter(|pair| pair.iter().all(waits));
     let busy: Vec<f64> = busy.map(|pair| pair[1].asked[kind] as f64 / (rate * 60.0)).collect();
     busy.iter().sum::<f64>() / busy.len().max(1) as f64

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::account::ms;
 use crate::plan::{EVENT_LOST, EVENT_TWICE, FAILED, INTERRUPTED, NO_CAPACITY, NO_IMAGE, NO_INTERFACE};
+use crate::queue::Mailbox;
 use crate::world::{State, World};
 
 const FULL: &str = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
@@ -357,11 +358,17 @@ pub(crate) async fn live(world: Arc<World>) {
             let is_over = !state.plan.is_silent.contains(&state.passed());
             if is_over { std::mem::take(&mut state.held) } else { Vec::new() }
         };
-        for (n, (queue, body)) in held.into_iter().enumerate() {
-            queue.put(body);
-            if n % 5_000 == 4_999 {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
+        if !held.is_empty() {
+            tokio::spawn(deliver(held));
         }
+    }
+}
+
+/// EventBridge catches up within a minute.
+async fn deliver(held: Vec<(Arc<Mailbox>, String)>) {
+    let (steps, pause) = (120, ms(500));
+    for part in held.chunks(held.len().div_ceil(steps)) {
+        part.iter().for_each(|(queue, body)| queue.put(body.clone()));
+        tokio::time::sleep(pause).await;
     }
 }
