@@ -73,6 +73,12 @@ enum Color {
 }
 
 impl AwsCliArgs {
+    /// Takes out `--started-by` where only a request is to be made, and says what has its place. The request is the same without it.
+    pub(super) fn without_started_by(&mut self) -> Option<String> {
+        let value = self.started_by.take()?;
+        Some(format!("--started-by {value} is left out: {}", started_by(&value)))
+    }
+
     /// The query that these arguments have.
     ///
     /// # Errors
@@ -88,7 +94,6 @@ impl AwsCliArgs {
     fn refused(&self) -> Option<(&'static str, String)> {
         let plain = |text: &str| text.to_owned();
         let bundle = self.ca_bundle.as_deref().unwrap_or_default();
-        let started_by = self.started_by.as_deref().unwrap_or_default();
         let refused = [
             (
                 self.no_verify_ssl,
@@ -130,13 +135,7 @@ impl AwsCliArgs {
                     "leave it out: taskwatch bounds and repeats each call itself; --timeout and --start-timeout bound the run",
                 ),
             ),
-            (
-                self.started_by.is_some(),
-                "--started-by",
-                format!(
-                    "taskwatch marks its tasks there to know their events; name the run with --name {started_by}, or mark its tasks with --tags key=started-by,value={started_by}"
-                ),
-            ),
+            (self.started_by.is_some(), "--started-by", started_by(self.started_by.as_deref().unwrap_or_default())),
             (
                 self.client_token.is_some(),
                 "--client-token",
@@ -145,6 +144,13 @@ impl AwsCliArgs {
         ];
         refused.into_iter().find(|(given, ..)| *given).map(|(_, option, instead)| (option, instead))
     }
+}
+
+/// What to use in the place of `--started-by`.
+fn started_by(value: &str) -> String {
+    format!(
+        "taskwatch marks its tasks there to know their events; name the run with --name {value}, or mark its tasks with --tags key=started-by,value={value}"
+    )
 }
 
 #[cfg(test)]

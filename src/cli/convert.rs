@@ -44,7 +44,7 @@ pub(super) struct ConvertArgs {
 
 /// An `aws ecs run-task` line, which is one of `taskwatch run`.
 #[derive(Debug, clap::Parser)]
-#[command(name = "aws ecs run-task")]
+#[command(name = "aws ecs run-task", infer_long_args = true)]
 struct Line {
     #[command(flatten)]
     run: RunArgs,
@@ -95,11 +95,22 @@ fn of_documents(
 
 fn of_line(words: &[String]) -> Result<Value, CliError> {
     let line = Line::try_parse_from(std::iter::once("aws ecs run-task".to_owned()).chain(words.iter().cloned()));
-    // clap's errors have several lines; the first says what is wrong.
-    let line = line.map_err(|error| {
-        let said = error.to_string();
-        let first = said.lines().next().unwrap_or_default();
-        CliError::usage(first.trim_start_matches("error: ").to_owned())
-    })?;
-    request::request(&line.run).map(|request| request.to_value())
+    let Line { mut run, _global } = line.map_err(|error| CliError::usage(in_one_line(&error.to_string())))?;
+    // Many scripts have it, and the request is the same without it.
+    let left_out = run.aws_cli.without_started_by();
+    // What it asks of the answer has no place in a request.
+    run.aws_cli.checked()?;
+    let request = request::request(&run)?;
+    if let Some(left_out) = left_out {
+        output::problem(&output::plain(&left_out));
+    }
+    Ok(request.to_value())
+}
+
+/// What clap says: what is wrong, what is allowed, what may be meant. The rest is about the usage of another command.
+fn in_one_line(said: &str) -> String {
+    let is_rest = |line: &str| ["Usage:", "For more", "tip: to pass"].iter().any(|begin| line.starts_with(begin));
+    let lines = said.lines().map(str::trim).take_while(|line| !is_rest(line));
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join(" ").replace(" tip: ", "; ").trim_start_matches("error: ").to_owned()
 }

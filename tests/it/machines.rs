@@ -117,11 +117,18 @@ fn convert_prints_requests_that_run_takes_and_says_on_stderr_what_is_left_out() 
             json!(2),
             "register",
         ),
+        (
+            "aws ecs run-task --task-def app --started-by ci --query 'tasks[0].taskArn' --no-cli-pager",
+            vec![],
+            "/runTask/startedBy",
+            Value::Null,
+            "--started-by ci is left out: taskwatch marks its tasks there to know their events; name the run with --name ci,",
+        ),
     ] {
         let output = with_stdin(&[&["convert", "-"][..], &flags].concat(), None, text);
         assert_eq!(output.status.code(), Some(0), "{text}: {}", stderr(&output));
         let printed: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
-        assert_eq!(printed.pointer(pointer), Some(&value), "{printed}");
+        assert_eq!(printed.pointer(pointer).unwrap_or(&Value::Null), &value, "{printed}");
         assert!(stderr(&output).contains(note), "{}", stderr(&output));
         let dry = with_stdin(&["run", "-", "--dry-run"], None, &printed.to_string());
         assert_eq!(dry.status.code(), Some(0), "{printed}: {}", stderr(&dry));
@@ -133,7 +140,13 @@ fn convert_prints_requests_that_run_takes_and_says_on_stderr_what_is_left_out() 
             "StartAt: Run\nStates: {Run: {Type: Task, Resource: 'arn:aws:states:::ecs:runTask', Parameters: {TaskDefinition: !Ref Task}}}",
             "--set Task=VALUE",
         ),
-        ("aws ecs run-task --colour red", "--colour"),
+        ("aws ecs run-task --colour red", "unexpected argument '--colour' found; a similar argument exists: '--color'"),
+        ("aws ecs run-task --task-definition x --no-verify-ssl", "--no-verify-ssl: taskwatch does not call"),
+        ("aws ecs run-task --task-definition x --client-token a", "--client-token: taskwatch gives"),
+        (
+            "aws ecs run-task --task-definition x --output bogus",
+            "'bogus' for '--output <OUTPUT>' [possible values: json, table",
+        ),
         ("{\"Targets\": [{\"Id\": \"x\"}]}", "there is nothing to run"),
         ("hello", "-: not JSON"),
     ] {
