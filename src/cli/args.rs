@@ -98,7 +98,7 @@ pub(super) enum Command {
 
 /// How each command writes its result. The others have none: a log, a script, an exit code.
 const OUTPUTS: [(&str, &str); 19] = [
-    ("run", "json, table or text [default: json]"),
+    ("run", "json, table, text, yaml, yaml-stream or off (nothing) [default: json]"),
     ("demo", "json or text [default: text]"),
     ("submit", "json, table or text (the names) [default: text]"),
     ("list", "json, table or text (names and statuses) [default: table]"),

@@ -350,7 +350,7 @@ fn print(findings: &[Finding], format: Format) {
         Format::Table => output::table(&["", "CHECK", "FOUND", "DO"], findings, |f| {
             vec![mark(f.status).to_owned(), f.check.clone(), f.found.clone(), f.todo.clone()]
         }),
-        Format::Text | Format::Markdown => {
+        Format::Text | Format::Only(_) => {
             for finding in findings {
                 let todo =
                     if finding.todo.is_empty() { String::new() } else { format!("\n       do: {}", finding.todo) };

@@ -117,7 +117,7 @@ pub(super) async fn explain(arguments: ExplainArgs, global: &Global, settings: &
         Format::Json => output::json(&all.tasks),
         Format::Table if all.tasks.is_empty() => {}
         Format::Table => output::data(&table(&all.tasks)),
-        Format::Text | Format::Markdown => all.tasks.iter().for_each(|task| output::data(&text(task))),
+        Format::Text | Format::Only(_) => all.tasks.iter().for_each(|task| output::data(&text(task))),
     }
     // JSON and tables are for tasks; what else there was is said beside them.
     for other in &all.others {

@@ -28,7 +28,7 @@ pub(super) async fn fleet(arguments: FleetArgs, global: &Global, settings: &Sett
     let (processes, cells) = (rows("processes"), rows("cells"));
     match global.output.unwrap_or(Format::Table) {
         Format::Json => output::json(&fleet),
-        Format::Text | Format::Markdown => cells.iter().for_each(|row| output::data(&of_cell(row).join("\t"))),
+        Format::Text | Format::Only(_) => cells.iter().for_each(|row| output::data(&of_cell(row).join("\t"))),
         Format::Table => {
             let header = ["PROCESS", "VERSION", "SINCE", "LAST BEAT", "CELLS"];
             output::table(&header, &processes, of_process);

@@ -90,7 +90,7 @@ pub(super) async fn limits(arguments: LimitsArgs, global: &Global, settings: &Se
     let figures = ["runTaskRate", "runTaskBurst", "maxInFlight", "maxProvisioning"];
     match global.output.unwrap_or(Format::Table) {
         Format::Json => output::json(&limits),
-        Format::Text | Format::Markdown => {
+        Format::Text | Format::Only(_) => {
             figures.iter().for_each(|name| output::data(&format!("{name}\t{}", number(&limits[*name]))));
             paused(&limits).iter().for_each(|row| output::data(&row.join("\t")));
         }

@@ -232,7 +232,7 @@ pub(super) fn print(runs: &[Value], format: Format, wide: bool) {
             let now = now();
             output::table(&header(wide), runs, |run| row_of(run, wide, now));
         }
-        Format::Text | Format::Markdown => {
+        Format::Text | Format::Only(_) => {
             runs.iter().for_each(|run| output::data(&format!("{}\t{}", cell(&run["name"]), cell(&run["status"]))))
         }
     }

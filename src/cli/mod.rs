@@ -63,6 +63,7 @@ mod teardown;
 #[cfg(feature = "otlp")]
 mod traces;
 mod watch;
+mod yaml;
 
 use std::process::ExitCode;
 
@@ -99,8 +100,18 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Man(asked) => return manual::man(asked, args::command()),
         _ => {}
     }
-    if arguments.global.output == Some(options::Format::Markdown) && !matches!(arguments.command, Command::Report(_)) {
-        return Err(CliError::usage("--output markdown: only report writes Markdown; json, table or text"));
+    let command = match arguments.command {
+        Command::Report(_) => "report",
+        Command::Run(_) => "run",
+        _ => "",
+    };
+    if let Some(format) = arguments.global.output
+        && let Some(only) = format.command().filter(|only| *only != command)
+    {
+        let name = format.name();
+        return Err(CliError::usage(format!(
+            "--output {name}: only {only} takes {name}; expected json, table or text"
+        )));
     }
     let settings = Settings::load(&arguments.global)?;
     // A demo's faults are on purpose; a person who waits for one task reads progress, not a log.

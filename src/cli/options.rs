@@ -1,16 +1,75 @@
 //! Options that commands share, named as the AWS CLI's where it has them.
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 /// How results are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Json,
     Table,
     Text,
-    /// Of `report` alone.
-    #[value(alias = "md")]
+    /// Of one command alone.
+    Only(Special),
+}
+
+/// What one command alone writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Special {
+    /// Of `report`.
     Markdown,
+    /// Of `run`, as the AWS CLI has it.
+    Yaml,
+    /// Of `run`: a list with an item for each answer.
+    YamlStream,
+    /// Of `run`: nothing is written.
+    Off,
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        use Special::{Markdown, Off, Yaml, YamlStream};
+        &[
+            Self::Json,
+            Self::Table,
+            Self::Text,
+            Self::Only(Markdown),
+            Self::Only(Yaml),
+            Self::Only(YamlStream),
+            Self::Only(Off),
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Only(Special::Markdown) => PossibleValue::new(self.name()).alias("md"),
+            _ => PossibleValue::new(self.name()),
+        })
+    }
+}
+
+impl Format {
+    /// As `--output` has it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Table => "table",
+            Self::Text => "text",
+            Self::Only(Special::Markdown) => "markdown",
+            Self::Only(Special::Yaml) => "yaml",
+            Self::Only(Special::YamlStream) => "yaml-stream",
+            Self::Only(Special::Off) => "off",
+        }
+    }
+
+    /// The one command that writes it; none where all do.
+    pub(super) const fn command(self) -> Option<&'static str> {
+        match self {
+            Self::Json | Self::Table | Self::Text => None,
+            Self::Only(Special::Markdown) => Some("report"),
+            Self::Only(Special::Yaml | Special::YamlStream | Special::Off) => Some("run"),
+        }
+    }
 }
 
 /// In a command's help they stand behind its own.

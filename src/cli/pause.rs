@@ -92,6 +92,6 @@ fn print(limits: &Value, global: &Global) {
     match global.output.unwrap_or(Format::Table) {
         Format::Json => output::json(limits),
         Format::Table => limits::print_paused(limits),
-        Format::Text | Format::Markdown => limits::paused(limits).iter().for_each(|row| output::data(&row.join("\t"))),
+        Format::Text | Format::Only(_) => limits::paused(limits).iter().for_each(|row| output::data(&row.join("\t"))),
     }
 }

@@ -41,8 +41,9 @@ impl Query {
         let found = self.of(results)?;
         match format {
             Format::Json => output::json(&found),
+            Format::Only(special) => special.print(&[found]),
             // A table of anything at all is what its lines are.
-            Format::Text | Format::Table | Format::Markdown => output::data(&text(&found)),
+            Format::Text | Format::Table => output::data(&text(&found)),
         }
         Ok(())
     }

@@ -160,6 +160,7 @@ fn print(runs: &[Value], query: Option<&Query>, format: Format) -> Result<(), Cl
     match (format, runs) {
         (Format::Json, [one]) => output::json(one),
         (Format::Json, many) => output::json(&Value::from(many.to_vec())),
+        (Format::Only(special), many) => special.print(many),
         (Format::Text, many) => many
             .iter()
             .for_each(|run| output::data(&format!("{}\t{}", output::cell(&run["name"]), output::cell(&run["status"])))),

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::error::CliError;
-use super::options::{Format, Global};
+use super::options::{Format, Global, Special};
 use super::{aws, duration, output};
 use crate::aws::{Found, NoSource};
 use crate::core::name::{in_arn, region_in_arn};
@@ -90,7 +90,7 @@ pub(super) async fn report(arguments: ReportArgs, global: &Global) -> Result<u8,
         )));
     }
     match global.output {
-        Some(Format::Markdown) => output::data(&report.markdown()),
+        Some(Format::Only(Special::Markdown)) => output::data(&report.markdown()),
         Some(Format::Json) => output::json(&report),
         _ => output::data(&report.text()),
     }

@@ -37,11 +37,15 @@ pub(super) async fn run(arguments: RunArgs, global: &Global, settings: &Settings
     let request = request::request(&arguments)?;
     if arguments.dry_run {
         let (complete, shown) = (request.to_value(), request.masked());
+        let print = |request: &Value| match global.output {
+            Some(Format::Only(special)) => special.print(std::slice::from_ref(request)),
+            _ => output::json(request),
+        };
         if arguments.show_values {
-            output::json(&complete);
+            print(&complete);
             return Ok(0);
         }
-        output::json(&shown);
+        print(&shown);
         if shown != complete {
             output::problem(
                 "values of the environment and tokens are shown as ***, which no request may have: --show-values shows them",
@@ -234,6 +238,9 @@ fn result(run: &Run, cell: &str) -> Value {
 fn print(runs: &[Run], cell: &str, format: Format) {
     match (format, runs) {
         (Format::Json, [one]) => output::json(&result(one, cell)),
+        (Format::Only(special), many) => {
+            special.print(&many.iter().map(|run| result(run, cell)).collect::<Vec<_>>());
+        }
         (Format::Text, _) => {
             runs.iter().for_each(|run| output::data(&format!("{}\t{}", run.name, run.status.as_str())))
         }

@@ -168,8 +168,8 @@ pub(super) async fn setup(arguments: SetupArgs, global: &Global, settings: &Sett
             table(&steps, dry);
             exports(&environment);
         }
-        (Format::Text | Format::Markdown, true) => lines(&steps, true, output::data),
-        (Format::Text | Format::Markdown, false) => {
+        (Format::Text | Format::Only(_), true) => lines(&steps, true, output::data),
+        (Format::Text | Format::Only(_), false) => {
             lines(&steps, false, output::problem);
             exports(&environment);
         }

@@ -69,7 +69,7 @@ fn print(asked: &[Value], format: Format) {
     let at_once = asked.iter().filter(|run| ended(run)).count();
     match format {
         Format::Json => output::json(&json!(asked)),
-        Format::Text | Format::Markdown => {
+        Format::Text | Format::Only(_) => {
             asked.iter().for_each(|run| output::data(&format!("{}\t{}", cell(&run["name"]), what(run))))
         }
         Format::Table if asked.len() > MOST_ROWS => output::data(&format!(

@@ -71,7 +71,7 @@ pub(super) async fn submit(arguments: SubmitArgs, global: &Global, settings: &Se
                 output::cell(&run["existing"]),
             ]
         }),
-        Format::Text | Format::Markdown => runs.iter().for_each(|run| output::data(&output::cell(&run["name"]))),
+        Format::Text | Format::Only(_) => runs.iter().for_each(|run| output::data(&output::cell(&run["name"]))),
     }
     Ok(code)
 }

@@ -34,6 +34,49 @@ fn lines_written_for_the_aws_cli_launch_their_task_or_say_what_to_do_instead() {
     }
 }
 
+#[test]
+fn every_output_format_of_the_aws_cli_is_taken() {
+    let local = Local::start();
+    for (format, part) in [("yaml", "attempts:\n- "), ("yaml-stream", "- "), ("off", "")] {
+        let line = [
+            "run",
+            "--task-definition",
+            "app",
+            "--launch-type",
+            "FARGATE",
+            "--subnets",
+            "subnet-0a",
+            "--no-wait",
+            "--output",
+            format,
+        ];
+        let output = taskwatch().env("AWS_ENDPOINT_URL", &local.1).args(line).output().expect("run");
+        let told = stdout(&output);
+        assert!(output.status.success() && told.contains(part), "{format}: {told}{}", stderr(&output));
+        match format {
+            "off" => assert_eq!(told, ""),
+            _ => assert!(taskwatch::core::request::document(&told).is_ok(), "{told}"),
+        }
+        let dry = taskwatch()
+            .args(["run", "--dry-run", "--task-definition", "app", "--output", format])
+            .output()
+            .expect("run");
+        assert_eq!(stdout(&dry).contains("  taskDefinition: app\n"), format != "off", "{}", stdout(&dry));
+        let other = taskwatch().args(["list", "--output", format]).output().expect("list");
+        let said = stderr(&other);
+        assert!(
+            other.status.code() == Some(2)
+                && said.contains(&format!("--output {format}: only run takes {format}; expected json, table or text")),
+            "{said}"
+        );
+        let script = std::env::temp_dir().join(format!("taskwatch-line-{}-{format}.sh", std::process::id()));
+        std::fs::write(&script, format!("aws ecs run-task --task-definition app --output {format}")).expect("written");
+        let converted = taskwatch().arg("convert").arg(&script).output().expect("convert");
+        std::fs::remove_file(&script).expect("removed");
+        assert!(converted.status.success(), "{}", stderr(&converted));
+    }
+}
+
 /// Every option that the AWS CLI has for `ecs run-task`, by its own parsers, with the kind of each.
 const OPTIONS: &str = r#"
 import json, awscli.clidriver
