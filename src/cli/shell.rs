@@ -82,6 +82,8 @@ fn words(text: &str, variables: &Variables<'_>) -> Result<Vec<String>, CliError>
                 let word = word.get_or_insert_default();
                 match characters.next() {
                     Some('\'') => break,
+                    // GitHub Actions puts its values in before a shell reads the line.
+                    Some('$') if is_expression(&characters) => word.push_str(&variable(&mut characters, variables)?),
                     Some(c) => word.push(c),
                     None => return wrong("a quote of the command line is not closed"),
                 }
@@ -121,11 +123,38 @@ fn words(text: &str, variables: &Variables<'_>) -> Result<Vec<String>, CliError>
     Ok(words)
 }
 
+/// Whether the `$` that was read begins an expression of GitHub Actions, `${{ secrets.NAME }}`.
+fn is_expression(characters: &std::iter::Peekable<std::str::Chars<'_>>) -> bool {
+    characters.clone().take(2).eq("{{".chars())
+}
+
+/// The value of the expression of GitHub Actions whose `$` was read: it may be given by its own name or by the last part of it.
+fn expression(
+    characters: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    variables: &Variables<'_>,
+) -> Result<String, CliError> {
+    let mut inner: String = characters.by_ref().skip(2).take_while(|c| *c != '}').collect();
+    characters.next_if_eq(&'}');
+    inner = inner.trim().to_owned();
+    let what = format!("${{{{ {inner} }}}} is an expression of GitHub Actions");
+    let is_path = inner.split('.').all(|part| is_name(&part.replace('-', "_")));
+    let Some((_, name)) = inner.rsplit_once('.').filter(|_| is_path) else {
+        return Err(CliError::usage(format!("{what}: write its value into the line")));
+    };
+    (variables.given)(&inner).or_else(|| (variables.given)(name)).ok_or_else(|| {
+        let variable = if is_name(name) { format!(", or by {name} in the environment") } else { String::new() };
+        CliError::usage(format!("{what}: give its value by --set {inner}=VALUE{variable}"))
+    })
+}
+
 /// The value of the variable whose `$` was read.
 fn variable(
     characters: &mut std::iter::Peekable<std::str::Chars<'_>>,
     variables: &Variables<'_>,
 ) -> Result<String, CliError> {
+    if is_expression(characters) {
+        return expression(characters, variables);
+    }
     let (mut name, mut default) = (String::new(), None);
     if characters.next_if_eq(&'{').is_some() {
         let inner: String = std::iter::from_fn(|| characters.next_if(|c| *c != '}')).collect();
@@ -226,6 +255,36 @@ mod tests {
         ] {
             let said = run_task(line, &|_| None).expect("a line").unwrap_err().to_string();
             assert!(said.contains(part), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn expressions_of_github_actions_are_named_and_take_their_values() {
+        let line = "run: aws ecs run-task --cluster ${{ vars.CLUSTER }} --group '${{secrets.GROUP}}' --tags \"key=a,value=${{ github.sha }}\"";
+        let given = |name: &str| match name {
+            "CLUSTER" => Some("batch".to_owned()),
+            "secrets.GROUP" => Some("a b".to_owned()),
+            "github.sha" => Some("abc".to_owned()),
+            _ => None,
+        };
+        let words = run_task(line, &given).expect("a line").expect("words");
+        assert_eq!(words, ["--cluster", "batch", "--group", "a b", "--tags", "key=a,value=abc"]);
+        for (line, part) in [
+            (
+                "aws ecs run-task --cluster ${{ secrets.X }}",
+                "${{ secrets.X }} is an expression of GitHub Actions: give its value by --set secrets.X=VALUE, or by X in the environment",
+            ),
+            (
+                "aws ecs run-task --cluster '${{ steps.a-b.outputs.c-d }}'",
+                "give its value by --set steps.a-b.outputs.c-d=VALUE",
+            ),
+            (
+                "aws ecs run-task --cluster \"${{ env.A || 'b' }}\"",
+                "${{ env.A || 'b' }} is an expression of GitHub Actions: write its value",
+            ),
+        ] {
+            let said = run_task(line, &|_| None).expect("a line").unwrap_err().to_string();
+            assert!(said.contains(part) && !said.contains("shell only"), "{line}: {said}");
         }
     }
 
