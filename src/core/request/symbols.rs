@@ -101,14 +101,50 @@ fn filled(text: &str, values: &Map<String, Value>) -> Value {
         let Some(length) = rest[start..].find('}') else { break };
         let (name, end) = (rest[start + 2..start + length].trim(), start + length + 1);
         done += &rest[..start];
+        let (placeholder, behind) = (&rest[start..end], &rest[end..]);
+        rest = behind;
         match values.get(name) {
             Some(Value::String(value)) => done += value,
-            Some(value) => done += &value.to_string(),
-            None => done += &rest[start..end],
+            Some(value) => match in_quotes(&done, behind) {
+                // The quotes are a scalar's: the list or object takes their place too.
+                Some(place) => {
+                    done.pop();
+                    done += &written(value, place);
+                    rest = &behind[1..];
+                }
+                None => done += &value.to_string(),
+            },
+            None => done += placeholder,
         }
-        rest = &rest[end..];
     }
     Value::String(done + rest)
+}
+
+/// Where a placeholder stands that is a string of its own in JSON text.
+enum Place {
+    /// An item of an array.
+    Item,
+    /// The value of a member.
+    Member,
+}
+
+/// The place of a placeholder between these texts; none where it is not a JSON string of its own.
+fn in_quotes(before: &str, behind: &str) -> Option<Place> {
+    let before = before.strip_suffix('"')?.trim_end();
+    let behind = behind.strip_prefix('"')?.trim_start();
+    match (before.chars().next_back()?, behind.chars().next()?) {
+        ('[' | ',', ']' | ',') => Some(Place::Item),
+        (':', '}' | ',') => Some(Place::Member),
+        _ => None,
+    }
+}
+
+/// A value as JSON text; a list in the place of an item is its items.
+fn written(value: &Value, place: Place) -> String {
+    match (value, place) {
+        (Value::Array(items), Place::Item) => items.iter().map(Value::to_string).collect::<Vec<_>>().join(","),
+        (value, _) => value.to_string(),
+    }
 }
 
 /// The names of the placeholders in a document, in order.
@@ -135,6 +171,31 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_list_in_a_definitions_text_takes_the_quotes_of_its_placeholder() {
+        let values = json!({"list": ["a", "b\"c"], "none": [], "object": {"x": 1}, "one": "a", "joined": "a\",\"b"});
+        for (text, expected) in [
+            (r#"{"s": ["${list}"]}"#, json!({"s": ["a", "b\"c"]})),
+            (r#"{"s": [ "x", "${ list }" , "y"]}"#, json!({"s": ["x", "a", "b\"c", "y"]})),
+            (r#"{"s": "${list}", "t": "${list}"}"#, json!({"s": ["a", "b\"c"], "t": ["a", "b\"c"]})),
+            (r#"{"s": ${list}}"#, json!({"s": ["a", "b\"c"]})),
+            (r#"{"s": ["${none}"]}"#, json!({"s": []})),
+            (r#"{"s": "${object}"}"#, json!({"s": {"x": 1}})),
+            // A scalar is put in as it is, as by CloudFormation.
+            (
+                r#"{"s": ["${one}"], "t": "${one}-${one}", "u": ["${joined}"]}"#,
+                json!({"s": ["a"], "t": "a-a", "u": ["a", "b"]}),
+            ),
+            (r#"{"s": ["${unknown}"]}"#, json!({"s": ["${unknown}"]})),
+        ] {
+            let mut value = Value::from(text);
+            fill(&mut value, values.as_object().unwrap());
+            let read: Value =
+                serde_json::from_str(value.as_str().unwrap()).unwrap_or_else(|e| panic!("{text}: {value}: {e}"));
+            assert_eq!(read, expected, "{text}");
+        }
+    }
 
     #[test]
     fn references_become_placeholders_and_placeholders_their_values() {
