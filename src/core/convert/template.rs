@@ -72,12 +72,25 @@ pub(super) fn serverless(file: &Map<String, Value>, at: &Acceptance) -> Result<V
     let machines = machines.and_then(Value::as_object).cloned().or_else(|| one(&file)).ok_or_else(|| {
         RequestError::new("stepFunctions.stateMachines: the machines are in another file: convert that file")
     })?;
+    // What was said beside the file is of its machines: of those that have the state, where one is named.
+    let state = file.get("stateName").and_then(Value::as_str);
+    let has_state = |machine: &Value| {
+        state.is_none_or(|name| machine.pointer("/definition/States").is_some_and(|states| states.get(name).is_some()))
+    };
+    let machines = match machines.values().any(has_state) {
+        true => machines.into_iter().filter(|(_, machine)| has_state(machine)).collect(),
+        false => machines,
+    };
     let machine = |(name, machine): (&String, &Value)| {
         let about = |error: RequestError| RequestError::new(format!("stateMachines.{name}: {error}"));
         let definition = machine.get("definition").filter(|definition| definition.is_object());
         let definition =
             definition.ok_or_else(|| about(RequestError::new("definition: expected the machine itself")))?;
-        let converted = convert(json!({"stateMachine": definition}), at).map_err(about)?;
+        let mut document = Map::from_iter([("stateMachine".to_owned(), definition.clone())]);
+        let beside =
+            ["stateName", "input"].into_iter().filter_map(|name| Some((name.to_owned(), file.get(name)?.clone())));
+        document.extend(beside);
+        let converted = convert(Value::Object(document), at).map_err(about)?;
         Ok(converted.into_iter().map(|converted| named(name, converted)).collect::<Vec<_>>())
     };
     let all = machines.iter().map(machine).collect::<Result<Vec<_>, RequestError>>()?;

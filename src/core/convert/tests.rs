@@ -252,3 +252,25 @@ fn machines_as_people_have_them_are_taken_or_refused_with_what_to_do() {
     }
     assert!(cases.len() > 25);
 }
+
+#[test]
+fn a_state_and_an_input_are_taken_for_the_machines_of_a_serverless_file() {
+    use crate::core::request::with_input;
+
+    let task = json!({"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "End": true,
+        "Parameters": {"Cluster": "batch", "TaskDefinition.$": "$.task"}});
+    let call = json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "Run"});
+    let alone = json!({"name": "load", "definition": {"StartAt": "Call", "States": {"Call": call, "Run": task}}});
+    let other = json!({"definition": {"StartAt": "Call", "States": {"Call": call}}});
+    let service = json!({"service": "x", "stepFunctions": {"stateMachines": {"load": alone, "other": other}}});
+    for file in [alone, service] {
+        let converted =
+            convert(with_input(file.clone(), Some("Run"), Some(json!({"task": "etl:7"}))).unwrap(), &at()).unwrap();
+        assert_eq!(converted.len(), 1, "{file}");
+        assert_eq!(converted[0].request["runTask"]["taskDefinition"], "etl:7", "{file}");
+        let said = convert(with_input(file.clone(), Some("Fetch"), None).unwrap(), &at()).unwrap_err().message;
+        assert!(said.contains("stateMachines.load: ") && said.contains("Fetch"), "{said}");
+        let said = convert(with_input(file, Some("Run"), Some(json!({}))).unwrap(), &at()).unwrap_err().message;
+        assert!(said.contains("$ has no \"task\""), "{said}");
+    }
+}

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::members::wrong;
 use super::{RequestError, RunRequest};
 use crate::core::input::meant;
+use crate::core::request::foreign::{self, Foreign};
 use crate::core::request::native;
 use crate::core::states::MachineNames;
 
@@ -47,17 +48,19 @@ fn is_described(members: &Map<String, Value>) -> bool {
     members.contains_key("stateMachineArn") && members.contains_key("definition")
 }
 
-/// The document with a state's name and an input beside it.
+/// The document with a state's name and an input beside it. A file of the Serverless framework has them for its machines.
 pub(in crate::core::request) fn with_input(
     document: Value,
     state: Option<&str>,
     input: Option<Value>,
 ) -> Result<Value, RequestError> {
-    let fits = document.as_object().is_some_and(is_document);
-    if !fits {
-        return Err(RequestError::new("--state and --input are for a Step Functions document, which this is not"));
-    }
-    let mut request = if document.get(OWN[0]).is_some() { document } else { json!({OWN[0]: document}) };
+    let mut request = match document.as_object() {
+        Some(members) if foreign::of(members) == Some(Foreign::Serverless) => document,
+        Some(members) if !is_document(members) => return Err(not_a_machine()),
+        Some(members) if members.contains_key(OWN[0]) => document,
+        Some(_) => json!({OWN[0]: document}),
+        None => return Err(not_a_machine()),
+    };
     if let Some(state) = state {
         request[OWN[1]] = state.into();
     }
@@ -65,6 +68,10 @@ pub(in crate::core::request) fn with_input(
         request[OWN[2]] = input;
     }
     Ok(request)
+}
+
+fn not_a_machine() -> RequestError {
+    RequestError::new("--state and --input are for a Step Functions document, which this is not")
 }
 
 impl<'v> Document<'v> {
