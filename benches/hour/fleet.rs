@@ -69,7 +69,7 @@ impl Fleet {
         let quotas = Quotas {
             run_task_rate: plan.rate,
             run_task_burst: plan.burst,
-            call_rates: CallRates::default(),
+            call_rates: CallRates::USUAL,
             max_in_flight: 1_000_000,
             describe_share: 0.5,
         };

@@ -366,9 +366,11 @@ pub(crate) async fn live(world: Arc<World>) {
 
 /// EventBridge catches up within a minute.
 async fn deliver(held: Vec<(Arc<Mailbox>, String)>) {
-    let (steps, pause) = (120, ms(500));
-    for part in held.chunks(held.len().div_ceil(steps)) {
-        part.iter().for_each(|(queue, body)| queue.put(body.clone()));
-        tokio::time::sleep(pause).await;
+    let a_step = held.len().div_ceil(120);
+    for (n, (queue, body)) in held.into_iter().enumerate() {
+        queue.put(body);
+        if (n + 1) % a_step == 0 {
+            tokio::time::sleep(ms(500)).await;
+        }
     }
 }

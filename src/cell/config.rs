@@ -19,7 +19,7 @@ pub(super) const BURST: u32 = 100;
 /// ECS's quotas of calls a second, where an account has others than the usual. What is not set is as the Amazon ECS developer guide
 /// has it ("Request throttling for the Amazon ECS API", "AWS Fargate throttling quotas"); of launches it is taken to be raised
 /// together with the task rate. If it was not, throttles will tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CallRates {
     /// RunTask calls on Fargate: 20, and as many at once.
     pub fargate: Option<f64>,
@@ -30,6 +30,9 @@ pub struct CallRates {
 }
 
 impl CallRates {
+    /// Those of the developer guide.
+    pub const USUAL: Self = Self { fargate: None, modify: None, read: None };
+
     /// RunTask calls on Fargate a second, beside so many tasks a second.
     pub fn fargate(&self, task_rate: f64) -> f64 {
         self.fargate.unwrap_or(20.0 * raised(task_rate))
@@ -106,7 +109,7 @@ impl CellConfig {
             destinations: Destinations::default(),
             run_task_rate: RATE,
             run_task_burst: BURST,
-            call_rates: CallRates::default(),
+            call_rates: CallRates::USUAL,
             max_in_flight: 1_000_000,
             max_provisioning: 500,
             describe_share: 0.1,

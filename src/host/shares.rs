@@ -24,6 +24,7 @@ const WITHIN: f64 = 10.0;
 const REMEMBERED: Duration = Duration::from_secs(10);
 /// The weight of one who has nothing to launch.
 const LEAST_WEIGHT: f64 = 0.1;
+
 /// What a process says of its demand.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -274,7 +275,7 @@ mod tests {
     const QUOTAS: Quotas = Quotas {
         run_task_rate: 20.0,
         run_task_burst: 100,
-        call_rates: CallRates { fargate: None, modify: None, read: None },
+        call_rates: CallRates::USUAL,
         max_in_flight: 1_000,
         describe_share: 0.1,
     };

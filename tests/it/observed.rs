@@ -113,6 +113,18 @@ impl Serving {
     }
 }
 
+/// A queue that gets what the topic is told.
+async fn subscribed(account: &Account) -> String {
+    let topic = account.setting("TASKWATCH_TOPIC_ARN");
+    let told = account.aws.queue("told").await;
+    let arn = account.aws.arn(&told).await;
+    let policy = json!({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage"}]}).to_string();
+    let set = account.aws.sqs.set_queue_attributes().queue_url(&told);
+    set.attributes(aws_sdk_sqs::types::QueueAttributeName::Policy, policy).send().await.expect("a policy");
+    account.aws.sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(arn).send().await.expect("subscribed");
+    told
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_rules_schedules_and_people_launch_is_told_with_who_did_and_why() {
     let (_dir, local) = local(SCRIPT);
@@ -124,13 +136,7 @@ async fn what_rules_schedules_and_people_launch_is_told_with_who_did_and_why() {
     );
     let (gone, large) = (registered(&local.1, "gone").await, registered(&local.1, "large").await);
     let fine = registered(&local.1, "fine").await;
-    let topic = account.setting("TASKWATCH_TOPIC_ARN");
-    let told = account.aws.queue("told").await;
-    let arn = account.aws.arn(&told).await;
-    let policy = json!({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage"}]}).to_string();
-    let set = account.aws.sqs.set_queue_attributes().queue_url(&told);
-    set.attributes(aws_sdk_sqs::types::QueueAttributeName::Policy, policy).send().await.expect("a policy");
-    account.aws.sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(arn).send().await.expect("subscribed");
+    let told = subscribed(&account).await;
     let serving = Serving::start(&account, &local.1);
 
     let events = &account.aws.events;
@@ -278,13 +284,7 @@ async fn messages_of_others_failures_carry_lines_where_the_policy_asks_for_them(
     for (name, value) in [("TASKWATCH_CIRCUIT_BREAKER_FAILURES", "4"), ("TASKWATCH_LOG_RATE", "10")] {
         account.settings.push((name.to_owned(), value.to_owned()));
     }
-    let topic = account.setting("TASKWATCH_TOPIC_ARN");
-    let told = account.aws.queue("told").await;
-    let arn = account.aws.arn(&told).await;
-    let policy = json!({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage"}]}).to_string();
-    let set = account.aws.sqs.set_queue_attributes().queue_url(&told);
-    set.attributes(aws_sdk_sqs::types::QueueAttributeName::Policy, policy).send().await.expect("a policy");
-    account.aws.sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(arn).send().await.expect("subscribed");
+    let told = subscribed(&account).await;
     let serving = Serving::start_in(&account, &local.1, dir.path());
     let ecs = super::support::aws::Aws::ecs(&local.1);
     let launched = ecs.run_task().cluster("batch").task_definition("talks").count(6).send().await.expect("RunTask");

@@ -474,3 +474,19 @@ impl State {
 fn is_fargate(kind: Kind) -> bool {
     matches!(kind, Kind::Fargate | Kind::FargateSpot)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_go_at_the_rates_that_are_set_or_rise_with_the_tasks() {
+        let shares = Shares { calls: 0.5, ..Shares::default() };
+        let buckets = |calls| Allowed { tasks: (100.0, 500), calls, describe_share: 0.5 }.buckets(&shares);
+        let tasks = (100.0, 500.0);
+        let raised = [(100.0, 250.0), (25.0, 62.5), (100.0, 100.0), tasks, tasks, (10.0, 50.0)];
+        assert_eq!(buckets(CallRates::USUAL), raised);
+        let own = CallRates { fargate: Some(5.0), modify: Some(8.0), read: Some(60.0) };
+        assert_eq!(buckets(own), [(4.0, 10.0), (1.0, 2.5), (5.0, 5.0), tasks, tasks, (30.0, 150.0)]);
+    }
+}

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     fn usual() -> Quota {
-        Quota::new((20.0, 100), CallRates::default(), 0.1)
+        Quota::new((20.0, 100), CallRates::USUAL, 0.1)
     }
 
     fn parts(quota: &Quota) -> [QuotaPart; 2] {

@@ -35,8 +35,8 @@ use crate::core::notification::{
     self, AskedLines, Destinations, Notification, ObservedAction, ObservedOutcome, Origin,
 };
 use crate::core::observe::{
-    Action, ObservedFailure, ObservedLog, OpenSeries, Policy, Repeat, RetryRules, RunTaskRecord, Seen, Series,
-    SeriesChange, Told, decide,
+    Action, Decision, ObservedFailure, ObservedLog, OpenSeries, Policy, Repeat, RetryRules, RunTaskRecord, Seen,
+    Series, SeriesChange, Told, decide,
 };
 use crate::core::task::Task;
 use crate::core::verdict::{Deciders, Verdict};
@@ -118,13 +118,18 @@ impl Observer {
         let Some(failed) = ObservedFailure::of_task(task, deciders, now) else { return Heard::Done };
         let repeat =
             |policy: &str, rules: &RetryRules| Repeat::of_task((&failed, task, &detail(message)), (policy, rules), now);
-        let lines = self.lines_of(task, &failed, &essential).await;
-        self.tell(&failed, lines, repeat).await
+        let decision = decide(&self.parts.policies, &failed);
+        // Before a container ran nothing is logged.
+        let most = decision.policy.and_then(|policy| policy.log_lines).filter(|_| failed.ran);
+        let lines = match most {
+            Some(most) => self.lines_of(task, most, &essential).await,
+            None => None,
+        };
+        self.tell(&failed, (&decision, lines), repeat).await
     }
 
-    /// What is asked for of a failed task's log: so many lines, where its policy says so and a container ran.
-    async fn lines_of(&self, task: &Task<'_>, failed: &ObservedFailure, essential: &[String]) -> Option<Lines> {
-        let lines = decide(&self.parts.policies, failed).policy?.log_lines.filter(|_| failed.ran)?;
+    /// So many lines of a failed task's log, where CloudWatch Logs has it.
+    async fn lines_of(&self, task: &Task<'_>, lines: u32, essential: &[String]) -> Option<Lines> {
         let containers = self.parts.definitions.containers_of(&task.task_definition_arn).await?;
         let place = log_of(task, &containers, essential).filter(|place| place.in_cloudwatch().is_some())?;
         Some((lines, ObservedLog { task_arn: task.task_arn.to_string(), place }))
@@ -160,17 +165,16 @@ impl Observer {
         let Some(refused) = record.refusal() else { return Heard::Done };
         let now = self.parts.clock.now();
         let repeat = |policy: &str, rules: &RetryRules| Repeat::of_call((&refused, &record), (policy, rules), now);
-        self.tell(&refused, None, repeat).await
+        self.tell(&refused, (&decide(&self.parts.policies, &refused), None), repeat).await
     }
 
     /// Tells a failure, unless it was told, or holds it until it may be launched once more; done with once that is durable.
     async fn tell(
         &self,
         failed: &ObservedFailure,
-        lines: Option<Lines>,
+        (decision, lines): (&Decision<'_>, Option<Lines>),
         repeat: impl Fn(&str, &RetryRules) -> Result<Repeat, String>,
     ) -> Heard {
-        let decision = decide(&self.parts.policies, failed);
         let policy = decision.policy.map(|policy| policy.name.clone());
         let (action, why) = match decision.action {
             Action::Ignore => {

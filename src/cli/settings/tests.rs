@@ -43,7 +43,7 @@ fn a_wrong_setting_is_named_with_its_value_and_what_is_allowed() {
     assert_eq!(breaker("CIRCUIT_BREAKER_PROBE_SECONDS", "7").probe, Duration::from_secs(7));
     assert_eq!(with("RUN_TASK_RATE", "2.5").unwrap().run_task_rate, Some(2.5));
     let rates = |name, rate| with(name, rate).unwrap().cell_config("c").call_rates;
-    let raised = |task_rate: f64| [CallRates::default().fargate(task_rate), CallRates::default().modify(task_rate)];
+    let raised = |task_rate: f64| [CallRates::USUAL.fargate(task_rate), CallRates::USUAL.modify(task_rate)];
     assert_eq!([raised(100.0), raised(5.0)], [[100.0, 200.0], [20.0, 40.0]], "with the tasks, and not down");
     assert_eq!(rates("FARGATE_CALL_RATE", "7.5").fargate(100.0), 7.5);
     assert_eq!(rates("MODIFY_CALL_RATE", "30").modify(100.0), 30.0);

@@ -27,7 +27,7 @@ const REST: u32 = 240;
 const QUOTAS: Quotas = Quotas {
     run_task_rate: 20.0,
     run_task_burst: 100,
-    call_rates: CallRates { fargate: None, modify: None, read: None },
+    call_rates: CallRates::USUAL,
     max_in_flight: 1_000,
     describe_share: 0.5,
 };

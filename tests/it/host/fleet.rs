@@ -63,7 +63,7 @@ impl Fleet {
         let quotas = Quotas {
             run_task_rate: 20.0,
             run_task_burst: 100,
-            call_rates: CallRates::default(),
+            call_rates: CallRates::USUAL,
             max_in_flight: 1_000_000,
             describe_share: 0.1,
         };
