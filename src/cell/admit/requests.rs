@@ -12,6 +12,8 @@ use crate::core::request::RunRequest;
 
 /// SQS takes attributes of any length within the message; a reason that fills the screen helps nobody.
 const REASON_CHARS: usize = 1000;
+/// Between two tries of a request while the store takes no changes.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Takes requests from their queue.
 pub(in crate::cell) struct RequestsHandler {
@@ -20,28 +22,39 @@ pub(in crate::cell) struct RequestsHandler {
 }
 
 impl RequestsHandler {
-    async fn request(&self, message: &Message) -> Fate {
+    /// What becomes of the message; `None` while the store takes no changes.
+    async fn request(&self, message: &Message) -> Option<Fate> {
         let accepted = RunRequest::accept_text(&message.body, &self.admission.acceptance().named(&message.id));
         let reason = match accepted {
             // Without a name, the message's id is one: a message that comes again is the same run.
             Ok(request) => match self.admission.submit(request, Some(message.id.clone())).await {
                 // Another cell that reads this queue, or its own, has taken it in: it runs there.
-                Ok(_) | Err(SubmitError::Elsewhere { .. }) => return Fate::Done,
-                Err(
-                    SubmitError::Closed
-                    | SubmitError::NoCell
-                    | SubmitError::Suspended
-                    | SubmitError::Full
-                    | SubmitError::Store(_),
-                ) => {
-                    return self.not_now();
+                Ok(_) | Err(SubmitError::Elsewhere { .. }) => return Some(Fate::Done),
+                Err(SubmitError::Store(_)) => return None,
+                Err(SubmitError::Closed | SubmitError::NoCell | SubmitError::Suspended | SubmitError::Full) => {
+                    return Some(self.not_now());
                 }
                 Err(conflict @ SubmitError::NameConflict(_)) => format!("NameConflict: {conflict}"),
                 Err(too_large @ SubmitError::TooLarge(_)) => too_large.to_string(),
             },
             Err(error) => error.to_string(),
         };
-        self.refuse(message, reason).await
+        Some(self.refuse(message, reason).await)
+    }
+
+    /// What the store does not take now stays in hand, as what it has before it does: it is taken once it can be, and given
+    /// back at the end.
+    async fn settle(&self, message: &Message) -> Fate {
+        loop {
+            if let Some(fate) = self.request(message).await {
+                return fate;
+            }
+            tokio::select! {
+                biased;
+                () = self.admission.lifecycle.draining() => return Fate::Release,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+        }
     }
 
     async fn refuse(&self, message: &Message, reason: String) -> Fate {
@@ -82,6 +95,6 @@ impl Handler for RequestsHandler {
     }
 
     fn handle<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Fate> {
-        Box::pin(self.request(message))
+        Box::pin(self.settle(message))
     }
 }

@@ -26,7 +26,8 @@ const POLL: Duration = Duration::from_secs(20);
 /// Until it is known that it goes, the answer should not take as long as a poll may; nor is more than one receive to wait
 /// for long at an empty queue.
 const SHORT_POLL: Duration = Duration::from_secs(1);
-/// A short poll that is out when the cell drains may bring messages at once, which would be hidden for a while otherwise.
+/// A poll that is out when the cell drains may bring messages at once, which would be hidden for a while otherwise. A long one
+/// does so when it has just begun.
 const LAST_POLL: Duration = Duration::from_millis(250);
 /// Between two checks for room.
 const ROOM: Duration = Duration::from_millis(500);
@@ -132,11 +133,10 @@ impl Receiving {
     }
 
     /// When a poll is not waited for any longer.
-    async fn last_poll(&self, wait: Duration) {
+    async fn last_poll(&self, wait: Duration, began: Instant) {
         self.lifecycle.draining().await;
-        if wait < POLL {
-            tokio::time::sleep(LAST_POLL).await;
-        }
+        let from = if wait < POLL { Instant::now() } else { began };
+        tokio::time::sleep_until(from + LAST_POLL).await;
     }
 
     async fn poll(self: Arc<Self>, alone: bool) {
@@ -144,7 +144,7 @@ impl Receiving {
         let began = Instant::now();
         let received = tokio::select! {
             biased;
-            () = self.last_poll(wait) => return,
+            () = self.last_poll(wait, began) => return,
             received = self.queue.receive(wait) => received,
         };
         match received {

@@ -118,6 +118,38 @@ async fn a_draining_cell_takes_what_it_has_in_hand_or_releases_it() {
     assert_eq!(cell.runs().len(), deleted);
 }
 
+/// One request tells that the store is away; the other comes with the receive that was out by then.
+async fn two_in_hand_while_the_store_is_away(world: &World) {
+    world.store.shut();
+    world.requests.put(&request(json!({})).to_string());
+    settle().await;
+    world.store.away.store(true, Ordering::Relaxed);
+    world.store.open();
+    settle().await;
+    world.requests.put(&request(json!({})).to_string());
+    settle().await;
+    assert_eq!((world.requests.waiting(), world.requests.deleted()), (0, 0), "in hand");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_store_does_not_take_now_is_taken_once_it_does() {
+    let world = World::new();
+    let cell = world.start().await;
+    two_in_hand_while_the_store_is_away(&world).await;
+    world.store.away.store(false, Ordering::Relaxed);
+    eventually("both are deleted", || world.requests.deleted() == 2).await;
+    assert_eq!(cell.runs().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_store_does_not_take_now_is_given_back_at_the_end() {
+    let world = World::new();
+    let cell = world.start().await;
+    two_in_hand_while_the_store_is_away(&world).await;
+    cell.drain(Duration::from_secs(6)).await;
+    assert_eq!((world.journal.of("Release requests").len(), world.requests.deleted()), (2, 0));
+}
+
 /// A network file system that does not answer: a commit that is under way has no end.
 #[tokio::test(start_paused = true)]
 async fn a_cell_that_ends_while_its_store_hangs_gives_back_all_it_has_in_hand() {

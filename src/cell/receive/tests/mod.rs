@@ -151,6 +151,23 @@ async fn at_the_end_what_is_durable_is_deleted_and_the_rest_given_back() {
     assert_eq!(unseen, world.queue.left(), "messages in nobody's hands");
 }
 
+/// The only poll of an idle queue is a long one; what it brings as the cell drains is not left hidden.
+#[tokio::test(start_paused = true)]
+async fn a_long_receive_that_has_just_begun_is_waited_for_at_the_end() {
+    let world = away(10).start();
+    world.queue.put(0, 1);
+    world.until_deleted(1).await;
+    pass(2).await;
+    world.queue.put(1, 3);
+    tokio::time::sleep(ms(5)).await;
+    // The next long receive is out and has not reached the queue.
+    world.queue.put(3, 5);
+    world.lifecycle.drain(tokio::time::Instant::now() + ms(6000)).await;
+    world.lifecycle.end().await;
+    let seen = world.queue.seen();
+    assert_eq!((seen.deleted.len(), seen.polls), (5, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_errs_is_asked_less_and_less_and_heard_again() {
     let world = away(10).start();

@@ -28,6 +28,8 @@ pub(crate) struct FakeStore {
     disorders: AtomicUsize,
     /// Another process has the cell.
     pub(crate) fenced: AtomicBool,
+    /// It takes no changes.
+    pub(crate) away: AtomicBool,
     /// The next put of a run of this name and status is too large.
     pub(crate) too_large: Mutex<Option<(&'static str, Status)>>,
     /// The name of another cell's run: who has it, and whether by the same request.
@@ -49,6 +51,7 @@ impl FakeStore {
             revisions: Mutex::default(),
             disorders: AtomicUsize::new(0),
             fenced: AtomicBool::new(false),
+            away: AtomicBool::new(false),
             too_large: Mutex::default(),
             taken: Mutex::default(),
             soft_wait: AtomicU64::new(0),
@@ -102,6 +105,9 @@ impl FakeStore {
     fn refusal(&self, changes: &[Change]) -> Option<StoreError> {
         if self.fenced.load(Ordering::Relaxed) {
             return Some(StoreError::Fenced { by: "process 7 on elsewhere".into() });
+        }
+        if self.away.load(Ordering::Relaxed) {
+            return Some(StoreError::Unavailable("the disk is full".into()));
         }
         if let Some((name, same)) = *self.taken.lock().unwrap_or_else(PoisonError::into_inner) {
             let is_its = |change: &Change| matches!(change, Change::Put(run) if run.request_name() == name);
