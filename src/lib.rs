@@ -8,8 +8,12 @@
 //! use std::time::Duration;
 //!
 //! use serde_json::json;
+//! # #[cfg(feature = "service")]
 //! use taskwatch::Taskwatch;
 //!
+//! # #[cfg(not(feature = "service"))]
+//! # fn main() {}
+//! # #[cfg(feature = "service")]
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // Credentials and region as the AWS CLI has them.
@@ -60,21 +64,43 @@
 //! - [`front`]: what is asked of a process, answered for every run that it can know of.
 //! - [`http`]: health and API of a serving cell.
 //! - [`local`]: an AWS endpoint that runs on one port and fails on demand; knows nothing of the other modules.
+//! - [`explaining`]: the command `explain`, as far as it needs no AWS.
 //! - [`cli`]: one file a command.
+//!
+//! All but [`core`] and [`explaining`] is the Cargo feature `service`, which is on by default. Without it the command has only
+//! `explain`, and compiles without the AWS SDK.
 
+#![cfg_attr(
+    not(feature = "service"),
+    allow(rustdoc::broken_intra_doc_links, reason = "what is linked above is not there without it")
+)]
+
+#[cfg(feature = "service")]
 pub mod aws;
+#[cfg(feature = "service")]
 pub mod cell;
+#[cfg(feature = "service")]
 pub mod cli;
 pub mod core;
+pub mod explaining;
+#[cfg(feature = "service")]
 pub mod fleet;
+#[cfg(feature = "service")]
 pub mod front;
+#[cfg(feature = "service")]
 pub mod host;
+#[cfg(feature = "service")]
 pub mod http;
+#[cfg(feature = "service")]
 pub mod library;
+#[cfg(feature = "service")]
 pub mod local;
+#[cfg(feature = "service")]
 pub mod store;
+mod terminal;
 
 pub use crate::core::failure::{Class, Failure, Transience};
 pub use crate::core::request::{Acceptance, Goal, RequestError, RunRequest};
 pub use crate::core::run::{Attempt, Status};
+#[cfg(feature = "service")]
 pub use library::{Builder, ConnectError, Events, LaunchError, Launched, Outcome, RunFailed, Taskwatch};

@@ -7,6 +7,7 @@ use super::{
     convert, demo, doctor, explain, fleet, healthcheck, limits, list, local, logs, manual, migrate_store, pause,
     redrive, report, run_args, serve, setup, show, statuses, stop, submit, teardown, watch,
 };
+use crate::explaining::ExplainArgs;
 
 /// Launches Amazon ECS tasks, follows them by their events, retries the failures that a retry can fix.
 #[derive(Debug, Parser)]
@@ -82,7 +83,7 @@ pub(super) enum Command {
     MigrateStore(migrate_store::MigrateStoreArgs),
     /// Explain what happened to a task, and what to do
     #[command(after_help = explain::EXPLAIN_EXAMPLES)]
-    Explain(explain::ExplainArgs),
+    Explain(ExplainArgs),
     /// Report what became of a cluster's launches: how many never ran a container, and why. Reads only
     #[command(after_help = report::REPORT_EXAMPLES)]
     Report(report::ReportArgs),

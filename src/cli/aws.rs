@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::options::Global;
-use crate::aws::{Clients, Identity, Target};
+use crate::aws::{Clients, Identity, SetupError, Target};
 
 /// Clients in the region that is set.
 pub(super) async fn clients(global: &Global) -> Result<Clients, CliError> {
@@ -36,4 +36,10 @@ pub(super) async fn caller(global: &Global) -> Result<(Clients, Identity), CliEr
 /// The region that these clients call, which is set.
 pub(super) fn region(clients: &Clients) -> String {
     clients.region().unwrap_or_default()
+}
+
+impl From<SetupError> for CliError {
+    fn from(error: SetupError) -> Self {
+        if error.is_usage() { Self::usage(error.to_string()) } else { Self::other(error.to_string()) }
+    }
 }

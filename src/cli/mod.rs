@@ -13,7 +13,6 @@ mod demo;
 mod doctor;
 mod document;
 mod duration;
-mod error;
 mod exit;
 mod explain;
 #[cfg(debug_assertions)]
@@ -32,7 +31,6 @@ mod manual;
 mod masked;
 mod migrate_store;
 mod options;
-mod output;
 mod pause;
 mod progress;
 mod query;
@@ -73,6 +71,8 @@ use args::{Arguments, Command};
 use error::CliError;
 use settings::Settings;
 
+use crate::terminal::{ended, error, output};
+
 /// For threads that wait for the system when the command has ended.
 const LAST_THREADS: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -82,15 +82,12 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::from_arg_matches(&args::command().get_matches()).unwrap_or_else(|error| error.exit());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&CliError::other(format!("cannot start: {error}"))),
+        Err(error) => return ended(Err(CliError::other(format!("cannot start: {error}")))),
     };
-    let ended = runtime.block_on(dispatch(arguments));
+    let result = runtime.block_on(dispatch(arguments));
     // A name that is being looked up, say, keeps a thread for longer than anybody should wait.
     runtime.shutdown_timeout(LAST_THREADS);
-    match ended {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => fail(&error),
-    }
+    ended(result)
 }
 
 async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
@@ -161,9 +158,4 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
         Command::Completions(asked) => Ok(manual::completions(&asked, args::command())),
         Command::Man(asked) => manual::man(&asked, args::command()),
     }
-}
-
-fn fail(error: &CliError) -> ExitCode {
-    output::problem(&format!("error: {error}"));
-    ExitCode::from(error.code)
 }

@@ -23,7 +23,8 @@ const LAST_KEPT_SHARED: usize = 200;
 const ANSWER_MAY_BE_OPEN: Duration = Duration::from_secs(3600);
 
 /// Where an attempt is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "service", derive(utoipa::ToSchema))]
 pub enum Stage {
     /// Waits for a launch slot; nothing was sent.
     Waiting,

@@ -5,7 +5,6 @@
 //! (developer guide, "Send Amazon ECS logs to CloudWatch"), and that is the container's `runtimeId`.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::console;
 use super::name::region_in_arn;
@@ -46,8 +45,8 @@ pub struct LogPlace {
 }
 
 /// Where the lines of the container that decided are, as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Log)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "service", derive(utoipa::ToSchema), schema(as = Log))]
 pub struct LogView {
     /// The container that decided how the attempt ended.
     pub container: String,
@@ -63,15 +62,16 @@ pub struct LogView {
     pub url: Option<String>,
     /// Why its lines cannot be shown here, and where they are.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[cfg_attr(feature = "service", schema(nullable = false))]
     pub why: Option<String>,
 }
 
 /// One line of a log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "service", derive(utoipa::ToSchema))]
 pub struct LogLine {
     /// When the container wrote it.
-    #[schema(value_type = String, format = DateTime)]
+    #[cfg_attr(feature = "service", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
     /// What it wrote, unmasked.
     pub text: String,

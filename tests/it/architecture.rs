@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("local", &[]),
+    ("terminal", &[]),
+    ("explaining", &["core", "terminal"]),
     ("store", &["core"]),
     ("cell", &["core", "store"]),
     ("fleet", &[]),
@@ -16,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("library", &["core", "store", "cell", "aws"]),
     ("front", &["core", "store", "cell", "fleet"]),
     ("http", &["core", "store", "cell", "fleet", "front"]),
-    ("cli", &["core", "store", "cell", "fleet", "host", "front", "aws", "http", "local"]),
+    ("cli", &["core", "store", "cell", "fleet", "host", "front", "aws", "http", "local", "terminal", "explaining"]),
 ];
 
 /// Longer than this, a file has more than one job.

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use table::Meaning;
 
 /// The class of a failure, written `Taskwatch.<Class>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "service", derive(utoipa::ToSchema))]
 pub enum Class {
     /// An API refused for its rate. Never an attempt: the launch waits for a slot.
     #[serde(rename = "Taskwatch.Throttled")]
@@ -54,7 +55,8 @@ pub enum Class {
 }
 
 /// Whether another try can help, written `Taskwatch.<Transience>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "service", derive(utoipa::ToSchema))]
 pub enum Transience {
     /// Try again.
     #[serde(rename = "Taskwatch.Transient")]

@@ -30,7 +30,8 @@ use super::time::Timestamp;
 use super::verdict::{Deciders, Verdict};
 
 /// What failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "service", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// A task that never ran, or whose program failed.

@@ -39,7 +39,8 @@ pub use callback::{Callback, DurableCallback, Secret, Waiter, waiting};
 pub use text::{document, documents, may_be_yaml};
 
 /// When a run has reached what it is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "service", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Goal {
     /// The task reached RUNNING.

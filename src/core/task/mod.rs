@@ -7,6 +7,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "service")]
 pub(crate) use outcome::members;
 pub use parse::{parse_notice, parse_task};
 pub use status::TaskStatus;

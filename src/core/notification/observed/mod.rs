@@ -20,7 +20,8 @@ const LAUNCH_REFUSED: &str = "Taskwatch Launch Refused";
 const REPEATING: &str = "Taskwatch Failures Repeating";
 
 /// What the policy asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "service", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ObservedAction {
     /// It is told.

@@ -1,65 +1,34 @@
 //! The only place that writes to stdout and stderr. What came from outside can hide escape sequences: none leaves here.
 
+#[cfg(feature = "service")]
+mod ask;
+#[cfg(feature = "service")]
+mod values;
+
 use std::borrow::Cow;
-use std::io::{IsTerminal, Write};
+use std::io::Write as _;
 
 use serde::Serialize;
-use serde_json::Value;
+
+#[cfg(feature = "service")]
+pub(crate) use ask::ask;
+#[cfg(feature = "service")]
+pub(crate) use values::{JsonList, cell};
 
 /// Data, for pipes: a reader that has gone away is no error.
-pub(super) fn data(text: &str) {
+pub(crate) fn data(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{}", lines(text.trim_end()));
 }
 
 /// A word to the person at the terminal.
-pub(super) fn problem(text: &str) {
+pub(crate) fn problem(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", lines(text));
 }
 
 /// A value as indented JSON. What a terminal would obey is escaped: the value is the same.
-pub(super) fn json(value: &impl Serialize) {
+pub(crate) fn json(value: &impl Serialize) {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     data(&escaped(&text));
-}
-
-/// `{"NAME": [...]}` as [`json`] writes it, an item at a time: the whole is never held.
-pub(super) struct JsonList {
-    open: bool,
-}
-
-impl JsonList {
-    /// Writes its beginning.
-    pub(super) fn begin(name: &str) -> Self {
-        write(&format!("{{\n  {}: [", serde_json::Value::from(name)));
-        Self { open: false }
-    }
-
-    /// Writes one more.
-    pub(super) fn item(&mut self, item: &impl Serialize) {
-        let text = serde_json::to_string_pretty(item).unwrap_or_default();
-        let comma = if std::mem::replace(&mut self.open, true) { "," } else { "" };
-        write(&format!("{comma}\n    {}", escaped(&text).replace('\n', "\n    ")));
-    }
-
-    /// Writes its end.
-    pub(super) fn end(self) {
-        write("\n  ]\n}\n");
-    }
-}
-
-/// Asks the person at the terminal; `None` where there is none.
-pub(super) fn ask(question: &str) -> Option<String> {
-    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-        return None;
-    }
-    let mut answer = String::new();
-    let _ = write!(std::io::stderr().lock(), "{}", plain(question));
-    std::io::stdin().read_line(&mut answer).ok()?;
-    Some(answer)
-}
-
-fn write(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// Whether a terminal obeys this character instead of showing it: the control characters, and those that turn or hide text.
@@ -70,7 +39,7 @@ fn commands(c: char) -> bool {
 }
 
 /// A text from outside as one line that any terminal can have.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     without(text, commands)
 }
 
@@ -100,7 +69,7 @@ fn escaped(json: &str) -> String {
 }
 
 /// Rows under a header, in columns.
-pub(super) fn table<T>(header: &[&str], rows: &[T], row: impl Fn(&T) -> Vec<String>) {
+pub(crate) fn table<T>(header: &[&str], rows: &[T], row: impl Fn(&T) -> Vec<String>) {
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING).set_header(header);
     for item in rows {
@@ -109,17 +78,10 @@ pub(super) fn table<T>(header: &[&str], rows: &[T], row: impl Fn(&T) -> Vec<Stri
     data(&table.to_string());
 }
 
-/// A JSON value as a table's cell: a text without its quotes, in one plain line; `-` for nothing.
-pub(super) fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => plain(text).into_owned(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
