@@ -6,6 +6,7 @@
     python3 benches/fleet.py --minutes 30               # a soak: does memory stay flat?
     python3 benches/fleet.py --rate 200 --single --runs 6000 --throttled 0.05   # what throttles cost that have nothing to do with the rate
     python3 benches/fleet.py --rate 200 --single --runs 4000 --limit 40         # a quota of 40 a second that nobody told the cell
+    python3 benches/fleet.py --rate 500 --burst 1000 --raised --away 10 --runs 30000 --count 500   # quotas that AWS raised, 10 ms away
 
 Needs Python's standard library only. Exit code 1: a run is unaccounted for.
 """
@@ -82,6 +83,16 @@ def submit_single(cell, count):
         urllib.request.urlopen(request, timeout=120).read()
 
 
+def quotas(o):
+    """The endpoint's limits: AWS's usual ones, raised ones, or none."""
+    if o.raised:
+        calls, both = f"{o.rate:g}/{o.burst:g}", f"{2 * o.rate:g}/{2 * o.burst:g}"
+        raised = {"fargate-launch": calls, "fargate-run-task": calls, "cluster-resource-modify": both}
+        return [word for name, limit in raised.items() for word in ("--quota", f"{name}={limit}")]
+    # Quotas count in the endpoint's own time: scaled, they are larger.
+    return ["--time-scale", str(o.limit / RATE)] if o.limit else ["--no-quotas"] if o.rate != RATE else []
+
+
 def submit(cell, name, count):
     run_task = {"taskDefinition": "etl:7", "cluster": "batch", "launchType": "FARGATE", "count": count,
                 "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a"]}}}
@@ -95,6 +106,10 @@ def main():
     parser.add_argument("--runs", type=int, default=5000)
     parser.add_argument("--minutes", type=float, help="a soak of so long, at nine tenths of the quota: the rest is retries")
     parser.add_argument("--rate", type=float, default=RATE, help="tasks a second; another than the quota goes without quotas")
+    parser.add_argument("--burst", type=float, default=BURST, help="tasks at once")
+    parser.add_argument("--raised", action="store_true", help="the endpoint grants that rate and burst, and no more")
+    parser.add_argument("--away", type=int, default=0, help="milliseconds from a call to AWS to its answer")
+    parser.add_argument("--count", type=int, help="runs of a request; default: all in one")
     parser.add_argument("--faults", action="store_true", help="with faults also in the fleet; a soak always has them")
     parser.add_argument("--single", action="store_true", help="a request and a RunTask call for each task")
     parser.add_argument("--throttled", type=float, default=0.0, help="share of RunTask calls that are throttled at random")
@@ -110,11 +125,10 @@ def main():
     env = {**os.environ, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
            "AWS_SECRET_ACCESS_KEY": "test", "TASKWATCH_LISTEN": cell[7:], "TASKWATCH_STORE": f"file:{home}/store", "TASKWATCH_LOG": "warn"}
     env |= {"TASKWATCH_RUN_TASK_RATE": str(o.rate)} if o.rate != RATE else {}
+    env |= {"TASKWATCH_RUN_TASK_BURST": f"{o.burst:g}"} if o.burst != BURST else {}
     binary = str(pathlib.Path(o.binary).resolve())
-    # Quotas count in the endpoint's own time: scaled, they are larger.
-    quotas = ["--time-scale", str(o.limit / RATE)] if o.limit else ["--no-quotas"] if o.rate != RATE else []
     local = subprocess.Popen([binary, "local", "--listen", endpoint[7:], "--cluster", "batch", "--seed", "1",
-                              *quotas, "--faults", str(home / "faults.toml")], stdout=subprocess.DEVNULL, stderr=open(home / "local.log", "w"))
+                              *quotas(o), "--latency", str(o.away), "--faults", str(home / "faults.toml")], stdout=subprocess.DEVNULL, stderr=open(home / "local.log", "w"))
     serve = None
     try:
         ready(f"{endpoint}/_taskwatch/tasks", local, home / "local.log")
@@ -136,7 +150,12 @@ def measure(o, endpoint, cell, pid):
     while True:
         now = time.time() - began
         if not o.minutes and not asked:
-            submit_single(cell, o.runs) if o.single else submit(cell, "fleet", o.runs)
+            count = o.count or o.runs
+            if o.single:
+                submit_single(cell, o.runs)
+            else:
+                for first in range(0, o.runs, count):
+                    submit(cell, f"fleet-{first}", min(count, o.runs - first))
             asked = o.runs
         elif o.minutes and now < o.minutes * 60 and asked < 0.9 * o.rate * (now + step):
             count = int(0.9 * o.rate * step)
@@ -165,7 +184,7 @@ def report(o, endpoint, cell, asked, samples, used):
     if not o.minutes and at:
         span = at[-1] - at[0]
         granted = o.limit or o.rate
-        print(f"{len(at)} tasks placed within {span:.1f} s: {(len(at) - BURST) / (granted * span):.1%} of the quota of {granted:.0f} a second (burst {BURST:.0f})")
+        print(f"{len(at)} tasks placed within {span:.1f} s: {(len(at) - o.burst) / (granted * span):.1%} of the quota of {granted:.0f} a second (burst {o.burst:.0f})")
     print(f"RunTask: {calls} calls, {throttled} throttled ({throttled / max(calls, 1):.2%})")
     minutes = collections.defaultdict(list)
     for when, size, _ in samples:

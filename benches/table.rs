@@ -5,13 +5,13 @@
 //!
 //! What a call over the network costs is not in it.
 
+#[path = "common/runs.rs"]
+mod runs;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use taskwatch::core::ids::Token;
-use taskwatch::core::machine::{Input, apply};
-use taskwatch::core::request::{RunRequest, RunSpec};
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
 use taskwatch::store::dynamo::fake::{Call, FakeTable, Fate};
@@ -86,9 +86,9 @@ async fn commits(options: &Options) -> Result<()> {
     for changes in [1, 32, MOST] {
         let table = Arc::new(FakeTable::default());
         let store = open(&table, "one").await?;
-        let spec = spec()?;
+        let spec = runs::spec()?;
         let rounds = 300;
-        let runs: Vec<Run> = (0..rounds * changes).map(|n| placed(n, &spec)).collect();
+        let runs: Vec<Run> = (0..rounds * changes).map(|n| runs::placed(n, &spec)).collect();
         let put = |n: usize, more: u64| {
             let run = runs[n].clone();
             Change::Put(Arc::new(Run { revision: run.revision + more, ..run }))
@@ -120,12 +120,8 @@ async fn commits(options: &Options) -> Result<()> {
 
 async fn takeover(options: &Options, count: usize) -> Result<()> {
     let table = Arc::new(FakeTable::default());
-    let spec = spec()?;
     let store = open(&table, "one").await?;
-    let numbers: Vec<usize> = (0..count).collect();
-    for chunk in numbers.chunks(10_000) {
-        store.commit(chunk.iter().map(|n| Change::Put(Arc::new(placed(*n, &spec)))).collect()).await?;
-    }
+    runs::fill(&store, count).await?;
     options.delay(&table);
     let (used, began) = (processor()?, Instant::now());
     let store = open(&table, "two").await?;
@@ -149,25 +145,6 @@ async fn open(table: &Arc<FakeTable>, incarnation: &str) -> Result<DynamoStore> 
         now: Arc::new(|| Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())),
     };
     Ok(DynamoStore::open(Arc::clone(table) as _, "blue-0", incarnation.into(), options).await?)
-}
-
-fn spec() -> Result<Arc<RunSpec>> {
-    let request = r#"{"runTask": {"cluster": "batch", "taskDefinition": "etl:7", "launchType": "FARGATE", "networkConfiguration":
-        {"awsvpcConfiguration": {"subnets": ["subnet-0a", "subnet-0b"]}}}, "until": "stopped"}"#;
-    Ok(Arc::new(RunRequest::parse(request)?.spec))
-}
-
-/// One whose task was placed and has not started.
-fn placed(n: usize, spec: &Arc<RunSpec>) -> Run {
-    let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
-    // A request has 10,000 runs at most.
-    let (request, index) = (n / 10_000, u32::try_from(n % 10_000).unwrap_or(0));
-    let mut run = Run::new(uuid::Uuid::now_v7(), format!("fleet-{request}/{index}"), index, Arc::clone(spec), now);
-    apply(&mut run, &Input::Submitted, now);
-    apply(&mut run, &Input::Launching { token: Token::of([format!("{n:040}")]), group_size: 1 }, now);
-    let task_arn = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{n:032x}");
-    apply(&mut run, &Input::Placed { task_arn: task_arn.into(), created_at: Some(now) }, now);
-    run
 }
 
 /// Seconds of this process on a processor so far: proc(5), utime and stime, in hundredths of a second.

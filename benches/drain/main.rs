@@ -12,6 +12,10 @@ mod alone;
 mod backlog;
 mod cell;
 mod endpoint;
+#[path = "../common/events.rs"]
+mod events;
+#[path = "../common/runs.rs"]
+mod runs;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -21,6 +25,7 @@ use std::time::{Duration, Instant};
 use backlog::{Backlog, Whose};
 use cell::Serving;
 use endpoint::Endpoint;
+use taskwatch::store::FileStore;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -30,8 +35,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// So long nothing may happen before a round is given up.
 const STUCK: Duration = Duration::from_secs(60);
-/// Events of one run: from PROVISIONING to STOPPED.
-const EVENTS_A_RUN: usize = 5;
 
 struct Options {
     events: usize,
@@ -124,7 +127,7 @@ fn round(backlog: &Arc<Backlog>, away: u64, binary: &Path, alone: bool) -> Resul
     let home = tempfile::tempdir()?;
     runtime.block_on(async {
         if !alone {
-            backlog.fill(&home.path().join("store")).await?;
+            runs::fill(&FileStore::open(&home.path().join("store"))?, backlog.runs()).await?;
         }
         let endpoint = Endpoint::start(Arc::clone(backlog), Duration::from_millis(away)).await?;
         let cell = Serving::start(binary, &endpoint.url(), home.path())?;

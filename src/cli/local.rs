@@ -1,5 +1,7 @@
 //! `taskwatch local`: the AWS endpoint that fails on demand.
 
+use std::time::Duration;
+
 use super::error::CliError;
 use super::output;
 use super::signals::Signals;
@@ -25,6 +27,9 @@ pub(super) struct LocalArgs {
     /// How many times faster than AWS's time runs
     #[arg(long, default_value_t = 1.0, value_name = "N")]
     time_scale: f64,
+    /// How far away it is: milliseconds from a call to its answer, above what the work takes
+    #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=60_000))]
+    latency: u64,
     /// Decides all random choices, so that a run can be repeated [default: the script's `seed`, or 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -80,7 +85,8 @@ pub(super) async fn local(arguments: LocalArgs) -> Result<u8, CliError> {
         clusters: arguments.cluster,
         ..EcsOptions::default()
     };
-    let identity = Options { hosts: arguments.allow_host, ..Options::default() };
+    let latency = Duration::from_millis(arguments.latency);
+    let identity = Options { hosts: arguments.allow_host, latency, ..Options::default() };
     let region = identity.region.clone();
     let options = LocalOptions { listen: arguments.listen, identity, ecs };
     let running = start(options).await.map_err(|e| CliError::other(format!("--listen {}: {e}", arguments.listen)))?;

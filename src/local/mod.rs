@@ -25,6 +25,7 @@ pub mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 pub use server::serve;
 pub use start::{LocalOptions, RunningLocal, start};
@@ -47,11 +48,18 @@ pub struct Options {
     pub region: String,
     /// Names, besides loopback's, by which it may be called.
     pub hosts: Vec<String>,
+    /// How far away it is: a call and its answer are so long on their way, together.
+    pub latency: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { account: "123456789012".to_owned(), region: "us-east-1".to_owned(), hosts: Vec::new() }
+        Self {
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            hosts: Vec::new(),
+            latency: Duration::ZERO,
+        }
     }
 }
 

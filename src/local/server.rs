@@ -1,12 +1,13 @@
 //! One port for every service: the protocol says which. Signatures are not checked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,10 +28,22 @@ const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 /// # Errors
 /// The listener's.
 pub async fn serve(local: Local, listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
-    let guard = guard::Guard::new(listener.local_addr()?.ip(), &local.options().hosts);
-    let app = Router::new().fallback(answer).layer(DefaultBodyLimit::max(MOST_BYTES));
+    let (latency, hosts) = (local.options().latency, &local.options().hosts);
+    let guard = guard::Guard::new(listener.local_addr()?.ip(), hosts);
+    let mut app = Router::new().fallback(answer).layer(DefaultBodyLimit::max(MOST_BYTES));
+    if !latency.is_zero() {
+        app = app.layer(from_fn_with_state(latency / 2, travel));
+    }
     let app = app.layer(from_fn_with_state(guard, guard::guard)).with_state(Arc::new(local));
     axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
+}
+
+/// The way of a call and that of its answer, each so long.
+async fn travel(State(way): State<Duration>, request: Request, next: Next) -> Response<Body> {
+    tokio::time::sleep(way).await;
+    let answered = next.run(request).await;
+    tokio::time::sleep(way).await;
+    answered
 }
 
 async fn answer(

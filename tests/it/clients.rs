@@ -56,6 +56,17 @@ async fn the_aws_cli_runs_a_task_and_hears_of_it() {
     assert_eq!(identity["Account"], "123456789012");
 }
 
+/// At least so long: how much longer, the machine says.
+#[tokio::test]
+async fn an_endpoint_that_is_far_away_answers_late() {
+    let latency = std::time::Duration::from_millis(60);
+    let identity = Options { latency, ..Options::default() };
+    let local = start(LocalOptions { identity, ..LocalOptions::default() }).await.expect("a free port");
+    let began = std::time::Instant::now();
+    let answered = reqwest::get(local.url()).await.expect("an answer");
+    assert!(answered.status().is_success() && began.elapsed() >= latency, "{:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn a_web_page_does_not_drive_the_endpoint_and_every_name_of_loopback_does() {
     let local = local(true).await;

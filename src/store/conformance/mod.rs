@@ -73,6 +73,7 @@ macro_rules! conformance {
             conformance!(@ $subject: runs::an_older_or_equal_revision_never_replaces_a_newer_one);
             conformance!(@ $subject: runs::the_same_commit_again_changes_nothing);
             conformance!(@ $subject: runs::an_ended_run_that_is_written_again_is_counted_and_listed_once);
+            conformance!(@ $subject: runs::another_end_of_a_run_takes_the_place_of_the_first);
             conformance!(@ $subject: runs::a_redriven_run_is_open_again);
             conformance!(@ $subject: runs::a_run_is_found_by_a_task_of_any_attempt_within_its_request);
             conformance!(@ $subject: runs::only_old_runs_that_were_notified_are_forgotten);

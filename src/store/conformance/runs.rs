@@ -105,6 +105,30 @@ pub(super) async fn an_ended_run_that_is_written_again_is_counted_and_listed_onc
     }
 }
 
+/// Begun again and ended, with nothing committed between.
+pub(super) async fn another_end_of_a_run_takes_the_place_of_the_first(subject: impl Subject) {
+    let store = subject.store();
+    let run = runs(1).remove(0);
+    let stopped = ended(&run, NOW);
+    let error = stopped.failure().map(|failure| failure.error.clone());
+    assert!(error.is_some());
+    let [mut well, mut badly] = [run, stopped.clone()];
+    (well.status, well.finished_at, well.revision) = (Status::Succeeded, Some(NOW), stopped.revision + 1);
+    (badly.status, badly.revision) = (Status::Failed, stopped.revision + 2);
+    for end in [stopped, well, badly] {
+        commit(store, puts(std::slice::from_ref(&end))).await.unwrap();
+        let mut counted = EndedCounts::default();
+        counted.add(&end);
+        assert_eq!(store.ended().await.unwrap(), counted);
+        for error in [None, error.clone()] {
+            let query = Query { filter: RunFilter { error, ..RunFilter::default() }, limit: 9, ..Query::default() };
+            let (listed, expected) = (store.finished(query.clone()).await.unwrap().items, query.fits(&end));
+            assert_eq!(listed.len(), usize::from(expected), "{:?}: {:?}", end.status, query.filter.error);
+            listed.iter().for_each(|one| same(one, &end));
+        }
+    }
+}
+
 pub(super) async fn the_same_commit_again_changes_nothing(subject: impl Subject) {
     let store = subject.store();
     let all = runs(3);

@@ -11,7 +11,6 @@ use super::columns::number;
 use super::legacy;
 use crate::core::request::RunSpec;
 use crate::core::run::Run;
-use crate::core::time::Timestamp;
 use crate::store::{Change, codec};
 
 /// Rows of specs remembered by address before those that nobody uses are dropped.
@@ -77,37 +76,68 @@ fn unwritable(error: codec::CodecError) -> rusqlite::Error {
 
 fn put(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<()> {
     let revision = i64::try_from(run.revision).unwrap_or(i64::MAX);
-    let is_older = |stored: Option<i64>| stored.is_some_and(|stored| stored >= revision);
-    let open = revision_in(to, "SELECT revision FROM open WHERE id = ?1", run.id)?;
-    let ended = match open {
-        Some(_) => None,
-        None => revision_in(to, "SELECT revision FROM ended WHERE id = ?1", run.id)?,
-    };
+    let open = open_revision(to, run.id)?;
+    let ended = if open.is_some() { None } else { ended(to, run.id)? };
     let old = if known.legacy { legacy::revision(to, run.id)? } else { None };
-    if is_older(open) || is_older(ended) || is_older(old) {
+    if [open, ended.as_ref().map(|(revision, _)| *revision), old].into_iter().flatten().any(|stored| stored >= revision)
+    {
         return Ok(());
     }
     if old.is_some() {
         legacy::forget(to, run.id)?;
     }
-    if ended.is_some() {
-        // Begun again, or another end: its rows by error are of the end before.
-        remove_ended(to, run.id)?;
-    }
     let spec = spec(to, known, run)?;
-    match run.finished_at.filter(|_| run.status.is_final()) {
-        None => put_open(to, run, spec, revision),
-        Some(at) => {
-            if open.is_some() {
-                to.prepare_cached("DELETE FROM open WHERE id = ?1")?.execute([run.id.as_bytes()])?;
+    let Some(at) = run.finished_at.filter(|_| run.status.is_final()) else {
+        if ended.is_some() {
+            // Begun again.
+            remove_ended(to, run.id)?;
+        }
+        return put_open(to, run, spec, revision);
+    };
+    if open.is_some() {
+        to.prepare_cached("DELETE FROM open WHERE id = ?1")?.execute([run.id.as_bytes()])?;
+    }
+    let errors = errors(to, known, run)?;
+    let end = End { spec, status: number(run.status), finished_at: at.millis(), errors: marked(&errors) };
+    match ended {
+        // What is last seen of its task: no index has anything of that.
+        Some((_, same)) if same == end => {
+            let sql = "UPDATE ended SET revision = ?2, tasks = ?3, body = ?4 WHERE id = ?1";
+            let body = codec::encode_run(run).map_err(unwritable)?;
+            to.prepare_cached(sql)?.execute(params![run.id.as_bytes(), revision, tasks(run), body]).map(drop)
+        }
+        other => {
+            if other.is_some() {
+                // Another end: its rows by error are of the end before.
+                remove_ended(to, run.id)?;
             }
-            put_ended(to, known, run, (spec, revision, at))
+            put_ended(to, run, revision, (&end, &errors))
         }
     }
 }
 
-fn revision_in(of: &Connection, sql: &str, id: Uuid) -> rusqlite::Result<Option<i64>> {
-    of.prepare_cached(sql)?.query_row([id.as_bytes()], |row| row.get(0)).optional()
+/// What listings find an ended run by.
+#[derive(PartialEq, Eq)]
+struct End {
+    spec: i64,
+    status: i64,
+    /// Milliseconds since 1970.
+    finished_at: i64,
+    errors: Option<String>,
+}
+
+fn open_revision(of: &Connection, id: Uuid) -> rusqlite::Result<Option<i64>> {
+    let mut select = of.prepare_cached("SELECT revision FROM open WHERE id = ?1")?;
+    select.query_row([id.as_bytes()], |row| row.get(0)).optional()
+}
+
+fn ended(of: &Connection, id: Uuid) -> rusqlite::Result<Option<(i64, End)>> {
+    let sql = "SELECT revision, spec, status, finished_at, errors FROM ended WHERE id = ?1";
+    let end = |row: &rusqlite::Row<'_>| {
+        let end = End { spec: row.get(1)?, status: row.get(2)?, finished_at: row.get(3)?, errors: row.get(4)? };
+        Ok((row.get(0)?, end))
+    };
+    of.prepare_cached(sql)?.query_row([id.as_bytes()], end).optional()
 }
 
 fn put_open(to: &Connection, run: &Run, spec: i64, revision: i64) -> rusqlite::Result<()> {
@@ -120,25 +150,33 @@ fn put_open(to: &Connection, run: &Run, spec: i64, revision: i64) -> rusqlite::R
     to.prepare_cached(sql)?.execute(row).map(drop)
 }
 
-fn put_ended(to: &Connection, known: &mut Known, run: &Run, row: (i64, i64, Timestamp)) -> rusqlite::Result<()> {
-    let (spec, revision, at) = row;
+/// The rows of the names of a run's failure, each once.
+fn errors(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<Vec<i64>> {
     let names = run.failure().map(|failure| failure.names.as_slice()).unwrap_or_default();
     let mut errors: Vec<i64> = names.iter().map(|name| error(to, known, name)).collect::<rusqlite::Result<_>>()?;
     errors.sort_unstable();
     errors.dedup();
-    let (id, status, queue) = (run.id.as_bytes(), number(run.status), &run.spec.queue);
-    for error in &errors {
-        let sql = "INSERT INTO ended_errors (error, status, id, queue) VALUES (?1, ?2, ?3, ?4)";
-        to.prepare_cached(sql)?.execute(params![error, status, id, queue])?;
-    }
+    Ok(errors)
+}
+
+fn marked(errors: &[i64]) -> Option<String> {
     let marked = |error: &i64| format!("{error}|");
-    let errors = (!errors.is_empty()).then(|| format!("|{}", errors.iter().map(marked).collect::<String>()));
+    (!errors.is_empty()).then(|| format!("|{}", errors.iter().map(marked).collect::<String>()))
+}
+
+fn put_ended(to: &Connection, run: &Run, revision: i64, (end, errors): (&End, &[i64])) -> rusqlite::Result<()> {
+    let (id, queue) = (run.id.as_bytes(), &run.spec.queue);
+    for error in errors {
+        let sql = "INSERT INTO ended_errors (error, status, id, queue) VALUES (?1, ?2, ?3, ?4)";
+        to.prepare_cached(sql)?.execute(params![error, end.status, id, queue])?;
+    }
     let sql = "INSERT INTO ended
         (id, request, number, spec, revision, status, finished_at, queue, errors, tasks, body)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let body = codec::encode_run(run).map_err(unwritable)?;
-    let (request, at) = (run.request_name(), at.millis());
-    let row = params![id, request, run.index, spec, revision, status, at, queue, errors, tasks(run), body];
+    let End { spec, status, finished_at, errors } = end;
+    let (request, number) = (run.request_name(), run.index);
+    let row = params![id, request, number, spec, revision, status, finished_at, queue, errors, tasks(run), body];
     to.prepare_cached(sql)?.execute(row).map(drop)
 }
 
