@@ -301,7 +301,7 @@ impl Builder {
             (Arc::clone(&self.governor), Arc::clone(&self.part)),
             Arc::clone(&self.limits),
             Arc::clone(&self.runs),
-            Arc::clone(&self.lifecycle),
+            (Arc::clone(&self.lifecycle), &self.wake),
         ));
         let launcher = Launcher {
             caller: self.caller(&definitions, &reads, &assignments, &slots),

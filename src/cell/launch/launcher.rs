@@ -85,6 +85,7 @@ impl Launcher {
             *seen = version;
             let limits = self.limits.current();
             self.governor.set_rate(limits.run_task_rate, limits.run_task_burst);
+            self.slots.fit(limits.run_task_rate);
         }
     }
 

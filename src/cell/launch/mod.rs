@@ -3,6 +3,7 @@
 mod assign;
 mod bucket;
 mod call;
+mod calls;
 mod doubt;
 mod governor;
 mod launcher;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 
+use super::calls::{Call, Calls};
 use super::governor::{Governor, Grant};
 use super::quota::QuotaPart;
 use crate::cell::backoff::Backoff;
@@ -14,8 +15,6 @@ use crate::cell::runs::RunIndex;
 use crate::cell::target::{Kind, LaunchTarget};
 use crate::core::ids::Token;
 
-/// RunTask calls of one kind under way at once: a kind that answers slowly holds up no other.
-const CALLS_AT_ONCE: usize = 32;
 /// What waits for room is woken when there is some; this is for what is missed.
 const CHECK_AGAIN: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -24,7 +23,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The right to make one call, for as long as it lives.
 pub(in crate::cell) struct Slot {
     pub(in crate::cell) grant: Grant,
-    _call: OwnedSemaphorePermit,
+    _call: Call,
 }
 
 /// Gives out slots.
@@ -34,8 +33,8 @@ pub(in crate::cell) struct Slots {
     limits: Arc<EffectiveLimits>,
     runs: Arc<RunIndex>,
     lifecycle: Arc<Lifecycle>,
-    /// The calls under way, by kind.
-    calls: [Arc<Semaphore>; 4],
+    /// By kind.
+    calls: [Arc<Calls>; 4],
 }
 
 impl Slots {
@@ -43,19 +42,24 @@ impl Slots {
         (governor, part): (Arc<Governor>, Arc<QuotaPart>),
         limits: Arc<EffectiveLimits>,
         runs: Arc<RunIndex>,
-        lifecycle: Arc<Lifecycle>,
+        (lifecycle, wake): (Arc<Lifecycle>, &Arc<Notify>),
     ) -> Self {
-        let calls = std::array::from_fn(|_| Arc::new(Semaphore::new(CALLS_AT_ONCE)));
+        let calls = std::array::from_fn(|_| Calls::new(Arc::clone(wake)));
         Self { governor, part, limits, runs, lifecycle, calls }
     }
 
-    fn calls(&self, kind: Kind) -> Arc<Semaphore> {
-        Arc::clone(&self.calls[kind as usize])
+    fn calls(&self, kind: Kind) -> &Arc<Calls> {
+        &self.calls[kind as usize]
+    }
+
+    /// Lets so many tasks a second be launched.
+    pub(super) fn fit(&self, rate: f64) {
+        self.calls.iter().for_each(|calls| calls.fit(rate));
     }
 
     /// A slot for up to `alike` new tasks, or when to ask again.
     pub(super) fn slot(&self, target: &LaunchTarget, alike: usize) -> Result<Slot, Duration> {
-        let call = self.calls(target.kind).try_acquire_owned().map_err(|_| CHECK_AGAIN)?;
+        let call = self.calls(target.kind).try_begin().ok_or(CHECK_AGAIN)?;
         let room = match target.kind {
             // ECS refuses more (500 tasks in PROVISIONING a cluster, Amazon ECS service quotas).
             Kind::Provider => {
@@ -96,8 +100,8 @@ impl Slots {
                 Err(_) => {}
             }
         };
-        let call = self.lifecycle.unless_ended(self.calls(target.kind).acquire_owned()).await?;
-        Some(Slot { grant, _call: call.ok()? })
+        let call = self.lifecycle.unless_ended(self.calls(target.kind).begin()).await??;
+        Some(Slot { grant, _call: call })
     }
 }
 

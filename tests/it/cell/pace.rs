@@ -98,6 +98,31 @@ async fn fast(world: &mut World, requests: usize) -> (Cell, Instant) {
     (cell, begun)
 }
 
+/// How long a fleet of 5,000 takes whose calls are answered after so long.
+async fn late(millis: u64, submitting: impl AsyncFnOnce(&Cell)) -> f64 {
+    let mut world = World::new();
+    *world.ecs.run_task_takes.lock().expect("whole") = Duration::from_millis(millis);
+    let (cell, begun) = fast(&mut world, 0).await;
+    submitting(&cell).await;
+    eventually("all have tasks", || world.ecs.tasks().len() == FLEET).await;
+    begun.elapsed().as_secs_f64()
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_answered_late_cost_a_fleet_nothing() {
+    let best = (FLEET as f64 - 200.0) / 200.0;
+    let single = late(500, async |cell: &Cell| {
+        for _ in 0..FLEET {
+            submit(cell, fargate(json!({}))).await;
+        }
+    });
+    let took = single.await;
+    assert!(best / took >= 0.95, "{took} s for requests of one task each, {best} s is what the quota allows");
+    let fleet = json!({"runTask": {"taskDefinition": "app:1", "launchType": "FARGATE", "count": FLEET}});
+    let took = late(20, async |cell: &Cell| drop(submit(cell, fleet).await)).await;
+    assert!(best / took >= 0.95, "{took} s for a request of all, {best} s is what the quota allows");
+}
+
 /// Another tenant of the account uses up AWS's quota now and then: slower calls would be throttled as often.
 #[tokio::test(start_paused = true)]
 async fn throttles_at_random_cost_a_fleet_little() {

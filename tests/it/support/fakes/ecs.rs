@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use rand::rngs::SmallRng;
@@ -96,6 +97,8 @@ impl Ledger {
 pub(crate) struct FakeEcs {
     journal: Journal,
     ledger: Mutex<Ledger>,
+    /// RunTask answers after so long.
+    pub(crate) run_task_takes: Mutex<Duration>,
     /// DescribeTaskDefinition is never answered.
     pub(crate) keeps_definitions: AtomicBool,
     /// The same of one task definition only, by what its name contains.
@@ -118,6 +121,7 @@ impl FakeEcs {
         Self {
             journal,
             ledger: Mutex::default(),
+            run_task_takes: Mutex::default(),
             keeps_definitions: AtomicBool::new(false),
             keeps_definition: Mutex::default(),
             refuses_to_describe: AtomicBool::new(false),
@@ -202,6 +206,10 @@ impl ports::Ecs for FakeEcs {
             self.ledger().verdicts.push((Instant::now(), !admitted));
             if !admitted {
                 return Err(CallError::Throttled("Rate exceeded".into()));
+            }
+            let takes = *self.run_task_takes.lock().unwrap_or_else(PoisonError::into_inner);
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
             }
             let next = self.ledger().script.pop_front();
             match next {
