@@ -55,6 +55,60 @@ pub(super) struct AwsCliArgs {
     client_token: Option<String>,
 }
 
+/// What a line says of the call itself: whose credentials, where to, and how the answer is written. A request has no place for it.
+#[derive(Debug, Default, Args)]
+pub(super) struct Client {
+    #[arg(long, value_name = "OUTPUT")]
+    output: Option<LineOutput>,
+    #[arg(long)]
+    region: Option<String>,
+    #[arg(long)]
+    profile: Option<String>,
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+}
+
+/// What the AWS CLI's `--output` takes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LineOutput {
+    Json,
+    Table,
+    Text,
+    Yaml,
+    YamlStream,
+    Off,
+}
+
+impl Client {
+    /// What of it is left out, and where it goes; `asks` where the line has a `--query`.
+    pub(super) fn left_out(&self, asks: bool) -> Vec<String> {
+        let of = |flag: &str, value: &Option<String>, whose: &str| {
+            let value = value.as_deref()?;
+            Some(format!(
+                "{flag} {value} has no place in a request: a run is {whose} of the process that launches it; give it to taskwatch run"
+            ))
+        };
+        let printed = [("--query", asks), ("--output", self.output.is_some())];
+        let printed: Vec<&str> = printed.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
+        let printed = (!printed.is_empty()).then(|| {
+            let has = if printed.len() == 1 { "has" } else { "have" };
+            format!(
+                "{} {has} no place in a request: give it to taskwatch run, which prints the result",
+                printed.join(" and ")
+            )
+        });
+        [
+            of("--region", &self.region, "in the region"),
+            of("--profile", &self.profile, "in the account"),
+            of("--endpoint-url", &self.endpoint_url, "at the endpoint"),
+            printed,
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
 /// How blobs are given; RunTask has none.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BinaryFormat {
@@ -168,6 +222,31 @@ mod tests {
     fn checked(line: &[&str]) -> Result<Option<Query>, String> {
         let line = Line::try_parse_from(["run"].iter().chain(line)).map_err(|e| e.to_string())?;
         line.aws.checked().map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn what_a_line_says_of_the_call_is_left_out_with_where_it_goes() {
+        #[derive(Parser)]
+        struct Called {
+            #[command(flatten)]
+            client: Client,
+        }
+        let line =
+            ["aws", "--region", "eu-west-1", "--profile", "prod", "--endpoint-url", "http://x:1", "--output", "text"];
+        let told = Called::try_parse_from(line).unwrap().client.left_out(true);
+        let begins = [
+            "--region eu-west-1 has no place",
+            "--profile prod has",
+            "--endpoint-url http://x:1 has",
+            "--query and --output have",
+        ];
+        assert_eq!(told.len(), begins.len());
+        for (line, begin) in told.iter().zip(begins) {
+            assert!(line.starts_with(begin) && line.contains("give it to taskwatch run"), "{line}");
+        }
+        assert_eq!(Called::try_parse_from(["aws"]).unwrap().client.left_out(false), Vec::<String>::new());
+        let refused = Called::try_parse_from(["aws", "--output", "markdown"]).err().unwrap().to_string();
+        assert!(refused.contains("[possible values: json, table, text, yaml, yaml-stream, off]"), "{refused}");
     }
 
     #[test]

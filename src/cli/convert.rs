@@ -4,13 +4,13 @@ use clap::{Args, Parser as _};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::aws_cli::Client;
 use super::document::DocumentArgs;
 use super::error::CliError;
 use super::filter::now;
 use super::input::read;
-use super::options::Global;
 use super::run_args::RunArgs;
-use super::{output, request, shell};
+use super::{listed, output, request, shell};
 use crate::core::convert::convert as converted;
 use crate::core::request::{Acceptance, documents};
 
@@ -35,7 +35,7 @@ Exit codes:
 /// `taskwatch convert`.
 #[derive(Debug, Args)]
 pub(super) struct ConvertArgs {
-    /// The document, in JSON or YAML, or a script with one aws ecs run-task line; - for stdin
+    /// The document, in JSON or YAML, or a script or program with aws ecs run-task lines; - for stdin
     #[arg(value_name = "FILE|-")]
     file: String,
     #[command(flatten)]
@@ -49,7 +49,7 @@ struct Line {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
-    _global: Global,
+    client: Client,
 }
 
 /// 0, or an error that says what the document is.
@@ -62,9 +62,16 @@ pub(super) fn convert(arguments: &ConvertArgs) -> Result<u8, CliError> {
         Some(value) => Some(value.to_string()),
         None => std::env::var(name).ok(),
     };
-    let requests = match shell::run_task(&text, &given) {
-        Some(line) => vec![of_line(&line.map_err(|error| about(&error))?).map_err(|error| about(&error))?],
-        None => of_documents(&text, &arguments.document, &about)?,
+    let mut lines = shell::run_tasks(&text, &given);
+    if lines.is_empty() {
+        lines = listed::run_tasks(&text, &given);
+    }
+    let requests = match lines.is_empty() {
+        true => match (of_documents(&text, &arguments.document, &about), shell::run_tasks_in_json(&text, &given)) {
+            (Err(_), lines) if !lines.is_empty() => of_lines(lines, &about)?,
+            (requests, _) => requests?,
+        },
+        false => of_lines(lines, &about)?,
     };
     match requests.as_slice() {
         [] => return Err(about(&"there is no document in it")),
@@ -93,15 +100,39 @@ fn of_documents(
     Ok(requests)
 }
 
+/// The requests of all lines. Of several, one that cannot be taken keeps nobody from the others.
+fn of_lines(
+    lines: Vec<Result<Vec<String>, CliError>>,
+    about: &dyn Fn(&dyn std::fmt::Display) -> CliError,
+) -> Result<Vec<Value>, CliError> {
+    let (mut requests, mut refused) = (Vec::new(), Vec::new());
+    for line in lines {
+        match line.and_then(|words| of_line(&words)) {
+            Ok(request) => requests.push(request),
+            Err(error) => refused.push(error),
+        }
+    }
+    match (requests.is_empty(), refused.first()) {
+        (true, Some(error)) => Err(about(error)),
+        _ => {
+            refused
+                .iter()
+                .for_each(|error| output::problem(&output::plain(&format!("a line is not converted: {error}"))));
+            Ok(requests)
+        }
+    }
+}
+
 fn of_line(words: &[String]) -> Result<Value, CliError> {
     let line = Line::try_parse_from(std::iter::once("aws ecs run-task".to_owned()).chain(words.iter().cloned()));
-    let Line { mut run, _global } = line.map_err(|error| CliError::usage(in_one_line(&error.to_string())))?;
+    let Line { mut run, client } = line.map_err(|error| CliError::usage(in_one_line(&error.to_string())))?;
     // Many scripts have it, and the request is the same without it.
     let left_out = run.aws_cli.without_started_by();
     // What it asks of the answer has no place in a request.
     run.aws_cli.checked()?;
     let request = request::request(&run)?;
-    if let Some(left_out) = left_out {
+    let asks = run.aws_cli.query.is_some();
+    for left_out in left_out.into_iter().chain(client.left_out(asks)) {
         output::problem(&output::plain(&left_out));
     }
     Ok(request.to_value())

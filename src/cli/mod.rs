@@ -25,6 +25,7 @@ mod healthcheck;
 mod input;
 mod limits;
 mod list;
+mod listed;
 mod local;
 mod logs;
 mod manual;
@@ -107,7 +108,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, CliError> {
     {
         let name = format.name();
         return Err(CliError::usage(format!(
-            "--output {name}: only {only} takes {name}; expected json, table or text"
+            "--output {name}: only {only} takes {name}; expected {}",
+            if command == "run" { "json, table, text, yaml, yaml-stream or off" } else { "json, table or text" }
         )));
     }
     let settings = Settings::load(&arguments.global)?;

@@ -58,7 +58,7 @@ impl Gathered {
         if self.all.tasks.is_empty() && self.all.others.is_empty() && !self.unknown {
             return Err(CliError::other(
                 "nothing to explain: expected ECS task events, answers of DescribeTasks, RunTask or AWS Batch's DescribeJobs, or a reason as \
-                 ECS words it",
+                 ECS words it; of a text that is not known give the task: aws ecs describe-tasks --cluster CLUSTER --tasks TASK_ARN | taskwatch explain -",
             ));
         }
         Ok(u8::from(!self.broken.is_empty() || self.unknown))

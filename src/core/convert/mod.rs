@@ -17,6 +17,7 @@ use super::input::RequestError;
 use super::request::foreign::{self, Foreign};
 use super::request::{Acceptance, Goal, RunRequest};
 use members::Source;
+use template::Beside;
 
 /// What became of one document, or of one part of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +47,9 @@ pub fn convert(document: Value, at: &Acceptance) -> Result<Vec<Converted>, Reque
         Foreign::Job => vec![batch::job(&source)?],
         Foreign::Template => return template::resources(members, at),
         Foreign::Serverless => return template::serverless(members, at),
-        Foreign::Resource => return template::resource(&source, at)?.ok_or_else(|| template::nothing("Type")),
+        Foreign::Resource => {
+            return template::resource(&source, &Beside::of(members), at)?.ok_or_else(|| template::nothing("Type"));
+        }
         Foreign::TaskDefinition => vec![task_definition(&source)?],
         Foreign::Service => {
             return Err(RequestError::new(format!(

@@ -9,8 +9,12 @@ use crate::core::request::Acceptance;
 use crate::core::request::document;
 use crate::core::request::symbols::{fill, placeholders, symbolic};
 
+/// Resources that are state machines.
+const MACHINES: [&str; 2] = ["AWS::StepFunctions::StateMachine", "AWS::Serverless::StateMachine"];
+
 /// The run requests of all resources that have one. References are placeholders, filled in where the template has their values.
 pub(super) fn resources(template: &Map<String, Value>, at: &Acceptance) -> Result<Vec<Converted>, RequestError> {
+    let beside = Beside::of(template);
     let mut template = Value::Object(template.clone());
     symbolic(&mut template);
     let defaults = defaults(&template);
@@ -19,10 +23,10 @@ pub(super) fn resources(template: &Map<String, Value>, at: &Acceptance) -> Resul
     let source = Source::new(&template, "");
     let resources = source.object("Resources")?.ok_or_else(|| source.wrong("Resources", "an object"))?;
     let (mut all, mut refused) = (Vec::new(), Vec::new());
-    for (name, members) in resources.members() {
-        let Some(members) = members.as_object() else { continue };
+    let resources = resources.members().iter().filter_map(|(name, members)| Some((name, members.as_object()?)));
+    for (name, members) in beside.chosen(resources.collect())? {
         let about = |error: RequestError| RequestError::new(format!("Resources.{name}: {error}"));
-        match resource(&Source::new(members, ""), at) {
+        match resource(&Source::new(members, ""), &beside, at) {
             Ok(found) => all.extend(found.unwrap_or_default().into_iter().map(|converted| named(name, converted))),
             Err(error) => refused.push(about(error)),
         }
@@ -34,6 +38,64 @@ pub(super) fn resources(template: &Map<String, Value>, at: &Acceptance) -> Resul
         (None, false) => return Err(refused.swap_remove(0)),
     }
     Ok(all)
+}
+
+/// A resource of a template, and its name.
+type Named<'v> = (&'v String, &'v Map<String, Value>);
+
+/// What was said beside a file with machines: which state is meant, and the execution's input.
+#[derive(Default)]
+pub(super) struct Beside {
+    members: Map<String, Value>,
+}
+
+impl Beside {
+    pub(super) fn of(file: &Map<String, Value>) -> Self {
+        let given =
+            ["stateName", "input"].into_iter().filter_map(|name| Some((name.to_owned(), file.get(name)?.clone())));
+        Self { members: given.collect() }
+    }
+
+    /// Whether the state that is named is one of this machine, however deep.
+    fn is_for(&self, machine: &Value) -> bool {
+        self.members.get("stateName").and_then(Value::as_str).is_none_or(|name| has_state(machine, name))
+    }
+
+    /// The resources that it is about: the machines, and of those the ones that have the state, if any has.
+    fn chosen<'v>(&self, resources: Vec<Named<'v>>) -> Result<Vec<Named<'v>>, RequestError> {
+        if self.members.is_empty() {
+            return Ok(resources);
+        }
+        let is_machine = |members: &Map<String, Value>| {
+            members.get("Type").and_then(Value::as_str).is_some_and(|kind| MACHINES.contains(&kind))
+        };
+        let machines: Vec<_> = resources.into_iter().filter(|(_, members)| is_machine(members)).collect();
+        if machines.is_empty() {
+            return Err(RequestError::new(
+                "--state and --input are for Step Functions, and the template has no state machine",
+            ));
+        }
+        let has_it = |(_, members): &&Named<'_>| {
+            let definition = |name: &str| members.get("Properties").and_then(|properties| properties.get(name));
+            let given = ["Definition", "DefinitionString"].into_iter().find_map(definition);
+            let read = given.and_then(Value::as_str).and_then(|text| document(text).ok());
+            read.as_ref().or(given).is_some_and(|machine| self.is_for(machine))
+        };
+        let with_it: Vec<_> = machines.iter().filter(has_it).copied().collect();
+        Ok(if with_it.is_empty() { machines } else { with_it })
+    }
+}
+
+/// Whether a state of this name is in a machine or in its branches.
+fn has_state(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Object(members) => {
+            let here = members.get("States").and_then(|states| states.get(name)).is_some();
+            here || members.values().any(|value| has_state(value, name))
+        }
+        Value::Array(items) => items.iter().any(|item| has_state(item, name)),
+        _ => false,
+    }
 }
 
 /// The default values of a template's parameters.
@@ -73,12 +135,9 @@ pub(super) fn serverless(file: &Map<String, Value>, at: &Acceptance) -> Result<V
         RequestError::new("stepFunctions.stateMachines: the machines are in another file: convert that file")
     })?;
     // What was said beside the file is of its machines: of those that have the state, where one is named.
-    let state = file.get("stateName").and_then(Value::as_str);
-    let has_state = |machine: &Value| {
-        state.is_none_or(|name| machine.pointer("/definition/States").is_some_and(|states| states.get(name).is_some()))
-    };
-    let machines = match machines.values().any(has_state) {
-        true => machines.into_iter().filter(|(_, machine)| has_state(machine)).collect(),
+    let beside = file.as_object().map(Beside::of).unwrap_or_default();
+    let machines = match machines.values().any(|machine| beside.is_for(machine)) {
+        true => machines.into_iter().filter(|(_, machine)| beside.is_for(machine)).collect(),
         false => machines,
     };
     let machine = |(name, machine): (&String, &Value)| {
@@ -87,9 +146,7 @@ pub(super) fn serverless(file: &Map<String, Value>, at: &Acceptance) -> Result<V
         let definition =
             definition.ok_or_else(|| about(RequestError::new("definition: expected the machine itself")))?;
         let mut document = Map::from_iter([("stateMachine".to_owned(), definition.clone())]);
-        let beside =
-            ["stateName", "input"].into_iter().filter_map(|name| Some((name.to_owned(), file.get(name)?.clone())));
-        document.extend(beside);
+        document.extend(beside.members.clone());
         let converted = convert(Value::Object(document), at).map_err(about)?;
         Ok(converted.into_iter().map(|converted| named(name, converted)).collect::<Vec<_>>())
     };
@@ -98,14 +155,22 @@ pub(super) fn serverless(file: &Map<String, Value>, at: &Acceptance) -> Result<V
 }
 
 /// What one resource starts; none where it is of another kind.
-pub(super) fn resource(source: &Source<'_>, at: &Acceptance) -> Result<Option<Vec<Converted>>, RequestError> {
+pub(super) fn resource(
+    source: &Source<'_>,
+    beside: &Beside,
+    at: &Acceptance,
+) -> Result<Option<Vec<Converted>>, RequestError> {
     let Some(properties) = source.object("Properties")? else { return Ok(None) };
     let document = match source.text("Type")?.unwrap_or_default() {
         "AWS::Events::Rule" if properties.get("Targets").is_some() => properties.members().clone(),
         "AWS::Scheduler::Schedule" | "AWS::Batch::JobDefinition" | "AWS::ECS::TaskDefinition" => {
             properties.members().clone()
         }
-        "AWS::StepFunctions::StateMachine" | "AWS::Serverless::StateMachine" => machine(&properties)?,
+        kind if MACHINES.contains(&kind) => {
+            let mut machine = machine(&properties)?;
+            machine.extend(beside.members.clone());
+            machine
+        }
         _ => return Ok(None),
     };
     match convert(Value::Object(document), at) {

@@ -274,3 +274,45 @@ fn a_state_and_an_input_are_taken_for_the_machines_of_a_serverless_file() {
         assert!(said.contains("$ has no \"task\""), "{said}");
     }
 }
+
+#[test]
+fn a_state_and_an_input_are_for_the_machines_of_a_template() {
+    let load = json!({"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "End": true,
+        "Parameters": {"TaskDefinition": "etl", "Cluster.$": "$.cluster"}});
+    let machine = json!({"StartAt": "Fetch", "States": {
+        "Fetch": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "Both"},
+        "Both": {"Type": "Parallel", "End": true, "Branches": [{"StartAt": "Load", "States": {"Load": load}}]}}});
+    let other = json!({"StartAt": "Run", "States": {"Run": load}});
+    let template = |kind: &str, name: &str, definition: Value| {
+        json!({"Resources": {
+            "Rule": {"Type": "AWS::Events::Rule", "Properties": {"Targets": [target()]}},
+            "Other": {"Type": "AWS::Serverless::StateMachine", "Properties": {"Definition": other}},
+            "Flow": {"Type": kind, "Properties": {name: definition}}}})
+    };
+    let over = |document: Value, state: Option<&str>| {
+        crate::core::request::with_input(document, state, Some(json!({"cluster": "batch"}))).unwrap()
+    };
+    for document in [
+        template("AWS::Serverless::StateMachine", "Definition", machine.clone()),
+        template("AWS::StepFunctions::StateMachine", "DefinitionString", json!(machine.to_string())),
+    ] {
+        let found = one(over(document.clone(), Some("Load")));
+        assert!(found.what.starts_with("Flow: "), "{}", found.what);
+        assert_eq!(found.request["runTask"]["cluster"], "batch");
+        let found = one(over(document.clone(), Some("Run")));
+        assert!(found.what.starts_with("Other: "), "{}", found.what);
+        // A machine that cannot be taken whole is said beside the one that can.
+        let found = one(over(document.clone(), None));
+        assert!(
+            found.what.starts_with("Other: ") && found.notes.iter().any(|note| note.contains("--state \"Load\"")),
+            "{found:?}"
+        );
+        let said = convert(over(document, Some("Lod")), &at()).unwrap_err().message;
+        assert!(said.contains("Lod") && said.contains("Load"), "{said}");
+    }
+    let alone = json!({"Type": "AWS::StepFunctions::StateMachine", "Properties": {"Definition": machine}});
+    assert_eq!(one(over(alone, Some("Load"))).request["runTask"]["cluster"], "batch");
+    let none = json!({"Resources": {"Rule": {"Type": "AWS::Events::Rule", "Properties": {"Targets": [target()]}}}});
+    let said = convert(over(none, None), &at()).unwrap_err().message;
+    assert!(said.contains("the template has no state machine"), "{said}");
+}

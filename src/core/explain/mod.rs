@@ -1,7 +1,9 @@
 //! What happened to a task and what to do: for any ECS JSON a user has at hand.
 
 mod batch;
+mod cut_off;
 mod documents;
+mod embedded;
 mod members;
 mod plain_text;
 mod reason;
@@ -64,6 +66,9 @@ pub fn explain(text: &str, decided_by: &[String]) -> Explained {
     let mut explained = Explained::default();
     let broken = documents::documents(text, |document| visit::document(document, deciders, &mut explained));
     let nothing = explained.tasks.is_empty() && explained.others.is_empty();
+    if nothing && let Some(explained) = of_a_part(text, deciders) {
+        return explained;
+    }
     if nothing && !text.trim_start().starts_with(['{', '[']) {
         if let Some(explained) = of_yaml(text, deciders) {
             return explained;
@@ -72,9 +77,32 @@ pub fn explain(text: &str, decided_by: &[String]) -> Explained {
         if !reasons.tasks.is_empty() || !reasons.broken.is_empty() {
             return reasons;
         }
+        if text.trim().is_empty() {
+            return explained;
+        }
+        explained.broken =
+            vec![Broken { line: 1, column: 1, why: "it is a text, and no reason that is known".to_owned() }];
+        return explained;
     }
     explained.broken = broken;
     explained
+}
+
+/// What a document that is cut off explains, and what a program prints in the middle of a text.
+fn of_a_part(text: &str, deciders: Deciders<'_>) -> Option<Explained> {
+    let mut explained = Explained::default();
+    if text.trim_start().starts_with(['{', '[']) {
+        visit::cut_off(text, deciders, &mut explained);
+        if !explained.tasks.is_empty() {
+            let line = text.trim_end().lines().count();
+            let why = "it is cut off; what is missing may say more".to_owned();
+            explained.broken = vec![Broken { line, column: 1, why }];
+            return Some(explained);
+        }
+    }
+    embedded::values(text).iter().for_each(|value| visit::document(value, deciders, &mut explained));
+    explained.skipped = 0;
+    (!explained.tasks.is_empty()).then_some(explained)
 }
 
 /// What the AWS CLI's `--output yaml` explains; none of a text that is something else.

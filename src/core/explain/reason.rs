@@ -11,10 +11,30 @@ use crate::core::verdict::{Deciders, Verdict};
 /// that is known.
 pub fn explain_reason(text: &str) -> Option<Explanation> {
     let text = text.trim().trim_matches(['"', '\'', '`']).trim();
-    if !failure::says_something(text) && exit_code(text).is_none() {
+    if let Some(text) = of_stop_code(text) {
+        return Some(failed(None, of_task(text)));
+    }
+    let tells = failure::says_something(text) || exit_code(text).is_some() || names_an_exit(text);
+    if !tells && !text.starts_with("States.") && !text.contains("An error occurred (") && of_an_sdk(text).is_none() {
         return None;
     }
     Some(failed(None, of_call(text).unwrap_or_else(|| of_task(text))))
+}
+
+/// What ECS says beside a stop code that stands alone.
+fn of_stop_code(text: &str) -> Option<&'static str> {
+    match text {
+        "TaskFailedToStart" => Some("Task failed to start"),
+        "EssentialContainerExited" => Some("Essential container in task exited"),
+        "UserInitiated" => Some("Task stopped by user"),
+        "ServiceSchedulerInitiated" => Some("Scaling activity initiated by the service scheduler"),
+        _ => None,
+    }
+}
+
+/// `ECS task 1 failed: Essential container in task exited`.
+fn names_an_exit(text: &str) -> bool {
+    !failure::has_ecs_name(text) && text.to_ascii_lowercase().contains("essential container in task exited")
 }
 
 /// The error of the call itself: `An error occurred (ClientException) when calling the RunTask operation: …`, as the AWS CLI and
@@ -22,7 +42,18 @@ pub fn explain_reason(text: &str) -> Option<Explanation> {
 fn of_call(text: &str) -> Option<Failure> {
     if let Some((_, rest)) = text.split_once("An error occurred (") {
         let (name, rest) = rest.split_once(')')?;
-        let message = rest.split_once(": ").map_or(rest, |(_, message)| message);
+        // `… when calling the RunTask operation (reached max retries: 4): Rate exceeded`.
+        let (_, rest) = rest.split_once(" operation").unwrap_or(("", rest));
+        let rest = rest.strip_prefix(" (").and_then(|rest| rest.split_once(')')).map_or(rest, |(_, rest)| rest);
+        let message = rest.split_once(':').map_or(rest, |(_, message)| message);
+        return Some(failure::from_exception(name, message.trim()));
+    }
+    if let Some(name) = text.strip_prefix("States.") {
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
+        let cause = name[end..].trim_start_matches([':', ',', ' ']);
+        return Some(failure::from_step_functions(&text[.."States.".len() + end], cause));
+    }
+    if let Some((name, message)) = of_an_sdk(text) {
         return Some(failure::from_exception(name, message));
     }
     let (name, message) = text.split_once(':').unwrap_or((text, ""));
@@ -36,10 +67,40 @@ fn of_call(text: &str) -> Option<Failure> {
     (refusal || reason.len() < text.len()).then(|| failure::from_refusal(reason, None))
 }
 
+/// An exception of RunTask in the words of SDKs, services and programs: `software.amazon.awssdk.services.ecs.model.ClientException: …`,
+/// `operation error ECS: RunTask, …, InvalidParameterException: …`, `ERROR_CODE=…, ERROR_MESSAGE=…`, `Failed to run task: …`.
+fn of_an_sdk(text: &str) -> Option<(&str, &str)> {
+    const SAID: [&str; 7] = [
+        "services.ecs.",
+        "operation error ecs",
+        "runtask",
+        "run-task",
+        "run task",
+        "run ecs task",
+        "invocation of ecs target",
+    ];
+    let lower = text.to_ascii_lowercase();
+    if failure::has_ecs_name(text) || !SAID.iter().any(|said| lower.contains(said)) {
+        return None;
+    }
+    let mut ends = text.match_indices("Exception").map(|(at, word)| at + word.len());
+    ends.find_map(|end| {
+        let begin = text[..end].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
+        let message = [": ", ", ERROR_MESSAGE="].iter().find_map(|sign| text[end..].strip_prefix(sign));
+        let message = message.or_else(|| text[end..].is_empty().then_some(""))?;
+        let is_name =
+            text[begin..end].len() > "Exception".len() && text[begin..].starts_with(|c: char| c.is_ascii_uppercase());
+        is_name.then_some((&text[begin..end], message))
+    })
+}
+
 fn of_task(text: &str) -> Failure {
     // What tells of a container's own end stands in the container; `exited with 3` has its exit code.
     let exit_code = exit_code(text);
-    let ended_itself = exit_code.is_some() || text.starts_with("OutOfMemory") || failure::is_container_exit(text);
+    let ended_itself = exit_code.is_some()
+        || text.starts_with("OutOfMemory")
+        || failure::is_container_exit(text)
+        || names_an_exit(text);
     let container = Container {
         name: "unknown".into(),
         exit_code,
@@ -58,13 +119,20 @@ fn of_task(text: &str) -> Failure {
     }
 }
 
-/// The code in `exited with code 3`, `Exit Code 137`, `exit code: 1`.
+/// The code in `exited with code 3`, `Exit Code 137`, `exit code: 1`, `exit status 2`.
 fn exit_code(text: &str) -> Option<i64> {
     let lower = text.to_ascii_lowercase();
-    let (_, rest) = lower.split_once("exit")?;
-    let rest = rest.strip_prefix("ed").unwrap_or(rest).trim_start();
-    let rest = rest.strip_prefix("with").unwrap_or(rest).trim_start();
-    let rest = rest.strip_prefix("code").unwrap_or(rest).trim_start_matches([' ', ':', '=']);
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    rest[..digits].parse().ok().filter(|code| *code != 0)
+    // A program that calls the AWS CLI tells of the CLI's own end.
+    if lower.contains("returned non-zero") {
+        return None;
+    }
+    lower.match_indices("exit").find_map(|(at, exit)| {
+        let rest = &lower[at + exit.len()..];
+        let rest = rest.strip_prefix("ed").unwrap_or(rest).trim_start();
+        let rest = rest.strip_prefix("with").unwrap_or(rest).trim_start();
+        let status = rest.strip_prefix("status").filter(|_| !failure::has_ecs_name(text));
+        let rest = status.or_else(|| rest.strip_prefix("code")).unwrap_or(rest).trim_start_matches([' ', ':', '=']);
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..digits].parse().ok().filter(|code| *code != 0)
+    })
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::cut_off::closed;
 use super::members::get;
-use super::{Explained, batch, explain_task, failed};
-use crate::core::failure;
+use super::{Explained, Explanation, batch, explain_task, failed};
+use crate::core::failure::{self, Class};
 use crate::core::task::parse_task;
 use crate::core::verdict::Deciders;
 
@@ -26,14 +27,33 @@ pub(super) fn document(value: &Value, deciders: Deciders<'_>, into: &mut Explain
     }
 }
 
+/// Explains a text that may be the beginning of a document.
+pub(super) fn cut_off(text: &str, deciders: Deciders<'_>, into: &mut Explained) {
+    part(text, deciders, DEEPEST, into);
+}
+
+/// The failures that the beginning of a document tells of: whether all went well stands in the rest.
+fn part(text: &str, deciders: Deciders<'_>, deeper: usize, into: &mut Explained) {
+    let whole = closed(text).and_then(|whole| serde_json::from_str::<Value>(&whole).ok());
+    let Some(whole) = whole else { return };
+    let mut found = Explained::default();
+    visit(&whole, deciders, deeper, &mut found);
+    // An exit code that is not there may only be cut off.
+    let by_absence = |task: &Explanation| {
+        task.class == Some(Class::Host) && task.error.as_deref() == Some("EssentialContainerExited")
+    };
+    into.tasks.extend(found.tasks.into_iter().filter(|task| task.status == "FAILED" && !by_absence(task)));
+}
+
 fn visit(value: &Value, deciders: Deciders<'_>, deep: usize, into: &mut Explained) {
     let Some(deeper) = deep.checked_sub(1) else { return };
     match value {
         Value::Array(items) => items.iter().for_each(|item| visit(item, deciders, deeper, into)),
         // Step Functions' Cause, an SNS message, an SQS body, a log line: JSON in a string.
         Value::String(text) if text.trim_start().starts_with(['{', '[', '"']) => {
-            if let Ok(inner) = serde_json::from_str::<Value>(text) {
-                visit(&inner, deciders, deeper, into);
+            match serde_json::from_str::<Value>(text) {
+                Ok(inner) => visit(&inner, deciders, deeper, into),
+                Err(_) => part(text, deciders, deeper, into),
             }
         }
         Value::Object(members) => {
@@ -139,6 +159,12 @@ fn error(members: &Map<String, Value>, into: &mut Explained) -> bool {
     let inner = get(members, "error").and_then(Value::as_object);
     let inner = inner.and_then(|e| Some((get(e, "code")?.as_str()?, get(e, "message").and_then(Value::as_str))));
     let failure = match (text("error"), text("cause")) {
+        (Some(name), cause)
+            if name.starts_with("States.")
+                && !cause.is_some_and(|cause| holds_json(cause) || cause.starts_with('"')) =>
+        {
+            failure::from_step_functions(name, cause.unwrap_or_default())
+        }
         (Some("AmazonECS.Unknown"), Some(cause)) if !holds_json(cause) => failure::from_refusal(cause, None),
         (Some(name), Some(cause)) if !holds_json(cause) => {
             // `ECS.InvalidParameterException`; older integrations write `Ecs.`.

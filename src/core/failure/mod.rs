@@ -1,11 +1,13 @@
 //! Every failure of an attempt gets a name, a class, a cause, a hint, and the names that `ErrorEquals` can match.
 
+mod step_functions;
 mod stopped;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub(super) use step_functions::from_step_functions;
 pub(super) use stopped::{has_another_cause, is_container_exit, stopped};
 
 use serde::{Deserialize, Serialize};
@@ -229,6 +231,11 @@ pub fn from_exception(name: &str, message: &str) -> Failure {
 /// Whether a text has a name of ECS's, such as `CannotPullContainerError`.
 pub(in crate::core) fn has_name(text: &str) -> bool {
     text::prefix(text).is_some()
+}
+
+/// Whether a name of ECS's own stands in a text, also behind what programs write before it.
+pub(in crate::core) fn has_ecs_name(text: &str) -> bool {
+    text::has_ecs_name(text)
 }
 
 /// Whether a text that stands by itself tells of a failure: the table knows it, its words say something, or it has a name.

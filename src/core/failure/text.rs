@@ -25,6 +25,9 @@ const NAMES: [&str; 8] = [
     "ContainerNetworkingError",
     "SpotInterruptionError",
 ];
+/// What programs write before a reason that they tell of.
+const TELLING_OF_IT: [&str; 4] =
+    ["TaskFailedToStart: ", "failed to start due to: ", "Stopped reason: ", "stoppedReason: "];
 /// A phrase that was cut off is known by two words of it, or by one so long.
 const TELLING: usize = 9;
 
@@ -35,7 +38,40 @@ pub(super) fn message(text: &str) -> &str {
     while let Some(rest) = BEFORE.iter().find_map(|before| after(text, before)) {
         text = rest.trim_start_matches(quotes);
     }
-    if leading_name(text).is_some() { text } else { from_a_name(text).unwrap_or(text) }
+    if is_of_ecs(text) {
+        return text;
+    }
+    let inner = from_a_name(text).or_else(|| told_by_another(text).map(message));
+    inner.unwrap_or(if leading_name(text).is_some() { text } else { without_a_class(text) })
+}
+
+/// Whether a text begins with a name of ECS's own.
+fn is_of_ecs(text: &str) -> bool {
+    leading_name(text).is_some_and(|name| NAMES.iter().any(|known| name.starts_with(known)))
+}
+
+/// Whether a name of ECS's own stands anywhere in a text.
+pub(super) fn has_ecs_name(text: &str) -> bool {
+    is_of_ecs(message(text))
+}
+
+/// What a program says that ECS has said: `RuntimeError: TaskFailedToStart: …`.
+fn told_by_another(text: &str) -> Option<&str> {
+    TELLING_OF_IT.iter().find_map(|words| {
+        let at = text.find(words)? + words.len();
+        let rest = text[at..].trim_start();
+        (!rest.is_empty()).then_some(rest)
+    })
+}
+
+/// The message behind the name of a class: `airflow.exceptions.AirflowException: …`.
+fn without_a_class(text: &str) -> &str {
+    let named = text.split_once(": ").filter(|(name, rest)| {
+        let is_path = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_'));
+        let class = name.rsplit_once('.').map(|(_, class)| class);
+        is_path && !rest.is_empty() && class.is_some_and(|class| class.starts_with(|c: char| c.is_ascii_uppercase()))
+    });
+    named.map_or(text, |(_, rest)| rest)
 }
 
 /// What follows `before` and a separator, if something does.
@@ -126,6 +162,9 @@ mod tests {
             "\"stoppedReason\": \"CannotPullContainerError: x",
             "etl stopped because of CannotPullContainerError: x",
             "Error: ECS task batch/1 failed - CannotPullContainerError: x",
+            "RuntimeError: CannotPullContainerError: x",
+            "airflow.exceptions.AirflowException: The task failed to start due to: CannotPullContainerError: x",
+            "a.b.RunFailed: Failed to run: TaskFailedToStart: CannotPullContainerError: x",
         ] {
             assert_eq!(
                 (message(text), prefix(text)),
@@ -133,6 +172,9 @@ mod tests {
             );
         }
         assert_eq!(message("ResourceInitializationError: y: DockerTimeoutError: z").len(), 53);
+        assert_eq!(message("a.b.RunFailed: Failed to run: TaskFailedToStart: CannotPull"), "CannotPull");
+        assert_eq!(message("botocore.exceptions.SomeError: x y"), "x y");
+        assert_eq!(message("db.internal.example: no such host"), "db.internal.example: no such host");
         assert_eq!(message("MyError: no name of ECS's: OtherError: z"), "MyError: no name of ECS's: OtherError: z");
     }
 

@@ -17,7 +17,9 @@ mod machine_tests;
 #[cfg(test)]
 mod named_tests;
 mod native;
+mod programs;
 mod relaxed;
+mod snapshot;
 pub mod symbols;
 mod terraform;
 #[cfg(test)]
@@ -354,6 +356,12 @@ fn no_form(members: &Map<String, Value>) -> RequestError {
     let heads = ["runTask", "taskDefinition", "StartAt", "stateMachine"];
     if let Some(foreign) = foreign::of(members) {
         return RequestError::new(format!("this is {}: {}", foreign.name(), foreign.advice()));
+    }
+    let event = members.get("detail").and_then(Value::as_object).unwrap_or(members);
+    if event.get("eventName").is_some_and(|name| name == "RunTask") {
+        return RequestError::new(
+            "this is CloudTrail's event of a RunTask call: give its requestParameters, which are the RunTask request",
+        );
     }
     let meant = members.keys().find_map(|name| Some((name, meant(name, &heads)?)));
     RequestError::new(match meant {

@@ -75,6 +75,10 @@ fn a_wrong_request_is_refused_by_name() {
     for (value, part) in [
         (json!([]), "an array is not a run request: send each of its requests by itself"),
         (json!({"hello": 1}), "not a run request"),
+        (
+            json!({"eventName": "RunTask", "requestParameters": task}),
+            "this is CloudTrail's event of a RunTask call: give its requestParameters",
+        ),
         (json!({"runTsk": task, "until": "stopped"}), "runTsk: unknown; did you mean runTask?"),
         (json!({"taskDefintion": "x", "cluster": "c"}), "taskDefintion: unknown; did you mean taskDefinition?"),
         (json!({"StartsAt": "x"}), "StartsAt: unknown; did you mean StartAt?"),

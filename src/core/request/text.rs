@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 use serde_saphyr::Tagged;
 
 use super::RequestError;
+use super::programs;
 use super::relaxed::strict;
+use super::snapshot;
 use super::symbols::symbolic;
 use super::terraform;
 
@@ -20,19 +22,30 @@ pub fn document(text: &str) -> Result<Value, RequestError> {
             let machines = terraform::machines(text)?;
             let count = machines.len();
             let one = machines.into_iter().next().filter(|_| count == 1);
-            one.ok_or_else(|| {
-                let what = format!(
-                    "a Terraform configuration with {count} state machines: taskwatch convert FILE prints all of them"
-                );
-                RequestError::new(what)
-            })
+            one.ok_or_else(|| several("a Terraform configuration", count))
         }
-        Err(_) if may_be_yaml(text) => yaml(text),
+        Err(_) if snapshot::is_snapshot(text) => {
+            let mut all = snapshot::documents(text)?;
+            let count = all.len();
+            all.pop().filter(|_| count == 1).ok_or_else(|| several("a Jest snapshot", count))
+        }
+        // A program reads as YAML now and then, as one text.
+        Err(_) if may_be_yaml(text) => match yaml(text) {
+            read @ (Ok(Value::String(_)) | Err(_)) => programs::named(text).map_or(read, Err),
+            read => read,
+        },
         Err(error) => {
             let relaxed = strict(text).and_then(|text| serde_json::from_str(&text).ok());
-            relaxed.ok_or_else(|| RequestError::new(format!("not JSON: {error}")))
+            let unknown = || RequestError::new(format!("not JSON: {error}"));
+            relaxed.ok_or_else(|| programs::named(text).unwrap_or_else(unknown))
         }
     }
+}
+
+fn several(what: &str, count: usize) -> RequestError {
+    RequestError::new(format!(
+        "{what} with {count} documents: taskwatch convert FILE prints the requests of all of them"
+    ))
 }
 
 /// Every document of a file: JSON one after the other, the items of arrays one by one, the machines of a Terraform configuration, or
@@ -42,6 +55,7 @@ pub fn documents(text: &str) -> Result<Vec<Value>, RequestError> {
     let documents = match stream {
         Ok(documents) => documents,
         Err(_) if terraform::is_configuration(text) => terraform::machines(text)?,
+        Err(_) if snapshot::is_snapshot(text) => snapshot::documents(text)?,
         Err(_) => vec![document(text)?],
     };
     let items = |document| match document {

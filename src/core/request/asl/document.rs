@@ -48,14 +48,19 @@ fn is_described(members: &Map<String, Value>) -> bool {
     members.contains_key("stateMachineArn") && members.contains_key("definition")
 }
 
-/// The document with a state's name and an input beside it. A file of the Serverless framework has them for its machines.
+/// The document with a state's name and an input beside it. A file of the Serverless framework or a CloudFormation
+/// template has them for its machines.
 pub(in crate::core::request) fn with_input(
     document: Value,
     state: Option<&str>,
     input: Option<Value>,
 ) -> Result<Value, RequestError> {
     let mut request = match document.as_object() {
-        Some(members) if foreign::of(members) == Some(Foreign::Serverless) => document,
+        Some(members)
+            if matches!(foreign::of(members), Some(Foreign::Serverless | Foreign::Template | Foreign::Resource)) =>
+        {
+            document
+        }
         Some(members) if !is_document(members) => return Err(not_a_machine()),
         Some(members) if members.contains_key(OWN[0]) => document,
         Some(_) => json!({OWN[0]: document}),

@@ -7,6 +7,7 @@ mod tests;
 use serde_json::{Map, Value};
 
 use super::RequestError;
+use super::programs;
 use super::relaxed::strict;
 
 /// Blocks of a configuration.
@@ -34,10 +35,10 @@ pub(super) fn machines(text: &str) -> Result<Vec<Value>, RequestError> {
         machines.extend(value.filter(is_machine));
     }
     if machines.is_empty() {
-        return Err(RequestError::new(
+        return Err(programs::of_terraform(text).unwrap_or_else(|| RequestError::new(
             "a Terraform configuration that writes out no whole state machine: convert the file that its templatefile( ) names, or \
              the machine that is deployed: aws stepfunctions describe-state-machine --state-machine-arn ARN | taskwatch convert -",
-        ));
+        )));
     }
     Ok(machines)
 }
