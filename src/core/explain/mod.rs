@@ -11,6 +11,8 @@ mod reason;
 mod tests;
 mod visit;
 mod waiting;
+#[cfg(test)]
+mod wrapped_tests;
 
 pub use documents::Broken;
 pub use reason::explain_reason;

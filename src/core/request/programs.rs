@@ -9,7 +9,7 @@ const PROGRAMS: [(&str, &str); 7] = [
         "an Airflow DAG: write the operator's arguments as JSON, {\"cluster\": …, \"taskDefinition\": …}, as the RunTask request has them",
     ),
     ("EcsRunTask(", "a CDK program: convert what cdk synth writes (cdk.out/*.template.json)"),
-    ("aws_cdk", "a CDK program: convert what cdk synth writes (cdk.out/*.template.json)"),
+    ("_cdk", "a CDK program: convert what cdk synth writes (cdk.out/*.template.json)"),
     ("aws-cdk", "a CDK program: convert what cdk synth writes (cdk.out/*.template.json)"),
     (".run_task(", PROGRAM),
     ("RunTaskCommand(", PROGRAM),
@@ -62,19 +62,19 @@ pub(super) fn named(text: &str) -> Option<RequestError> {
 pub(super) fn of_terraform(text: &str) -> Option<RequestError> {
     let resources = [
         ("ecs_target", "rules with an ECS target", "aws events list-targets-by-rule --rule NAME | taskwatch convert -"),
-        ("aws_scheduler_schedule", "schedules", "aws scheduler get-schedule --name NAME | taskwatch convert -"),
+        ("_scheduler_schedule", "schedules", "aws scheduler get-schedule --name NAME | taskwatch convert -"),
         (
-            "aws_batch_job_definition",
+            "_batch_job_definition",
             "Batch job definitions",
             "aws batch describe-job-definitions --job-definition-name NAME --status ACTIVE | taskwatch convert -",
         ),
         (
-            "aws_ecs_task_definition",
+            "_ecs_task_definition",
             "task definitions",
             "aws ecs describe-task-definition --task-definition NAME | taskwatch convert -",
         ),
     ];
-    let found = resources.into_iter().find(|(sign, ..)| text.contains(sign) && !text.contains("aws_sfn_state_machine"));
+    let found = resources.into_iter().find(|(sign, ..)| text.contains(sign) && !text.contains("_sfn_state_machine"));
     found.map(|(_, what, how)| {
         RequestError::new(format!(
             "a Terraform configuration with {what}: Terraform knows their values; take what is deployed: {how}"
@@ -97,10 +97,10 @@ mod tests {
             ("aws events put-targets --rule nightly --targets '[{\"Id\": \"1\"}]'", "aws events list-targets-by-rule"),
             ("aws ecs start-task --cluster batch", "use aws ecs run-task"),
             (
-                "resource \"aws_cloudwatch_event_target\" \"a\" {\n  ecs_target {\n    task_count = 1\n  }\n}\n",
+                "resource \"x_cloudwatch_event_target\" \"a\" {\n  ecs_target {\n    task_count = 1\n  }\n}\n",
                 "rules with an ECS target: Terraform knows their values; take what is deployed: aws events list-targets-by-rule",
             ),
-            ("resource \"aws_batch_job_definition\" \"a\" {\n}\n", "describe-job-definitions"),
+            ("resource \"x_batch_job_definition\" \"a\" {\n}\n", "describe-job-definitions"),
         ] {
             for said in [document(text).unwrap_err().message, documents(text).unwrap_err().message] {
                 assert!(said.contains(part) && !said.contains('\n'), "{text}: {said}");
