@@ -53,9 +53,11 @@ def once(o, quotas, launcher):
         processes = launcher.start(lab)
         meter = Meter([process.pid for process in processes])
         meter.start()
-        load = wait(lab, processes, o.patience)
+        load, seen = wait(lab, processes, o.patience)
         meter.stop()
         ledger, calls = lab.ledger(), lab.calls()
+        # ECS forgets a task an hour after its end: some fleets take longer.
+        ledger["tasks"] = list((seen | by_arn(ledger)).values())
         (home / "ledger.json").write_text(json.dumps(ledger))
         figures = judge.judge(o.runs, ledger["tasks"], lab.outcomes(), mix.launch_rate(quotas), lab.began)
         figures |= judge.calls_of(o.runs, before, calls, lab.own, ledger["counters"]["throttled"])
@@ -65,10 +67,12 @@ def once(o, quotas, launcher):
 
 
 def wait(lab, processes, patience):
-    """Until every item is told of, the launcher has ended, or nothing new has come for so long. Gives the machine's load on the way."""
-    news, since, loads = None, time.time(), []
+    """Until every item is told of, the launcher has ended, or nothing new has come for so long. Gives the machine's load on the way, and the
+    tasks that were seen, as they were last."""
+    news, since, loads, seen = None, time.time(), [], {}
     while time.time() - since < patience:
         ledger, outcomes = lab.ledger(), lab.outcomes()
+        seen |= by_arn(ledger)
         loads.append(os.getloadavg()[0])
         if len({outcome["item"] for outcome in outcomes}) >= lab.runs or all(map(ended, processes)):
             break
@@ -76,7 +80,11 @@ def wait(lab, processes, patience):
         if now != news:
             news, since = now, time.time()
         time.sleep(2)
-    return round(statistics.mean(loads), 1)
+    return round(statistics.mean(loads), 1), seen
+
+
+def by_arn(ledger):
+    return {task["arn"]: task for task in ledger["tasks"]}
 
 
 def ended(process):

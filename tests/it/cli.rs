@@ -124,10 +124,16 @@ fn explain_names_a_broken_line_and_explains_the_others() {
             assert_eq!(serde_json::from_str::<Vec<Value>>(&stdout(&output)).expect("one array").len(), found);
         }
     }
-    std::fs::write(&file, "rubbish\n".repeat(100)).expect("a file");
+    std::fs::write(&file, "{rubbish\n".repeat(100)).expect("a file");
     let output = taskwatch().args(["explain", "--output", "json"]).arg(&file).output().expect("explain");
     assert_eq!((output.status.code(), stdout(&output).trim()), (Some(1), "[]"));
     assert!(stderr(&output).contains("and 80 more") && stderr(&output).lines().count() == 22, "{}", stderr(&output));
+    // No lines of JSON: it is told of as a whole.
+    std::fs::write(&file, "rubbish\n".repeat(100)).expect("a file");
+    let output = taskwatch().args(["explain", "--output", "json"]).arg(&file).output().expect("explain");
+    assert_eq!((output.status.code(), stdout(&output).trim()), (Some(1), "[]"));
+    let said = stderr(&output);
+    assert!(said.contains("it is a text, and no reason that is known") && said.lines().count() == 2, "{said}");
 }
 
 #[test]

@@ -3,9 +3,8 @@
 /// The text with all that is open in it closed; none of a text in which nothing is open. What had no value yet is left out.
 pub(super) fn closed(text: &str) -> Option<String> {
     let mut open: Vec<Open> = Vec::new();
-    // Up to where all is complete, and what is open there.
-    let (mut complete, mut string, mut escaped) = ((0, Vec::new()), None, false);
-    let ends = |open: &[Open]| open.iter().map(|one| one.end).collect::<Vec<char>>();
+    // Up to where all is complete. What is open there is open at the end: every beginning and end of a value is such a place.
+    let (mut complete, mut string, mut escaped) = (0, None, false);
     for (at, c) in text.char_indices() {
         match c {
             _ if escaped => escaped = false,
@@ -13,7 +12,7 @@ pub(super) fn closed(text: &str) -> Option<String> {
             '"' if string.is_some() => {
                 string = None;
                 if open.last().is_some_and(|inner| !inner.is_name) {
-                    complete = (at + 1, ends(&open));
+                    complete = at + 1;
                 }
             }
             _ if string.is_some() => {}
@@ -21,15 +20,15 @@ pub(super) fn closed(text: &str) -> Option<String> {
             '{' | '[' => {
                 let end = if c == '{' { '}' } else { ']' };
                 open.push(Open { end, is_name: c == '{' });
-                complete = (at + 1, ends(&open));
+                complete = at + 1;
             }
             '}' | ']' => {
                 open.pop().filter(|inner| inner.end == c)?;
-                complete = (at + 1, ends(&open));
+                complete = at + 1;
             }
             ':' => open.last_mut()?.is_name = false,
             ',' => {
-                complete = (at, ends(&open));
+                complete = at;
                 let inner = open.last_mut()?;
                 inner.is_name = inner.end == '}';
             }
@@ -37,14 +36,14 @@ pub(super) fn closed(text: &str) -> Option<String> {
         }
     }
     let inner = open.last()?;
-    let (mut whole, open) = match string {
+    let mut whole = match string {
         Some(begin) if !inner.is_name => {
             let end = without_half_an_escape(&text[begin..]).len() + begin;
-            (format!("{}\"", &text[..end]), ends(&open))
+            format!("{}\"", &text[..end])
         }
-        _ => (text[..complete.0].to_owned(), complete.1),
+        _ => text[..complete].to_owned(),
     };
-    whole.extend(open.iter().rev());
+    whole.extend(open.iter().rev().map(|one| one.end));
     Some(whole)
 }
 
@@ -87,6 +86,12 @@ mod tests {
         for text in ["", "{}", "x", "\"a", "[}"] {
             assert_eq!(closed(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_that_is_deep_takes_no_longer_than_one_that_is_long() {
+        let deep = "[".repeat(1_000_000);
+        assert_eq!(closed(&deep).map(|whole| whole.len()), Some(2_000_000));
     }
 
     #[test]
