@@ -57,7 +57,8 @@ def draw(results, folder):
             continue
         keys = {key for f in measured for key, value in f.items() if isinstance(value, (int, float))}
         most = {key: max(f.get(key) or 0 for f in measured) for key in keys}
-        title = f"The same fleet through each launcher: {measured[0]['runs']:,} runs, {quotas} quotas"
+        runs = max(f["runs"] for f in measured)
+        title = f"The same fleet through each launcher: {runs:,} runs, {quotas} quotas"
         parts = [svg.text(12, 24, title, size=15, weight="bold")]
         for column, (heading, panel) in enumerate(PANELS):
             x = LABELS + column * (PANEL + GAP)
@@ -65,7 +66,8 @@ def draw(results, folder):
             for row, figures in enumerate(measured):
                 parts += panel(x, TOP + row * ROW, figures, most)
         for row, figures in enumerate(measured):
-            parts.append(svg.text(12, TOP + row * ROW + 13, figures["title"]))
+            fewer = f" ({figures['runs']} runs)" if figures["runs"] < runs else ""
+            parts.append(svg.text(12, TOP + row * ROW + 13, figures["title"] + fewer))
         bottom = TOP + len(measured) * ROW + 20
         width = LABELS + len(PANELS) * (PANEL + GAP)
         folder.joinpath(f"peers-{quotas}.svg").write_text(svg.picture(width, bottom + 16, [*parts, *legend(bottom)], title))
