@@ -4,7 +4,7 @@ import math
 import svg
 
 GOOD, BAD, LOST, WRONG, OURS, THEIRS = "#2da44e", "#d4a72c", "#cf222e", "#8250df", "#0969da", "#8c959f"
-LABELS, PANEL, GAP, ROW, TOP = 300, 190, 28, 30, 70
+LABELS, PANEL, GAP, ROW, TOP = 350, 190, 28, 30, 70
 SHARES = [("reached", "reached its goal", GOOD), ("failed", "failed, curable", BAD), ("wrong", "told wrongly", WRONG), ("lost", "lost", LOST)]
 
 
