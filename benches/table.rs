@@ -7,15 +7,15 @@
 
 #[path = "common/runs.rs"]
 mod runs;
+#[path = "common/table.rs"]
+mod table;
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use taskwatch::core::run::Run;
-use taskwatch::core::time::Timestamp;
-use taskwatch::store::dynamo::fake::{Call, FakeTable, Fate};
-use taskwatch::store::dynamo::{DynamoOptions, DynamoStore};
+use taskwatch::store::dynamo::fake::FakeTable;
 use taskwatch::store::{Change, Store as _};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -56,14 +56,6 @@ impl Options {
         }
         Ok(options)
     }
-
-    fn delay(&self, table: &FakeTable) {
-        let (put, query) = (self.put, self.query);
-        table.decide(move |call| {
-            let both = if matches!(call, Call::Query(_)) { query } else { put };
-            Fate { there: both / 2, back: both / 2, fault: None }
-        });
-    }
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -85,7 +77,7 @@ async fn commits(options: &Options) -> Result<()> {
     );
     for changes in [1, 32, MOST] {
         let table = Arc::new(FakeTable::default());
-        let store = open(&table, "one").await?;
+        let store = table::open(&table, "one").await?;
         let spec = runs::spec()?;
         let rounds = 300;
         let runs: Vec<Run> = (0..rounds * changes).map(|n| runs::placed(n, &spec)).collect();
@@ -97,7 +89,7 @@ async fn commits(options: &Options) -> Result<()> {
         for round in 0..rounds {
             store.commit((0..changes).map(|n| put(round * changes + n, 0)).collect()).await?;
         }
-        options.delay(&table);
+        table::delay(&table, options.put, options.query);
         let mut histogram = hdrhistogram::Histogram::<u64>::new(3)?;
         let (used, began) = (processor()?, Instant::now());
         for round in 0..rounds {
@@ -120,11 +112,11 @@ async fn commits(options: &Options) -> Result<()> {
 
 async fn takeover(options: &Options, count: usize) -> Result<()> {
     let table = Arc::new(FakeTable::default());
-    let store = open(&table, "one").await?;
+    let store = table::open(&table, "one").await?;
     runs::fill(&store, count).await?;
-    options.delay(&table);
+    table::delay(&table, options.put, options.query);
     let (used, began) = (processor()?, Instant::now());
-    let store = open(&table, "two").await?;
+    let store = table::open(&table, "two").await?;
     let mut contents = store.load().await?;
     let mut loaded = 0;
     while let Some(part) = contents.runs.next().await? {
@@ -136,15 +128,6 @@ async fn takeover(options: &Options, count: usize) -> Result<()> {
     }
     println!("| {count} | {seconds:.2} | {used:.2} | {:.0} |", memory()?);
     Ok(())
-}
-
-async fn open(table: &Arc<FakeTable>, incarnation: &str) -> Result<DynamoStore> {
-    let options = DynamoOptions {
-        place: "the table".into(),
-        keep: Duration::from_secs(86_400),
-        now: Arc::new(|| Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())),
-    };
-    Ok(DynamoStore::open(Arc::clone(table) as _, "blue-0", incarnation.into(), options).await?)
 }
 
 /// Seconds of this process on a processor so far: proc(5), utime and stime, in hundredths of a second.

@@ -15,6 +15,8 @@ mod probe;
 mod queue;
 #[path = "../common/runs.rs"]
 mod runs;
+#[path = "../common/table.rs"]
+mod table;
 mod timed;
 
 use std::error::Error;
@@ -23,9 +25,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use taskwatch::cell::{Cell, CellConfig, Clock, Ids, Ports};
-use taskwatch::core::time::Timestamp;
-use taskwatch::store::dynamo::fake::{Call, FakeTable, Fate};
-use taskwatch::store::dynamo::{DynamoOptions, DynamoStore};
+use taskwatch::store::dynamo::fake::FakeTable;
 use taskwatch::store::{FileStore, Store};
 
 use ports::{Accepting, NoEcs};
@@ -83,7 +83,7 @@ async fn main() -> Result<()> {
     let options = Options::read()?;
     println!("{} events/s for {} s, {:?} away", options.rate, options.seconds, options.away);
     println!(
-        "| store | decisions | p50, ms | p99, ms | a write by itself: p50, ms | p50 as a multiple of it | p99 as a multiple of it |"
+        "| store, write | the task tells | decisions | p50, ms | p99, ms | a write by itself: p50, ms | p50 as a multiple of it | p99 as a multiple of it |"
     );
     println!("|---|---|---|---|---|---|---|---|");
 
@@ -91,21 +91,17 @@ async fn main() -> Result<()> {
     let dir = home.path().join("store");
     runs::fill(&FileStore::open(&dir)?, options.runs()).await?;
     let store = Arc::new(FileStore::open(&dir)?);
-    let measured = measure(&options, store, Probe::fsync(home.path().join("beside"))).await?;
+    let measured = measure(&options, store, Probe::Fsync(home.path().join("beside"))).await?;
     show("a directory, fsync", &measured);
 
     let table = Arc::new(FakeTable::default());
-    runs::fill(&open(&table, "one").await?, options.runs()).await?;
-    let store = Arc::new(open(&table, "two").await?);
+    runs::fill(&table::open(&table, "one").await?, options.runs()).await?;
+    let store = Arc::new(table::open(&table, "two").await?);
     let beside = Arc::new(FakeTable::default());
     for table in [&table, &beside] {
-        let put = options.put;
-        table.decide(move |call| {
-            let both = if matches!(call, Call::Query(_)) { 5 * put } else { put };
-            Fate { there: both / 2, back: both / 2, fault: None }
-        });
+        table::delay(table, options.put, 5 * options.put);
     }
-    show("a table, put", &measure(&options, store, Probe::put(beside)).await?);
+    show("a table, put", &measure(&options, store, Probe::Put(beside)).await?);
     Ok(())
 }
 
@@ -137,15 +133,6 @@ async fn measure(options: &Options, store: Arc<dyn Store>, probe: Probe) -> Resu
     let writes = probe.until(timed.decided(options.runs() * STEPS.len()), BESIDE).await?;
     cell.drain(Duration::from_secs(5)).await;
     Ok(Measured { decisions: [timed.times(0)?, timed.times(1)?], writes })
-}
-
-async fn open(table: &Arc<FakeTable>, incarnation: &str) -> Result<DynamoStore> {
-    let options = DynamoOptions {
-        place: "the table".into(),
-        keep: Duration::from_secs(86_400),
-        now: Arc::new(|| Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())),
-    };
-    Ok(DynamoStore::open(Arc::clone(table) as _, "blue-0", incarnation.into(), options).await?)
 }
 
 fn show(store: &str, measured: &Measured) {

@@ -22,14 +22,6 @@ pub(crate) enum Probe {
 }
 
 impl Probe {
-    pub(crate) fn fsync(file: PathBuf) -> Self {
-        Self::Fsync(file)
-    }
-
-    pub(crate) fn put(table: Arc<FakeTable>) -> Self {
-        Self::Put(table)
-    }
-
     /// Writes again and again until something is over; how long each took, in microseconds.
     pub(crate) async fn until(self, over: impl Future<Output = ()>, between: Duration) -> Result<Histogram<u64>> {
         let mut times = Histogram::new(3)?;

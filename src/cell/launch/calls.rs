@@ -9,7 +9,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 const LEAST: usize = 32;
 /// And at most: each is a connection.
 const MOST: usize = 512;
-/// RunTask answers within a second (we saw 0.1 to 0.6 s): as many as are sent in that time may be under way.
+/// As many as are sent in this time may be under way. How long RunTask takes AWS does not say; one that takes longer slows the launches.
 const ANSWERED_WITHIN_SECONDS: f64 = 1.0;
 
 pub(super) struct Calls {
