@@ -73,6 +73,14 @@ def launch_rate(quotas):
     return QUOTAS[quotas].get(RUN_TASK_CALLS, DEFAULT_CALLS)
 
 
+def rates(quotas):
+    """The settings that tell taskwatch of raised quotas."""
+    if quotas == "default":
+        return {}
+    rate, burst = QUOTAS[quotas]["fargate-spot-launch"]
+    return {"TASKWATCH_RUN_TASK_RATE": str(rate), "TASKWATCH_RUN_TASK_BURST": str(burst)}
+
+
 def run_task(item):
     """The RunTask request of one item, as boto3 takes it."""
     return {

@@ -1,4 +1,4 @@
-//! The containers of task definitions: read once a revision, and kept. A revision never changes.
+//! The containers of task definitions: read once a revision, and kept. A revision never changes; which one is a family's newest does.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +21,9 @@ const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 const TRIES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A family is asked for anew by each launch that needs to know, all that wait by one call, and calls are so long apart: launches at a high
+/// rate would use up the reads of the account.
+const BETWEEN: Duration = Duration::from_millis(500);
 /// A call that hangs holds up its own task definition only, and not for ever.
 const LONGEST_CALL: Duration = Duration::from_secs(10);
 
@@ -29,6 +32,8 @@ type Containers = Arc<[ContainerDefinition]>;
 /// What is known of one task definition: asked for once, however many wait for the answer.
 #[derive(Default)]
 struct Known {
+    /// No call begins before.
+    from: Option<Instant>,
     answer: OnceCell<(Option<Containers>, Instant)>,
 }
 
@@ -53,12 +58,17 @@ impl Definitions {
     /// The containers of a task definition; `None` when they cannot be read.
     pub(super) async fn containers_of(&self, task_definition: &str) -> Option<Containers> {
         let known = self.known(task_definition);
-        let ask = async || (self.describe(task_definition).await, Instant::now());
+        let ask = async || {
+            if let Some(from) = known.from {
+                tokio::time::sleep_until(from).await;
+            }
+            (self.describe(task_definition).await, Instant::now())
+        };
         let (containers, _) = known.answer.get_or_init(ask).await;
         let containers = containers.clone();
         // A family without a revision may mean another one tomorrow.
         if !name::in_arn(task_definition).contains(':') {
-            self.forget(task_definition, &known);
+            self.ask_again(task_definition, &known);
         }
         containers
     }
@@ -91,10 +101,12 @@ impl Definitions {
         }
     }
 
-    fn forget(&self, task_definition: &str, known: &Arc<Known>) {
+    /// Whoever comes from now on gets a new answer.
+    fn ask_again(&self, family: &str, known: &Arc<Known>) {
         let mut cache = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.peek(task_definition).is_some_and(|other| Arc::ptr_eq(other, known)) {
-            cache.pop(task_definition);
+        if cache.peek(family).is_some_and(|other| Arc::ptr_eq(other, known)) {
+            let from = Some(Instant::now() + BETWEEN);
+            cache.put(family.to_owned(), Arc::new(Known { from, answer: OnceCell::new() }));
         }
     }
 

@@ -25,12 +25,13 @@ def start(lab):
     whole = {"name": "fleet", "runTask": request, "until": "stopped", "injectEnv": True}
     (lab.home / "fleet.json").write_text(json.dumps(whole))
     lab.began = time.time()
+    environment = {**lab.environment, **mix.rates(lab.quotas)}
     command = [str(lab.binary), "run", str(lab.home / "fleet.json")]
     out = open(lab.home / "result.json", "w")
-    process = subprocess.Popen(command, env=lab.environment, stdout=out, stderr=subprocess.PIPE, text=True, cwd=lab.home)
+    process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.PIPE, text=True, cwd=lab.home)
     lab._processes.append(process)
     threading.Thread(target=listen, args=(lab, process), daemon=True).start()
     return [process]
 
 
-LAUNCHERS = [Launcher("run", "taskwatch run, DescribeTasks", "the defaults; one command for all", start)]
+LAUNCHERS = [Launcher("run", "taskwatch run, DescribeTasks", "the defaults; one command for all; with raised quotas the rate and burst of the quota", start)]

@@ -63,10 +63,7 @@ def submit(address, runs):
 
 def serve(lab, environment, store, more=()):
     address = f"127.0.0.1:{labs.free_port()}"
-    environment = {**environment, "TASKWATCH_LISTEN": address, "TASKWATCH_STORE": store, "TASKWATCH_LOG": "warn"}
-    if lab.quotas != "default":
-        rate, burst = mix.QUOTAS[lab.quotas]["fargate-spot-launch"]
-        environment |= {"TASKWATCH_RUN_TASK_RATE": str(rate), "TASKWATCH_RUN_TASK_BURST": str(burst)}
+    environment = {**environment, "TASKWATCH_LISTEN": address, "TASKWATCH_STORE": store, "TASKWATCH_LOG": "warn", **mix.rates(lab.quotas)}
     environment |= settings(lab, environment, more)
     # What setup asks for is not what launching costs.
     lab.own.update(lab.calls())

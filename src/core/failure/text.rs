@@ -1,6 +1,9 @@
 //! A text as ECS meant it: what was put before it, how it was wrapped, and where it was cut off.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 /// What consoles, services and people put before ECS's own message.
 const BEFORE: [&str; 9] = [
@@ -25,9 +28,12 @@ const NAMES: [&str; 8] = [
     "ContainerNetworkingError",
     "SpotInterruptionError",
 ];
-/// What programs write before a reason that they tell of.
-const TELLING_OF_IT: [&str; 4] =
-    ["TaskFailedToStart: ", "failed to start due to: ", "Stopped reason: ", "stoppedReason: "];
+/// What programs write before a reason that they tell of. Prepared once: `str::find` prepares its search each time.
+static TELLING_OF_IT: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
+    ["TaskFailedToStart: ", "failed to start due to: ", "Stopped reason: ", "stoppedReason: "].map(Finder::new)
+});
+/// How the names of errors end.
+static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Error:"));
 /// A phrase that was cut off is known by two words of it, or by one so long.
 const TELLING: usize = 9;
 
@@ -58,7 +64,7 @@ pub(super) fn has_ecs_name(text: &str) -> bool {
 /// What a program says that ECS has said: `RuntimeError: TaskFailedToStart: …`.
 fn told_by_another(text: &str) -> Option<&str> {
     TELLING_OF_IT.iter().find_map(|words| {
-        let at = text.find(words)? + words.len();
+        let at = words.find(text.as_bytes())? + words.needle().len();
         let rest = text[at..].trim_start();
         (!rest.is_empty()).then_some(rest)
     })
@@ -84,8 +90,7 @@ fn after<'t>(text: &'t str, before: &str) -> Option<&'t str> {
 
 /// `CannotPullContainerError: …` in `etl stopped: CannotPullContainerError: …`.
 fn from_a_name(text: &str) -> Option<&str> {
-    let mut ends = text.match_indices("Error:").map(|(at, _)| at);
-    ends.find_map(|end| {
+    ERROR.find_iter(text.as_bytes()).find_map(|end| {
         let begin = text[..end].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
         NAMES.iter().any(|name| text[begin..].starts_with(name)).then(|| &text[begin..])
     })

@@ -1,7 +1,9 @@
 //! Reads events and tasks: borrowed where it can be, lenient in what it takes.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::de::{IgnoredAny, MapAccess};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -122,12 +124,17 @@ impl<'de> Members<'de> for Detail<'de> {
     }
 }
 
+/// The name of the detail that tells why an attachment failed.
+const REASON: &str = "statusReason";
+/// `str::contains` would prepare its search for every event, which takes as long as the search.
+static HAS_REASON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(REASON));
+
 /// Nearly every task has attachments, and next to none of them a reason: they are read only where one is.
 fn attachment_reason<'de>(attachments: &'de RawValue) -> Option<Cow<'de, str>> {
-    let text = Some(attachments.get()).filter(|text| text.contains("statusReason"))?;
+    let text = Some(attachments.get()).filter(|text| HAS_REASON.find(text.as_bytes()).is_some())?;
     let List(attachments) = serde_json::from_str::<List<Object<Attachment<'_>>>>(text).ok()?;
     let mut details = attachments.into_iter().flat_map(|a| a.0.details.0);
-    details.find_map(|d| d.0.value.0.filter(|_| d.0.name.0.as_deref() == Some("statusReason")))
+    details.find_map(|d| d.0.value.0.filter(|_| d.0.name.0.as_deref() == Some(REASON)))
 }
 
 fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Cow<'de, str>, A::Error> {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -12,6 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::read::{COLUMNS, Raw, unreadable};
+use super::reader::Reader;
 use super::{legacy, said};
 use crate::core::run::Run;
 use crate::store::codec::{self, Shared};
@@ -27,12 +27,11 @@ const DECODERS: usize = 4;
 type Part = Result<Vec<Run>, StoreError>;
 type Specs = HashMap<i64, Shared>;
 
-pub(super) fn open_runs(connection: Arc<Mutex<Connection>>, dir: PathBuf) -> Runs {
+pub(super) fn open_runs(reader: &Reader) -> Runs {
     let (parts, mut taken) = mpsc::channel(AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let say = |e: rusqlite::Error| said(&dir, &e);
-        if let Err(error) = read(&connection, &parts, &say) {
+    reader.read_on(move |connection, dir| {
+        let say = |e: rusqlite::Error| said(dir, &e);
+        if let Err(error) = read(connection, &parts, &say) {
             // Nobody waiting for the parts any more is no error.
             let _ = parts.blocking_send(Err(say(error)));
         }

@@ -12,18 +12,19 @@ mod load;
 mod lock;
 mod private;
 mod read;
+mod reader;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod write;
 mod writer;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 use uuid::Uuid;
 
 use super::{Capabilities, Change, Contents, EndedCounts, Key, Page, Posted, Query, Store, StoreError};
@@ -31,6 +32,7 @@ use crate::core::notification::Destination;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
 use lock::Lock;
+use reader::Reader;
 use writer::Writer;
 
 /// The database inside the directory.
@@ -39,11 +41,9 @@ const FILE: &str = "taskwatch.db";
 /// Runs and notifications in a directory, for one process.
 pub struct FileStore {
     writer: Writer,
-    /// Reads do not wait for the writer: WAL readers see the last commit.
-    reader: Arc<Mutex<Connection>>,
+    reader: Reader,
     /// Listings may read long; what the cell itself needs to read does not wait for them.
-    lister: Arc<Mutex<Connection>>,
-    dir: PathBuf,
+    lister: Reader,
     lock: Lock,
 }
 
@@ -72,16 +72,10 @@ impl FileStore {
             schema::SchemaError::Sqlite(e) => wrong(e),
             other => unavailable(&other),
         })?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let read_only = || {
-            let connection = Connection::open_with_flags(&path, flags)?;
-            connection.busy_timeout(schema::BUSY)?;
-            connection.set_prepared_statement_cache_capacity(64);
-            Ok(Arc::new(Mutex::new(connection)))
-        };
-        let (reader, lister) = (read_only().map_err(wrong)?, read_only().map_err(wrong)?);
+        let reader = || Reader::open(&path, dir).map_err(wrong);
+        let (reader, lister) = (reader()?, reader()?);
         let writer = Writer::start(connection, dir.to_owned()).map_err(|e| unavailable(&e))?;
-        Ok(Self { writer, reader, lister, dir: dir.to_owned(), lock })
+        Ok(Self { writer, reader, lister, lock })
     }
 
     /// Sets one of SQLite's limits, as in `max_page_count=10`: a full or a read-only disk for tests.
@@ -89,24 +83,6 @@ impl FileStore {
     #[doc(hidden)]
     pub async fn pragma(&self, pragma: &str) {
         self.writer.pragma(pragma).await;
-    }
-
-    /// Reads, off the runtime's threads.
-    fn read<T: Send + 'static>(
-        &self,
-        connection: &Arc<Mutex<Connection>>,
-        look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> BoxFuture<'_, Result<T, StoreError>> {
-        let (reader, dir) = (Arc::clone(connection), self.dir.clone());
-        Box::pin(async move {
-            let looked = tokio::task::spawn_blocking(move || {
-                let connection = reader.lock().unwrap_or_else(PoisonError::into_inner);
-                // All of an answer is of one moment.
-                let looked = connection.unchecked_transaction().and_then(|moment| look(&moment));
-                looked.map_err(|e| said(&dir, &e))
-            });
-            looked.await.map_err(|e| StoreError::Unavailable(format!("a read of the store broke off: {e}")))?
-        })
     }
 }
 
@@ -117,8 +93,8 @@ impl Store for FileStore {
 
     fn load(&self) -> BoxFuture<'_, Result<Contents, StoreError>> {
         Box::pin(async move {
-            let mut contents = self.read(&self.reader, read::load).await?;
-            contents.runs = load::open_runs(Arc::clone(&self.reader), self.dir.clone());
+            let mut contents = self.reader.read(read::load).await?;
+            contents.runs = load::open_runs(&self.reader);
             Ok(contents)
         })
     }
@@ -139,19 +115,19 @@ impl Store for FileStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Page<Posted, u64>, StoreError>> {
         let destination = destination.clone();
-        self.read(&self.reader, move |connection| read::outbox(connection, &destination, after, limit))
+        self.reader.read(move |connection| read::outbox(connection, &destination, after, limit))
     }
 
     fn find(&self, key: Key, limit: usize) -> BoxFuture<'_, Result<Page<Run, u32>, StoreError>> {
-        self.read(&self.reader, move |connection| read::find(connection, &key, limit))
+        self.reader.read(move |connection| read::find(connection, &key, limit))
     }
 
     fn finished(&self, query: Query) -> BoxFuture<'_, Result<Page<Run, Uuid>, StoreError>> {
-        self.read(&self.lister, move |connection| list::finished(connection, &query))
+        self.lister.read(move |connection| list::finished(connection, &query))
     }
 
     fn ended(&self) -> BoxFuture<'_, Result<EndedCounts, StoreError>> {
-        self.read(&self.reader, read::ended)
+        self.reader.read(read::ended)
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

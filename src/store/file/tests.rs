@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 use crate::core::filter::RunFilter;
 use crate::core::run::Status;
@@ -10,6 +12,26 @@ async fn commit(store: &FileStore, changes: Vec<Change>) {
 
 async fn open_runs(store: &FileStore) -> Vec<Run> {
     store.load().await.unwrap().runs.all().await.unwrap()
+}
+
+#[test]
+fn thousands_who_read_at_once_take_few_threads() {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&begun);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(1).on_thread_start(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    runtime.build().unwrap().block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileStore::open(dir.path()).unwrap();
+        let looks = (0..1_000).map(|n| store.find(Key::Request { name: format!("n-{n}"), from: 0 }, 1));
+        let found = futures::future::join_all(looks).await;
+        assert!(found.into_iter().all(|page| page.unwrap().items.is_empty()));
+    });
+    // One reads; those before it may be on their way to sleep. It was 512, which is what the runtime allows.
+    let begun = begun.load(Ordering::Relaxed);
+    assert!(begun <= 64, "{begun} threads");
 }
 
 /// How SQLite goes about a statement.

@@ -123,6 +123,20 @@ async fn calls_that_are_answered_late_cost_a_fleet_nothing() {
     assert!(best / took >= 0.95, "{took} s for a request of all, {best} s is what the quota allows");
 }
 
+/// Which revision is a family's newest, a launch has to ask if it must know the container's name.
+#[tokio::test(start_paused = true)]
+async fn a_fleet_of_a_family_asks_for_its_containers_seldom_and_loses_no_time() {
+    let mut world = World::new();
+    let (cell, begun) = fast(&mut world, 0).await;
+    let run_task = json!({"taskDefinition": "app", "launchType": "FARGATE", "count": 2_000});
+    submit(&cell, json!({"injectEnv": true, "runTask": run_task})).await;
+    eventually("all have tasks", || world.ecs.tasks().len() == 2_000).await;
+    let (took, best) = (begun.elapsed().as_secs_f64(), (2_000.0 - 200.0) / 200.0);
+    assert!(best / took >= 0.9, "{took} s, {best} s is what the quota allows");
+    let asked = world.journal.of("DescribeTaskDefinition").len();
+    assert!(asked as f64 <= 2.0 * took + 2.0, "{asked} calls of DescribeTaskDefinition in {took} s");
+}
+
 /// Another tenant of the account uses up AWS's quota now and then: slower calls would be throttled as often.
 #[tokio::test(start_paused = true)]
 async fn throttles_at_random_cost_a_fleet_little() {
