@@ -132,7 +132,8 @@ async fn a_fleet_of_a_family_asks_for_its_containers_seldom_and_loses_no_time() 
     submit(&cell, json!({"injectEnv": true, "runTask": run_task})).await;
     eventually("all have tasks", || world.ecs.tasks().len() == 2_000).await;
     let (took, best) = (begun.elapsed().as_secs_f64(), (2_000.0 - 200.0) / 200.0);
-    assert!(best / took >= 0.9, "{took} s, {best} s is what the quota allows");
+    // The first and the last of them wait for a call.
+    assert!(took <= best + 1.5, "{took} s, {best} s is what the quota allows");
     let asked = world.journal.of("DescribeTaskDefinition").len();
     assert!(asked as f64 <= 2.0 * took + 2.0, "{asked} calls of DescribeTaskDefinition in {took} s");
 }
