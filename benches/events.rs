@@ -61,7 +61,7 @@ fn launching(token: Token) -> Option<Run> {
     let request = RunRequest::parse(r#"{"runTask": {"taskDefinition": "etl:7"}, "until": "stopped"}"#).ok()?;
     let mut run = Run::new(uuid::Uuid::nil(), "bench".into(), 0, Arc::new(request.spec), NOW);
     apply(&mut run, &Input::Submitted, NOW);
-    apply(&mut run, &Input::Launching { token: token, group_size: 1 }, NOW);
+    apply(&mut run, &Input::Launching { token, group_size: 1 }, NOW);
     Some(run)
 }
 
