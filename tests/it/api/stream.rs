@@ -20,6 +20,8 @@ pub(super) struct Event {
 pub(super) struct Events {
     bytes: futures::stream::BoxStream<'static, Vec<u8>>,
     text: String,
+    /// So far it has been read: who took off what is read after each event would copy megabytes for each.
+    read: usize,
 }
 
 impl Events {
@@ -32,20 +34,24 @@ impl Events {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let bytes = response.bytes_stream().take_while(|chunk| std::future::ready(chunk.is_ok()));
-        Self { bytes: bytes.map(|chunk| chunk.map(|c| c.to_vec()).unwrap_or_default()).boxed(), text: String::new() }
+        Self {
+            bytes: bytes.map(|chunk| chunk.map(|c| c.to_vec()).unwrap_or_default()).boxed(),
+            text: String::new(),
+            read: 0,
+        }
     }
 
     /// The next event; `None` when the stream has ended.
     pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some((block, rest)) = self.text.split_once("\n\n") {
+            if let Some((block, _)) = self.text[self.read..].split_once("\n\n") {
                 let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
                 let event = field("event").map(|event| Event {
                     name: event.to_owned(),
                     id: field("id").map(str::to_owned),
                     data: serde_json::from_str(field("data").unwrap_or_default()).expect("JSON"),
                 });
-                self.text = rest.to_owned();
+                self.read += block.len() + 2;
                 match event {
                     Some(event) => return Some(event),
                     None => continue,
@@ -58,6 +64,7 @@ impl Events {
     /// Takes what has come, or comes next, off the line.
     async fn receive(&mut self) -> Option<()> {
         let more = tokio::time::timeout(Duration::from_secs(60), self.bytes.next()).await.expect("an event");
+        self.text.drain(..std::mem::take(&mut self.read));
         self.text.push_str(std::str::from_utf8(&more?).expect("text"));
         Some(())
     }
