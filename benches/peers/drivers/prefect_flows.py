@@ -1,5 +1,6 @@
 """Makes a flow run for each item, and plays what stands inside the containers: a flow that tells the server that it runs and that it is done.
-It knows from the endpoint's record when a container runs. What becomes of a run otherwise is the worker's and the observer's to tell."""
+It knows from the endpoint's record when a container runs. What becomes of a run otherwise is the worker's and the observer's to tell.
+A server under load answers some calls with 500 or not in time: such a call is made again, or the bench would end where the fleet goes on."""
 import asyncio
 import json
 import os
@@ -7,6 +8,7 @@ import pathlib
 import time
 import urllib.request
 
+import httpx
 from common import RUNS, say
 from mix import item_of
 from prefect import flow, get_client
@@ -23,15 +25,31 @@ def work():
     """Its code is never run: the endpoint's tasks run no program."""
 
 
+async def answered(call):
+    """What the server answers in the end. Its refusals are raised; its failures, and calls that got no answer, are made again."""
+    pause = 1
+    while True:
+        try:
+            return await call()
+        except httpx.HTTPStatusError as refused:
+            if refused.response.status_code < 500:
+                raise
+            print("again after", refused, flush=True)
+        except httpx.TransportError as silence:
+            print("again after", repr(silence), flush=True)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 30)
+
+
 async def submit(client):
-    flow_id = await client.create_flow(work)
+    flow_id = await answered(lambda: client.create_flow(work))
     deployment = await client.create_deployment(flow_id, "peers", work_pool_name=os.environ["PEERS_POOL"], entrypoint="flows.py:work", path="/")
     ten = asyncio.Semaphore(10)
 
     async def make(item):
         variables = {"env": {"TASKWATCH_LOCAL_WORK": f"item/{item}"}}
         async with ten:
-            made = await client.create_flow_run_from_deployment(deployment, name=f"item-{item}", job_variables=variables)
+            made = await answered(lambda: client.create_flow_run_from_deployment(deployment, name=f"item-{item}", job_variables=variables, idempotency_key=f"item-{item}"))
         return item, made.id
 
     return dict(await asyncio.gather(*map(make, range(RUNS))))
@@ -47,7 +65,7 @@ async def play(client, runs, told):
 
     async def tell(run, states):
         for state in states:
-            await client.set_flow_run_state(run, state)
+            await answered(lambda state=state: client.set_flow_run_state(run, state))
 
     calls = []
     for task in await asyncio.to_thread(tasks):
@@ -69,7 +87,7 @@ async def hear(client, runs, heard):
     item_of_run = {run: item for item, run in runs.items()}
     wanted = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=FINAL)))
     offset = 0
-    while found := await client.read_flow_runs(flow_run_filter=wanted, limit=200, offset=offset):
+    while found := await answered(lambda: client.read_flow_runs(flow_run_filter=wanted, limit=200, offset=offset)):
         offset += len(found)
         for run in found:
             if run.id not in heard and run.id in item_of_run:

@@ -9,7 +9,7 @@ use super::effects::Effects;
 use super::parts::Parts;
 use crate::cell::admit::{Admission, RequestsHandler};
 use crate::cell::clock::Clock;
-use crate::cell::commit::{Commit, Committer, Pipeline, PipelineParts, Retention};
+use crate::cell::commit::{Commit, Committer, Gathering, Pipeline, PipelineParts, Retention};
 use crate::cell::config::{CellConfig, Ports};
 use crate::cell::control::{BreakerControl, EffectiveLimits, LimitOverrides};
 use crate::cell::definitions::Definitions;
@@ -65,6 +65,7 @@ pub(super) struct Builder {
     stats: Arc<Stats>,
     counters: Arc<Counters>,
     wake: Arc<Notify>,
+    gathering: Arc<Gathering>,
     watermark: Arc<EventWatermark>,
     limits: Arc<EffectiveLimits>,
     breakers: Arc<BreakerControl>,
@@ -153,6 +154,7 @@ impl Builder {
             runs,
             counters,
             wake,
+            gathering: Arc::default(),
             limits,
             breakers,
         }
@@ -284,6 +286,7 @@ impl Builder {
             health: Arc::clone(&self.store_health),
             watermark: Arc::clone(&self.watermark),
             lifecycle: Arc::clone(&self.lifecycle),
+            gathering: Arc::clone(&self.gathering),
         }
     }
 
@@ -470,8 +473,8 @@ impl Builder {
             let health = Arc::<DependencyHealth>::default();
             queues.push((kind.queue(), Arc::clone(&health)));
             let bounds = Bounds { polls: self.config.receivers, messages };
-            let lifecycle = Arc::clone(&self.lifecycle);
-            receiving.push(Receiving::new((Arc::clone(queue), kind), handler, health, bounds, lifecycle));
+            let (lifecycle, gathering) = (Arc::clone(&self.lifecycle), Arc::clone(&self.gathering));
+            receiving.push(Receiving::new((Arc::clone(queue), kind), handler, health, bounds, (lifecycle, gathering)));
         }
         (receiving, queues)
     }

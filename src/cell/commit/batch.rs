@@ -93,6 +93,11 @@ impl Commit {
             && self.after.iter().all(|after| after.effects.is_empty())
     }
 
+    /// Whether it says only that notifications were taken. Lost, they go out again under their ids.
+    pub(super) fn is_delivered(&self) -> bool {
+        !self.changes.is_empty() && self.changes.iter().all(|change| matches!(change, Change::Delivered(_)))
+    }
+
     /// Adds a change that belongs to it.
     pub(in crate::cell) fn push(&mut self, change: Change) {
         self.changes.push(change);

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::batch::{Accepted, Commit, NotDurable};
+use super::gathering::Gathering;
 use super::later::Later;
 use super::retention::Retention;
 use crate::cell::backoff::Backoff;
@@ -24,6 +25,9 @@ use crate::store::{Change, Store, StoreError};
 const MOST_A_COMMIT: usize = 1024;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// That notifications were taken waits so long for other changes. After each end it would be a commit of its own, and the
+/// next decision would wait for that.
+const DELIVERED_WAIT: Duration = Duration::from_millis(5);
 /// A throttled store is asked again ever more slowly.
 const LONGEST_THROTTLED_WAIT: Duration = Duration::from_secs(5);
 
@@ -49,6 +53,7 @@ pub(in crate::cell) struct Committer {
     pub(in crate::cell) health: Arc<DependencyHealth>,
     pub(in crate::cell) watermark: Arc<EventWatermark>,
     pub(in crate::cell) lifecycle: Arc<Lifecycle>,
+    pub(in crate::cell) gathering: Arc<Gathering>,
 }
 
 /// The cell has ended, or is another process's.
@@ -90,19 +95,31 @@ impl Committer {
 
     /// The next commits; none once the cell has ended and what had come before is done.
     async fn next(&self, commits: &mut mpsc::Receiver<Commit>, batch: &mut Vec<Commit>) -> usize {
-        if let Some(count) = self.lifecycle.unless_ended(commits.recv_many(batch, MOST_A_COMMIT)).await {
+        if self.lifecycle.unless_ended(commits.recv_many(batch, MOST_A_COMMIT)).await.is_some() {
+            self.gathering.decided().await;
             self.wait_for_company(commits, batch).await;
-            return count;
+            while batch.len() < MOST_A_COMMIT
+                && let Ok(more) = commits.try_recv()
+            {
+                batch.push(more);
+            }
+            return batch.len();
         }
         commits.close();
         commits.recv_many(batch, MOST_A_COMMIT).await
     }
 
-    /// Where a commit costs money: what need not be durable at once waits a while for what must, and goes with it.
+    /// What need not be durable at once waits a while for what must, and goes with it: where a commit costs money, and
+    /// everywhere if it says only what was delivered.
     async fn wait_for_company(&self, commits: &mut mpsc::Receiver<Commit>, batch: &mut Vec<Commit>) {
-        let until = Instant::now() + self.store.capabilities().soft_wait;
+        let (began, soft_wait) = (Instant::now(), self.store.capabilities().soft_wait);
         let writes = |batch: &[Commit]| batch.iter().any(|commit| !commit.changes.is_empty());
-        while Instant::now() < until && writes(batch) && batch.iter().all(Commit::is_soft) {
+        while writes(batch) && batch.iter().all(Commit::is_soft) {
+            let only_delivered = batch.iter().all(Commit::is_delivered);
+            let until = began + if only_delivered { soft_wait.max(DELIVERED_WAIT) } else { soft_wait };
+            if Instant::now() >= until {
+                return;
+            }
             let room = MOST_A_COMMIT.saturating_sub(batch.len());
             if room == 0 {
                 return;

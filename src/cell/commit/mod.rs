@@ -3,6 +3,7 @@
 
 mod batch;
 mod committer;
+mod gathering;
 mod later;
 mod retention;
 
@@ -16,6 +17,7 @@ use super::clock::Clock;
 use super::control::BreakerControl;
 use super::runs::{RunIndex, Updated};
 use super::view::{RunChange, Stats};
+use crate::core::ids::TaskArn;
 use crate::core::machine::{self, ChangeKind, Effect, Input};
 use crate::core::notification::{self, Destinations, Notification, Origin};
 use crate::core::run::Run;
@@ -24,6 +26,7 @@ use crate::store::Change;
 use batch::{Accepted, After};
 pub(super) use batch::{Commit, NotDurable, PendingCommit};
 pub(super) use committer::{Committer, Followers};
+pub(super) use gathering::Gathering;
 pub(super) use retention::{Retention, expire_all};
 
 /// Transitions on their way to the store: more wait, and so do those who made them.
@@ -76,6 +79,13 @@ impl Pipeline {
             self.wake_launcher.notify_one();
         }
         Some(result)
+    }
+
+    /// ECS has taken a task down: what it held is free.
+    pub(super) fn task_stopped(&self, task_arn: &TaskArn) {
+        if self.runs.vacated(task_arn) {
+            self.wake_launcher.notify_one();
+        }
     }
 
     /// Gives one input to many runs, and waits until all of it is durable: as many commits as there must be, not one a

@@ -123,6 +123,14 @@ impl TaskEvents {
 
     /// Gives what ECS says of a task to its run.
     pub(in crate::cell) async fn observe(&self, task: &Task<'_>, task_arn: &TaskArn) -> TaskNews {
+        let news = self.observe_task(task, task_arn).await;
+        if matches!(task.last_status.as_ref(), "STOPPED" | "DELETED") {
+            self.pipeline.task_stopped(task_arn);
+        }
+        news
+    }
+
+    async fn observe_task(&self, task: &Task<'_>, task_arn: &TaskArn) -> TaskNews {
         let started_by = self.started_by(task);
         let token = started_by.and_then(|text| text.parse().ok());
         if let Some(id) = self.runs.of_task(task_arn) {

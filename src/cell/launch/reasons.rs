@@ -198,8 +198,13 @@ impl Now<'_> {
 
     fn too_many_in_flight(&self) -> Option<WaitingFor> {
         let most = self.limits.max_in_flight;
-        let tasks = || many(self.live, "run has a task", "runs have a task");
-        let text = || format!("maxInFlight ({most}) is reached: {}", tasks());
+        let text = || {
+            let vacating = self.reasons.runs.vacating();
+            let runs = many(self.live.saturating_sub(vacating), "run has a task", "runs have a task");
+            let tasks = many(vacating, "ended task is being taken down", "ended tasks are being taken down");
+            let tasks = if vacating > 0 { format!(", {tasks} by ECS") } else { String::new() };
+            format!("maxInFlight ({most}) is reached: {runs}{tasks}")
+        };
         (self.live >= most).then(|| WaitingFor::new(WaitReason::MaxInFlight, text()))
     }
 

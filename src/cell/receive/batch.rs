@@ -43,6 +43,13 @@ impl Receiving {
         let handle = |(n, message)| self.handler.handle(message).map(move |fate| (n, fate));
         let handled: FuturesUnordered<_> = messages.iter().enumerate().map(handle).collect();
         let mut handled = handled.ready_chunks(messages.len());
+        // What they cause at once becomes durable in one commit.
+        let deciding = self.gathering.begin();
+        let at_once = handled.next().now_or_never().flatten();
+        drop(deciding);
+        if let Some(fates) = at_once {
+            self.settle(&mut receipts, &fates).await;
+        }
         let mut cut_off = std::pin::pin!(self.lifecycle.cut_off());
         let mut late = std::pin::pin!(tokio::time::sleep(IN_HAND));
         loop {

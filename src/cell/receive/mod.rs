@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::commit::Gathering;
 use super::health::DependencyHealth;
 use super::lifecycle::Lifecycle;
 use super::ports::{CallError, Message, Queue};
@@ -82,6 +83,7 @@ pub(super) struct Receiving {
     flow: Arc<Flow>,
     deletes: Arc<Deletes>,
     lifecycle: Arc<Lifecycle>,
+    gathering: Arc<Gathering>,
 }
 
 impl Receiving {
@@ -91,11 +93,11 @@ impl Receiving {
         handler: Arc<dyn Handler>,
         health: Arc<DependencyHealth>,
         bounds: Bounds,
-        lifecycle: Arc<Lifecycle>,
+        (lifecycle, gathering): (Arc<Lifecycle>, Arc<Gathering>),
     ) -> Arc<Self> {
         let flow = Arc::new(Flow::new(bounds));
         let deletes = Deletes::new(Arc::clone(&queue), Arc::clone(&handler), Arc::clone(&flow), Arc::clone(&lifecycle));
-        Arc::new(Self { queue, kind, handler, health, flow, deletes, lifecycle })
+        Arc::new(Self { queue, kind, handler, health, flow, deletes, lifecycle, gathering })
     }
 
     /// Receives until the cell drains. Never gives up: after errors it waits longer and longer.

@@ -7,6 +7,7 @@ mod names;
 mod schedule;
 mod specs;
 mod stale;
+mod vacating;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(super) use schedule::{CheckSchedule, Class};
 use specs::SharedSpecs;
 pub(super) use stale::live_task;
 use stale::{ScheduledCheck, StaleTaskIndex};
+use vacating::VacatingTasks;
 
 /// A run, its next deadline, and when its task is to be checked if no event of it comes.
 struct Entry {
@@ -54,6 +56,7 @@ pub(super) struct RunIndex {
     specs: SharedSpecs,
     open: AtomicUsize,
     live: AtomicUsize,
+    vacating: VacatingTasks,
     /// Tasks in PROVISIONING by cluster, where they wait for instances.
     provisioning: Map<String, usize>,
     stale: StaleTaskIndex,
@@ -97,6 +100,7 @@ impl RunIndex {
             specs: SharedSpecs::default(),
             open: AtomicUsize::default(),
             live: AtomicUsize::default(),
+            vacating: VacatingTasks::default(),
             provisioning: Map::default(),
             stale: StaleTaskIndex::new(checks),
             deadlines: Deadlines::default(),
@@ -156,6 +160,11 @@ impl RunIndex {
         let before = IndexKeys::of(&entry.run);
         let result = change(&mut entry.run);
         let after = IndexKeys::of(&entry.run);
+        let ended = before.live && !after.live;
+        // Where descriptions alone tell of tasks, none is asked for after its end.
+        if let Some(task_arn) = vacating::vacating(&entry.run).filter(|_| ended && !self.is_polled()) {
+            self.vacating.begins(task_arn.clone());
+        }
         let freed = self.reindex(&entry.run, &before, after);
         let Entry { run, deadline, check } = &mut **entry;
         self.stale.follow(check, run, None);
@@ -331,9 +340,19 @@ impl RunIndex {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Runs that may have a task.
+    /// Tasks that there may be: of runs that may have one, and those that ECS still takes down.
     pub(super) fn live(&self) -> usize {
-        self.live.load(Ordering::Relaxed)
+        self.live.load(Ordering::Relaxed) + self.vacating()
+    }
+
+    /// Tasks that no run needs any more, and that ECS still takes down.
+    pub(super) fn vacating(&self) -> usize {
+        self.vacating.count()
+    }
+
+    /// A task has stopped; whether that made room for another.
+    pub(super) fn vacated(&self, task_arn: &TaskArn) -> bool {
+        self.vacating.ended(task_arn)
     }
 
     /// A token no longer leads to a run; its siblings of the same call keep it.

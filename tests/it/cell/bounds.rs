@@ -26,6 +26,32 @@ async fn no_more_runs_have_tasks_than_may() {
     }
 }
 
+/// A Fargate task holds its network interface and its vCPUs until STOPPED, 13 s and more after its containers have ended.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_taken_down_has_its_place_until_it_has_stopped() {
+    let mut world = World::new();
+    world.config.max_in_flight = 1;
+    let cell = world.start().await;
+    submit(&cell, json!({"count": 3})).await;
+    eventually("the first task", || world.ecs.tasks().len() == 1).await;
+    let ended = json!({"startedAt": "2027-01-15T08:00:01Z", "containers": [{"name": "app", "exitCode": 0}]});
+    let taken_down = |task: usize| world.event(&world.ecs.tasks()[task], 8, "DEPROVISIONING", ended.clone());
+    taken_down(0);
+    let ended_runs = || cell.runs().iter().filter(|run| run.status.is_final()).count();
+    eventually("its run has ended", || ended_runs() == 1).await;
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    assert_eq!((world.ecs.tasks().len(), cell.vitals().in_flight), (1, 1), "ECS has not taken it down yet");
+    let waiting = cell.waiting_for(&cell.runs()).into_iter().flatten().next().expect("one waits");
+    assert_eq!(waiting.text, "maxInFlight (1) is reached: 0 runs have a task, 1 ended task is being taken down by ECS");
+    world.event(&world.ecs.tasks()[0], 9, "STOPPED", ended.clone());
+    eventually("the next task", || world.ecs.tasks().len() == 2).await;
+    // The event of its STOPPED is lost.
+    taken_down(1);
+    let began = tokio::time::Instant::now();
+    eventually("the last task", || world.ecs.tasks().len() == 3).await;
+    assert!((85..95).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_cell_leaves_requests_in_their_queue() {
     let mut world = World::new();

@@ -234,6 +234,8 @@ async fn what_is_last_seen_of_an_ended_runs_task_is_written_with_the_next_commit
         let attempt = run.attempt().expect("an attempt");
         (attempt.last_status.as_ref().map(ToString::to_string), attempt.stopped_at)
     };
+    // Its notification is delivered.
+    settle().await;
     let commits = world.store.commits();
     let mut at_last = stopped;
     at_last["stoppedAt"] = "2027-01-15T08:00:40Z".into();

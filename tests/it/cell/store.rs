@@ -87,6 +87,31 @@ async fn what_need_not_be_durable_at_once_goes_with_what_must() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_delivered_is_no_commit_of_its_own_where_another_follows() {
+    let world = World::new();
+    let cell = world.start().await;
+    let first = submit(&cell, json!({"name": "first"})).await.remove(0);
+    eventually("a task", || status(&cell, &first) == Status::Starting).await;
+    world.ended(&world.ecs.tasks()[0], 0);
+    cell.finished(first.id).await;
+    let before = world.store.commits();
+    while world.journal.of("Publish").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    submit(&cell, json!({"name": "second"})).await;
+    // Each of what the second run becomes is a commit.
+    let of_second = world.journal.of("Commit second").len();
+    assert_eq!(world.store.commits() - before, of_second, "{:#?}", world.journal.of("Commit"));
+    assert_eq!(world.journal.of("Commit delivered").len(), 1);
+    // The last one is not kept waiting for another.
+    eventually("the second's task", || world.ecs.tasks().len() == 2).await;
+    let began = tokio::time::Instant::now();
+    world.ended(&world.ecs.tasks()[1], 0);
+    eventually("told", || world.journal.of("Commit delivered").len() == 2).await;
+    assert!(began.elapsed() < std::time::Duration::from_millis(100), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cell_that_another_process_has_is_abandoned_and_acknowledges_nothing() {
     let world = World::new();
     let cell = world.start().await;

@@ -7,10 +7,11 @@ use futures::future::join_all;
 use serde_json::json;
 use taskwatch::cell::Cell;
 use taskwatch::core::request::RunRequest;
+use taskwatch::core::run::Status;
 use taskwatch::store::Store;
 use uuid::Uuid;
 
-use crate::support::fakes::{World, request};
+use crate::support::fakes::{World, eventually, request, status, submit};
 
 /// Rounds: with a run visible before its commit has its place, about one in a hundred goes wrong.
 const ROUNDS: usize = 300;
@@ -86,4 +87,25 @@ async fn names_redrives_and_repeated_requests_race_without_phantoms() {
     }
     let sizes = cell.sizes();
     assert_eq!((sizes.runs, sizes.names), (0, 0), "{sizes:?}");
+}
+
+/// The committer has a thread of its own: it used to begin with the first of ten messages, and the others waited for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn messages_that_come_together_are_one_commit() {
+    let mut world = World::new();
+    (world.config.run_task_rate, world.config.run_task_burst) = (100_000.0, 100_000);
+    let cell = world.start().await;
+    for round in 0..ROUNDS / 10 {
+        let runs = submit(&cell, json!({"count": 10})).await;
+        let are = |wanted| runs.iter().all(|run| status(&cell, run) == wanted);
+        let placed = || world.journal.of("Commit").iter().filter(|line| line.ends_with("STARTING Placed")).count();
+        eventually("ten tasks", || placed() == 10 * (round + 1)).await;
+        let tasks = world.ecs.tasks().split_off(10 * round);
+        let commits = world.store.commits();
+        let more =
+            json!({"startedAt": "2027-01-15T08:00:01Z", "containers": [{"name": "app", "lastStatus": "RUNNING"}]});
+        world.events.together(|| tasks.iter().for_each(|task| world.event(task, 3, "RUNNING", more.clone())));
+        eventually("all run", || are(Status::Running) && world.events.deleted() == 10 * (round + 1)).await;
+        assert_eq!(world.store.commits() - commits, 1, "round {round}");
+    }
 }

@@ -205,7 +205,7 @@ impl World {
             handler,
             Arc::default(),
             self.bounds,
-            Arc::clone(&self.lifecycle),
+            (Arc::clone(&self.lifecycle), Arc::default()),
         );
         receiving.start();
         self.receiving = Some(receiving);

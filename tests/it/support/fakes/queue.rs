@@ -18,6 +18,8 @@ pub(crate) struct FakeQueue {
     waiting: Mutex<VecDeque<Message>>,
     came: Notify,
     sent: AtomicUsize,
+    /// Whether it gives nothing out.
+    held: AtomicBool,
     /// Whether it refuses every call.
     pub(crate) refuses: AtomicBool,
     /// How long each receive takes, and when messages were sent that are put from now on.
@@ -32,6 +34,7 @@ impl FakeQueue {
             waiting: Mutex::default(),
             came: Notify::new(),
             sent: AtomicUsize::new(0),
+            held: AtomicBool::new(false),
             refuses: AtomicBool::new(false),
             pace: Mutex::default(),
         })
@@ -52,6 +55,14 @@ impl FakeQueue {
         self.came.notify_one();
     }
 
+    /// What `put` puts is received together.
+    pub(crate) fn together(&self, put: impl FnOnce()) {
+        self.held.store(true, Ordering::Relaxed);
+        put();
+        self.held.store(false, Ordering::Relaxed);
+        self.came.notify_one();
+    }
+
     fn pace(&self) -> (Duration, Option<Timestamp>) {
         *self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,9 +79,9 @@ impl FakeQueue {
 
     fn take(&self) -> Vec<Message> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = waiting.len().min(10);
+        let taken = if self.held.load(Ordering::Relaxed) { 0 } else { waiting.len().min(10) };
         let messages = waiting.drain(..taken).collect();
-        if !waiting.is_empty() {
+        if taken > 0 && !waiting.is_empty() {
             self.came.notify_one();
         }
         messages
