@@ -74,7 +74,7 @@ pub struct CellConfig {
     pub run_task_burst: u32,
     /// Calls of ECS a second.
     pub call_rates: CallRates,
-    /// Most runs that may have a task.
+    /// Most tasks that there may be: one counts until ECS has taken it down.
     pub max_in_flight: usize,
     /// Most tasks in PROVISIONING in a cluster, where they wait for instances of an Auto Scaling group.
     pub max_provisioning: usize,

@@ -26,7 +26,7 @@ pub(super) struct LimitsArgs {
     /// Tasks launched at once after a pause in launches
     #[arg(long, value_name = "N")]
     run_task_burst: Option<u32>,
-    /// How many runs may have a task
+    /// How many tasks there may be, those that ECS still takes down counted
     #[arg(long, value_name = "N")]
     max_in_flight: Option<u64>,
     /// How many tasks may be in PROVISIONING in a cluster with Auto Scaling groups

@@ -47,7 +47,7 @@ pub(super) struct Summary {
     queues_left_out: usize,
     /// All that wait for a launch slot.
     waiting: usize,
-    /// Runs that may have a task.
+    /// Tasks that there may be: of runs, and those that ECS still takes down.
     in_flight: usize,
     /// Tasks placed a second, over the last ten; `limits.runTaskRate` is what may be.
     launches_per_second: f64,

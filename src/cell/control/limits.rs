@@ -75,7 +75,7 @@ pub struct Limits {
     pub run_task_rate: f64,
     /// Tasks at once after a rest.
     pub run_task_burst: u32,
-    /// Most runs that may have a task.
+    /// Most tasks that there may be: one counts until ECS has taken it down.
     pub max_in_flight: usize,
     /// Most tasks in PROVISIONING in a cluster.
     pub max_provisioning: usize,
@@ -95,7 +95,7 @@ pub struct LimitsChange {
     /// Tasks at once after a rest.
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64)]
     pub run_task_burst: Option<u32>,
-    /// Most runs that may have a task.
+    /// Most tasks that there may be: one counts until ECS has taken it down.
     #[schema(minimum = 1)]
     pub max_in_flight: Option<usize>,
     /// Most tasks in PROVISIONING in a cluster.

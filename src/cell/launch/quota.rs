@@ -37,7 +37,7 @@ struct Turns {
 }
 
 struct InFlight {
-    /// Most runs that may have a task, in all cells.
+    /// Most tasks that there may be, of all cells.
     most: usize,
     /// Runs that may have a task, as each cell last said.
     live: BTreeMap<u64, usize>,

@@ -20,7 +20,7 @@ pub struct Vitals {
     pub at: Timestamp,
     /// Runs that wait for a launch slot, by queue.
     pub waiting: BTreeMap<String, usize>,
-    /// Runs that may have a task.
+    /// Tasks that there may be: of runs, and those that ECS still takes down.
     pub in_flight: usize,
     /// Durable notifications that no destination has taken yet.
     pub outbox: usize,

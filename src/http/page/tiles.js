@@ -21,7 +21,7 @@ const TILES = [
   {
     title: "In flight",
     value: (s) => brief(s.inFlight),
-    what: "Runs that may have a task",
+    what: "Tasks of runs that may have one, and those that ECS still takes down",
     note: (s) => `at most ${brief(s.limits.maxInFlight)}`,
     share: (s) => s.inFlight / s.limits.maxInFlight,
     runs: "#/?status=STARTING,RUNNING",
