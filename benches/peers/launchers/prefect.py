@@ -69,10 +69,10 @@ def start(lab):
     flows = lab.start("flows", [python, DRIVERS / "prefect_flows.py"], environment)
     await_file(lab, lab.home / "submitted", flows)
     lab.began = time.time()
-    worker = lab.start("worker", [python, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "ecs"], environment)
+    worker = lab.start("worker", [python, DRIVERS / "kept_up.py", python, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "ecs"], environment)
     return [worker, server]
 
 
-SETTINGS = ("the defaults of prefect-aws (RunTask tried 3 times, observer on, rule and queue as `prefect-aws ecs-worker deploy-events` makes them) and of the server (PostgreSQL, which is not measured); all flow runs are made before the worker starts; "
+SETTINGS = ("the defaults of prefect-aws (RunTask tried 3 times, observer on, rule and queue as `prefect-aws ecs-worker deploy-events` makes them) and of the server (PostgreSQL, which is not measured); all flow runs are made before the worker starts, and it is started again when it ends by itself, as a service is; "
             "task definition by ARN as its page on ECS advises for many runs. What the flow itself tells in its container is told by the bench, at the same moments")
 LAUNCHERS = [Launcher("prefect", "Prefect ECS worker, observer and server", SETTINGS, start, "prefect")]

@@ -44,7 +44,9 @@ async fn a_task_that_is_taken_down_has_its_place_until_it_has_stopped() {
     let waiting = cell.waiting_for(&cell.runs()).into_iter().flatten().next().expect("one waits");
     assert_eq!(waiting.text, "maxInFlight (1) is reached: 0 runs have a task, 1 ended task is being taken down by ECS");
     world.event(&world.ecs.tasks()[0], 9, "STOPPED", ended.clone());
+    let began = tokio::time::Instant::now();
     eventually("the next task", || world.ecs.tasks().len() == 2).await;
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
     // The event of its STOPPED is lost.
     taken_down(1);
     let began = tokio::time::Instant::now();
