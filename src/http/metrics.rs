@@ -115,7 +115,9 @@ fn state(to: &mut Sheet<'_, '_>) -> Result<(), Error> {
     to.gauges(("taskwatch_waiting_runs", "queue"), "Runs that wait for a launch slot, by queue", |one| {
         longest(one.vitals.waiting.clone()).into_iter().map(|(queue, n)| (queue, n as f64)).collect()
     })?;
-    to.gauge("taskwatch_in_flight_runs", "Tasks that there may be, those that ECS still takes down counted", |one| one.vitals.in_flight as f64)?;
+    to.gauge("taskwatch_in_flight_runs", "Tasks that there may be, those that ECS still takes down counted", |one| {
+        one.vitals.in_flight as f64
+    })?;
     let help = "How many tasks there may be at the same time";
     to.gauge("taskwatch_in_flight_runs_limit", help, |one| one.limits.max_in_flight as f64)?;
     let help = "How many tasks may be placed a second";
