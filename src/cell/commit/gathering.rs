@@ -5,19 +5,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// Says when more commits are about to come: the committer runs on another thread than what decides, and would make a commit of
-/// the first of ten messages, and let the other nine wait for it.
+/// Says when more commits are about to come. The committer may run on another thread than what decides: it would make a commit of
+/// the first of ten messages, and the other nine would wait for it.
 #[derive(Default)]
 pub(in crate::cell) struct Gathering {
     deciding: AtomicUsize,
     decided: Notify,
 }
 
-/// Somebody decides about many messages, and waits for nothing meanwhile. Dropped, he has.
+/// Held while many messages are decided about. Whoever holds it waits for nothing.
 #[must_use]
 pub(in crate::cell) struct Deciding(Arc<Gathering>);
 
 impl Gathering {
+    /// From now on somebody decides.
     pub(in crate::cell) fn begin(self: &Arc<Self>) -> Deciding {
         self.deciding.fetch_add(1, Ordering::SeqCst);
         Deciding(Arc::clone(self))
