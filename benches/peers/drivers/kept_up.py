@@ -2,6 +2,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 
@@ -12,6 +13,8 @@ def main(command):
         nonlocal over
         over = True
         process.terminate()
+        # Some wait for what they have under way.
+        threading.Timer(10, process.kill).start()
 
     process = subprocess.Popen(command)
     signal.signal(signal.SIGTERM, end)
