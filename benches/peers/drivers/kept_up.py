@@ -2,29 +2,28 @@
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 
+def end(process):
+    """At once if it has ended. Some wait for what they have under way: not longer than whoever ends this process waits for it."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
 def main(command):
-    over = False
-
-    def end(*_):
-        nonlocal over
-        over = True
-        process.terminate()
-        # Some wait for what they have under way.
-        threading.Timer(10, process.kill).start()
-
-    process = subprocess.Popen(command)
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     while True:
-        code = process.wait()
-        if over:
-            return
+        process = subprocess.Popen(command)
+        try:
+            code = process.wait()
+        finally:
+            end(process)
         print(f"kept_up: ended with {code}, started again", flush=True)
         time.sleep(1)
-        process = subprocess.Popen(command)
 
 
 main(sys.argv[1:])
