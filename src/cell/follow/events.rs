@@ -124,7 +124,7 @@ impl TaskEvents {
     /// Gives what ECS says of a task to its run.
     pub(in crate::cell) async fn observe(&self, task: &Task<'_>, task_arn: &TaskArn) -> TaskNews {
         let news = self.observe_task(task, task_arn).await;
-        if matches!(task.last_status.as_ref(), "STOPPED" | "DELETED") {
+        if task.has_stopped() {
             self.pipeline.task_stopped(task_arn);
         }
         news

@@ -77,7 +77,7 @@ pub(super) struct StaleTask {
 /// What a change gave.
 pub(super) struct Updated<T> {
     pub(super) result: T,
-    /// Whether it made room for another run's launch.
+    /// Whether it may have made room for another run's launch: a task that ECS still takes down has its place.
     pub(super) freed: bool,
 }
 
@@ -160,9 +160,12 @@ impl RunIndex {
         let before = IndexKeys::of(&entry.run);
         let result = change(&mut entry.run);
         let after = IndexKeys::of(&entry.run);
-        let ended = before.live && !after.live;
         // Where descriptions alone tell of tasks, none is asked for after its end.
-        if let Some(task_arn) = vacating::vacating(&entry.run).filter(|_| ended && !self.is_polled()) {
+        if before.live
+            && !after.live
+            && !self.is_polled()
+            && let Some(task_arn) = vacating::vacating(&entry.run)
+        {
             self.vacating.begins(task_arn.clone());
         }
         let freed = self.reindex(&entry.run, &before, after);

@@ -11,7 +11,7 @@ use crate::core::ids::TaskArn;
 use crate::core::run::Run;
 use crate::core::task::TaskStatus;
 
-/// The word of a task's STOPPED may be lost. On Fargate it comes 13 s after `stoppingAt`, and up to 73 s after it where the
+/// The event of STOPPED may be lost. On Fargate a task is STOPPED 13 s after `stoppingAt`, and up to 73 s after it where the
 /// stop was asked for (recorded events).
 const LONGEST: Duration = Duration::from_secs(90);
 

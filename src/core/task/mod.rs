@@ -122,6 +122,11 @@ impl Task<'_> {
         matches!(self.last_status.as_ref(), "DEPROVISIONING" | "STOPPED" | "DELETED")
     }
 
+    /// Whether ECS has taken it down: its network interface and its vCPUs are free.
+    pub fn has_stopped(&self) -> bool {
+        matches!(self.last_status.as_ref(), "STOPPED" | "DELETED")
+    }
+
     /// Whether a container of it may have done anything: it reached RUNNING, or one of its containers has an exit code.
     pub fn has_run(&self) -> bool {
         self.started_at.is_some() || self.containers.iter().any(|container| container.exit_code.is_some())
