@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use taskwatch::core::ids::Token;
 use taskwatch::core::machine::{Input, apply};
@@ -26,15 +27,22 @@ pub(crate) fn name(n: usize) -> String {
     format!("fleet-{}/{}", n / MOST, n % MOST)
 }
 
-/// One whose task was placed and has not started.
-pub(crate) fn placed(n: usize, spec: &Arc<RunSpec>) -> Run {
-    let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+fn now() -> Timestamp {
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+}
+
+/// One that was just accepted.
+pub(crate) fn accepted(n: usize, spec: &Arc<RunSpec>) -> Run {
     let index = u32::try_from(n % MOST).unwrap_or(0);
-    let mut run = Run::new(uuid::Uuid::now_v7(), name(n), index, Arc::clone(spec), now);
-    apply(&mut run, &Input::Submitted, now);
-    apply(&mut run, &Input::Launching { token: Token::of([format!("{n:040}")]), group_size: 1 }, now);
-    apply(&mut run, &Input::Placed { task_arn: arn(n).into(), created_at: Some(now) }, now);
+    let mut run = Run::new(uuid::Uuid::now_v7(), name(n), index, Arc::clone(spec), now());
+    apply(&mut run, &Input::Submitted, now());
     run
+}
+
+/// The same, its task placed and not started.
+pub(crate) fn place(n: usize, run: &mut Run) {
+    apply(run, &Input::Launching { token: Token::of([format!("{n:040}")]), group_size: 1 }, now());
+    apply(run, &Input::Placed { task_arn: arn(n).into(), created_at: Some(now()) }, now());
 }
 
 /// Its task's.
@@ -42,11 +50,28 @@ pub(crate) fn arn(run: usize) -> String {
     format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{run:032x}")
 }
 
-/// Puts so many into a store.
-pub(crate) async fn fill(store: &dyn Store, count: usize) -> Result<(), Box<dyn Error>> {
+/// How long a store took for so many, in two steps.
+pub(crate) struct Filled {
+    pub(crate) accepted: Duration,
+    pub(crate) placed: Duration,
+}
+
+/// Puts so many into a store: a request's runs are accepted, and then their tasks are placed.
+pub(crate) async fn fill(store: &dyn Store, count: usize) -> Result<Filled, Box<dyn Error>> {
     let (spec, numbers) = (spec()?, (0..count).collect::<Vec<_>>());
+    let mut filled = Filled { accepted: Duration::ZERO, placed: Duration::ZERO };
     for chunk in numbers.chunks(MOST) {
-        store.commit(chunk.iter().map(|n| Change::Put(Arc::new(placed(*n, &spec)))).collect()).await?;
+        let mut runs: Vec<Run> = chunk.iter().map(|n| accepted(*n, &spec)).collect();
+        filled.accepted += put(store, &runs).await?;
+        runs.iter_mut().zip(chunk).for_each(|(run, n)| place(*n, run));
+        filled.placed += put(store, &runs).await?;
     }
-    Ok(())
+    Ok(filled)
+}
+
+async fn put(store: &dyn Store, runs: &[Run]) -> Result<Duration, Box<dyn Error>> {
+    let changes = runs.iter().map(|run| Change::Put(Arc::new(run.clone()))).collect();
+    let began = Instant::now();
+    store.commit(changes).await?;
+    Ok(began.elapsed())
 }

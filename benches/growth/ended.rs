@@ -41,7 +41,8 @@ pub(crate) async fn measure(count: usize) -> Result<Costs> {
 }
 
 fn ended(n: usize, spec: &Arc<RunSpec>) -> Run {
-    let mut run = runs::placed(n, spec);
+    let mut run = runs::accepted(n, spec);
+    runs::place(n, &mut run);
     let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
     run.status = Status::Succeeded;
     run.finished_at = Some(now);

@@ -56,14 +56,14 @@ async fn main() -> Result<()> {
     let fixed = open::of_no_runs().await?;
     println!("a cell without runs: {:.1} MB, which are left out below", fixed as f64 / 1e6);
     println!(
-        "| open runs | accepted, µs a run | on disk, bytes a run | loaded, µs a run | in memory, bytes a run | an event, µs |"
+        "| open runs | accepted, µs a run | placed, µs a run | on disk, bytes a run | loaded, µs a run | in memory, bytes a run | an event, µs |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
     for count in &sizes {
         let one = open::measure(*count, fixed).await?;
         println!(
-            "| {count} | {:.1} | {:.0} | {:.1} | {:.0} | {:.1} |",
-            one.put, one.disk, one.load, one.memory, one.event
+            "| {count} | {:.1} | {:.1} | {:.0} | {:.1} | {:.0} | {:.1} |",
+            one.accepted, one.placed, one.disk, one.load, one.memory, one.event
         );
     }
     println!(

@@ -25,7 +25,8 @@ const SETTLED: Duration = Duration::from_millis(500);
 
 /// Each of one run, or of one event.
 pub(crate) struct Costs {
-    pub(crate) put: f64,
+    pub(crate) accepted: f64,
+    pub(crate) placed: f64,
     pub(crate) disk: f64,
     pub(crate) load: f64,
     pub(crate) memory: f64,
@@ -63,9 +64,8 @@ pub(crate) async fn measure(count: usize, of_no_runs: usize) -> Result<Costs> {
     let dir = home.path().join("store");
     let each = |began: Instant, count: usize| began.elapsed().as_secs_f64() * 1e6 / count as f64;
 
-    let began = Instant::now();
-    runs::fill(&FileStore::open(&dir)?, count).await?;
-    let put = each(began, count);
+    let filled = runs::fill(&FileStore::open(&dir)?, count).await?;
+    let [accepted, placed] = [filled.accepted, filled.placed].map(|took| took.as_secs_f64() * 1e6 / count as f64);
     let disk = on_disk(&dir)? as f64 / count as f64;
 
     let queue = Arc::new(Waiting::default());
@@ -87,7 +87,7 @@ pub(crate) async fn measure(count: usize, of_no_runs: usize) -> Result<Costs> {
     queue.emptied(events).await;
     let event = each(began, events);
     cell.drain(Duration::from_secs(5)).await;
-    Ok(Costs { put, disk, load, memory, event })
+    Ok(Costs { accepted, placed, disk, load, memory, event })
 }
 
 /// An events queue whose calls take no time.

@@ -48,6 +48,22 @@ fn cfn_lint_has_nothing_to_say() {
     passes("cfn-lint", &mut lint);
 }
 
+/// `.dockerignore` lets through what is copied and nothing else, and what is copied has what Cargo is told: how SQLite is built.
+#[test]
+fn the_image_is_built_of_what_its_recipe_copies() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+    let (recipe, ignored) = (read("infra/Dockerfile"), read(".dockerignore"));
+    let copied: BTreeSet<&str> = recipe
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY "))
+        .filter(|line| !line.starts_with("--"))
+        .flat_map(|line| line.split(' ').rev().skip(1))
+        .collect();
+    let let_through: BTreeSet<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    assert_eq!(copied, let_through);
+    assert!(copied.contains(".cargo") && copied.iter().all(|path| root().join(path).exists()), "{copied:?}");
+}
+
 /// What is skipped stands in the templates with its reason.
 #[test]
 fn checkov_has_nothing_to_say() {

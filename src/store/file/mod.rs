@@ -4,6 +4,7 @@
 //! anywhere opens as of its last commit (<https://www.sqlite.org/wal.html>, <https://www.sqlite.org/atomiccommit.html>).
 
 mod columns;
+mod known;
 mod legacy;
 #[cfg(test)]
 mod legacy_tests;

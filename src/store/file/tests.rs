@@ -83,6 +83,25 @@ async fn every_listing_walks_one_index_and_sorts_no_more_than_a_request() {
     assert!(seen.len() >= 10, "{seen:#?}");
 }
 
+/// Pages that the log has.
+fn pages_in_log(dir: &Path) -> u64 {
+    // Of the file's format (https://www.sqlite.org/fileformat2.html#walformat): a header, and one before each page.
+    std::fs::metadata(dir.join(format!("{FILE}-wal"))).unwrap().len().saturating_sub(32) / (24 + 4096)
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_writes_the_page_of_its_row_and_no_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let all = runs(2_000);
+    commit(&store, puts(&all)).await;
+    store.pragma("wal_checkpoint(TRUNCATE)").await;
+    let mut goes_on = all[1_000].clone();
+    goes_on.revision += 1;
+    commit(&store, puts(&[goes_on])).await;
+    assert_eq!(pages_in_log(dir.path()), 1);
+}
+
 #[tokio::test]
 async fn what_no_index_has_is_looked_for_a_bounded_number_of_runs_at_a_time() {
     let dir = tempfile::tempdir().unwrap();

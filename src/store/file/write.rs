@@ -1,47 +1,20 @@
 //! One change at a time, inside a transaction.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
-
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::columns::number;
+use super::known::Known;
 use super::legacy;
-use crate::core::request::RunSpec;
 use crate::core::run::Run;
+use crate::core::time::Timestamp;
 use crate::store::{Change, codec};
 
-/// Rows of specs remembered by address before those that nobody uses are dropped.
-const SPECS: usize = 10_000;
 /// Drops a spec that no run has any more.
 pub(super) const UNUSED: &str = "DELETE FROM specs WHERE id = ?1
     AND NOT EXISTS (SELECT 1 FROM open WHERE open.spec = specs.id)
     AND NOT EXISTS (SELECT 1 FROM ended WHERE ended.spec = specs.id)";
-
-/// What the writer remembers between commits.
-#[derive(Default)]
-pub(super) struct Known {
-    /// Rows of specs by the address they are shared at; the weak reference tells whether it is still the same one.
-    specs: HashMap<usize, (Weak<RunSpec>, [u8; 32], i64)>,
-    /// Rows of the names of errors.
-    errors: HashMap<String, i64>,
-    /// Whether runs of the format before are left.
-    pub(super) legacy: bool,
-}
-
-impl Known {
-    pub(super) fn new(legacy: bool) -> Self {
-        Self { legacy, ..Self::default() }
-    }
-
-    /// A transaction that was taken back may have taken rows with it.
-    pub(super) fn forget(&mut self) {
-        self.specs.clear();
-        self.errors.clear();
-    }
-}
 
 pub(super) fn apply(to: &Connection, known: &mut Known, change: &Change) -> rusqlite::Result<()> {
     match change {
@@ -70,12 +43,16 @@ pub(super) fn text(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
 }
 
-fn unwritable(error: codec::CodecError) -> rusqlite::Error {
+pub(super) fn unwritable(error: codec::CodecError) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(error.into())
 }
 
 fn put(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<()> {
     let revision = i64::try_from(run.revision).unwrap_or(i64::MAX);
+    // A first revision is a new run's: nothing of it is there to change.
+    if revision > 1 && !known.legacy && put_again(to, known, run, revision)? {
+        return Ok(());
+    }
     let open = open_revision(to, run.id)?;
     let ended = if open.is_some() { None } else { ended(to, run.id)? };
     let old = if known.legacy { legacy::revision(to, run.id)? } else { None };
@@ -86,8 +63,8 @@ fn put(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<()> {
     if old.is_some() {
         legacy::forget(to, run.id)?;
     }
-    let spec = spec(to, known, run)?;
-    let Some(at) = run.finished_at.filter(|_| run.status.is_final()) else {
+    let spec = known.spec(to, run)?;
+    let Some(finished_at) = ended_at(run) else {
         if ended.is_some() {
             // Begun again.
             remove_ended(to, run.id)?;
@@ -97,8 +74,7 @@ fn put(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<()> {
     if open.is_some() {
         to.prepare_cached("DELETE FROM open WHERE id = ?1")?.execute([run.id.as_bytes()])?;
     }
-    let errors = errors(to, known, run)?;
-    let end = End { spec, status: number(run.status), finished_at: at.millis(), errors: marked(&errors) };
+    let (end, errors) = end(to, known, run, (spec, finished_at))?;
     match ended {
         // What is last seen of its task: no index has anything of that.
         Some((_, same)) if same == end => {
@@ -114,6 +90,29 @@ fn put(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<()> {
             put_ended(to, run, revision, (&end, &errors))
         }
     }
+}
+
+/// The usual case, an open run that goes on or ends; whether it was that. What no index has changes in its row alone: an upsert
+/// that names an indexed column writes a page of the index too, also where the value stays.
+fn put_again(to: &Connection, known: &mut Known, run: &Run, revision: i64) -> rusqlite::Result<bool> {
+    let Some(spec) = known.remembered(run) else { return Ok(false) };
+    let id = run.id.as_bytes();
+    let Some(finished_at) = ended_at(run) else {
+        let sql = "UPDATE open SET revision = ?3, tasks = ?4, body = ?5 WHERE id = ?1 AND spec = ?2 AND revision < ?3";
+        let body = codec::encode_run(run).map_err(unwritable)?;
+        return Ok(to.prepare_cached(sql)?.execute(params![id, spec, revision, tasks(run), body])? > 0);
+    };
+    let sql = "DELETE FROM open WHERE id = ?1 AND revision < ?2";
+    if to.prepare_cached(sql)?.execute(params![id, revision])? == 0 {
+        return Ok(false);
+    }
+    let (end, errors) = end(to, known, run, (spec, finished_at))?;
+    put_ended(to, run, revision, (&end, &errors)).map(|()| true)
+}
+
+/// When a run that is stored as ended did so, in milliseconds since 1970.
+fn ended_at(run: &Run) -> Option<i64> {
+    run.finished_at.filter(|_| run.status.is_final()).map(Timestamp::millis)
 }
 
 /// What listings find an ended run by.
@@ -153,10 +152,21 @@ fn put_open(to: &Connection, run: &Run, spec: i64, revision: i64) -> rusqlite::R
 /// The rows of the names of a run's failure, each once.
 fn errors(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<Vec<i64>> {
     let names = run.failure().map(|failure| failure.names.as_slice()).unwrap_or_default();
-    let mut errors: Vec<i64> = names.iter().map(|name| error(to, known, name)).collect::<rusqlite::Result<_>>()?;
+    let mut errors: Vec<i64> = names.iter().map(|name| known.error(to, name)).collect::<rusqlite::Result<_>>()?;
     errors.sort_unstable();
     errors.dedup();
     Ok(errors)
+}
+
+/// A run's end, and the rows of the names of its failure.
+fn end(
+    to: &Connection,
+    known: &mut Known,
+    run: &Run,
+    (spec, finished_at): (i64, i64),
+) -> rusqlite::Result<(End, Vec<i64>)> {
+    let errors = errors(to, known, run)?;
+    Ok((End { spec, status: number(run.status), finished_at, errors: marked(&errors) }, errors))
 }
 
 fn marked(errors: &[i64]) -> Option<String> {
@@ -201,53 +211,6 @@ fn forget(from: &Connection, known: &Known, id: Uuid) -> rusqlite::Result<()> {
     if known.legacy { legacy::forget(from, id) } else { Ok(()) }
 }
 
-/// The row of a spec; runs of one request share it.
-fn spec(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<i64> {
-    let (spec, specs) = (&run.spec, &mut known.specs);
-    let address = Arc::as_ptr(spec) as usize;
-    let is_it = |known: &Weak<RunSpec>| known.upgrade().is_some_and(|known| Arc::ptr_eq(&known, spec));
-    if let Some((weak, digest, row)) = specs.get(&address)
-        && *digest == run.digest
-        && is_it(weak)
-    {
-        return Ok(*row);
-    }
-    let (body, id) = codec::encode_shared(spec, &run.digest).map_err(unwritable)?;
-    let find = |to: &Connection| {
-        let mut found = to.prepare_cached("SELECT id FROM specs WHERE digest = ?1")?;
-        found.query_row([id], |row| row.get(0)).optional()
-    };
-    let row = match find(to)? {
-        Some(row) => row,
-        None => {
-            let sql = "INSERT INTO specs (digest, body, task_definition, cluster) VALUES (?1, ?2, ?3, ?4)";
-            let task = &run.spec.run_task;
-            to.prepare_cached(sql)?.execute(params![id, body, task.task_definition_name(), task.cluster_name()])?;
-            to.last_insert_rowid()
-        }
-    };
-    if specs.len() >= SPECS {
-        specs.retain(|_, (weak, _, _)| weak.strong_count() > 0);
-    }
-    if specs.len() < SPECS {
-        specs.insert(address, (Arc::downgrade(spec), run.digest, row));
-    }
-    Ok(row)
-}
-
-/// The row of an error's name. Names are AWS's and ours: there are some hundreds, and they stay.
-fn error(to: &Connection, known: &mut Known, name: &str) -> rusqlite::Result<i64> {
-    if let Some(row) = known.errors.get(name) {
-        return Ok(*row);
-    }
-    to.prepare_cached("INSERT INTO errors (name) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([name])?;
-    let row = to.prepare_cached("SELECT id FROM errors WHERE name = ?1")?.query_row([name], |row| row.get(0))?;
-    if known.errors.len() < SPECS {
-        known.errors.insert(name.to_owned(), row);
-    }
-    Ok(row)
-}
-
 /// Marks of the tasks that a run had, so that of thousands of siblings few are read to find a task's.
 fn tasks(run: &Run) -> Option<Vec<u8>> {
     let tasks: Vec<u8> =
@@ -262,29 +225,4 @@ pub(super) fn mark(task_arn: &str) -> [u8; 4] {
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     let [a, b, c, d, ..] = hash.to_le_bytes();
     [a, b, c, d]
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::store::conformance::runs;
-
-    #[test]
-    fn specs_that_nobody_uses_make_room_and_those_in_use_stay() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE specs (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, body BLOB, task_definition TEXT, cluster TEXT)").unwrap();
-        let mut known = Known::default();
-        let [used, new] = [runs(1).remove(0), runs(1).remove(0)];
-        assert!(!Arc::ptr_eq(&used.spec, &new.spec));
-        let row = spec(&connection, &mut known, &used).unwrap();
-        // As if as many as may be remembered were none's any more.
-        for address in 0..SPECS - 1 {
-            known.specs.insert(address, (Weak::new(), [0; 32], 0));
-        }
-        assert_eq!(spec(&connection, &mut known, &new).unwrap(), row, "of equal specs there is one row");
-        let remembered: BTreeSet<usize> = known.specs.keys().copied().collect();
-        assert_eq!(remembered, BTreeSet::from([&used, &new].map(|run| Arc::as_ptr(&run.spec) as usize)));
-    }
 }

@@ -11,8 +11,8 @@ use rusqlite::{Connection, ErrorCode, params};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::write::{self, Known};
-use super::{legacy, said};
+use super::known::Known;
+use super::{legacy, said, write};
 use crate::core::time::Timestamp;
 use crate::store::{Change, StoreError, codec};
 
