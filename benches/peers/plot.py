@@ -70,4 +70,5 @@ def draw(results, folder):
             parts.append(svg.text(12, TOP + row * ROW + 13, figures["title"] + fewer))
         bottom = TOP + len(measured) * ROW + 20
         width = LABELS + len(PANELS) * (PANEL + GAP)
+        folder.mkdir(parents=True, exist_ok=True)
         folder.joinpath(f"peers-{quotas}.svg").write_text(svg.picture(width, bottom + 16, [*parts, *legend(bottom)], title))

@@ -2,7 +2,7 @@
 
 use taskwatch::cell::ports::RunTaskCall;
 use taskwatch::core::notification::Notification;
-use taskwatch::core::request::RunRequest;
+use taskwatch::core::request::{Goal, RunRequest};
 use taskwatch::core::run::{Attempt, Run, Stage};
 use taskwatch::core::task::{Notice, TaskStatus, parse_notice};
 
@@ -40,6 +40,21 @@ impl State {
         let count = self.fleet.orders[request].count();
         if live > count {
             self.violate(Some(request), format!("{live} live tasks of {count} runs at one instant"));
+        }
+    }
+
+    /// As many tasks at once as the cell was told that there is room for. Those of a run that only waits for its task to start
+    /// go on without it, and are not counted.
+    pub(super) fn check_room(&mut self, request: usize) {
+        if !self.plan.faults.counts_places {
+            return;
+        }
+        let waits = |request: &usize| self.fleet.orders[*request].request.spec.until == Goal::Stopped;
+        let tasks = self.ecs.tasks.iter().filter(|task| task.stopped_at.is_none());
+        let held = tasks.filter(|task| task.request.as_ref().is_some_and(waits)).count();
+        if held > self.plan.max_in_flight {
+            let what = format!("{held} tasks have their places, and there is room for {}", self.plan.max_in_flight);
+            self.violate(Some(request), what);
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) enum Fault {
     Throttles,
     /// Others launch in the same account.
     Others,
+    /// There is room for a few tasks at once, and each holds its place until ECS has taken it down.
+    LittleRoom,
 }
 
 /// What the faults add to a plan. All off by default.
@@ -54,6 +56,8 @@ pub(super) struct Faults {
     pub(super) launches: usize,
     /// Deadlines hold, however often the process begins anew.
     pub(super) keeps_deadlines: bool,
+    /// No more tasks have their places at once than may be in flight.
+    pub(super) counts_places: bool,
 }
 
 /// The family whose definition cannot be read.
@@ -129,6 +133,12 @@ impl Plan {
                 self.requests = self.requests.min(6);
                 self.longest_down = self.longest_down.min(MINUTE);
                 self.crash_at_commits = (0..15).map(|_| (dice.random_range(1..400), dice.random_bool(0.5))).collect();
+            }
+            Fault::LittleRoom => {
+                // A new process, and a cell that was told of no STOPPED for 90 s, count fewer tasks than there are.
+                self = Self { event_lost: 0.0, event_late: 0.0, requests: 20, ..Self::still(self.seed) };
+                self.max_in_flight = *pick(&mut dice, &[1, 3, 8]);
+                self.faults.counts_places = true;
             }
         }
         self

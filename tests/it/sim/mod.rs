@@ -237,6 +237,11 @@ fn restarts_put_off_no_deadline() {
 }
 
 #[test]
+fn no_more_tasks_have_their_places_than_there_is_room_for() {
+    with(Fault::LittleRoom);
+}
+
+#[test]
 fn throttles_at_random_are_only_that() {
     with(Fault::Throttles);
 }

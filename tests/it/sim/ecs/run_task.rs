@@ -194,6 +194,7 @@ impl State {
             *live += 1;
             let live = *live;
             self.check_live(request, live);
+            self.check_room(request);
         }
         self.begin_life(place, fargate);
         place
