@@ -80,7 +80,8 @@ async fn commits(options: &Options) -> Result<()> {
         let store = table::open(&table, "one").await?;
         let spec = runs::spec()?;
         let rounds = 300;
-        let runs: Vec<Run> = (0..rounds * changes).map(|n| runs::placed(n, &spec)).collect();
+        let mut runs: Vec<Run> = (0..rounds * changes).map(|n| runs::accepted(n, &spec)).collect();
+        runs.iter_mut().enumerate().for_each(|(n, run)| runs::place(n, run));
         let put = |n: usize, more: u64| {
             let run = runs[n].clone();
             Change::Put(Arc::new(Run { revision: run.revision + more, ..run }))

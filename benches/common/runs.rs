@@ -50,23 +50,17 @@ pub(crate) fn arn(run: usize) -> String {
     format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{run:032x}")
 }
 
-/// How long a store took for so many, in two steps.
-pub(crate) struct Filled {
-    pub(crate) accepted: Duration,
-    pub(crate) placed: Duration,
-}
-
-/// Puts so many into a store: a request's runs are accepted, and then their tasks are placed.
-pub(crate) async fn fill(store: &dyn Store, count: usize) -> Result<Filled, Box<dyn Error>> {
+/// Puts so many into a store: a request's runs are accepted, and then their tasks are placed. How long the store took for each of the two.
+pub(crate) async fn fill(store: &dyn Store, count: usize) -> Result<[Duration; 2], Box<dyn Error>> {
     let (spec, numbers) = (spec()?, (0..count).collect::<Vec<_>>());
-    let mut filled = Filled { accepted: Duration::ZERO, placed: Duration::ZERO };
+    let mut took = [Duration::ZERO; 2];
     for chunk in numbers.chunks(MOST) {
         let mut runs: Vec<Run> = chunk.iter().map(|n| accepted(*n, &spec)).collect();
-        filled.accepted += put(store, &runs).await?;
+        took[0] += put(store, &runs).await?;
         runs.iter_mut().zip(chunk).for_each(|(run, n)| place(*n, run));
-        filled.placed += put(store, &runs).await?;
+        took[1] += put(store, &runs).await?;
     }
-    Ok(filled)
+    Ok(took)
 }
 
 async fn put(store: &dyn Store, runs: &[Run]) -> Result<Duration, Box<dyn Error>> {

@@ -64,8 +64,8 @@ pub(crate) async fn measure(count: usize, of_no_runs: usize) -> Result<Costs> {
     let dir = home.path().join("store");
     let each = |began: Instant, count: usize| began.elapsed().as_secs_f64() * 1e6 / count as f64;
 
-    let filled = runs::fill(&FileStore::open(&dir)?, count).await?;
-    let [accepted, placed] = [filled.accepted, filled.placed].map(|took| took.as_secs_f64() * 1e6 / count as f64);
+    let took = runs::fill(&FileStore::open(&dir)?, count).await?;
+    let [accepted, placed] = took.map(|step| step.as_secs_f64() * 1e6 / count as f64);
     let disk = on_disk(&dir)? as f64 / count as f64;
 
     let queue = Arc::new(Waiting::default());
