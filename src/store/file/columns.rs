@@ -1,15 +1,21 @@
-//! What every reading of the database needs.
+//! What every reading and writing of the database needs.
 
 use rusqlite::Row;
 use rusqlite::types::Type;
 use serde::Deserialize;
 
 use crate::core::run::Status;
+use crate::store::codec::CodecError;
 
 /// What stands in a column as JSON.
 pub(super) fn json<T: for<'de> Deserialize<'de>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     serde_json::from_str(text).map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, e.into()))
+}
+
+/// A record that cannot be written.
+pub(super) fn unwritable(error: CodecError) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(error.into())
 }
 
 /// For `LIMIT`: one more than the page tells whether there is another.

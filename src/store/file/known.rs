@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::write::unwritable;
+use super::columns::unwritable;
 use crate::core::request::RunSpec;
 use crate::core::run::Run;
 use crate::store::codec;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::columns::number;
+use super::columns::{number, unwritable};
 use super::known::Known;
 use super::legacy;
 use crate::core::run::Run;
@@ -41,10 +41,6 @@ pub(super) fn apply(to: &Connection, known: &mut Known, change: &Change) -> rusq
 /// Any value as the text of a column.
 pub(super) fn text(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
-}
-
-pub(super) fn unwritable(error: codec::CodecError) -> rusqlite::Error {
-    rusqlite::Error::ToSqlConversionFailure(error.into())
 }
 
 fn put(to: &Connection, known: &mut Known, run: &Run) -> rusqlite::Result<()> {
