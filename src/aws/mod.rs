@@ -49,6 +49,18 @@ pub use sqs::SqsQueue;
 /// For a log that a person reads: what the SDK finds wrong with the configuration comes as a command's own error.
 pub const QUIET: &str = "aws_config=error,aws_runtime=error";
 
+/// Refuses what the SDK would find to be no endpoint at each call; an empty one counts as not set.
+fn check_endpoint(url: &str) -> Result<(), ConfigError> {
+    let is_one = |uri: hyper::Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    };
+    if url.is_empty() || url.parse().is_ok_and(is_one) {
+        Ok(())
+    } else {
+        Err(ConfigError::Endpoint { url: url.to_owned() })
+    }
+}
+
 /// The defaults of the SDK as of this date.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
@@ -77,7 +89,7 @@ impl Clients {
     /// Reads the AWS configuration.
     ///
     /// # Errors
-    /// A profile that is named and not there, or a file that cannot be read. With `test_credentials` no file is asked.
+    /// A profile that is named and not there, a file that cannot be read, or an endpoint that is no URL. With `test_credentials` no file is asked.
     pub async fn load(target: &Target) -> Result<Self, ConfigError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
@@ -98,7 +110,9 @@ impl Clients {
         }
         let profile = Profile::select(target.profile.as_deref()).await?;
         let config = loader.profile_name(profile.name()).load().await;
-        Ok(Self { config: profile.before_environment(config) })
+        let config = profile.before_environment(config);
+        config.endpoint_url().map_or(Ok(()), check_endpoint)?;
+        Ok(Self { config })
     }
 
     /// The region in use, if any is set.

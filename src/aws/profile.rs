@@ -35,6 +35,14 @@ pub enum ConfigError {
     /// A file of the configuration cannot be read.
     #[error("the AWS configuration: {0}")]
     Unreadable(String),
+    /// What calls go to is no URL: the SDK would send nothing, and say so as if the network were away.
+    #[error(
+        "the endpoint {url:?} is no URL, such as http://127.0.0.1:4566; look at --endpoint-url, AWS_ENDPOINT_URL and the profile's endpoint_url"
+    )]
+    Endpoint {
+        /// As it was given.
+        url: String,
+    },
 }
 
 /// The profile in use.

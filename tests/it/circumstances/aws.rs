@@ -47,7 +47,7 @@ fn at(command: &mut Command, url: &str) {
     command.env("AWS_ENDPOINT_URL", url);
 }
 
-const WRONG: [Wrong; 8] = [
+const WRONG: [Wrong; 10] = [
     Wrong {
         what: "no credentials",
         makes: |command, _| {
@@ -89,6 +89,20 @@ const WRONG: [Wrong; 8] = [
         },
         code: 1,
         says: &["us-esat-1", "set AWS_REGION, or --region, to a Region that there is"],
+    },
+    Wrong {
+        what: "an endpoint of the environment without its scheme",
+        makes: |command, _| at(command, "localhost:4566"),
+        code: 2,
+        says: &["the endpoint \"localhost:4566\" is no URL, such as http://127.0.0.1:4566; look at --endpoint-url"],
+    },
+    Wrong {
+        what: "an endpoint of the flag that is no URL",
+        makes: |command, _| {
+            command.args(["--endpoint-url", "htp:/x"]);
+        },
+        code: 2,
+        says: &["the endpoint \"htp:/x\" is no URL"],
     },
     Wrong {
         what: "an endpoint where nobody listens",
