@@ -89,7 +89,8 @@ impl Clients {
     /// Reads the AWS configuration.
     ///
     /// # Errors
-    /// A profile that is named and not there, a file that cannot be read, or an endpoint that is no URL. With `test_credentials` no file is asked.
+    /// A profile that is named and not there, a file that cannot be read, or an endpoint that is no URL. With `test_credentials`
+    /// none of these is looked at.
     pub async fn load(target: &Target) -> Result<Self, ConfigError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
