@@ -20,21 +20,22 @@ pub(crate) struct Timed {
     queue: Arc<Paced>,
     /// By the step that was decided about, in microseconds.
     times: Mutex<[Vec<u64>; STEPS.len()]>,
-    decided: watch::Sender<usize>,
+    ended: watch::Sender<usize>,
 }
 
 impl Timed {
     pub(crate) fn new(store: Arc<dyn Store>, queue: Arc<Paced>) -> Self {
-        Self { store, queue, times: Mutex::default(), decided: watch::Sender::default() }
+        Self { store, queue, times: Mutex::default(), ended: watch::Sender::default() }
     }
 
     fn taken(&self) -> MutexGuard<'_, [Vec<u64>; STEPS.len()]> {
         self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resolves when so many are durable.
-    pub(crate) async fn decided(&self, count: usize) {
-        let _ = self.decided.subscribe().wait_for(|decided| *decided >= count).await;
+    /// Resolves when so many runs have ended durably. Not each has a decision about its beginning: where the machine stood still,
+    /// the event of its end is received with that one.
+    pub(crate) async fn ended(&self, runs: usize) {
+        let _ = self.ended.subscribe().wait_for(|ended| *ended >= runs).await;
     }
 
     /// Of a step's decisions.
@@ -46,7 +47,7 @@ impl Timed {
 
     fn durable(&self, changes: &[Change]) {
         let now = Instant::now();
-        let mut count = 0;
+        let mut ended = 0;
         for change in changes {
             let Change::Put(run) = change else { continue };
             let step = match run.status {
@@ -57,9 +58,9 @@ impl Timed {
             let Some(handed) = self.queue.handed(&run.name, STEPS[step]) else { continue };
             let micros = now.saturating_duration_since(handed).as_micros();
             self.taken()[step].push(u64::try_from(micros).unwrap_or(u64::MAX));
-            count += 1;
+            ended += step;
         }
-        self.decided.send_modify(|decided| *decided += count);
+        self.ended.send_modify(|all| *all += ended);
     }
 }
 

@@ -35,9 +35,10 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
-use aws_types::service_config::ServiceConfigKey;
 use futures::FutureExt as _;
 use serde_json::Value;
+
+use super::endpoint;
 
 /// A service, as its API model names it.
 #[derive(Clone, Copy, Debug)]
@@ -213,23 +214,9 @@ fn plugin(config: &SdkConfig, service: Service) -> StaticRuntimePlugin {
     StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components)
 }
 
-/// Where a service is: as the SDK's own clients find it. An endpoint that the caller gave goes before that of the environment
-/// or the profile for this service, that before the one for all services.
+/// Where a service is: as the SDK's own clients find it.
 fn place(config: &SdkConfig, service: Service) -> Result<String, String> {
-    let for_all = || config.endpoint_url().map(str::to_owned);
-    let given = match config.get_origin("endpoint_url").is_client_config() {
-        true => for_all(),
-        false => {
-            let key = ServiceConfigKey::builder()
-                .service_id(service.id)
-                .env("AWS_ENDPOINT_URL")
-                .profile("endpoint_url")
-                .build()
-                .map_err(|e| e.to_string())?;
-            config.service_config().and_then(|services| services.load_config(key)).or_else(for_all)
-        }
-    };
-    given.map_or_else(|| of_the_region(config, service), Ok)
+    endpoint::given(config, service.id).map_or_else(|| of_the_region(config, service), Ok)
 }
 
 /// ECS and these services name their hosts alike in every partition, with FIPS and with dual stack: only the first label

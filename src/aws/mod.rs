@@ -6,6 +6,7 @@ mod destinations;
 mod doctor;
 mod dynamodb;
 mod ecs;
+mod endpoint;
 mod errors;
 mod eventbridge;
 mod identity;
@@ -49,18 +50,6 @@ pub use sqs::SqsQueue;
 /// For a log that a person reads: what the SDK finds wrong with the configuration comes as a command's own error.
 pub const QUIET: &str = "aws_config=error,aws_runtime=error";
 
-/// Refuses what the SDK would find to be no endpoint at each call; an empty one counts as not set.
-fn check_endpoint(url: &str) -> Result<(), ConfigError> {
-    let is_one = |uri: hyper::Uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-    };
-    if url.is_empty() || url.parse().is_ok_and(is_one) {
-        Ok(())
-    } else {
-        Err(ConfigError::Endpoint { url: url.to_owned() })
-    }
-}
-
 /// The defaults of the SDK as of this date.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
@@ -89,8 +78,8 @@ impl Clients {
     /// Reads the AWS configuration.
     ///
     /// # Errors
-    /// A profile that is named and not there, a file that cannot be read, or an endpoint that is no URL. With `test_credentials`
-    /// none of these is looked at.
+    /// A profile that is named and not there, a file that cannot be read, or an endpoint that is no URL, be it for all services
+    /// or for one that taskwatch calls. With `test_credentials` only endpoints are looked at.
     pub async fn load(target: &Target) -> Result<Self, ConfigError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
@@ -104,15 +93,14 @@ impl Clients {
         if let Some(url) = &target.endpoint_url {
             loader = loader.endpoint_url(url);
         }
-        if target.test_credentials {
-            loader =
-                loader.credentials_provider(aws_sdk_sqs::config::Credentials::new("test", "test", None, None, "test"));
-            return Ok(Self { config: loader.load().await });
-        }
-        let profile = Profile::select(target.profile.as_deref()).await?;
-        let config = loader.profile_name(profile.name()).load().await;
-        let config = profile.before_environment(config);
-        config.endpoint_url().map_or(Ok(()), check_endpoint)?;
+        let config = if target.test_credentials {
+            let credentials = aws_sdk_sqs::config::Credentials::new("test", "test", None, None, "test");
+            loader.credentials_provider(credentials).load().await
+        } else {
+            let profile = Profile::select(target.profile.as_deref()).await?;
+            profile.before_environment(loader.profile_name(profile.name()).load().await)
+        };
+        endpoint::check(&config, json::services::ALL.map(|service| service.id))?;
         Ok(Self { config })
     }
 

@@ -43,6 +43,22 @@ pub enum ConfigError {
         /// As it was given.
         url: String,
     },
+    /// What calls of one service go to is no URL.
+    #[error(
+        "the endpoint {url:?} of {service} is no URL, such as http://127.0.0.1:4566; look at {variable} and the profile's services section",
+        variable = variable(service)
+    )]
+    EndpointOf {
+        /// As it was given.
+        url: String,
+        /// `serviceId` of its API model.
+        service: &'static str,
+    },
+}
+
+/// The variable that has the endpoint of one service (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
+fn variable(service: &str) -> String {
+    format!("AWS_ENDPOINT_URL_{}", service.replace(' ', "_").to_uppercase())
 }
 
 /// The profile in use.

@@ -2,6 +2,10 @@
 
 use super::{Protocol, Service};
 
+/// All of them.
+pub(in crate::aws) const ALL: [Service; 9] =
+    [ECS, LOGS, CLOUDTRAIL, SERVICE_QUOTAS, EVENTS, SCHEDULER, STEP_FUNCTIONS, LAMBDA, DYNAMODB];
+
 /// Amazon ECS: for members of tasks that the SDK's client does not show.
 pub(in crate::aws) const ECS: Service = Service {
     id: "ECS",

@@ -29,6 +29,10 @@ impl Followers for Effects {
         self.stops.put(run);
     }
 
+    fn ended(&self, run: Uuid) {
+        self.waiting.withdraw(run);
+    }
+
     fn posted(&self, destinations: &[Destination]) {
         self.delivery.posted(destinations);
     }

@@ -37,6 +37,8 @@ pub(in crate::cell) trait Followers: Send + Sync {
     fn launch(&self, run: Uuid);
     /// A run's task is to be stopped.
     fn stop_task(&self, run: Uuid);
+    /// A run has ended.
+    fn ended(&self, run: Uuid);
     /// Notifications were put into the outbox for these destinations, one each.
     fn posted(&self, destinations: &[Destination]);
     /// The store cannot hold what a run has become: it is to end.
@@ -249,6 +251,7 @@ impl Committer {
                 }
             }
             if after.change.is_final {
+                self.followers.ended(after.run);
                 forgotten.extend(self.retention.retire(after.run));
             }
             after.change.log();

@@ -6,6 +6,7 @@ mod call;
 mod calls;
 mod doubt;
 mod governor;
+mod lane;
 mod launcher;
 mod queue;
 mod quota;

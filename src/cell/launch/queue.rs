@@ -8,33 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::lane::{GroupKey, Lane};
 use super::quota::Demand;
 use crate::cell::control::Pause;
 use crate::cell::target::{Kind, LaunchTarget};
 use crate::core::breaker::BreakerSnapshot;
 
-/// Runs with equal keys may go in one RunTask call: one request, one placement, no environment of their own.
-pub(super) type GroupKey = (usize, usize, Box<str>);
-
-/// Highest priority first, then the order of arrival.
-type Turn = (Reverse<i64>, u64);
-
 /// Most tasks a RunTask call may ask for (API reference, RunTask `count`).
 pub(super) const MOST_A_CALL: usize = 10;
-/// How far behind its first run a call looks for others like it.
-const WINDOW: usize = 100;
 /// A queue that could not launch (its capacity was used up) is owed so many tasks at most, so that it does not keep
 /// the others waiting for long when it can.
 const OWED: u64 = 100;
-
-/// The runs of one queue that go to one target.
-#[derive(Default)]
-struct Lane {
-    runs: BTreeMap<Turn, (Uuid, Option<GroupKey>)>,
-    paused: bool,
-    /// Its task definition is paused because it fails again and again; whether one run may leave, as a probe.
-    probe_allowed: Option<bool>,
-}
 
 /// One `queue`.
 #[derive(Default)]
@@ -82,15 +66,29 @@ impl LaunchQueue {
         let paused = |target: &LaunchTarget| pauses.iter().any(|pause| pause.is_for(&target.definition));
         let lane = waiting.lanes.entry(target);
         let probe_allowed = |target: &LaunchTarget| self.breakers.paused.get(&target.definition).copied();
-        let lane = lane.or_insert_with_key(|target| Lane {
-            paused: paused(target),
-            probe_allowed: probe_allowed(target),
-            ..Lane::default()
-        });
-        lane.runs.insert((Reverse(priority), self.next), (run, key));
-        waiting.len += 1;
+        let lane = lane.or_insert_with_key(|target| Lane::new(paused(target), probe_allowed(target)));
+        let new = usize::from(lane.add((Reverse(priority), self.next), run, key));
+        waiting.len += new;
         self.next += 1;
-        self.len += 1;
+        self.len += new;
+    }
+
+    /// Takes out a run that waits no more, also where nothing may leave.
+    pub(super) fn withdraw(&mut self, queue: &str, target: &LaunchTarget, run: Uuid) {
+        let Some(waiting) = self.queues.get_mut(queue) else { return };
+        let Some(lane) = waiting.lanes.get_mut(target) else { return };
+        if !lane.withdraw(run) {
+            return;
+        }
+        if lane.is_empty() {
+            waiting.lanes.remove(target);
+        }
+        waiting.len -= 1;
+        self.len -= 1;
+        if waiting.len == 0 {
+            self.turns.remove(&(waiting.served, queue.to_owned()));
+            self.queues.remove(queue);
+        }
     }
 
     /// What is not to leave. Replaces what was paused before.
@@ -130,7 +128,7 @@ impl LaunchQueue {
             let mut of_queue = 0;
             for (target, lane) in waiting.lanes.iter().filter(|(_, lane)| !lane.paused) {
                 let tasks = match lane.probe_allowed {
-                    None => lane.runs.len(),
+                    None => lane.len(),
                     Some(one) => usize::from(one),
                 };
                 *match target.kind {
@@ -189,15 +187,14 @@ impl LaunchQueue {
                     && !closed.iter().any(|(kind, cluster)| target.kind == *kind && target.cluster == *cluster)
             };
             let lanes = waiting.lanes.iter_mut().filter(open);
-            let (target, lane) = lanes.min_by_key(|(_, lane)| lane.runs.first_key_value().map(|(turn, _)| *turn))?;
+            let (target, lane) = lanes.min_by_key(|(_, lane)| lane.first())?;
             let target = target.clone();
             let gone = lane.drop_ended(waits);
             let probe = lane.probe_allowed.is_some();
             let alike = lane.alike(if probe { 1 } else { most }, waits);
             let may = if alike.is_empty() { 0 } else { admit(&target, alike.len()).min(alike.len()) };
-            let runs: Vec<Uuid> =
-                alike.iter().take(may).filter_map(|turn| lane.runs.remove(turn)).map(|r| r.0).collect();
-            if lane.runs.is_empty() {
+            let runs: Vec<Uuid> = alike.iter().take(may).filter_map(|turn| lane.remove(turn)).collect();
+            if lane.is_empty() {
                 waiting.lanes.remove(&target);
             } else if runs.is_empty() {
                 closed.push((target.kind, target.cluster.clone()));
@@ -227,27 +224,6 @@ impl LaunchQueue {
 
     fn lifted(&self, served: u64) -> u64 {
         served.max(self.top.saturating_sub(OWED))
-    }
-}
-
-impl Lane {
-    /// Lets go of runs at the front that wait no more; how many.
-    fn drop_ended(&mut self, waits: &impl Fn(Uuid) -> bool) -> usize {
-        let mut gone = 0;
-        while let Some(first) = self.runs.first_entry().filter(|first| !waits(first.get().0)) {
-            first.remove();
-            gone += 1;
-        }
-        gone
-    }
-
-    /// The first run and those behind it that may share its call.
-    fn alike(&self, most: usize, waits: &impl Fn(Uuid) -> bool) -> Vec<Turn> {
-        let Some((first, (_, key))) = self.runs.first_key_value() else { return Vec::new() };
-        let shares = |other: &Option<GroupKey>| key.is_some() && other == key;
-        let behind = self.runs.iter().take(WINDOW).skip(1);
-        let others = behind.filter(|(_, (run, other))| shares(other) && waits(*run)).map(|(turn, _)| *turn);
-        std::iter::once(*first).chain(others).take(most).collect()
     }
 }
 
@@ -397,5 +373,27 @@ mod tests {
             std::iter::from_fn(|| queue.take(1, all, |_| true)).take(210).map(|g| g.runs[0].as_u128()).collect();
         let first_fast = next.iter().position(|run| *run < 10_000).unwrap();
         assert!((100..=101).contains(&first_fast), "{first_fast}");
+    }
+
+    #[test]
+    fn what_ended_leaves_also_where_nothing_may_go() {
+        let mut queue = LaunchQueue::default();
+        queue.set_pauses([Pause::Queue("a".into())].into());
+        for n in 0..3 {
+            queue.push("a", 0, usual(), id(n), None);
+        }
+        queue.withdraw("a", &usual(), id(1));
+        queue.withdraw("a", &usual(), id(1));
+        queue.withdraw("b", &usual(), id(0));
+        assert_eq!((queue.len(), queue.by_queue()["a"]), (2, 2));
+        // Begun again before the queue is let go.
+        queue.push("a", 0, usual(), id(2), None);
+        queue.push("a", 0, usual(), id(1), None);
+        assert_eq!((queue.len(), queue.by_queue()["a"]), (3, 3));
+        queue.set_pauses([].into());
+        assert_eq!(order(&mut queue, all), [0, 2, 1]);
+        queue.push("a", 0, usual(), id(4), None);
+        queue.withdraw("a", &usual(), id(4));
+        assert_eq!((queue.len(), queue.by_queue().len(), queue.turns.len()), (0, 0, 0));
     }
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::queue::{Group, GroupKey, LaunchQueue};
+use super::lane::GroupKey;
+use super::queue::{Group, LaunchQueue};
 use super::quota::{Demand, QuotaPart};
 use crate::cell::control::{BreakerControl, EffectiveLimits};
 use crate::cell::runs::RunIndex;
@@ -78,6 +79,14 @@ impl WaitingRuns {
         if let Some((spec, target, key)) = self.runs.read(id, waits) {
             self.queue().waiting.push(&spec.queue, spec.priority, target, id, key);
             self.wake.notify_one();
+        }
+    }
+
+    /// A run has ended: it waits no more.
+    pub(in crate::cell) fn withdraw(&self, id: Uuid) {
+        let place = |run: &Run| (Arc::clone(&run.spec), LaunchTarget::of(run));
+        if let Some((spec, target)) = self.runs.read(id, place) {
+            self.queue().waiting.withdraw(&spec.queue, &target, id);
         }
     }
 

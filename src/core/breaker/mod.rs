@@ -241,11 +241,13 @@ impl CircuitBreakers {
         if self.rules.failures == 0 {
             return Effects::default();
         }
-        match seen.outcome {
+        let effects = match seen.outcome {
             Outcome::Started => self.started(seen, now),
             Outcome::Failed(failure) => self.failed(seen, failure, now),
-            Outcome::Inconclusive => self.inconclusive(seen, now),
-        }
+            Outcome::Inconclusive => Effects::default(),
+        };
+        let again = self.probes_again(seen, now);
+        Effects { persist: effects.persist || again, ..effects }
     }
 
     /// An operator lets task definitions go: those for which `fits` says so.
@@ -272,7 +274,7 @@ impl CircuitBreakers {
     }
 
     fn failed(&mut self, seen: &AttemptOutcome<'_>, failure: &Failure, now: Timestamp) -> Effects {
-        let Some(launched) = seen.launched_at else { return self.inconclusive(seen, now) };
+        let Some(launched) = seen.launched_at else { return Effects::default() };
         let is_this = |reason: &OpenBreaker| reason.error == failure.error && reason.class == failure.class;
         // The reason is gone when a task launched since then fails for another one.
         let other = |reason: &OpenBreaker| !is_this(reason) && reason.paused_at <= launched;
@@ -354,14 +356,15 @@ impl CircuitBreakers {
         reason
     }
 
-    /// The probe came to nothing that tells: another one goes after the usual wait.
-    fn inconclusive(&mut self, seen: &AttemptOutcome<'_>, now: Timestamp) -> Effects {
+    /// What the probe came to says nothing of the reasons that are left, which may have come after its launch: another one
+    /// goes after the usual wait. Whether it was the probe.
+    fn probes_again(&mut self, seen: &AttemptOutcome<'_>, now: Timestamp) -> bool {
         let probe = self.rules.probe;
         let out = |breaker: &&mut Breaker| breaker.probe == Probe::Out(seen.run);
-        let Some(breaker) = self.breakers.get_mut(seen.task_definition).filter(out) else { return Effects::default() };
+        let Some(breaker) = self.breakers.get_mut(seen.task_definition).filter(out) else { return false };
         breaker.probe = Probe::At(now.plus(probe));
         self.version += 1;
-        Effects { changes: Vec::new(), persist: true }
+        true
     }
 
     /// Ends a task definition's breakers for which `over` says so; with the last one its launches go on.

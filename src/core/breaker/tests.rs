@@ -198,6 +198,24 @@ fn two_reasons_open_one_breaker_twice() {
 }
 
 #[test]
+fn a_probe_that_says_nothing_of_a_later_reason_is_followed_by_another() {
+    for outcome in [Outcome::Started, Outcome::Failed(&failure::from_exception("ServerException", "once"))] {
+        let mut breakers = probing();
+        // What was launched before the pause fails late, for another reason.
+        for n in 3..6 {
+            saw(&mut breakers, n, 1, 63, Outcome::Failed(&denied()));
+        }
+        assert_eq!((breakers.open().len(), breakers.next()), (2, None));
+        let effects = saw(&mut breakers, 10, 62, 70, outcome);
+        assert!(
+            matches!(effects.changes.as_slice(), [BreakerChange::Closed(reason, _)] if reason.error == missing().error)
+        );
+        assert_eq!((may_go(&breakers), breakers.next(), effects.persist), (Some(false), Some(at(130)), true));
+        assert!(breakers.due(at(130)) && may_go(&breakers) == Some(true));
+    }
+}
+
+#[test]
 fn an_operator_closes_it_and_a_breaker_that_soon_opens_again_keeps_its_waits() {
     let mut breakers = paused();
     assert_eq!(breakers.resume(|name| name == "other", at(5)), Effects::default());

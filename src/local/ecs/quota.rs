@@ -39,7 +39,7 @@ pub struct Quotas {
     pub tag_modify: Rate,
     /// RunTask calls for Fargate.
     pub fargate_run_task: Rate,
-    /// GetLogEvents (CloudWatch Logs quotas).
+    /// GetLogEvents: 10 a second in Oregon, Ireland, Frankfurt and four others, 25 in most (CloudWatch Logs endpoints and quotas).
     pub get_log_events: Rate,
     /// FilterLogEvents.
     pub filter_log_events: Rate,

@@ -244,7 +244,9 @@ impl State {
 /// all but the attempt's number and the call's own marks.
 fn launch_key(launch: &Launch, raw: &Map<String, Value>) -> u64 {
     if let Some(work) = told(launch, "TASKWATCH_LOCAL_WORK") {
-        return hash_of(&(&launch.cluster, work, told(launch, "TASKWATCH_ARRAY_INDEX")));
+        let index = told(launch, "TASKWATCH_ARRAY_INDEX").map(|index| format!("/{index}")).unwrap_or_default();
+        // The third is nothing: the fates of fleets that were measured hang on this hash.
+        return hash_of(&(&launch.cluster, format!("{work}{index}"), None::<&str>));
     }
     let mut overrides = raw.get("overrides").cloned().unwrap_or(Value::Null);
     if let Some(containers) = overrides.get_mut("containerOverrides").and_then(Value::as_array_mut) {

@@ -1,10 +1,11 @@
 //! Full means that the queue keeps it: runs in flight, runs that wait, tasks a second.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
+use taskwatch::cell::{LimitsChange, Pause};
 use taskwatch::core::run::Run;
 use taskwatch::store::Query;
 
@@ -68,6 +69,25 @@ async fn a_full_cell_leaves_requests_in_their_queue() {
     let taken = cell.runs().len();
     assert!((20..=31).contains(&taken), "{taken} runs were taken, 20 may wait");
     assert_eq!(world.requests.waiting() + taken, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_ends_while_its_queue_is_paused_waits_no_more() {
+    let mut world = World::new();
+    world.config.max_queued = 1;
+    let cell = world.start().await;
+    cell.change_limits(LimitsChange { pause: vec![Pause::Queue("a".into())], ..LimitsChange::default() })
+        .await
+        .unwrap();
+    let waiting = || cell.vitals().waiting;
+    let stopped = submit(&cell, json!({"queue": "a"})).await.remove(0);
+    eventually("one waits", || waiting() == BTreeMap::from([("a".to_owned(), 1)])).await;
+    cell.stop(stopped.id, "x").await;
+    assert_eq!(waiting(), BTreeMap::new());
+    submit(&cell, json!({"queue": "a", "timeoutSeconds": 60})).await;
+    eventually("the other waits", || waiting() == BTreeMap::from([("a".to_owned(), 1)])).await;
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(waiting(), BTreeMap::new());
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,7 +47,7 @@ fn at(command: &mut Command, url: &str) {
     command.env("AWS_ENDPOINT_URL", url);
 }
 
-const WRONG: [Wrong; 10] = [
+const WRONG: [Wrong; 12] = [
     Wrong {
         what: "no credentials",
         makes: |command, _| {
@@ -103,6 +103,24 @@ const WRONG: [Wrong; 10] = [
         },
         code: 2,
         says: &["the endpoint \"htp:/x\" is no URL"],
+    },
+    Wrong {
+        what: "an endpoint of one service without its scheme",
+        makes: |command, _| {
+            command.env("AWS_ENDPOINT_URL_ECS", "localhost:4566");
+        },
+        code: 2,
+        says: &[
+            "the endpoint \"localhost:4566\" of ECS is no URL, such as http://127.0.0.1:4566; look at AWS_ENDPOINT_URL_ECS",
+        ],
+    },
+    Wrong {
+        what: "an endpoint of a service with two words that is no URL",
+        makes: |command, _| {
+            command.env("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "http:/x");
+        },
+        code: 2,
+        says: &["the endpoint \"http:/x\" of Service Quotas is no URL", "AWS_ENDPOINT_URL_SERVICE_QUOTAS"],
     },
     Wrong {
         what: "an endpoint where nobody listens",

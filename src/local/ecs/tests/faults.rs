@@ -216,6 +216,9 @@ async fn work_that_is_told_by_name_is_the_same_whatever_stands_beside_it() {
     bench.run(of_many("0")).await;
     bench.run(of_many("1")).await;
     assert_eq!(bench.ok("RunTask", of_many("1")).await["tasks"], json!([]), "the second launch of the same index");
+    // However a launcher tells of it.
+    let named = launch(&[("TASKWATCH_LOCAL_WORK", "fleet/0")]);
+    assert_eq!(bench.ok("RunTask", named).await["tasks"], json!([]), "the second launch of the first index");
 }
 
 #[tokio::test(start_paused = true)]
