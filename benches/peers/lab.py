@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import mix
+import usage
 
 TARGETS = {"ecs": ("AmazonEC2ContainerServiceV20141113", "1.1"), "sqs": ("AmazonSQS", "1.0"), "events": ("AWSEvents", "1.1")}
 ACCOUNT = "123456789012"
@@ -59,6 +60,7 @@ class Lab:
             "PEERS_OUTCOMES": str(self.outcomes_file), "PEERS_RUNS": str(runs),
         }
         self._processes, self.folders = [], []
+        self.began, self.used_before = time.time(), 0.0
 
     def __enter__(self):
         script = self.home / "mix.toml"
@@ -84,6 +86,11 @@ class Lab:
         process = subprocess.Popen(words, env=environment or self.environment, stdout=log, stderr=subprocess.STDOUT, cwd=self.home, **more)
         self._processes.append(process)
         return process
+
+    def begin(self, *processes):
+        """The fleet begins now: what these processes used until now is not counted as the fleet's."""
+        self.used_before = sum(usage.tree([process.pid for process in processes]).values())
+        self.began = time.time()
 
     def call(self, service, operation, body):
         """A call of the bench's own: it is not counted as the launcher's."""

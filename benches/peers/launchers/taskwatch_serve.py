@@ -70,7 +70,7 @@ def serve(lab, environment, store, more=()):
     subscribe(lab, environment["TASKWATCH_TOPIC_ARN"].strip("'\""))
     process = lab.start("serve", [lab.binary, "serve"], environment)
     labs.listening(f"http://{address}/readyz", process, lab.home / "serve.log")
-    lab.began = time.time()
+    lab.begin(process)
     submit(f"http://{address}", lab.runs)
     return [process]
 
