@@ -59,7 +59,7 @@ class Lab:
             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
             "PEERS_OUTCOMES": str(self.outcomes_file), "PEERS_RUNS": str(runs),
         }
-        self._processes, self.folders = [], []
+        self._processes, self.folders, self.counters = [], [], []
         self.began, self.used_before = time.time(), 0.0
 
     def __enter__(self):
@@ -110,7 +110,11 @@ class Lab:
         return get(f"{self.endpoint}/_taskwatch/tasks")
 
     def calls(self):
-        return get(f"{self.endpoint}/_taskwatch/calls")
+        """By operation: those of the endpoint, and of others that count (`counters`, by their addresses)."""
+        counted = collections.Counter(get(f"{self.endpoint}/_taskwatch/calls"))
+        for address in self.counters:
+            counted.update(get(address))
+        return counted
 
     def outcomes(self):
         whole = self.outcomes_file.read_text().rpartition("\n")[0]
