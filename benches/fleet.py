@@ -8,10 +8,11 @@
     python3 benches/fleet.py --rate 200 --single --runs 4000 --limit 40         # a quota of 40 a second that nobody told the cell
     python3 benches/fleet.py --rate 500 --burst 1000 --raised --away 10 --runs 30000 --count 500   # quotas that AWS raised, 10 ms away
 
-Needs Python's standard library only. Exit code 1: a run is unaccounted for.
+Needs Python's standard library only. Exit code 1: a run is unaccounted for. Calls and throttles are those of the endpoint.
 """
 import argparse, collections, json, os, pathlib, subprocess, sys, tempfile, time, urllib.request
 
+AT_RANDOM = "throttled at random"
 RATE, BURST = 20.0, 100.0  # Fargate on demand, tasks launched: a second, and at once (FACTS: Fargate throttling quotas)
 FAULTS = """
 [task]
@@ -120,7 +121,7 @@ def main():
     home = pathlib.Path(tempfile.mkdtemp(prefix="fleet-"))
     (home / "faults.toml").write_text(FAULTS if o.faults or o.minutes else "[task]\nseconds = [5, 60]\n")
     if o.throttled:
-        throttle = f'[[fault]]\ndo = "throttle"\nprobability = {o.throttled}\n[fault.match]\noperation = "RunTask"\n'
+        throttle = f'[[fault]]\nname = "{AT_RANDOM}"\ndo = "throttle"\nprobability = {o.throttled}\n[fault.match]\noperation = "RunTask"\n'
         (home / "faults.toml").open("a").write(throttle)
     env = {**os.environ, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
            "AWS_SECRET_ACCESS_KEY": "test", "TASKWATCH_LISTEN": cell[7:], "TASKWATCH_STORE": f"file:{home}/store", "TASKWATCH_LOG": "warn"}
@@ -177,7 +178,8 @@ def measure(o, endpoint, cell, pid):
 def report(o, endpoint, cell, asked, samples, used):
     ledger = call(f"{endpoint}/_taskwatch/tasks")
     counters, last = ledger["counters"], samples[-1][2]
-    calls, throttled = counters["calls"].get("RunTask", 0), last["counters"]["throttles"]
+    calls = counters["calls"].get("RunTask", 0)
+    throttled = sum(count for name, count in counters["throttled"].items() if name.startswith("RunTask")) + counters["faults"].get(AT_RANDOM, 0)
     began = samples[0][0]
     print(f"{asked} runs in {samples[-1][0] - began:.0f} s: {last['counters']['ended']}")
     at = sorted(task["createdMillis"] / 1000 for task in ledger["tasks"])
@@ -185,7 +187,7 @@ def report(o, endpoint, cell, asked, samples, used):
         span = at[-1] - at[0]
         granted = o.limit or o.rate
         print(f"{len(at)} tasks placed within {span:.1f} s: {(len(at) - o.burst) / (granted * span):.1%} of the quota of {granted:.0f} a second (burst {o.burst:.0f})")
-    print(f"RunTask: {calls} calls, {throttled} throttled ({throttled / max(calls, 1):.2%})")
+    print(f"RunTask: {calls} calls, {throttled} throttled ({throttled / max(calls, 1):.2%}); by the cell's own count {last['counters']['throttles']}")
     minutes = collections.defaultdict(list)
     for when, size, _ in samples:
         minutes[int(when // 60)].append(size)

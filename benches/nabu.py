@@ -9,6 +9,8 @@ The account is public (paradisec-archive/nabu, docs/mediaflux-backup-event-loss.
 are chosen so that its figures come out: the events come in waves (`--wave`: so many a second for a minute, then none, on average 16), and a task works so long that
 it holds its address for the 77 s that 33 addresses, 7,200 s and 3,087 containers give. Quotas of calls are AWS's defaults.
 
+An event that could not be handed over is nobody's loss: if there is one, the exit code is 1, and no picture is drawn.
+
 Needs Python's standard library only, and a quarter of an hour. AWS's time runs `--speed` times faster for taskwatch, whose own waits and rates are set accordingly, and a
 fifth of that for EventBridge, so that Python can send the waves.
 """
@@ -51,6 +53,7 @@ class Day:
         self.environment = {**os.environ, "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
                             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         self.processes, self.tasks, self.curve, self.counters = [], {}, [], {}
+        self.not_sent, self.all_sent = 0, False
 
     def __enter__(self):
         script = self.home / "day.toml"
@@ -98,7 +101,7 @@ class Day:
         throttled = sum(count for name, count in self.counters["throttled"].items() if name.startswith("RunTask"))
         ran = sum(ran for ran, _ in self.tasks.values())
         nowhere = sum("InsufficientFreeAddresses" in why for _, why in self.tasks.values())
-        return {"ran": ran, "lost": self.o.events - ran, "accepted": len(self.tasks), "without_address": nowhere,
+        return {"ran": ran, "lost": self.o.events - ran - self.not_sent, "not_sent": self.not_sent, "accepted": len(self.tasks), "without_address": nowhere,
                 "run_task_calls": calls, "throttled": throttled, "throttled_share": throttled / max(calls, 1),
                 "hours": next(hours for hours, count in self.curve if count == ran), "curve": thinned(self.curve)}
 
@@ -114,13 +117,25 @@ def when(o, event):
     return wave * WAVE_SECONDS * o.wave / A_SECOND + within / o.wave
 
 
-def arrivals(o, speed, send, batch):
-    """Calls `send(first, count)` for all events, when they come."""
+def arrivals(o, day, send, batch):
+    """Calls `send(first, count)` for all events, when they come. It gives how many were refused; if it raises, none was taken."""
+    one_at_a_time = threading.Lock()
+
+    def attempt(first, count):
+        try:
+            refused = send(first, count)
+        except Exception as error:
+            print(f"events {first} to {first + count - 1} were not sent: {error!r}", file=sys.stderr, flush=True)
+            refused = count
+        with one_at_a_time:
+            day.not_sent += refused
+
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         began = time.time()
         for first in range(0, o.events, batch):
-            time.sleep(max(0.0, began + when(o, first) / speed - time.time()))
-            pool.submit(send, first, min(batch, o.events - first))
+            time.sleep(max(0.0, began + when(o, first) / day.speed - time.time()))
+            pool.submit(attempt, first, min(batch, o.events - first))
+    day.all_sent = True
 
 
 def eventbridge(o):
@@ -131,15 +146,18 @@ def eventbridge(o):
                   "EcsParameters": {"TaskDefinitionArn": "upload", "LaunchType": "FARGATE", "NetworkConfiguration": NETWORK_OF_TARGETS}}
         day.call("AWSEvents.PutRule", {"Name": "uploads", "EventPattern": json.dumps({"source": ["nabu.catalog"]})})
         day.call("AWSEvents.PutTargets", {"Rule": "uploads", "Targets": [target]})
-        put = threading.Thread(target=arrivals, args=(o, speed, lambda first, count: day.call("AWSEvents.PutEvents", {"Entries": [
-            {"Source": "nabu.catalog", "DetailType": "Object Created", "Detail": "{}"}] * count}), 10))
-        put.start()
+
+        def put(_, count):
+            entry = {"Source": "nabu.catalog", "DetailType": "Object Created", "Detail": "{}"}
+            return day.call("AWSEvents.PutEvents", {"Entries": [entry] * count})["FailedEntryCount"]
+
+        threading.Thread(target=arrivals, args=(o, day, put, 10)).start()
         quiet, before = 0, None
         # Calls that were throttled are made again for hours: over when none is made and no task lives.
         while quiet < 5:
             alive = day.look()
             now = day.counters["calls"].get("RunTask", 0)
-            quiet = quiet + 1 if not put.is_alive() and not alive and now == before else 0
+            quiet = quiet + 1 if day.all_sent and not alive and now == before else 0
             before = now
             time.sleep(2)
         return day.figures()
@@ -167,11 +185,12 @@ def taskwatch(o, name, more):
             lines = [json.dumps({"name": f"object-{first + n}", "runTask": run_task, "until": "stopped", "retry": retry}) for n in range(count)]
             head = {"content-type": "application/x-ndjson"}
             urllib.request.urlopen(urllib.request.Request(f"http://{address}/v1/runs", "\n".join(lines).encode(), head), timeout=300).read()
+            return 0
 
         day.began = time.time()
-        threading.Thread(target=arrivals, args=(o, o.speed, submit, 500), daemon=True).start()
+        threading.Thread(target=arrivals, args=(o, day, submit, 500), daemon=True).start()
         ended = {}
-        while sum(ended.values()) < o.events:
+        while not day.all_sent or sum(ended.values()) < o.events - day.not_sent:
             day.look()
             ended = get(f"http://{address}/v1/summary")["counters"]["ended"]
             time.sleep(1)
@@ -219,6 +238,9 @@ def main():
                   f"{result['throttled']:,} of {result['run_task_calls']:,} RunTask calls throttled ({result['throttled_share']:.1%}); the last one began after {result['hours']:.1f} h"
                   + (f"; by the cell's own count: {result['ended']}" if "ended" in result else ""), flush=True)
     o.json.write_text(json.dumps({"events": o.events, "speed": o.speed, "load": os.getloadavg()[0], "sides": results}, indent=1) + "\n")
+    not_sent = {name: result["not_sent"] for name, result in results.items() if result["not_sent"]}
+    if not_sent:
+        sys.exit(f"no comparison: events were not sent: {not_sent}")
     if len(results) == len(sides):
         draw(results, o)
 

@@ -5,8 +5,9 @@
     python3 benches/peers --binary target/release/taskwatch                     # all, 2,000 runs, default quotas
     python3 benches/peers --binary target/release/taskwatch --runs 200 --only serve --only boto3
     python3 benches/peers --plot benches/peers/results.json                     # draws docs/peers-*.svg again
+    python3 benches/peers --table benches/peers/results.json                    # prints the tables again
 
-Each launcher has a fresh `taskwatch local` with the same seed, in real time. Peers are installed from PyPI into environments of their own.
+Each launcher has a fresh `taskwatch local` with the same seeds, in real time. Peers are installed from PyPI into environments of their own.
 Needs Python 3.11's standard library, pip, and Linux. Peers mostly wait: a fleet of 2,000 takes 50 threads an hour.
 """
 import argparse
@@ -28,7 +29,7 @@ def arguments():
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/taskwatch", help="of taskwatch")
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--times", type=int, default=1, help="how often; the table has medians")
+    parser.add_argument("--times", type=int, default=1, help="so many fleets, of this seed and the next ones; the table has medians")
     parser.add_argument("--quotas", choices=QUOTAS, action="append", help="default: both, one after the other")
     parser.add_argument("--only", action="append", metavar="NAME", choices=compare.NAMES, help="a launcher; default: all")
     parser.add_argument("--at-once", type=int, default=1, metavar="N", help="so many launchers beside each other: they mostly wait")
@@ -36,6 +37,7 @@ def arguments():
     parser.add_argument("--json", type=pathlib.Path, default=pathlib.Path("peers.json"), help="where the figures go; those of others stay in it")
     parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs", help="where the plots go")
     parser.add_argument("--plot", type=pathlib.Path, metavar="JSON", help="only draw what stands there")
+    parser.add_argument("--table", type=pathlib.Path, metavar="JSON", help="only print the tables of what stands there")
     return parser.parse_args()
 
 
@@ -43,6 +45,8 @@ def main():
     o = arguments()
     if o.plot:
         return plot.draw(json.loads(o.plot.read_text()), o.docs)
+    if o.table:
+        return print("\n\n".join(table.text(quotas, results) for quotas, results in json.loads(o.table.read_text()).items()))
     results = json.loads(o.json.read_text()) if o.json.exists() else {}
     for quotas in o.quotas or QUOTAS:
         for name, figures in compare.run(o, quotas):

@@ -3,7 +3,9 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import platform
 import statistics
+import subprocess
 import tempfile
 import time
 
@@ -28,30 +30,36 @@ def run(o, quotas):
 
 
 def median(o, quotas, launcher):
-    """The figures, each the median of as many fleets as were asked for; or why it cannot be measured here."""
-    described = {"title": launcher.title, "settings": launcher.settings, "runs": o.runs, "times": o.times, "seed": o.seed}
+    """The figures, each the median of as many fleets as were asked for, with a seed each; or why it cannot be measured here."""
+    seeds = [o.seed + n for n in range(o.times)]
+    described = {"title": launcher.title, "settings": launcher.settings, "runs": o.runs, "times": o.times, "seeds": seeds, "measured": measured(o.binary)}
     try:
         if launcher.requirements:
             venvs.python(launcher.requirements)
-        all_figures = [once(o, quotas, launcher) for _ in range(o.times)]
+        all_figures = [once(o, quotas, launcher, seed) for seed in seeds]
     except (CannotRun, venvs.NoVenv, OSError) as why:
         print(f"{launcher.name}: cannot be measured here: {why}", flush=True)
         return {**described, "cannot": str(why)}
-    middle = {
-        key: statistics.median(figures[key] for figures in all_figures)
-        for key, value in all_figures[0].items()
-        if isinstance(value, (int, float)) and not any(figures[key] is None for figures in all_figures)
-    }
-    return {**described, **all_figures[0], **middle}
+    fleets = [{"seed": seed, **figures} for seed, figures in zip(seeds, all_figures)]
+    return {**described, **judge.medians(all_figures), "fleets": fleets}
 
 
-def once(o, quotas, launcher):
+def measured(binary):
+    """With what, and where: figures of one machine are not those of another."""
+    version = subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    described = subprocess.run(["git", "-C", str(pathlib.Path(__file__).parent), "describe", "--always", "--dirty"], capture_output=True, text=True)
+    models = [line.partition(":")[2].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    host = {"processors": os.cpu_count(), "model": models[0] if models else platform.machine(), "kernel": platform.release()}
+    return {"taskwatch": version, "checkout": described.stdout.strip() or None, "host": host}
+
+
+def once(o, quotas, launcher, seed):
     home = pathlib.Path(tempfile.mkdtemp(prefix=f"peers-{launcher.name}-")) / "lab"
-    with Lab(o.binary.resolve(), home, o.runs, o.seed, quotas) as lab:
+    with Lab(o.binary.resolve(), home, o.runs, seed, quotas) as lab:
         before, lab.began = lab.calls(), time.time()
         lab.own.clear()
         processes = launcher.start(lab)
-        meter = Meter([process.pid for process in processes])
+        meter = Meter([process.pid for process in processes], lab.used_before)
         meter.start()
         load, seen = wait(lab, processes, o.patience)
         meter.stop()

@@ -1,5 +1,6 @@
 """Judges a launcher: what it said, against the endpoint's own record of what the tasks did. Nothing here starts or asks anything."""
 import math
+import statistics
 
 from mix import item_of
 
@@ -83,6 +84,19 @@ def judge(runs, tasks, outcomes, rate, began):
     figures["seconds"] = max((o["at"] for o in said.values()), default=began) - began
     figures["tasks"] = len(tasks)
     return figures
+
+
+def medians(fleets):
+    """Of several fleets' figures: each the median by itself, calls by operation too; an operation that a fleet did not call counts as 0 there."""
+    middle = {}
+    for key in fleets[0]:
+        values = [figures[key] for figures in fleets]
+        if all(isinstance(value, dict) for value in values):
+            names = sorted({name for value in values for name in value})
+            middle[key] = {name: statistics.median(value.get(name, 0) for value in values) for name in names}
+        else:
+            middle[key] = None if None in values else statistics.median(values)
+    return middle
 
 
 def calls_of(runs, before, after, own, throttled):

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import mix
+import usage
 
 TARGETS = {"ecs": ("AmazonEC2ContainerServiceV20141113", "1.1"), "sqs": ("AmazonSQS", "1.0"), "events": ("AWSEvents", "1.1")}
 ACCOUNT = "123456789012"
@@ -58,7 +59,8 @@ class Lab:
             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
             "PEERS_OUTCOMES": str(self.outcomes_file), "PEERS_RUNS": str(runs),
         }
-        self._processes, self.folders = [], []
+        self._processes, self.folders, self.counters = [], [], []
+        self.began, self.used_before = time.time(), 0.0
 
     def __enter__(self):
         script = self.home / "mix.toml"
@@ -85,6 +87,11 @@ class Lab:
         self._processes.append(process)
         return process
 
+    def begin(self, *processes):
+        """The fleet begins now: what these processes used until now is not counted as the fleet's."""
+        self.used_before = sum(usage.tree([process.pid for process in processes]).values())
+        self.began = time.time()
+
     def call(self, service, operation, body):
         """A call of the bench's own: it is not counted as the launcher's."""
         self.own[f"{service}.{operation}"] += 1
@@ -103,7 +110,11 @@ class Lab:
         return get(f"{self.endpoint}/_taskwatch/tasks")
 
     def calls(self):
-        return get(f"{self.endpoint}/_taskwatch/calls")
+        """By operation: those of the endpoint, and of others that count (`counters`, by their addresses)."""
+        counted = collections.Counter(get(f"{self.endpoint}/_taskwatch/calls"))
+        for address in self.counters:
+            counted.update(get(address))
+        return counted
 
     def outcomes(self):
         whole = self.outcomes_file.read_text().rpartition("\n")[0]

@@ -28,8 +28,9 @@ def scaled(key, form, logarithmic=True):
         if logarithmic:
             share = math.log10(max(value, 0.1) / 0.1) / math.log10(max(most[key], 1) / 0.1)
         width = (PANEL - 60) * share
+        words = form.format(value) + (f" without {figures['uncounted']}'s" if key == "calls_a_run" and "uncounted" in figures else "")
         colour = OURS if figures["title"].startswith("taskwatch") else THEIRS
-        return [svg.rectangle(x, y, width, ROW - 12, colour), svg.text(x + width + 6, y + 13, form.format(value), size=11)]
+        return [svg.rectangle(x, y, width, ROW - 12, colour), svg.text(x + width + 6, y + 13, words, size=11)]
     return bar
 
 

@@ -36,11 +36,11 @@ def tree(roots):
 
 
 class Meter(threading.Thread):
-    """Samples until it is stopped. `processor`: seconds in all; `memory`: MB at most."""
+    """Samples until it is stopped. `processor`: seconds in all, less those used before; `memory`: MB at most."""
 
-    def __init__(self, roots):
+    def __init__(self, roots, before):
         super().__init__(daemon=True)
-        self.roots, self.processor, self.memory = list(roots), 0.0, 0.0
+        self.roots, self.before, self.processor, self.memory = list(roots), before, 0.0, 0.0
         self._over = threading.Event()
 
     def run(self):
@@ -52,7 +52,7 @@ class Meter(threading.Thread):
 
     def sample(self, memory=True):
         found = tree(self.roots)
-        self.processor = max(self.processor, sum(found.values()))
+        self.processor = max(self.processor, sum(found.values()) - self.before)
         if memory:
             self.memory = max(self.memory, sum(map(_memory, found)))
 

@@ -1,9 +1,12 @@
 """The judgement of benches/peers, on a record and on words that are made up: no launcher and no endpoint is started."""
+import json
 import pathlib
+import re
 import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "benches" / "peers"))
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "benches" / "peers"))
 import judge  # noqa: E402
 import mix  # noqa: E402
 import table  # noqa: E402
@@ -71,6 +74,22 @@ class Judgement(unittest.TestCase):
         text = table.text("default", both)
         self.assertIn("| A ", text)
         self.assertTrue(text.endswith("B: cannot be measured here: no wheel"))
+
+    def test_each_figure_of_several_fleets_is_a_median_by_itself_calls_by_operation_too(self):
+        fleets = [{"lost": lost, "p50": p50, "calls": calls} for lost, p50, calls in [(0, 1.5, {"a": 1}), (7, None, {"a": 3, "b": 2}), (1, 2.5, {"a": 2})]]
+        self.assertEqual(judge.medians(fleets), {"lost": 1, "p50": None, "calls": {"a": 2, "b": 0}})
+
+    def test_outcomes_that_do_not_sum_to_the_runs_are_named(self):
+        figures = {"title": "A", "runs": 10, "times": 3, "reached": 7, "failed": 1, "lost": 1, "wrong": 0}
+        self.assertIn("A: its outcomes sum to 9 of 10 runs", " ".join(table.notes({"a": figures})))
+        self.assertNotIn("sum", " ".join(table.notes({"a": {**figures, "reached": 8, "fleets": []}})))
+
+    def test_the_tables_of_the_documents_are_those_of_the_results(self):
+        one = lambda line: re.sub(" +", " ", line)  # noqa: E731
+        page = set(map(one, (ROOT / "docs" / "performance.md").read_text().splitlines()))
+        for results in json.loads((ROOT / "benches" / "peers" / "results.json").read_text()).values():
+            for line in table.markdown(table.rows(results)) + table.markdown(table.calls(results)):
+                self.assertTrue(line.startswith("|-") or one(line) in page, line)
 
 
 unittest.main()

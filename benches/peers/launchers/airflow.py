@@ -1,6 +1,4 @@
 """Airflow's EcsRunTaskOperator."""
-import time
-
 import venvs
 
 from .base import DRIVERS, Launcher
@@ -10,7 +8,7 @@ def start(*words):
     def begin(lab):
         environment = {**lab.environment, "AIRFLOW_HOME": str(lab.home / "airflow"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
                        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
-        lab.began = time.time()
+        lab.begin()
         command = [venvs.python("airflow"), DRIVERS / "airflow_operator.py", *words]
         return [lab.start("airflow", command, environment)]
     return begin

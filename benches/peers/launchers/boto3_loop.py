@@ -1,6 +1,4 @@
 """The loop that everybody writes, with boto3."""
-import time
-
 import venvs
 
 from .base import DRIVERS, Launcher
@@ -9,7 +7,7 @@ from .base import DRIVERS, Launcher
 def start(retries):
     def begin(lab):
         command = [venvs.python("boto3"), DRIVERS / "boto3_loop.py", "--threads", 50, "--retries", retries]
-        lab.began = time.time()
+        lab.begin()
         return [lab.start("boto3", command)]
     return begin
 

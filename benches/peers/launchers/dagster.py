@@ -1,13 +1,11 @@
 """Dagster's PipesECSClient."""
-import time
-
 import venvs
 
 from .base import DRIVERS, Launcher
 
 
 def start(lab):
-    lab.began = time.time()
+    lab.begin()
     environment = {**lab.environment, "DAGSTER_HOME": str(lab.home / "dagster"), "DAGSTER_DISABLE_TELEMETRY": "1"}
     return [lab.start("dagster", [venvs.python("dagster"), DRIVERS / "pipes_ecs_client.py"], environment)]
 

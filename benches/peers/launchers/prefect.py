@@ -68,7 +68,7 @@ def start(lab):
     urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/api/work_pools/", pool, {"content-type": "application/json"}), timeout=60).read()
     flows = lab.start("flows", [python, DRIVERS / "prefect_flows.py"], environment)
     await_file(lab, lab.home / "submitted", flows)
-    lab.began = time.time()
+    lab.begin(server)
     worker = lab.start("worker", [python, DRIVERS / "kept_up.py", python, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "ecs"], environment)
     return [worker, server]
 

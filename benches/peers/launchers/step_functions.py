@@ -95,7 +95,7 @@ def start(lab):
     interpreter = Interpreter(lab)
     probe(interpreter)
     machine = interpreter.create("seed", 3)
-    lab.began = time.time()
+    lab.begin(interpreter.process)
     executions = {item: interpreter.execute(machine, f"item/{item}") for item in range(lab.runs)}
     threading.Thread(target=follow, args=(lab, interpreter, executions), daemon=True).start()
     return [interpreter.process]

@@ -24,7 +24,7 @@ def start(lab):
     request["count"] = lab.runs
     whole = {"name": "fleet", "runTask": request, "until": "stopped", "injectEnv": True}
     (lab.home / "fleet.json").write_text(json.dumps(whole))
-    lab.began = time.time()
+    lab.begin()
     environment = {**lab.environment, **mix.rates(lab.quotas)}
     command = [str(lab.binary), "run", str(lab.home / "fleet.json")]
     out = open(lab.home / "result.json", "w")

@@ -9,7 +9,7 @@ import lab as labs
 import mix
 import venvs
 
-from .base import Launcher
+from .base import DRIVERS, Launcher
 
 ALL_TOLD = "peers-told"
 
@@ -70,7 +70,7 @@ def serve(lab, environment, store, more=()):
     subscribe(lab, environment["TASKWATCH_TOPIC_ARN"].strip("'\""))
     process = lab.start("serve", [lab.binary, "serve"], environment)
     labs.listening(f"http://{address}/readyz", process, lab.home / "serve.log")
-    lab.began = time.time()
+    lab.begin(process)
     submit(f"http://{address}", lab.runs)
     return [process]
 
@@ -82,9 +82,10 @@ def on_files(lab):
 def on_a_table(lab):
     python, port = venvs.python("emulators"), labs.free_port()
     environment = {**lab.environment, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"}
-    emulator = lab.start("ministack", [python, "-m", "ministack"], environment)
+    emulator = lab.start("ministack", [python, DRIVERS / "ministack_counted.py"], environment)
     table = f"http://127.0.0.1:{port}"
     labs.listening(table, emulator, lab.home / "ministack.log")
+    lab.counters.append(f"{table}/_peers/calls")
     return serve(lab, {**lab.environment, "AWS_ENDPOINT_URL_DYNAMODB": table}, "dynamodb:peers", ["--store", "dynamodb:peers"])
 
 

@@ -16,7 +16,7 @@ use crate::core::log::LogPlace;
 use crate::core::task::{Container, Task};
 use crate::core::verdict::Deciders;
 
-/// Calls of GetLogEvents a second. The account has 10 in each Region, for everybody (CloudWatch Logs quotas).
+/// Calls of GetLogEvents a second. The account has 10 to 30, by Region, for everybody (CloudWatch Logs quotas).
 pub const LOG_RATE: f64 = 2.0;
 
 /// Where the lines of the container are that decided how a task ended; none: no container of it is known.

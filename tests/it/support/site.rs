@@ -11,11 +11,21 @@ use taskwatch::local::RunningLocal;
 use super::aws::Aws;
 use super::emulator;
 use super::said::Said;
+use super::tool;
 use super::whole::{self, HANGS};
 
 pub(crate) use super::polled::eventually;
 
 const TASKWATCH: &str = env!("CARGO_BIN_EXE_taskwatch");
+
+/// Whether a process can have a file system of its own here; where not, a word of it (`TASKWATCH_MOUNTS=required`: an error).
+pub(crate) fn can_mount() -> bool {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp"]);
+    let can = unshare.output().is_ok_and(|output| output.status.success());
+    let why = "this user may not mount one in a namespace of its own (Ubuntu 24.04: sysctl kernel.apparmor_restrict_unprivileged_userns=0)";
+    tool::possible(can, "the test on a file system that is full", why, "TASKWATCH_MOUNTS")
+}
 
 /// A cell's world: endpoint, queues, topic, and a directory.
 pub(crate) struct Site {

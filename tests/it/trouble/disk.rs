@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::site::{Serving, Site, eventually};
+use crate::support::site::{Serving, Site, can_mount, eventually};
 
 use super::names;
 
@@ -59,6 +59,9 @@ async fn a_directory_made_read_only_stops_the_cell_until_it_can_be_written_again
 /// A file system that has no room left; the log and its index are on it as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_file_system_that_is_full_stops_the_cell_until_there_is_room() {
+    if !can_mount() {
+        return;
+    }
     let site = Site::new("disk").await;
     let serving = site.serve_on_a_disk_of(32 * 1024);
     serving.is_ready().await;
