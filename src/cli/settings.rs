@@ -1,6 +1,7 @@
 //! Settings: `taskwatch.toml`, overridden by the environment, overridden by flags.
 
 mod check;
+mod file;
 mod observe;
 mod renamed;
 
@@ -104,23 +105,12 @@ impl Settings {
     /// Reads file and environment.
     pub(super) fn load(global: &Global) -> Result<Self, CliError> {
         let mut settings = match &global.config {
-            Some(path) => Self::file(path)?,
-            None if Path::new("taskwatch.toml").is_file() => Self::file(Path::new("taskwatch.toml"))?,
+            Some(path) => file::read(path)?,
+            None if Path::new("taskwatch.toml").is_file() => file::read(Path::new("taskwatch.toml"))?,
             None => Self::default(),
         };
         settings.overlay(&renamed::also_by_old_name(&|name| std::env::var_os(format!("TASKWATCH_{name}"))))?;
         Ok(settings)
-    }
-
-    fn file(path: &Path) -> Result<Self, CliError> {
-        let shown = path.display();
-        let text = std::fs::read_to_string(path).map_err(|e| CliError::usage(format!("{shown}: {e}")))?;
-        let read: Result<Self, toml::de::Error> = toml::from_str(&text);
-        let with_warnings = |settings| Self { renamed: renamed::of_file(&text), ..settings };
-        read.map(with_warnings).map_err(|e| {
-            let line = e.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count());
-            CliError::usage(format!("{shown}, line {line}: {}", e.message().replace('\n', " ")))
-        })
     }
 
     /// The variables that are read, without their prefix: those that [`Self::overlay`] asks for.

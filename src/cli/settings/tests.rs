@@ -112,14 +112,6 @@ fn a_variable_that_is_no_text_is_not_passed_over() {
     assert!(error.contains("TASKWATCH_CELL is ") && error.contains("UTF-8"), "{error}");
 }
 
-#[test]
-fn a_file_with_an_unknown_setting_is_refused_with_its_line() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "cell = \"blue\"\nrun_task_rat = 5\n").unwrap();
-    let error = Settings::file(file.path()).unwrap_err().to_string();
-    assert!(error.contains("line 2") && error.contains("run_task_rat"), "{error}");
-}
-
 /// Tables, which the file alone has.
 const TABLES: [&str; 1] = ["observe"];
 
@@ -190,7 +182,7 @@ fn the_policies_of_the_documents_are_taken_and_wrong_ones_named_with_their_line(
     let read = |text: &str| {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        Settings::file(file.path()).and_then(|settings| settings.check()).unwrap_err().to_string()
+        super::file::read(file.path()).and_then(|settings| settings.check()).unwrap_err().to_string()
     };
     let unknown = read("cell = \"blue\"\n[[observe.policy]]\nactoin = \"ignore\"\n");
     assert!(unknown.contains("line 3") && unknown.contains("actoin"), "{unknown}");

@@ -14,6 +14,7 @@ pub mod foreign;
 mod given;
 #[cfg(test)]
 mod machine_tests;
+mod mask;
 #[cfg(test)]
 mod named_tests;
 mod native;
@@ -269,7 +270,8 @@ impl RunRequest {
         value
     }
 
-    /// The same as people are shown it: values of the environment and tokens of callbacks are masked.
+    /// The same as people are shown it: values of the environment and tokens of callbacks are masked, the values also where
+    /// they stand in what a state machine does after its task.
     pub fn masked(&self) -> Value {
         let mut spec = self.spec.clone();
         spec.notify = spec.notify.masked();
@@ -279,8 +281,12 @@ impl RunRequest {
         if !count.is_null() {
             value["runTask"]["count"] = count;
         }
-        value["placements"] =
-            self.spec.placements.iter().map(|placement| RunTask(placement.clone()).masked()).collect();
+        let placements: Vec<RunTask> = self.spec.placements.iter().cloned().map(RunTask).collect();
+        value["placements"] = placements.iter().map(RunTask::masked).collect();
+        if let Some(after) = value.pointer_mut("/notify/afterTask") {
+            let all = std::iter::once(&self.spec.run_task).chain(&placements);
+            mask::hide(after, &all.flat_map(RunTask::environment_values).filter(|value| !value.is_empty()).collect());
+        }
         value
     }
 

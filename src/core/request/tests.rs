@@ -313,6 +313,28 @@ fn a_value_that_a_dry_run_masked_is_refused_wherever_it_stands() {
 }
 
 #[test]
+fn a_value_of_the_environment_is_masked_also_in_what_comes_after_the_task() {
+    let environment =
+        json!([{"Name": "A", "Value.$": "$.secret"}, {"Name": "B", "Value": "1"}, {"Name": "C", "Value.$": "$.empty"}]);
+    let machine = json!({"StartAt": "Run", "States": {
+        "Run": {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Next": "Tell", "Parameters": {
+            "TaskDefinition": "etl", "Overrides": {"ContainerOverrides": [{"Name": "a", "Environment": environment}]}}},
+        "Tell": {"Type": "Task", "Resource": "arn:aws:states:::sns:publish", "End": true, "Parameters": {
+            "TopicArn": "arn:aws:sns:us-east-1:123456789012:t", "Message.$": "$.Containers[0].ExitCode"}}}});
+    let input = json!({"secret": "s3cr3t", "list": ["mysql://u:s3cr3t@db", {"of": "s3cr3t"}], "empty": "", "one": "1", "ten": "10"});
+    let request = RunRequest::from_value(json!({"stateMachine": machine, "input": input})).unwrap();
+    assert!(
+        request.to_value()["notify"]["afterTask"].to_string().contains("s3cr3t"),
+        "it is kept for what comes after"
+    );
+    let shown = &request.masked()["notify"]["afterTask"];
+    assert!(!shown.to_string().contains("s3cr3t"), "{shown}");
+    let masked =
+        json!({"secret": "***", "list": ["mysql://u:***@db", {"of": "***"}], "empty": "", "one": "***", "ten": "10"});
+    assert_eq!(shown["input"], masked);
+}
+
+#[test]
 fn a_file_may_hold_one_an_array_or_lines() {
     let one = r#"{"taskDefinition": "a"}"#;
     assert_eq!(parse_many(one).len(), 1);

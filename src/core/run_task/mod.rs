@@ -18,7 +18,7 @@ const OURS: [(&str, &str); 2] = [
 ];
 
 /// What stands for a value that is not shown.
-const MASK: &str = "***";
+pub(in crate::core) const MASK: &str = "***";
 
 /// A checked RunTask request in camelCase, without `count`, `clientToken` and `startedBy`, which are taskwatch's to set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -121,6 +121,13 @@ impl RunTask {
             }
         }
         Self(members)
+    }
+
+    /// The values of the overrides' environment.
+    pub fn environment_values(&self) -> impl Iterator<Item = &str> {
+        let containers = items(self.0.get("overrides").and_then(|overrides| overrides.get("containerOverrides")));
+        let variables = containers.flat_map(|(_, container)| items(container.get("environment")));
+        variables.filter_map(|(_, variable)| variable["value"].as_str())
     }
 
     /// The members with every environment value of the overrides replaced by `***`, for all that leaves the process other than RunTask.
