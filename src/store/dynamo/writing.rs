@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::ended::{self, row_of};
+use super::ended;
 use super::kept::{Kept, Stored, Written, digest};
 use super::link::JournalError;
 use super::owned::Owned;
@@ -65,7 +65,7 @@ impl Owned {
         let arrays: BTreeSet<Arc<str>> = runs
             .iter()
             .filter_map(|run| {
-                let row = row_of(run);
+                let row = self.row_of(run);
                 row.index.map(|_| row.request)
             })
             .collect();
@@ -81,7 +81,7 @@ impl Owned {
         let ttl = ended::ttl(run.finished_at.unwrap_or(run.submitted_at), self.options.keep);
         let attributes = ended::attributes(run, &self.cell, ttl, &digest(run))
             .map_err(|e| JournalError::Damaged(format!("run {} cannot be written: {e}", run.name)))?;
-        let stands = rows::write(&self.reading, &row_of(run), attributes).await?;
+        let stands = rows::write(&self.reading, &self.row_of(run), attributes).await?;
         // The name is another run's: this one is forgotten.
         let ttl = if stands == Stands::Ours { ttl } else { 0 };
         Ok(Written { id: run.id, revision: run.revision, ttl })
