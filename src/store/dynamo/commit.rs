@@ -106,21 +106,27 @@ impl Owned {
 
     /// What is known, and goes with the next group.
     fn facts(&self, rows: HashMap<Uuid, RowFact>) -> Facts {
-        let known = self.known();
-        let is_old = |(_, at): &&(_, Instant)| at.elapsed() >= CONFIRMED_AFTER;
-        Facts {
-            rows,
-            refused: known.refused.keys().cloned().collect(),
-            stale: known.stale.clone(),
-            written: known.written.values().filter(is_old).map(|(written, _)| *written).collect(),
-            now: self.now(),
-        }
+        let now = self.now();
+        self.journal.read(|kept| {
+            let known = self.known();
+            let is_old = |at: &Instant| at.elapsed() >= CONFIRMED_AFTER;
+            // A run that is not kept any more says nothing of its array's name.
+            let is_closed = |id: &Uuid| kept.run(*id).is_none_or(|run| !known.unclosed.contains(&run.request));
+            let written = known.written.iter().filter(|(id, (_, at))| is_old(at) && is_closed(id));
+            Facts {
+                rows,
+                refused: known.refused.keys().cloned().collect(),
+                stale: known.stale.clone(),
+                written: written.map(|(_, (written, _))| *written).collect(),
+                now,
+            }
+        })
     }
 
     /// What was known and is durable now is known no more.
-    fn forget_known(&self) {
-        let mut known = self.known();
+    pub(super) fn forget_known(&self) {
         self.journal.read(|kept| {
+            let mut known = self.known();
             known.refused.retain(|name, _| kept.claiming.contains_key(name));
             known.stale.retain(|id| kept.run(*id).is_some());
             known.written.retain(|id, (written, _)| kept.run(*id).is_some_and(|run| run.revision == written.revision));
