@@ -59,7 +59,7 @@ impl Owned {
         let is_array = row.index.is_some();
         let mut stands = rows::reopen(&self.reading, &row, was, now).await?;
         if stands == Stands::Another && is_array {
-            stands = rows::hold(&self.reading, &row).await?;
+            stands = rows::hold(&self.reading, &row, now).await?;
         }
         if stands == Stands::Ours && is_array {
             let name = NameRow { request: row.request, cell: Arc::clone(&self.cell), number };

@@ -89,13 +89,18 @@ pub(super) async fn write(link: &Link, row: &Row, mut attributes: Attributes, no
     let is_lower = row.is_lower(link);
     let condition = match row.index {
         None => is_lower,
-        Some(_) => Condition::Any(vec![Condition::Absent("id"), is_lower]),
+        Some(_) => Condition::Any(vec![is_free(now), is_lower]),
     };
     let item = Item { key: keys::row(&row.request, row.index), attributes };
     match link.table.put_if(Put { item, condition }).await? {
         Conditional::Written(()) => Ok(Stands::Ours),
         Conditional::Refused(old) => row.stands(link, old, |r| r == row.revision).await,
     }
+}
+
+/// Of an array's run: nothing is there, or what TTL has not taken yet of an earlier request of the name.
+fn is_free(now: u64) -> Condition {
+    Condition::Any(vec![Condition::Absent("id"), Condition::Less("ttl", Value::number(now))])
 }
 
 fn is_kept(now: u64) -> Condition {
@@ -122,9 +127,9 @@ pub(super) async fn reopen(link: &Link, row: &Row, was: Option<u64>, now: u64) -
 
 /// Before an ended run of an array that has no row yet is begun again: a row that bears its revision, so that no late one of a
 /// lower revision is written. One try.
-pub(super) async fn hold(link: &Link, row: &Row) -> Result<Stands, TableError> {
+pub(super) async fn hold(link: &Link, row: &Row, now: u64) -> Result<Stands, TableError> {
     let item = Item { key: keys::row(&row.request, row.index), attributes: row.marks() };
-    match link.table.put_if(Put { item, condition: Condition::Absent("id") }).await? {
+    match link.table.put_if(Put { item, condition: is_free(now) }).await? {
         Conditional::Written(()) => Ok(Stands::Ours),
         Conditional::Refused(old) => row.stands(link, old, |r| r >= row.revision).await,
     }

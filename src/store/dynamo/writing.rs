@@ -97,7 +97,7 @@ impl Owned {
         let ttl = ended::ttl(run.finished_at.unwrap_or(run.submitted_at), self.options.keep);
         let attributes = ended::attributes(run, &self.cell, ttl, &digest(run))
             .map_err(|e| JournalError::Damaged(format!("run {} cannot be written: {e}", run.name)))?;
-        let stands = rows::write(&self.reading, &self.row_of(run), attributes).await?;
+        let stands = rows::write(&self.reading, &self.row_of(run), attributes, self.now()).await?;
         // The name is another run's: this one is forgotten.
         let ttl = if stands == Stands::Ours { ttl } else { 0 };
         Ok(Written { id: run.id, revision: run.revision, ttl })

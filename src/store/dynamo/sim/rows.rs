@@ -137,7 +137,7 @@ impl Owner {
             ("digest".into(), text("d")),
             ("ttl".into(), Value::number(at + KEEP)),
         ]);
-        let write = async || Ok(rows::write(&self.link, &self.row(revision), attributes.clone()).await?);
+        let write = async || Ok(rows::write(&self.link, &self.row(revision), attributes.clone(), self.now()).await?);
         let stands = settled(&self.wire, write).await?;
         let stage = if stands == Stands::Ours { Stage::Written(at) } else { Stage::Forgotten };
         // Whatever stands there: this process may have been replaced, and its commit then says so.

@@ -1,13 +1,15 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::*;
 use crate::core::machine::{self, Input};
-use crate::store::conformance::{NOW, ended, of_request, puts};
+use crate::core::time::Timestamp;
+use crate::store::conformance::{NOW, ended, of_request, puts, same};
 use crate::store::dynamo::fake::{Call, FakeTable, Fate, Fault};
 use crate::store::dynamo::table::Key as TableKey;
 use crate::store::dynamo::{DynamoOptions, DynamoStore, keys};
-use crate::store::{Change, Store};
+use crate::store::{Change, Key, Store, find_all};
 
 const ARRAYS: usize = 20;
 const APPEND: Duration = Duration::from_millis(10);
@@ -112,6 +114,32 @@ async fn load_for(store: &Arc<DynamoStore>, time: Duration) {
     for n in 0..time.as_secs() {
         store.commit([Change::Note { name: "limits", text: n.to_string() }].into()).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// DynamoDB deletes what has expired within days; a name is free at once.
+#[tokio::test(start_paused = true)]
+async fn an_array_has_rows_of_its_own_where_those_of_an_earlier_one_are_not_deleted_yet() {
+    let (table, now) = (Arc::<FakeTable>::default(), Arc::new(AtomicI64::new(NOW.millis())));
+    let clock = Arc::clone(&now);
+    let options = DynamoOptions {
+        place: "dynamodb:runs".into(),
+        keep: Duration::from_secs(600),
+        now: Arc::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed))),
+    };
+    let store = DynamoStore::open(Arc::clone(&table) as _, "blue", "one".into(), options).await.unwrap();
+    for day in 0..2 {
+        let at = NOW.plus(Duration::from_secs(86_400 * day));
+        now.store(at.millis(), Ordering::Relaxed);
+        let all = of_request("nightly", 2);
+        store.commit(puts(&all).into()).await.unwrap();
+        let ends: Vec<Run> = all.iter().map(|run| ended(run, at)).collect();
+        store.commit(puts(&ends).into()).await.unwrap();
+        store.settle().await.unwrap();
+        let found = find_all(&store, Key::request("nightly")).await.unwrap();
+        assert_eq!(found.len(), 2, "day {day}");
+        found.iter().zip(&ends).for_each(|(found, end)| same(found, end));
+        assert_eq!(store.ended().await.unwrap().statuses.values().sum::<u64>(), 2);
     }
 }
 
