@@ -41,6 +41,43 @@ fn fate(fault: fake::Fault, writes: impl Fn(&Call) -> bool) -> impl Fn(&Call) ->
     move |call| Fate { fault: Some(fault).filter(|_| writes(call)), ..Fate::default() }
 }
 
+/// Has the table fail; what the store says then. Of calls that find no answer all are that `silences` says.
+fn break_table<'t>(
+    table: &FakeTable,
+    store: &DynamoStore,
+    fault: Fault,
+    silences: fn(&Call) -> bool,
+) -> BoxFuture<'t, Option<&'static str>> {
+    let said = match fault {
+        Fault::Gone => {
+            table.be_well();
+            store.take_at_most(None);
+            ""
+        }
+        Fault::Full => {
+            table.decide(fate(fake::Fault::Throttled, Call::is_write));
+            "the table is throttled"
+        }
+        Fault::ReadOnly => {
+            table.decide(fate(fake::Fault::Refused, Call::is_write));
+            "the table cannot be used"
+        }
+        Fault::Away => {
+            table.decide(fate(fake::Fault::Lost, Call::is_write));
+            "DynamoDB does not answer"
+        }
+        Fault::Silent => {
+            table.decide(fate(fake::Fault::Unanswered, silences));
+            "DynamoDB does not answer"
+        }
+        Fault::Small(most) => {
+            store.take_at_most(Some(most));
+            ""
+        }
+    };
+    async move { Some(said) }.boxed()
+}
+
 impl Subject for Dynamo {
     fn new() -> Self {
         let (table, now) = (Arc::<FakeTable>::default(), Arc::new(AtomicI64::new(NOW.millis())));
@@ -58,35 +95,8 @@ impl Subject for Dynamo {
     }
 
     fn fault(&self, fault: Fault) -> BoxFuture<'_, Option<&'static str>> {
-        let said = match fault {
-            Fault::Gone => {
-                self.table.be_well();
-                self.store.take_at_most(None);
-                ""
-            }
-            Fault::Full => {
-                self.table.decide(fate(fake::Fault::Throttled, Call::is_write));
-                "the table is throttled"
-            }
-            Fault::ReadOnly => {
-                self.table.decide(fate(fake::Fault::Refused, Call::is_write));
-                "the table cannot be used"
-            }
-            Fault::Away => {
-                self.table.decide(fate(fake::Fault::Lost, Call::is_write));
-                "DynamoDB does not answer"
-            }
-            Fault::Silent => {
-                // The first try, and what it is looked at with.
-                self.table.decide(fate(fake::Fault::Unanswered, |_| true));
-                "DynamoDB does not answer"
-            }
-            Fault::Small(most) => {
-                self.store.take_at_most(Some(most));
-                ""
-            }
-        };
-        async move { Some(said) }.boxed()
+        // The first try, and what it is looked at with.
+        break_table(&self.table, &self.store, fault, |_| true)
     }
 
     fn expire(&self, ended_before: Timestamp, _: usize) -> BoxFuture<'_, usize> {
@@ -135,9 +145,8 @@ impl Subject for DynamoRows {
         Self::of(self.into_inner().reopen())
     }
 
-    /// How it fails does not depend on rows.
-    fn fault(&self, _: Fault) -> BoxFuture<'_, Option<&'static str>> {
-        async { None }.boxed()
+    fn fault(&self, fault: Fault) -> BoxFuture<'_, Option<&'static str>> {
+        break_table(&self.1, &self.0.0, fault, Call::is_write)
     }
 
     fn expire(&self, ended_before: Timestamp, _: usize) -> BoxFuture<'_, usize> {

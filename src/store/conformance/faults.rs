@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::make::of_request;
-use super::{Fault, NOW, Subject, commit, destinations, ended, load, puts, runs};
+use super::{Fault, NOW, Subject, commit, destinations, ended, load, puts, runs, same};
+use crate::core::machine::{self, Input};
 use crate::core::notification::{self, Origin};
 use crate::store::{Change, Key, StoreError, find_all};
 
@@ -21,6 +22,39 @@ pub(super) async fn a_store_that_is_away_loses_nothing_and_goes_on_when_it_is_ba
 
 pub(super) async fn a_commit_without_an_answer_takes_effect_once(subject: impl Subject) {
     fails_and_goes_on(subject, Fault::Silent).await;
+}
+
+pub(super) async fn a_redrive_without_an_answer_takes_effect_once(subject: impl Subject) {
+    redrive_fails_and_goes_on(subject, Fault::Silent).await;
+}
+
+pub(super) async fn a_redrive_in_a_full_store_goes_on_when_there_is_room(subject: impl Subject) {
+    redrive_fails_and_goes_on(subject, Fault::Full).await;
+}
+
+async fn redrive_fails_and_goes_on<S: Subject>(subject: S, fault: Fault) {
+    let store = subject.store();
+    let ends: Vec<_> = runs(3).iter().map(|run| ended(run, NOW)).collect();
+    commit(store, puts(&ends)).await.unwrap();
+    let mut again = ends[..2].to_vec();
+    again.iter_mut().for_each(|run| drop(machine::apply(run, &Input::Redriven, NOW)));
+    if subject.fault(fault).await.is_none() {
+        return;
+    }
+    let changes: Arc<[Change]> = puts(&again).into();
+    for _ in 0..4 {
+        // Some have room for so little.
+        if let Err(error) = store.commit(Arc::clone(&changes)).await {
+            assert!(error.is_temporary(), "{error}");
+        }
+    }
+    subject.fault(Fault::Gone).await;
+    store.commit(changes).await.unwrap();
+    let subject = subject.reopen();
+    let (contents, loaded) = load(subject.store()).await;
+    assert_eq!((contents.open, loaded.len()), (2, 2));
+    loaded.iter().zip(&again).for_each(|(loaded, run)| same(loaded, run));
+    assert_eq!(subject.store().ended().await.unwrap().statuses.values().sum::<u64>(), 1);
 }
 
 async fn fails_and_goes_on<S: Subject>(subject: S, fault: Fault) {

@@ -85,6 +85,8 @@ macro_rules! conformance {
             conformance!(@ $subject: faults::a_store_that_may_not_write_says_so_and_goes_on_when_it_may);
             conformance!(@ $subject: faults::a_store_that_is_away_loses_nothing_and_goes_on_when_it_is_back);
             conformance!(@ $subject: faults::a_commit_without_an_answer_takes_effect_once);
+            conformance!(@ $subject: faults::a_redrive_without_an_answer_takes_effect_once);
+            conformance!(@ $subject: faults::a_redrive_in_a_full_store_goes_on_when_there_is_room);
             conformance!(@ $subject: faults::a_change_that_is_too_large_is_named_and_the_others_go_on_without_it);
         }
     };

@@ -8,13 +8,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::claims::{self, Answer, Claim, Verdict};
-use super::ended::{self, Of, Placed, Read, row_of};
+use super::ended::{self, Of, Placed, Read};
 use super::history::History;
 use super::kept::{Facts, Group, Kept, RowFact, make};
 use super::keys;
 use super::link::JournalError;
 use super::owned::{CONFIRMED_AFTER, Owned, Refusal};
-use super::rows::{self, NameRow, Stands};
+use super::rows::{self, NameRow};
 use super::table::{Item, TableError};
 use crate::core::run::Run;
 use crate::store::{Change, StoreError};
@@ -76,21 +76,12 @@ impl Owned {
         self.check_names(changes)?;
         let encoded = self.encoder.encode(changes, |spec| self.journal.read(|kept| kept.has_spec(spec)))?;
         let mut rows = self.rows_of(changes).await?;
-        // Held until it is durable that they are open: their names must not be given up meanwhile.
-        let mut numbers = None;
-        for (place, run) in self.redriven(changes, &rows) {
-            if numbers.is_none() {
-                numbers = Some(self.names.lock().await);
-            }
-            let number = numbers.as_deref_mut().map_or(0, |number| self.number(number));
-            if !self.reopen(run, number).await? {
-                return Err(taken(place, run, "another", false).into());
-            }
-        }
+        let names = self.reopen_rows(changes, &rows).await?;
         let forgotten = self.forgotten(changes, &mut rows).await?;
-        let facts = self.facts(rows.into_iter().filter_map(|(id, row)| Some((id, Read(&row).fact()?))).collect());
+        let facts = self.facts(rows);
         let group = self.journal.read(|kept| make(kept, changes, &encoded, &facts));
         let answers = self.accept(group).await?;
+        drop(names);
         self.forget_known();
         self.take_verdicts(answers).await?;
         self.give_up(forgotten).await?;
@@ -115,21 +106,27 @@ impl Owned {
 
     /// What is known, and goes with the next group.
     fn facts(&self, rows: HashMap<Uuid, RowFact>) -> Facts {
-        let known = self.known();
-        let is_old = |(_, at): &&(_, Instant)| at.elapsed() >= CONFIRMED_AFTER;
-        Facts {
-            rows,
-            refused: known.refused.keys().cloned().collect(),
-            stale: known.stale.clone(),
-            written: known.written.values().filter(is_old).map(|(written, _)| *written).collect(),
-            now: self.now(),
-        }
+        let now = self.now();
+        self.journal.read(|kept| {
+            let known = self.known();
+            let is_old = |at: &Instant| at.elapsed() >= CONFIRMED_AFTER;
+            // A run that is not kept any more says nothing of its array's name.
+            let is_closed = |id: &Uuid| kept.run(*id).is_none_or(|run| !known.unclosed.contains(&run.request));
+            let written = known.written.iter().filter(|(id, (_, at))| is_old(at) && is_closed(id));
+            Facts {
+                rows,
+                refused: known.refused.keys().cloned().collect(),
+                stale: known.stale.clone(),
+                written: written.map(|(_, (written, _))| *written).collect(),
+                now,
+            }
+        })
     }
 
     /// What was known and is durable now is known no more.
-    fn forget_known(&self) {
-        let mut known = self.known();
+    pub(super) fn forget_known(&self) {
         self.journal.read(|kept| {
+            let mut known = self.known();
             known.refused.retain(|name, _| kept.claiming.contains_key(name));
             known.stale.retain(|id| kept.run(*id).is_some());
             known.written.retain(|id, (written, _)| kept.run(*id).is_some_and(|run| run.revision == written.revision));
@@ -208,12 +205,12 @@ impl Owned {
     }
 
     /// The rows of runs that are not kept and may have one. A run that was just accepted has none, whatever its name.
-    async fn rows_of(&self, changes: &[Change]) -> Result<HashMap<Uuid, Item>, Failed> {
+    async fn rows_of(&self, changes: &[Change]) -> Result<HashMap<Uuid, RowFact>, Failed> {
         let mut wanted = Vec::new();
         self.journal.read(|kept| {
             for (_, run) in puts(changes).filter(|(_, run)| kept.run(run.id).is_none()) {
                 if run.revision > 1 || kept.has_name(run.request_name()) {
-                    wanted.push((run.id, row_of(run)));
+                    wanted.push((run.id, self.row_of(run)));
                 }
             }
         });
@@ -225,37 +222,12 @@ impl Owned {
             });
             let now = self.now();
             let is_its = |id: Uuid, item: &Item| Read(item).id() == Some(id) && Read(item).is_kept(now);
-            let read = try_join_all(read).await?.into_iter();
-            rows.extend(read.filter_map(|(id, item)| Some((id, item.filter(|item| is_its(id, item))?))));
+            for (id, item) in try_join_all(read).await? {
+                let Some(item) = item.filter(|item| is_its(id, item)) else { continue };
+                rows.extend(Read(&item).fact()?.map(|fact| (id, fact)));
+            }
         }
         Ok(rows)
-    }
-
-    /// The ended runs that the commit begins again.
-    fn redriven<'c>(&self, changes: &'c [Change], rows: &HashMap<Uuid, Item>) -> Vec<(usize, &'c Run)> {
-        let known = |run: &Run| match rows.get(&run.id) {
-            Some(row) => Read(row).fact().map(|fact| fact.revision),
-            None => self.journal.read(|kept| kept.run(run.id).filter(|run| run.end.is_some()).map(|run| run.revision)),
-        };
-        let open = puts(changes).filter(|(_, run)| !run.status.is_final());
-        open.filter(|(_, run)| known(run).is_some_and(|known| known < run.revision))
-            .map(|(n, run)| (n, &**run))
-            .collect()
-    }
-
-    /// Before the log says that an ended run is begun again. False: it is forgotten, or another's name.
-    async fn reopen(&self, run: &Run, number: u64) -> Result<bool, Failed> {
-        let (row, now) = (row_of(run), self.now());
-        let is_array = row.index.is_some();
-        let mut stands = rows::reopen(&self.reading, &row, &[], now).await?;
-        if stands == Stands::Another && is_array {
-            stands = rows::hold(&self.reading, &row).await?;
-        }
-        if stands == Stands::Ours && is_array {
-            let name = NameRow { request: row.request, cell: Arc::clone(&self.cell), number };
-            stands = rows::keep_name(&self.reading, &name, now).await?;
-        }
-        Ok(stands == Stands::Ours)
     }
 
     /// The next number of a write of an array's name: of a later owner they are higher.
@@ -265,7 +237,7 @@ impl Owned {
     }
 
     /// The runs that are to be forgotten now, not when their time is over; and their rows.
-    async fn forgotten(&self, changes: &[Change], rows: &mut HashMap<Uuid, Item>) -> Result<Vec<Run>, Failed> {
+    async fn forgotten(&self, changes: &[Change], rows: &mut HashMap<Uuid, RowFact>) -> Result<Vec<Run>, Failed> {
         let history = History { link: &self.reading, of: Of::Cell(&self.cell), now: self.now() };
         let mut runs = Vec::new();
         for change in changes {
@@ -273,9 +245,10 @@ impl Owned {
             if let Some(stored) = self.journal.read(|kept| kept.stored(*id)) {
                 runs.extend(stored.unpack(&mut Default::default()).ok());
             } else if let Some(Placed { run, .. }) = history.by_id(*id).await? {
-                let row = row_of(&run);
-                let item = self.reading.table.get(keys::row(&row.request, row.index)).await?;
-                rows.extend(item.map(|item| (*id, item)));
+                let row = self.row_of(&run);
+                if let Some(item) = self.reading.table.get(keys::row(&row.request, row.index)).await? {
+                    rows.extend(Read(&item).fact()?.map(|fact| (*id, fact)));
+                }
                 runs.push(run);
             }
         }
@@ -285,7 +258,7 @@ impl Owned {
     /// Gives the rows and the names of forgotten runs up.
     async fn give_up(&self, runs: Vec<Run>) -> Result<(), Failed> {
         for run in runs {
-            let row = row_of(&run);
+            let row = self.row_of(&run);
             rows::give_up(&self.reading, &row).await?;
             let is_over = !self.journal.read(|kept| kept.has_name(&row.request));
             if row.index.is_some() && is_over {
@@ -341,13 +314,13 @@ impl Owned {
     }
 }
 
-fn puts(changes: &[Change]) -> impl Iterator<Item = (usize, &Arc<Run>)> {
+pub(super) fn puts(changes: &[Change]) -> impl Iterator<Item = (usize, &Arc<Run>)> {
     changes.iter().enumerate().filter_map(|(place, change)| match change {
         Change::Put(run) => Some((place, run)),
         _ => None,
     })
 }
 
-fn taken(change: usize, run: &Run, cell: &str, same: bool) -> StoreError {
+pub(super) fn taken(change: usize, run: &Run, cell: &str, same: bool) -> StoreError {
     StoreError::NameTaken { change, name: run.request_name().to_owned(), cell: cell.to_owned(), same }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::kept::RowFact;
 use super::keys;
 use super::link::JournalError;
-use super::rows::Row;
+use super::rows::{Row, WAS};
 use super::table::{Attributes, ENDED_ON, Item, Name, Value};
 use crate::core::failure::Class;
 use crate::core::name;
@@ -31,10 +31,10 @@ const CAUSE_CHARS: usize = 160;
 /// Rows of about one time are forgotten together: so many times in the time for which they are kept.
 const TIMES: u64 = 100;
 
-/// Which row is this run's.
-pub(super) fn row_of(run: &Run) -> Row {
+/// Which row is this run's; it is written by the cell's owner of an epoch.
+pub(super) fn row_of(run: &Run, epoch: u64) -> Row {
     let index = (run.name != run.request_name()).then_some(run.index);
-    Row { request: run.request_name().into(), index, id: run.id.to_string().into(), revision: run.revision }
+    Row { request: run.request_name().into(), index, id: run.id.to_string().into(), epoch, revision: run.revision }
 }
 
 /// The second since 1970 from which a run is forgotten that ended at `at`: not before its time, and soon after it.
@@ -48,7 +48,7 @@ pub(super) fn seconds(at: Timestamp) -> u64 {
     u64::try_from(at.millis()).unwrap_or_default().div_ceil(1_000)
 }
 
-/// The attributes of an ended run's row, but for its key, `id` and `r`.
+/// The attributes of an ended run's row, but for its key and what tells one write of it from another.
 pub(super) fn attributes(run: &Run, cell: &Arc<str>, ttl: u64, digest: &str) -> Result<Attributes, CodecError> {
     let text = |name: &'static str, text: &str| (Name::from(name), Value::text(text));
     let mut all = Attributes::from([
@@ -109,11 +109,17 @@ impl Read<'_> {
     }
 
     /// What a later revision of its run is to know of it; `None`: it is not of a run that has ended.
-    pub(super) fn fact(&self) -> Option<RowFact> {
+    pub(super) fn fact(&self) -> Result<Option<RowFact>, JournalError> {
         let text = |name| self.0.text(name).ok();
-        let status: Status = text("status")?.parse().ok()?;
+        let Some(status) = text("status").and_then(|status| status.parse::<Status>().ok()) else { return Ok(None) };
         let class = text("class").and_then(|class| Class::ALL.into_iter().find(|known| known.as_str() == &**class));
-        Some(RowFact { revision: self.0.number("r").ok()?, ttl: self.0.number("ttl").ok(), status, class })
+        let fact = |revision, ttl| Some(RowFact { revision, ttl, status, class });
+        Ok(match self.0.number("ttl") {
+            Ok(ttl) => fact(self.0.number("r")?, Some(ttl)),
+            // It was opened for a redrive that no log has, or else its run would be kept: a try without an answer, or of a
+            // process that ended. The run is still the one that ended.
+            Err(_) => fact(self.run()?.revision, self.0.number(WAS).ok()),
+        })
     }
 
     /// The run, and the cell that has it.

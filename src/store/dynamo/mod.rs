@@ -26,6 +26,7 @@ mod reader;
 mod reads;
 mod record;
 mod records;
+mod redrive;
 mod replay;
 mod ring;
 mod rows;

@@ -1,6 +1,6 @@
 //! A cell that this process owns: its log, the table, and what is known of rows and names that the log does not say yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +47,7 @@ pub(super) struct Owned {
     pub(super) cell: Arc<str>,
     pub(super) options: DynamoOptions,
     pub(super) encoder: Encoder,
+    /// Locked inside of a look at the log, or without one: never around it.
     pub(super) known: Mutex<Known>,
     /// One commit at a time.
     pub(super) committing: tokio::sync::Mutex<()>,
@@ -65,6 +66,9 @@ pub(super) struct Known {
     pub(super) stale: Vec<Uuid>,
     /// Rows that were written, and when.
     pub(super) written: BTreeMap<Uuid, (Written, Instant)>,
+    /// Arrays of which rows were written, and not asked since whether they are over. Until then the log keeps their runs: a
+    /// next owner asks of what the log keeps.
+    pub(super) unclosed: BTreeSet<Arc<str>>,
 }
 
 /// A name that another run has.

@@ -39,6 +39,8 @@ pub(super) enum Rule {
     LappedReadsAgain,
     /// The row of an ended run is written over one of a lower revision only.
     EndedRevision,
+    /// And over one of an earlier owner, whatever its revision: that owner opened it for a redrive that the log never had.
+    RowEpoch,
 }
 
 /// The rules that are kept: all of them, outside of tests.

@@ -1,15 +1,15 @@
 //! Writes the rows of ended runs, some seconds after their ends: each once everybody who is to know of the end was told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::ended::{self, row_of};
-use super::kept::{Kept, Stored, Written, digest};
+use super::ended;
+use super::kept::{Stored, Written, digest};
 use super::link::JournalError;
 use super::owned::Owned;
 use super::rows::{self, NameRow, Stands};
@@ -22,11 +22,18 @@ const AT_ONCE: usize = 16;
 const MOST: usize = 256;
 
 impl Owned {
-    /// Writes rows until there are none to write.
+    /// Writes rows until there are none to write, and gives up the names of arrays that are over by them.
     ///
     /// Of runs that ended longer ago than `after` only: what is last seen of a task comes some seconds after its run's end, and
     /// a row should be written once.
     pub(super) async fn write_ready_rows(&self, after: Duration) -> Result<(), JournalError> {
+        let rows = self.write_all_rows(after).await;
+        // Those that are written need not wait for the others.
+        self.close_names().await?;
+        rows
+    }
+
+    async fn write_all_rows(&self, after: Duration) -> Result<(), JournalError> {
         loop {
             let ready = self.unwritten(after);
             let count = ready.len();
@@ -35,6 +42,17 @@ impl Owned {
                 return Ok(());
             }
         }
+    }
+
+    async fn close_names(&self) -> Result<(), TableError> {
+        let unclosed: Vec<Arc<str>> = self.known().unclosed.iter().cloned().collect();
+        for request in unclosed {
+            if !self.close_if_over(&request).await? {
+                break;
+            }
+            self.known().unclosed.remove(&request);
+        }
+        Ok(())
     }
 
     /// Ended runs that were told of and have no row of their revision.
@@ -58,49 +76,48 @@ impl Owned {
             let run = stored.unpack(&mut specs);
             runs.push(run.map_err(|e| JournalError::Damaged(format!("a run of request {name} is {e}")))?);
         }
-        let mut written = Vec::with_capacity(runs.len());
         for some in runs.chunks(AT_ONCE) {
-            written.extend(try_join_all(some.iter().map(|run| self.write_row(run))).await?);
+            // Those that are written are so, whatever becomes of the others.
+            let written = join_all(some.iter().map(|run| self.write_row(run))).await;
+            some.iter().zip(&written).for_each(|(run, written)| self.note_written(run, written.as_ref().ok().copied()));
+            written.into_iter().collect::<Result<Vec<_>, _>>()?;
         }
-        let arrays: BTreeSet<Arc<str>> = runs
-            .iter()
-            .filter_map(|run| {
-                let row = row_of(run);
-                row.index.map(|_| row.request)
-            })
-            .collect();
-        for request in arrays {
-            self.close_if_over(&request, &written).await?;
-        }
-        let at = Instant::now();
-        self.known().written.extend(written.into_iter().map(|written| (written.id, (written, at))));
         Ok(())
+    }
+
+    fn note_written(&self, run: &Run, written: Option<Written>) {
+        let Some(written) = written else { return };
+        let mut known = self.known();
+        known.written.insert(run.id, (written, Instant::now()));
+        let row = self.row_of(run);
+        known.unclosed.extend(row.index.map(|_| row.request));
     }
 
     async fn write_row(&self, run: &Run) -> Result<Written, JournalError> {
         let ttl = ended::ttl(run.finished_at.unwrap_or(run.submitted_at), self.options.keep);
         let attributes = ended::attributes(run, &self.cell, ttl, &digest(run))
             .map_err(|e| JournalError::Damaged(format!("run {} cannot be written: {e}", run.name)))?;
-        let stands = rows::write(&self.reading, &row_of(run), attributes).await?;
+        let stands = rows::write(&self.reading, &self.row_of(run), attributes, self.now()).await?;
         // The name is another run's: this one is forgotten.
         let ttl = if stands == Stands::Ours { ttl } else { 0 };
         Ok(Written { id: run.id, revision: run.revision, ttl })
     }
 
-    /// Where these rows were the last of an array: its name is free when they are forgotten.
-    async fn close_if_over(&self, request: &Arc<str>, written: &[Written]) -> Result<(), TableError> {
-        let mut numbers = self.names.lock().await;
-        // A group that is on its way may begin one of them again.
-        if self.journal.is_pending() {
-            return Err(TableError::Unknown("a commit is on its way".to_owned()));
-        }
+    /// Where the rows were the last of an array: its name is free when they are forgotten. False: that cannot be said now.
+    async fn close_if_over(&self, request: &Arc<str>) -> Result<bool, TableError> {
+        let mut numbers = {
+            let _between_commits = self.committing.lock().await;
+            // What a commit has left that failed may begin one of them again. One that goes on would hold the names.
+            if self.journal.is_pending() {
+                return Ok(false);
+            }
+            self.names.lock().await
+        };
         let is_over = self.journal.read(|kept| {
             let known = self.known();
             let has_row = |id: Uuid| {
-                let earlier = known.written.get(&id).map(|(written, _)| written);
-                let these = written.iter().find(|written| written.id == id);
-                let revision = |kept: &Kept| kept.run(id).filter(|run| run.end.is_some()).map(|run| run.revision);
-                earlier.into_iter().chain(these).any(|written| revision(kept) == Some(written.revision))
+                let revision = kept.run(id).filter(|run| run.end.is_some()).map(|run| run.revision);
+                known.written.get(&id).is_some_and(|(written, _)| revision == Some(written.revision))
             };
             kept.of_request(request, 0).all(has_row)
         });
@@ -110,6 +127,9 @@ impl Owned {
             let ttl = ended::ttl((self.options.now)(), self.options.keep);
             rows::close_name(&self.reading, &name, ttl).await?;
         }
-        Ok(())
+        Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

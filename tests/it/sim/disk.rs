@@ -178,6 +178,22 @@ impl State {
         }
     }
 
+    /// The ended runs that these changes leave open, and as which revision.
+    pub(super) fn begun_again(&self, changes: &[Change]) -> Vec<(Uuid, u64)> {
+        let mut last = BTreeMap::new();
+        for change in changes {
+            if let Change::Put(run) = change {
+                last.insert(run.id, run);
+            }
+        }
+        let is_begun = |run: &&&Arc<Run>| {
+            let known = self.disk.runs.get(&run.id);
+            !run.status.is_final()
+                && known.is_some_and(|known| known.status.is_final() && known.revision < run.revision)
+        };
+        last.values().filter(is_begun).map(|run| (run.id, run.revision)).collect()
+    }
+
     /// What a process read when it began is what is durable.
     pub(super) fn check_loaded(&mut self, open: &[Run], undelivered: usize) {
         let loaded: BTreeSet<Uuid> = open.iter().map(|run| run.id).collect();

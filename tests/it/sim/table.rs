@@ -84,13 +84,23 @@ impl Line {
         call: BoxFuture<'_, Result<T, TableError>>,
         written: impl FnOnce(&T) + Send,
     ) -> Result<T, TableError> {
+        self.call_that_fails(1.0, call, written).await
+    }
+
+    /// The same, going wrong so many times as often.
+    async fn call_that_fails<T>(
+        &self,
+        often: f64,
+        call: BoxFuture<'_, Result<T, TableError>>,
+        written: impl FnOnce(&T) + Send,
+    ) -> Result<T, TableError> {
         let life = &self.life;
         let (there, back, arrives, ill) = {
             let mut state = life.world.state();
             let slow = state.fault(0.01);
             let back = if slow { state.between(100, 1_000) } else { state.between(1, 6) };
             let (there, arrives) = (state.between(1, 5), state.chance(0.5));
-            let share = state.plan.commit_fails;
+            let share = (state.plan.commit_fails * often).min(0.5);
             let fails = state.away(Away::Disk) || state.fault(share);
             let kind = state.between(0, 2);
             (
@@ -160,7 +170,9 @@ impl Table for Line {
     }
 
     fn update_if(&self, update: Update) -> BoxFuture<'_, Result<Conditional<Item>, TableError>> {
-        self.call(self.life.world.table.update_if(update), |_| ()).boxed()
+        // Of rows there are few, each between two steps of a commit.
+        let often = if update.key.pk.starts_with("N#") { 10.0 } else { 1.0 };
+        self.call_that_fails(often, self.life.world.table.update_if(update), |_| ()).boxed()
     }
 
     fn delete_if(&self, delete: Delete) -> BoxFuture<'_, Result<Conditional<()>, TableError>> {
@@ -188,6 +200,17 @@ impl TableStore {
         self.line.life.alive().await;
         answer
     }
+
+    /// What is acknowledged is in the log, and not only in what was given.
+    async fn check_open(&self, begun: Vec<(Uuid, u64)>) {
+        for (id, revision) in begun {
+            let found = self.store.find(Key::Run(id), 1).await.map(|page| page.items).unwrap_or_default();
+            if !found.iter().any(|run| !run.status.is_final() && run.revision >= revision) {
+                let what = format!("run {id} was begun again, and is not in the log as revision {revision}");
+                self.line.life.world.state().violate(None, what);
+            }
+        }
+    }
 }
 
 impl Store for TableStore {
@@ -207,8 +230,10 @@ impl Store for TableStore {
 
     fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
+            let begun = self.line.life.world.state().begun_again(&changes);
             self.line.given().changes = Some(Arc::clone(&changes));
             self.alive(self.store.commit(Arc::clone(&changes))).await?;
+            self.check_open(begun).await;
             let mut given = self.line.given();
             given.changes = None;
             self.line.life.world.act(|state| state.mirror(&changes, true, &given.outbox));

@@ -141,5 +141,6 @@ mod without {
         the_claim_before_the_acknowledgement: ClaimBeforeAcknowledged in names, "a name was lost";
         dropping_what_was_never_claimed: OldUnclaimedDropped in names, "a name was launched twice";
         the_revision_of_an_ended_row: EndedRevision in rows, "the name went to another run";
+        the_epoch_of_a_row: RowEpoch in rows, "an ended run was forgotten";
     }
 }

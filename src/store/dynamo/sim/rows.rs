@@ -86,15 +86,15 @@ struct Owner {
     journal: Journal<One>,
 }
 
-fn row(revision: u64) -> Row {
-    Row { request: "nightly".into(), index: None, id: "run".into(), revision }
-}
-
 fn claim_of(id: &str, at: u64) -> Claim {
     Claim { name: "nightly".into(), id: id.into(), digest: "d".into(), count: 1, at }
 }
 
 impl Owner {
+    fn row(&self, revision: u64) -> Row {
+        Row { request: "nightly".into(), index: None, id: "run".into(), epoch: self.journal.epoch(), revision }
+    }
+
     fn now(&self) -> u64 {
         self.wire.world().now
     }
@@ -137,18 +137,35 @@ impl Owner {
             ("digest".into(), text("d")),
             ("ttl".into(), Value::number(at + KEEP)),
         ]);
-        let write = async || Ok(rows::write(&self.link, &row(revision), attributes.clone()).await?);
+        let write = async || Ok(rows::write(&self.link, &self.row(revision), attributes.clone(), self.now()).await?);
         let stands = settled(&self.wire, write).await?;
         let stage = if stands == Stands::Ours { Stage::Written(at) } else { Stage::Forgotten };
         // Whatever stands there: this process may have been replaced, and its commit then says so.
-        self.commit(Life { revision, stage }).await
+        self.commit(Life { revision, stage }).await?;
+        self.check_kept(stage, at);
+        Ok(())
     }
 
     async fn redrive(&self, life: Life, next: Life) -> Result<(), JournalError> {
-        let reopen = async || Ok(rows::reopen(&self.link, &row(next.revision), &[], self.now()).await?);
+        let reopen = async || Ok(rows::reopen(&self.link, &self.row(next.revision), None, self.now()).await?);
         match settled(&self.wire, reopen).await? {
             Stands::Ours => self.commit(next).await,
-            Stands::Another => self.commit(Life { stage: Stage::Forgotten, ..life }).await,
+            Stands::Another => {
+                self.commit(Life { stage: Stage::Forgotten, ..life }).await?;
+                if let Stage::Ended(at) | Stage::Written(at) = life.stage {
+                    self.check_kept(Stage::Forgotten, at);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What ended a while ago is not forgotten before its time.
+    fn check_kept(&self, stage: Stage, ended_at: u64) {
+        let now = self.now();
+        if stage == Stage::Forgotten && now < ended_at + KEEP {
+            let what = || format!("at {now}, and it ended at {ended_at}");
+            self.wire.world().violate("an ended run was forgotten", what);
         }
     }
 }
