@@ -13,6 +13,7 @@ mod reach;
 mod reads;
 mod reasons;
 mod request;
+mod room;
 mod slots;
 mod stop;
 mod waiting;
