@@ -24,6 +24,9 @@ const SOON: Duration = Duration::from_millis(300);
 /// So long after it has asked for one.
 const ASKED: Duration = Duration::from_secs(8);
 
+/// One that ends stays so long for others to count the tasks of the cells that it gave back.
+const LINGER: Duration = Duration::from_secs(3);
+
 /// What comes to the process from outside its turns.
 pub(super) enum News {
     /// Of one of its cells.
@@ -53,6 +56,8 @@ pub(super) struct Process {
     /// When it asked another process for a cell.
     asked: Option<Instant>,
     leaving: Option<oneshot::Sender<()>>,
+    /// Since when it has no cell any more, while it ends.
+    emptied: Option<Instant>,
     said: Arc<Mutex<Said>>,
     is_failing: bool,
 }
@@ -93,6 +98,7 @@ impl Process {
             limits: Default::default(),
             asked: None,
             leaving: None,
+            emptied: None,
             said,
             is_failing: false,
         };
@@ -151,7 +157,7 @@ impl Process {
                 () = tokio::time::sleep_until(next) => {
                     let began = Instant::now();
                     next = match self.turn().await {
-                        Ok(()) => began + if self.expects_a_cell() { SOON } else { BEAT },
+                        Ok(()) => began + self.pause(),
                         Err(error) => {
                             self.failed(&error);
                             Instant::now() + AGAIN
@@ -159,10 +165,23 @@ impl Process {
                     };
                 }
             }
-            if self.leaving.is_some() && self.cells.is_empty() {
+            if self.leaving.is_some() && self.cells.is_empty() && !self.lingers() {
                 return self.end().await;
             }
         }
+    }
+
+    /// Until its next turn.
+    fn pause(&self) -> Duration {
+        let is_soon = self.expects_a_cell() || self.shares.is_about_to_launch() || self.leaving.is_some();
+        if is_soon { SOON } else { BEAT }
+    }
+
+    /// Whether its row is needed still: who last read it before its last launches would think that there are fewer tasks.
+    fn lingers(&mut self) -> bool {
+        let since = *self.emptied.get_or_insert_with(Instant::now);
+        let stays = |row: &ProcessRow| row.id != self.row.id && !row.is_leaving;
+        self.shares.has_tasks() && since.elapsed() < LINGER && self.rows.processes.iter().any(stays)
     }
 
     /// Whether another process is about to give a cell back that this one may take.

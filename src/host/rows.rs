@@ -24,6 +24,22 @@ pub(super) fn seen(rows: &FleetRows) -> Seen {
 /// What a process says of the cells that it serves: how many runs of each have not ended.
 pub(super) type Open = BTreeMap<String, u64>;
 
+fn open(row: &ProcessRow) -> Open {
+    serde_json::from_str(&row.cells).unwrap_or_default()
+}
+
+/// Whether a process serves cells, and so counts the tasks of some.
+pub(super) fn counts_some(row: &ProcessRow) -> bool {
+    !open(row).is_empty()
+}
+
+/// The cells whose tasks are counted by the processes that have them.
+pub(super) fn counted(rows: &FleetRows) -> impl Iterator<Item = (&str, &str)> {
+    let open: BTreeMap<&str, Open> = rows.processes.iter().map(|row| (&*row.id, open(row))).collect();
+    let owned = rows.cells.iter().filter_map(|cell| Some((cell.owner.as_deref()?, &*cell.name)));
+    owned.filter(move |(owner, cell)| open.get(owner).is_some_and(|open| open.contains_key(*cell)))
+}
+
 /// The task definitions whose circuit breakers are open, by cell.
 pub(super) type Breakers = BTreeMap<String, BTreeSet<String>>;
 
@@ -55,7 +71,7 @@ pub(super) fn view(fleet: &str, rows: &FleetRows, member: &Member, now: Duration
     };
     let open = |owner: &str, cell: &str| {
         let row = rows.processes.iter().find(|row| &*row.id == owner)?;
-        serde_json::from_str::<Open>(&row.cells).ok()?.get(cell).copied()
+        self::open(row).get(cell).copied()
     };
     let cell = |row: &CellRow| {
         let owner = row.owner.as_deref().filter(|owner| is_alive(owner));

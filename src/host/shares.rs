@@ -1,13 +1,14 @@
 //! A process's shares of its fleet's launch quotas: what it says that it wants, and what it may use by what all say.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Quotas;
+use super::rows;
 use crate::cell::{Cell, CellConfig, Demand, FleetLimits, Quota, Shares, Spent};
-use crate::fleet::{HOLD, Member, Share, Want, split};
+use crate::fleet::{Claim, HOLD, Member, Places, Share, Want, split};
 use crate::store::dynamo::{FleetRows, ProcessRow};
 
 /// Queues that a process names, those with most runs.
@@ -34,6 +35,8 @@ struct Wanted {
     spot: f64,
     fargate_calls: f64,
     calls: f64,
+    /// Most tasks that it may have.
+    claim: usize,
     /// Runs that have tasks, and that wait for one.
     in_flight: f64,
     waiting: f64,
@@ -81,6 +84,23 @@ fn queues(demands: &[Demand]) -> BTreeMap<String, usize> {
     queues
 }
 
+/// Tasks at once.
+struct InFlight {
+    places: Places,
+    /// 1 for one who may act, and has watched the others for long enough to know what those claimed who are gone; else 0.
+    may: Share,
+}
+
+impl InFlight {
+    const fn new() -> Self {
+        Self { places: Places::new(HOLD), may: Share::new(HOLD) }
+    }
+
+    fn limit(&self, now: Duration) -> usize {
+        if self.may.rate(now) > 0.0 { self.places.limit() } else { 0 }
+    }
+}
+
 /// The shares of one process.
 pub(super) struct ProcessShares {
     /// As the settings have them.
@@ -93,7 +113,7 @@ pub(super) struct ProcessShares {
     fargate_calls: Share,
     calls: Share,
     reads: Share,
-    in_flight: Share,
+    in_flight: InFlight,
     spent: VecDeque<(Duration, Spent)>,
     waiting: Waiting,
 }
@@ -111,7 +131,7 @@ impl ProcessShares {
             fargate_calls: new(),
             calls: new(),
             reads: new(),
-            in_flight: new(),
+            in_flight: InFlight::new(),
             spent: VecDeque::new(),
             waiting: Waiting::default(),
         };
@@ -138,12 +158,13 @@ impl ProcessShares {
 
     fn all(&mut self) -> [&mut Share; 6] {
         let Self { fargate, spot, fargate_calls, calls, reads, in_flight, .. } = self;
-        [fargate, spot, fargate_calls, calls, reads, in_flight]
+        [fargate, spot, fargate_calls, calls, reads, &mut in_flight.may]
     }
 
     /// A new incarnation, which has nothing yet.
     pub(super) fn begin(&mut self) {
         self.all().into_iter().for_each(|share| *share = Share::new(HOLD));
+        self.in_flight = InFlight::new();
         self.quota.set_shares(&Shares::all(0.0), 0);
     }
 
@@ -155,11 +176,12 @@ impl ProcessShares {
             cell.set_weight(weight(&demand.queues, &queues));
         }
         self.waiting.note(now, &demands, queues);
-        let live = demands.iter().map(|demand| demand.live).sum::<usize>() as f64;
-        serde_json::to_string(&self.wanted(now, live)).unwrap_or_default()
+        let in_flight = self.quota.in_flight();
+        serde_json::to_string(&self.wanted(now, in_flight)).unwrap_or_default()
     }
 
-    fn wanted(&mut self, now: Duration, in_flight: f64) -> Wanted {
+    fn wanted(&mut self, now: Duration, in_flight: usize) -> Wanted {
+        let claim = self.in_flight.places.claims(in_flight);
         let used = self.used(now);
         let waiting = &self.waiting;
         Wanted {
@@ -167,7 +189,8 @@ impl ProcessShares {
             spot: waiting.spot / WITHIN + used.spot,
             fargate_calls: (waiting.fargate + waiting.spot) / WITHIN + used.fargate_calls,
             calls: waiting.all() / WITHIN + used.calls,
-            in_flight,
+            claim,
+            in_flight: in_flight as f64,
             waiting: waiting.all(),
             queues: largest(waiting.queues.iter().map(|(queue, runs)| (queue.clone(), runs.ceil() as usize))),
         }
@@ -194,6 +217,17 @@ impl ProcessShares {
     /// A beat that was sent then is confirmed.
     pub(super) fn confirmed(&mut self, sent_at: Duration) {
         self.all().into_iter().for_each(|share| share.confirmed(sent_at));
+        self.in_flight.places.confirmed();
+    }
+
+    /// Whether its next beat claims the first tasks that it may have: until then it launches nothing.
+    pub(super) const fn is_about_to_launch(&self) -> bool {
+        self.in_flight.places.is_about_to_have_some()
+    }
+
+    /// Whether there are tasks of this process, or of cells that it gave back and that nobody else counts yet.
+    pub(super) fn has_tasks(&self) -> bool {
+        self.quota.in_flight() > 0
     }
 
     /// Takes in what all say that they want.
@@ -201,8 +235,15 @@ impl ProcessShares {
         if is_alone {
             self.all().into_iter().for_each(|share| share.alone(read_at));
         }
-        let alive = rows.processes.iter().filter(|row| member.sees_alive(&row.id, read_at));
-        let wanted: BTreeMap<&str, Wanted> = alive.map(|row| (&*row.id, self.read_row(row))).collect();
+        let mut wanted: BTreeMap<&str, Wanted> =
+            rows.processes.iter().map(|row| (&*row.id, self.read_row(row))).collect();
+        let serving = rows.processes.iter().filter(|row| !row.is_leaving && rows::counts_some(row));
+        let serving = serving.map(|row| &*row.id).filter(|id| member.sees_alive(id, read_at)).collect();
+        let elsewhere = rows::counted(rows).filter(|(by, _)| *by != member.id());
+        self.in_flight.places.gave(self.quota.counted_elsewhere(elsewhere.map(|(_, cell)| cell)));
+        let claims = claims(&wanted, &serving);
+        self.in_flight.places.read(read_at, self.quotas.max_in_flight, member.id(), &claims);
+        wanted.retain(|id, _| member.sees_alive(id, read_at));
         let parts = self.parts(member.id(), &wanted);
         for (share, part) in self.all().into_iter().zip(parts) {
             share.computed(read_at, part);
@@ -218,26 +259,21 @@ impl ProcessShares {
 
     /// This process's part of each quota, in the order of [`Self::all`].
     fn parts(&self, own: &str, wanted: &BTreeMap<&str, Wanted>) -> [f64; 6] {
-        let mut queues = BTreeMap::<String, usize>::new();
-        for (queue, runs) in wanted.values().flat_map(|wanted| &wanted.queues) {
-            *queues.entry(queue.clone()).or_default() += runs;
-        }
+        let queues = queues_of(wanted.values());
         let part = |demand: &dyn Fn(&Wanted) -> f64, quota: f64| {
             let want = |wanted: &Wanted| Want { demand: demand(wanted), weight: weight(&wanted.queues, &queues) };
             let wants: BTreeMap<&str, Want> = wanted.iter().map(|(id, wanted)| (*id, want(wanted))).collect();
             split(quota, &wants).get(own).copied().unwrap_or_default()
         };
         let of_rate = |demand: f64, rate: f64| (demand / rate).clamp(LEAST, 1.0);
-        let Quotas { run_task_rate: rate, call_rates, max_in_flight, .. } = self.quotas;
-        let free = max_in_flight as f64 - wanted.values().map(|wanted| wanted.in_flight).sum::<f64>();
-        let live = wanted.get(own).map_or(0.0, |wanted| wanted.in_flight);
+        let Quotas { run_task_rate: rate, call_rates, .. } = self.quotas;
         [
             part(&|wanted| of_rate(wanted.fargate, rate), 1.0),
             part(&|wanted| of_rate(wanted.spot, rate), 1.0),
             part(&|wanted| of_rate(wanted.fargate_calls, call_rates.fargate(rate)), 1.0),
             part(&|wanted| of_rate(wanted.calls, call_rates.modify(rate)), 1.0),
             1.0 / wanted.len().max(1) as f64,
-            live + part(&|wanted| wanted.waiting.max(1.0), free.max(0.0)),
+            1.0,
         ]
     }
 
@@ -250,8 +286,31 @@ impl ProcessShares {
             calls: self.calls.rate(now),
             reads: self.reads.rate(now),
         };
-        self.quota.set_shares(&shares, self.in_flight.rate(now) as usize);
+        self.quota.set_shares(&shares, self.in_flight.limit(now));
     }
+}
+
+/// Runs that wait or lately waited, of all processes by queue.
+fn queues_of<'a>(wanted: impl Iterator<Item = &'a Wanted>) -> BTreeMap<String, usize> {
+    let mut queues = BTreeMap::<String, usize>::new();
+    for (queue, runs) in wanted.flat_map(|wanted| &wanted.queues) {
+        *queues.entry(queue.clone()).or_default() += runs;
+    }
+    queues
+}
+
+/// What each process claims of the tasks at once; `serving` are those that may launch some.
+fn claims<'a>(wanted: &BTreeMap<&'a str, Wanted>, serving: &BTreeSet<&str>) -> BTreeMap<&'a str, Claim> {
+    let is_serving = |id: &str| serving.contains(id);
+    let queues = queues_of(wanted.iter().filter(|(id, _)| is_serving(id)).map(|(_, wanted)| wanted));
+    let claim = |id: &str, wanted: &Wanted| Claim {
+        // An older release claims nothing, and has tasks all the same.
+        places: wanted.claim.max(wanted.in_flight as usize),
+        wanted: (wanted.in_flight + wanted.waiting) as usize,
+        weight: weight(&wanted.queues, &queues),
+        takes_part: is_serving(id),
+    };
+    wanted.iter().map(|(id, wanted)| (*id, claim(id, wanted))).collect()
 }
 
 /// How many of all queues are a part's: of each queue as much as the part has of its runs.
@@ -271,6 +330,7 @@ fn largest(queues: impl Iterator<Item = (String, usize)>) -> BTreeMap<String, us
 mod tests {
     use super::*;
     use crate::cell::CallRates;
+    use crate::fleet::BEAT;
 
     const QUOTAS: Quotas = Quotas {
         run_task_rate: 20.0,
@@ -314,7 +374,7 @@ mod tests {
         let mut says = |seconds: u64, demands: &[Demand]| {
             let now = Duration::from_secs(seconds);
             shares.waiting.note(now, demands, queues(demands));
-            let wanted = shares.wanted(now, 0.0);
+            let wanted = shares.wanted(now, 0);
             (wanted.fargate, wanted.queues.get("q").copied())
         };
         assert_eq!(says(10, &[burst.clone(), burst.clone()]), (20.0, Some(200)), "of both cells, within ten seconds");
@@ -323,11 +383,39 @@ mod tests {
         assert_eq!(says(81, &[]), (0.0, None), "and it is forgotten");
     }
 
+    /// What each of so many processes may have in flight, once they have beaten and read for a while; the first has most runs.
+    fn limits(max_in_flight: usize, waiting: &[usize]) -> Vec<usize> {
+        let mut all: Vec<ProcessShares> =
+            waiting.iter().map(|_| ProcessShares::new(Quotas { max_in_flight, ..QUOTAS })).collect();
+        let names: Vec<String> = (0..all.len()).map(|n| format!("p{n}")).collect();
+        let serving = names.iter().map(String::as_str).collect();
+        let mut said: Vec<Wanted> = vec![Wanted::default(); all.len()];
+        for beat in 0..10 {
+            for (n, shares) in all.iter_mut().enumerate() {
+                let claim = shares.in_flight.places.claims(0);
+                said[n] = Wanted { claim, ..wanted(waiting[n] as f64, 0.0, &[("q", waiting[n])]) };
+                shares.in_flight.places.confirmed();
+                let rows: BTreeMap<&str, Wanted> = names.iter().map(String::as_str).zip(said.iter().cloned()).collect();
+                shares.in_flight.places.read(BEAT * beat, max_in_flight, &names[n], &claims(&rows, &serving));
+            }
+            let sum = all.iter().map(|shares| shares.in_flight.places.limit()).sum::<usize>();
+            assert!(sum <= max_in_flight, "{sum}");
+        }
+        all.iter().map(|shares| shares.in_flight.places.limit()).collect()
+    }
+
     #[tokio::test]
-    async fn runs_in_flight_never_add_up_to_more_than_may_be() {
-        let full = || [wanted(500.0, 700.0, &[("q", 500)]), wanted(500.0, 100.0, &[("r", 500)])];
-        assert_eq!((parts("a", full())[5], parts("b", full())[5]), (800.0, 200.0));
-        let over = || [wanted(500.0, 900.0, &[("q", 500)]), wanted(500.0, 300.0, &[("r", 500)])];
-        assert_eq!((parts("a", over())[5], parts("b", over())[5]), (900.0, 300.0), "none gets another");
+    async fn few_tasks_at_once_are_divided_whole_and_none_is_left_over() {
+        assert_eq!(limits(1, &[5, 0]), [1, 0], "an owner and one that has nothing to launch");
+        assert_eq!(limits(1, &[0, 5]), [0, 1]);
+        assert_eq!(limits(33, &[1_000, 0]), [32, 1], "whoever has nothing to launch keeps one for its first run");
+        for (processes, most) in (2..=4).flat_map(|processes| [1, 3, 33].map(|most| (processes, most))) {
+            let limits = limits(most, &vec![100; processes]);
+            assert_eq!(limits.iter().sum::<usize>(), most, "{limits:?}");
+            assert!(
+                limits.iter().max().zip(limits.iter().min()).is_some_and(|(one, other)| one - other <= 1),
+                "{limits:?}"
+            );
+        }
     }
 }

@@ -125,7 +125,7 @@ impl Builder {
             Arc::new(BreakerControl::new(config.breaker, notes, Arc::clone(&wake), Arc::clone(&counters), told));
         let tasks = (limits.current().run_task_rate, limits.current().run_task_burst);
         let quota = shared.quota.unwrap_or_else(|| Quota::new(tasks, config.call_rates, config.describe_share));
-        let part = Arc::new(quota.part(Arc::clone(&wake)));
+        let part = Arc::new(quota.part(&config.name, Arc::clone(&wake)));
         Self {
             governor: quota.governor(),
             waiting: Arc::new(WaitingRuns::new(

@@ -100,7 +100,8 @@ impl Launcher {
             }
         };
         let group = self.waiting.take(admit);
-        let (group, slot) = group.zip(slot).ok_or(wait)?;
+        let group = group.map_err(|again| wait.min(again.unwrap_or(LONGEST_WAIT)))?;
+        let slot = slot.ok_or(wait)?;
         if group.target.kind == Kind::Provider {
             self.runs.provisions(&group.target.cluster, group.runs.len());
         }

@@ -14,6 +14,7 @@ mod reach;
 mod reads;
 mod reasons;
 mod request;
+mod room;
 mod slots;
 mod stop;
 mod waiting;

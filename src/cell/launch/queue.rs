@@ -121,6 +121,12 @@ impl LaunchQueue {
         self.len
     }
 
+    /// Whether any would leave if it could.
+    pub(super) fn would_launch(&self) -> bool {
+        let is_open = |lane: &Lane| !lane.paused && lane.probe_allowed != Some(false) && !lane.runs.is_empty();
+        self.queues.values().any(|waiting| !waiting.paused && waiting.lanes.values().any(is_open))
+    }
+
     /// What would leave if it could: all that is not paused.
     pub(super) fn demand(&self) -> Demand {
         let mut demand = Demand::default();

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::governor::{Allowed, Governor, Shares, Spent};
+use super::room::{InFlight, OFFER, Took};
 use crate::cell::config::CallRates;
 use crate::cell::target::Kind;
 
@@ -26,7 +27,7 @@ pub struct Quota(Arc<Inner>);
 struct Inner {
     governor: Arc<Governor>,
     turns: Mutex<Turns>,
-    /// Locked while a cell takes runs, and so before its turns.
+    /// Locked while a cell takes runs, and so before the turns.
     in_flight: Mutex<InFlight>,
 }
 
@@ -34,13 +35,6 @@ struct Inner {
 struct Turns {
     cells: BTreeMap<u64, OfCell>,
     next: u64,
-}
-
-struct InFlight {
-    /// Most tasks that there may be, of all cells.
-    most: usize,
-    /// Runs that may have a task, as each cell last said.
-    live: BTreeMap<u64, usize>,
 }
 
 struct OfCell {
@@ -79,17 +73,28 @@ impl Quota {
         Self(Arc::new(Inner {
             governor: Arc::new(Governor::new(Allowed { tasks, calls, describe_share })),
             turns: Mutex::default(),
-            in_flight: Mutex::new(InFlight { most: usize::MAX, live: BTreeMap::new() }),
+            in_flight: Mutex::new(InFlight::new()),
         }))
     }
 
     /// This process's shares from here on, and how many runs of it may have tasks.
     pub fn set_shares(&self, shares: &Shares, in_flight: usize) {
         self.0.governor.set_shares(shares);
-        let before = std::mem::replace(&mut self.in_flight().most, in_flight);
-        if in_flight > before {
+        let may_have_more = self.room().set_most(in_flight);
+        if may_have_more {
             self.turns().cells.values().for_each(|cell| cell.wake.notify_one());
         }
+    }
+
+    /// Runs of this process that may have tasks, those of cells counted that have left it and that nobody else counts yet.
+    pub fn in_flight(&self) -> usize {
+        self.room().all()
+    }
+
+    /// Other processes count the tasks of these cells; so many that were counted here until now. This process may have as many fewer.
+    pub fn counted_elsewhere<'a>(&self, cells: impl Iterator<Item = &'a str>) -> usize {
+        let mut room = self.room();
+        cells.map(|cell| room.counted_elsewhere(cell)).sum()
     }
 
     /// What was used of each quota since the process began.
@@ -102,13 +107,15 @@ impl Quota {
     }
 
     /// The part of a cell, whose launcher is woken when it may go on.
-    pub(in crate::cell) fn part(&self, wake: Arc<Notify>) -> QuotaPart {
+    pub(in crate::cell) fn part(&self, cell: &str, wake: Arc<Notify>) -> QuotaPart {
+        let mut room = self.room();
         let mut turns = self.turns();
         let id = turns.next;
         turns.next += 1;
         // One that comes anew is owed nothing.
         let served = turns.top();
         turns.cells.insert(id, OfCell { wake, served, weight: 1.0, waits: [None; 4] });
+        room.begin(id, cell);
         QuotaPart { quota: self.clone(), id }
     }
 
@@ -116,8 +123,17 @@ impl Quota {
         self.0.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn in_flight(&self) -> MutexGuard<'_, InFlight> {
+    fn room(&self) -> MutexGuard<'_, InFlight> {
         self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the cells that the room is for, if there is any and cells wait for it.
+    fn offer(&self, room: &mut InFlight) {
+        if room.has_waiting() {
+            let turns = self.turns();
+            let woken = room.offer(Instant::now(), |cell| turns.served(cell));
+            woken.iter().filter_map(|cell| turns.cells.get(cell)).for_each(|cell| cell.wake.notify_one());
+        }
     }
 }
 
@@ -125,21 +141,50 @@ impl Turns {
     fn top(&self) -> f64 {
         self.cells.values().map(|cell| cell.served).fold(0.0, f64::max)
     }
+
+    fn served(&self, cell: u64) -> f64 {
+        self.cells.get(&cell).map_or(0.0, |cell| cell.served)
+    }
 }
 
 impl QuotaPart {
-    /// How many more runs of the process may get a task, `live` of this cell having one; then counts those that `take` takes.
-    pub(super) fn take<T>(&self, live: usize, take: impl FnOnce(usize) -> (T, usize)) -> T {
-        let mut in_flight = self.quota.in_flight();
-        let others: usize = in_flight.live.iter().filter(|(id, _)| **id != self.id).map(|(_, live)| *live).sum();
-        let (taken, more) = take(in_flight.most.saturating_sub(others + live));
-        in_flight.live.insert(self.id, live + more);
-        taken
+    /// Counts the runs of this cell that may have a task (`live`), tells `take` how many more may get one, and counts those that it
+    /// takes. Room for which cells wait that were given less is theirs: then, or for any other want of room, this cell waits for
+    /// room too, and is woken. `Err`: when to ask again if it is not.
+    pub(super) fn take<T>(
+        &self,
+        live: impl Fn() -> usize,
+        take: impl FnOnce(usize) -> Took<T>,
+    ) -> Result<T, Option<Duration>> {
+        let mut room = self.quota.room();
+        let live = live();
+        room.note(self.id, live);
+        let before = {
+            let turns = self.quota.turns();
+            room.before(self.id, Instant::now(), |cell| turns.served(cell))
+        };
+        let took = match take(room.room().saturating_sub(before)) {
+            Took::Runs(taken, more) => {
+                room.note(self.id, live + more);
+                Ok(taken)
+            }
+            Took::LacksRoom => {
+                room.waits(self.id);
+                Err((before > 0).then_some(OFFER))
+            }
+            Took::Nothing => Err(None),
+        };
+        self.quota.offer(&mut room);
+        took
     }
 
-    /// So many runs of this cell may have a task.
-    pub(super) fn note_live(&self, live: usize) {
-        self.quota.in_flight().live.insert(self.id, live);
+    /// Counts the runs of this cell that may have a task; how many there are.
+    pub(super) fn note_live(&self, live: impl Fn() -> usize) -> usize {
+        let mut room = self.quota.room();
+        let live = live();
+        room.note(self.id, live);
+        self.quota.offer(&mut room);
+        live
     }
 
     /// How much of a turn this cell gets, beside 1.0 of one with one queue of its own.
@@ -185,8 +230,10 @@ impl QuotaPart {
 
 impl Drop for QuotaPart {
     fn drop(&mut self) {
+        let mut room = self.quota.room();
+        room.end(self.id);
         self.quota.turns().cells.remove(&self.id);
-        self.quota.in_flight().live.remove(&self.id);
+        self.quota.offer(&mut room);
     }
 }
 
@@ -199,7 +246,7 @@ mod tests {
     }
 
     fn parts(quota: &Quota) -> [QuotaPart; 2] {
-        [quota.part(Arc::default()), quota.part(Arc::default())]
+        ["one", "other"].map(|cell| quota.part(cell, Arc::default()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -243,11 +290,60 @@ mod tests {
         let quota = usual();
         let [one, other] = parts(&quota);
         quota.set_shares(&Shares::default(), 10);
-        assert_eq!(one.take(0, |room| (room, 6)), 10);
-        assert_eq!(other.take(1, |room| (room, 0)), 3);
-        one.note_live(2);
-        assert_eq!(other.take(1, |room| (room, 0)), 7);
+        assert_eq!(one.take(|| 0, |room| Took::Runs(room, 6)), Ok(10));
+        assert_eq!(other.take(|| 1, |room| Took::Runs(room, 0)), Ok(3));
+        one.note_live(|| 2);
+        assert_eq!(other.take(|| 1, |room| Took::Runs(room, 0)), Ok(7));
+    }
+
+    #[test]
+    fn the_tasks_of_a_cell_that_left_are_counted_until_another_process_counts_them_or_it_is_back() {
+        let quota = usual();
+        let [one, other] = parts(&quota);
+        quota.set_shares(&Shares::default(), 10);
+        one.note_live(|| 6);
         drop(one);
-        assert_eq!(other.take(1, |room| (room, 0)), 9);
+        assert_eq!((other.take(|| 1, |room| Took::Runs(room, 0)), quota.in_flight()), (Ok(3), 7));
+        let back = quota.part("one", Arc::default());
+        assert_eq!(quota.in_flight(), 7, "before it has said anything, too");
+        back.note_live(|| 5);
+        drop(back);
+        assert_eq!(quota.in_flight(), 6);
+        assert_eq!(quota.counted_elsewhere(["one"].into_iter()), 5);
+        assert_eq!(quota.in_flight(), 1);
+        assert_eq!(other.take(|| 1, |room| Took::Runs(room, 0)), Ok(4), "of ten, five are the other process's now");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_is_for_the_cell_that_waits_and_was_given_less_unless_it_does_not_come() {
+        let quota = usual();
+        let [one, other] = parts(&quota);
+        quota.set_shares(&Shares::default(), 1);
+        let take = |part: &QuotaPart, live: usize| {
+            let took = |room| if room > 0 { Took::Runs((), 1) } else { Took::LacksRoom };
+            part.take(|| live, took)
+        };
+        assert_eq!(take(&one, 0), Ok(()));
+        one.went(Kind::Fargate, 1);
+        assert_eq!(take(&other, 0), Err(None), "there is none");
+        assert_eq!(take(&one, 0), Err(Some(OFFER)), "its task has ended, and the other waits for the room");
+        assert_eq!(take(&other, 0), Ok(()));
+        other.went(Kind::Fargate, 10);
+        assert_eq!(take(&other, 0), Err(Some(OFFER)), "now it is the first one's turn");
+        tokio::time::advance(OFFER).await;
+        assert_eq!(take(&other, 0), Ok(()), "which does not come");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_room_is_woken_when_there_is_some() {
+        let quota = usual();
+        let (one, wake) = (quota.part("one", Arc::default()), Arc::<Notify>::default());
+        let other = quota.part("other", Arc::clone(&wake));
+        quota.set_shares(&Shares::default(), 1);
+        one.note_live(|| 1);
+        assert_eq!(other.take(|| 0, |_| Took::<()>::LacksRoom), Err(None));
+        assert!(tokio::time::timeout(TURN, wake.notified()).await.is_err(), "there is none");
+        one.note_live(|| 0);
+        assert!(tokio::time::timeout(TURN, wake.notified()).await.is_ok());
     }
 }

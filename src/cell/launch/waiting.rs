@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use super::lane::GroupKey;
 use super::queue::{Group, LaunchQueue};
 use super::quota::{Demand, QuotaPart};
+use super::room::Took;
 use crate::cell::control::{BreakerControl, EffectiveLimits};
 use crate::cell::runs::RunIndex;
 use crate::cell::target::LaunchTarget;
@@ -97,8 +99,7 @@ impl WaitingRuns {
 
     /// What it would launch if it could.
     pub(in crate::cell) fn demand(&self) -> Demand {
-        let live = self.live();
-        self.part.note_live(live);
+        let live = self.part.note_live(|| self.live());
         Demand { live, ..self.queue().waiting.demand() }
     }
 
@@ -131,23 +132,31 @@ impl WaitingRuns {
         self.runs.live() + self.leaving.load(Ordering::Acquire)
     }
 
-    /// The runs whose turn it is, counted as leaving. `admit` says how many of those alike may go to a target now.
-    pub(super) fn take(&self, admit: impl FnMut(&LaunchTarget, usize) -> usize) -> Option<Group> {
-        let live = self.live();
-        let room = self.limits.current().max_in_flight.saturating_sub(live);
+    /// The runs whose turn it is, counted as leaving. `admit` says how many of those alike may go to a target now. `Err`: when to
+    /// ask again, unless it is woken before.
+    pub(super) fn take(&self, admit: impl FnMut(&LaunchTarget, usize) -> usize) -> Result<Group, Option<Duration>> {
+        let most = self.limits.current().max_in_flight;
         let waits = |id| self.runs.read(id, is_waiting).unwrap_or(false);
         let mut queue = self.queue();
-        let group = self.part.take(live, |room_of_all| {
-            let group = queue.waiting.take(room.min(room_of_all), admit, waits);
-            let taken = group.as_ref().map_or(0, |group| group.runs.len());
-            (group, taken)
-        })?;
+        let take = |room_of_all: usize| {
+            let room = most.saturating_sub(self.live());
+            match queue.waiting.take(room.min(room_of_all), admit, waits) {
+                Some(group) => {
+                    let tasks = group.runs.len();
+                    // Before another thread counts the runs that may have a task.
+                    self.leaving.fetch_add(tasks, Ordering::AcqRel);
+                    Took::Runs(group, tasks)
+                }
+                None if room_of_all == 0 && room > 0 && queue.waiting.would_launch() => Took::LacksRoom,
+                None => Took::Nothing,
+            }
+        };
+        let group = self.part.take(|| self.live(), take)?;
         if group.probe {
             let snapshots = group.runs.iter().map(|run| self.breakers.send_probe(&group.target.definition, *run));
             snapshots.for_each(|snapshot| queue.waiting.set_breakers(snapshot));
         }
-        self.leaving.fetch_add(group.runs.len(), Ordering::AcqRel);
-        Some(group)
+        Ok(group)
     }
 
     /// So many that had left are counted as live now, or wait again, or have ended.

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
-use taskwatch::cell::{LimitsChange, Pause};
+use taskwatch::cell::{CallRates, LimitsChange, Pause, Quota, Shared, Shares};
 use taskwatch::core::run::Run;
 use taskwatch::store::Query;
 
-use crate::support::fakes::{World, eventually, request, submit};
+use crate::support::fakes::{World, eventually, request, settle, submit};
 
 #[tokio::test(start_paused = true)]
 async fn no_more_runs_have_tasks_than_may() {
@@ -25,6 +25,51 @@ async fn no_more_runs_have_tasks_than_may() {
         world.ended(&world.ecs.tasks()[ended], 0);
         eventually("the next one", || world.ecs.tasks().len() == ended + 4).await;
     }
+}
+
+/// Two cells of a process that may have one task.
+async fn two_cells_with_room_for_one_task() -> [(World, taskwatch::cell::Cell); 2] {
+    let quota = Quota::new((20.0, 100), CallRates::USUAL, 0.1);
+    quota.set_shares(&Shares::all(1.0), 1);
+    let shared = Shared { quota: Some(quota), ..Shared::of_one() };
+    let (busy, other) = (World::of_cell("busy", 1), World::of_cell("other", 2));
+    let cells = (busy.start_among(shared.clone()).await, other.start_among(shared).await);
+    [(busy, cells.0), (other, cells.1)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cell_with_many_runs_keeps_no_other_from_the_room_that_they_share() {
+    let [(busy, many), (other, one)] = two_cells_with_room_for_one_task().await;
+    submit(&many, json!({"count": 100})).await;
+    eventually("its first task", || busy.ecs.tasks().len() == 1).await;
+    submit(&one, json!({})).await;
+    settle().await;
+    for ended in 0..2 {
+        assert!(other.ecs.tasks().is_empty(), "there is no room");
+        busy.ended(&busy.ecs.tasks()[ended], 0);
+        settle().await;
+        if !other.ecs.tasks().is_empty() {
+            break;
+        }
+    }
+    assert_eq!(other.ecs.tasks().len(), 1, "it was given less, so it is its turn");
+    other.ended(&other.ecs.tasks()[0], 0);
+    let before = busy.ecs.tasks().len();
+    settle().await;
+    assert_eq!(busy.ecs.tasks().len(), before + 1, "and then the first one's again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_cell_no_longer_needs_another_has_at_once() {
+    let [(first, one), (second, other)] = two_cells_with_room_for_one_task().await;
+    submit(&one, json!({})).await;
+    eventually("its task", || first.ecs.tasks().len() == 1).await;
+    submit(&other, json!({})).await;
+    settle().await;
+    assert!(second.ecs.tasks().is_empty(), "there is no room");
+    first.ended(&first.ecs.tasks()[0], 0);
+    settle().await;
+    assert_eq!(second.ecs.tasks().len(), 1);
 }
 
 /// A Fargate task holds its network interface and its vCPUs until STOPPED, 13 s and more after its containers have ended.

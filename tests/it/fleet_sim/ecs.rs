@@ -164,6 +164,7 @@ impl State {
             places
         });
         if new {
+            self.count_tasks();
             let live = self.ecs.live.entry(group.clone()).or_default();
             *live += placed.len();
             let (live, runs) = (*live, self.ecs.runs.get(&group).copied().unwrap_or(0));
@@ -176,6 +177,15 @@ impl State {
         let lost = self.fault(0.03);
         let answer = if lost { Err(CallError::Unknown("connection reset".into())) } else { Ok(answer) };
         (answer, if new { placed } else { Vec::new() })
+    }
+
+    /// No more tasks than there may be have not stopped.
+    fn count_tasks(&mut self) {
+        let tasks = self.ecs.tasks.iter().filter(|task| task.status != "STOPPED").count();
+        self.sum.most_tasks = self.sum.most_tasks.max(tasks);
+        if matches!(self.trouble, Trouble::Narrow(most) if tasks > most) {
+            self.violate(format!("fleet has {tasks} tasks at once"));
+        }
     }
 
     pub(super) fn stop_task(&mut self, arn: &str, reason: &str) {

@@ -89,6 +89,15 @@ fn deployments_alone_lose_nothing_and_nobody_is_taken_for_dead() {
     assert_eq!((sum.killed, sum.died), (0, 0), "{sum:?}");
 }
 
+/// Cells are handed over and processes come and go while their tasks are all that there may be.
+#[test]
+fn a_fleet_of_few_tasks_never_has_more_and_all_runs_come_to_their_end() {
+    for (most, seeds) in [(10, SEEDS / 3), (1, 2)] {
+        let sum = holds(Trouble::Narrow(most), seeds);
+        assert!(sum.handed_over > 0 && sum.most_tasks == most, "{sum:?}");
+    }
+}
+
 #[test]
 fn the_same_seed_is_the_same_history_of_a_fleet() {
     let [first, again, other] = [3, 3, 4].map(|seed| live(seed, Trouble::Much).0);

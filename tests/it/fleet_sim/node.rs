@@ -132,7 +132,11 @@ impl Fleet {
             clock: self.world.clock.clone(),
             ids,
         };
-        let host = Host::start(HostConfig { name: name.clone(), url: String::new(), quotas: QUOTAS }, ports);
+        let mut quotas = QUOTAS;
+        if let Trouble::Narrow(most) = self.world.state().trouble {
+            quotas.max_in_flight = most;
+        }
+        let host = Host::start(HostConfig { name: name.clone(), url: String::new(), quotas }, ports);
         self.world.state().note(format!("{name}: begins"));
         self.all().push(Node { name, host, life });
     }
@@ -169,7 +173,7 @@ impl Fleet {
                 }
                 let _ = outages.await;
             }
-            Trouble::Deployments => {
+            Trouble::Deployments | Trouble::Narrow(_) => {
                 while tokio::time::Instant::now() < horizon {
                     self.deploy().await;
                     tokio::time::sleep(Duration::from_secs(20)).await;

@@ -29,6 +29,8 @@ pub(super) enum Trouble {
     Much,
     /// Processes are replaced by newer ones, one after another; calls of the table are late now and then.
     Deployments,
+    /// The same of a fleet that may have so few tasks at once that its cells and processes wait for each other.
+    Narrow(usize),
     /// None: requests for so many runs come, so many at once every three seconds, and ECS throttles whoever calls faster than
     /// AWS's default quotas.
     Load(usize, usize),
@@ -47,6 +49,8 @@ pub(super) struct Sum {
     /// Cells taken from dead processes, and from those that gave them back.
     pub(super) died: u64,
     pub(super) handed_over: u64,
+    /// The most tasks that there were at once.
+    pub(super) most_tasks: usize,
     pub(super) hash: u64,
     /// Of [`Trouble::Load`]: the part of the quota that was used, and calls that were throttled.
     pub(super) used: f64,
@@ -64,6 +68,7 @@ impl Sum {
         self.outages += other.outages;
         self.died += other.died;
         self.handed_over += other.handed_over;
+        self.most_tasks = self.most_tasks.max(other.most_tasks);
         self.hash ^= other.hash;
     }
 }

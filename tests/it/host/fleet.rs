@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{BoxFuture, FutureExt as _};
-use taskwatch::cell::{CallRates, CellConfig, Clock, Ids, Ports};
+use taskwatch::cell::{CallRates, Cell, CellConfig, Clock, Ids, Ports};
 use taskwatch::core::notification::Destination;
 use taskwatch::core::run::Run;
 use taskwatch::core::time::Timestamp;
@@ -42,6 +42,13 @@ pub(super) struct Process {
 /// The names of the cells that it serves.
 pub(super) fn cells_of(host: &Host) -> Vec<String> {
     host.own().borrow().iter().map(|cell| cell.name().to_owned()).collect()
+}
+
+impl Process {
+    /// A cell that it serves.
+    pub(super) fn cell(&self, name: &str) -> Cell {
+        self.host.own().borrow().iter().find(|cell| cell.name() == name).cloned().expect("its cell")
+    }
 }
 
 impl Fleet {

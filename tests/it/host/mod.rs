@@ -2,6 +2,7 @@
 //! ends, dies, or is not heard from.
 
 mod fleet;
+mod room;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
