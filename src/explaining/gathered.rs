@@ -9,6 +9,10 @@ use crate::terminal::output;
 /// So many broken lines are named; behind them comes how many more there are.
 const MOST_NAMED: usize = 20;
 
+/// What is said of an answer in which there is nothing to explain.
+const EMPTY: &str = "is valid and holds no task and no failure: check the cluster, the region and the filters (list-tasks leaves out stopped \
+                     tasks unless --desired-status STOPPED is given; ECS forgets them after about an hour)";
+
 /// What was found up to now.
 #[derive(Debug)]
 pub(crate) struct Gathered {
@@ -37,6 +41,7 @@ impl Gathered {
         self.broken.extend(found.broken.iter().map(|broken| format!("{source}, {broken}")));
         self.all.tasks.extend(found.tasks);
         self.all.others.extend(found.others);
+        self.all.empty += found.empty;
         self.all.skipped += found.skipped;
         Ok(())
     }
@@ -54,8 +59,14 @@ impl Gathered {
             1 => output::problem("1 document is neither about a task nor an event"),
             n => output::problem(&format!("{n} documents are neither about a task nor an event")),
         }
+        match self.all.empty {
+            0 => {}
+            1 => output::problem(&format!("1 answer {EMPTY}")),
+            n => output::problem(&format!("{n} answers: each {EMPTY}")),
+        }
         name(&self.broken);
-        if self.all.tasks.is_empty() && self.all.others.is_empty() && !self.unknown {
+        let nothing = self.all.tasks.is_empty() && self.all.others.is_empty() && self.all.empty == 0;
+        if nothing && !self.unknown {
             return Err(CliError::other(
                 "nothing to explain: expected ECS task events, answers of DescribeTasks, RunTask or AWS Batch's DescribeJobs, or a reason as \
                  ECS words it; of a text that is not known give the task: aws ecs describe-tasks --cluster CLUSTER --tasks TASK_ARN | taskwatch explain -",

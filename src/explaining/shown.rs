@@ -34,6 +34,11 @@ fn text(task: &Explanation) -> String {
         let general = if names.len() > 1 { format!(" ({})", names[1..].join(", ")) } else { String::new() };
         lines.push(format!("  error   {}{general}", output::plain(error)));
     }
+    // One that is to be stopped has no error yet.
+    if let (None, Some(class)) = (&task.error, task.class) {
+        let transience = task.transience.map(|t| format!(", {}", t.as_str())).unwrap_or_default();
+        lines.push(format!("  warning {}{transience}", class.as_str()));
+    }
     let rest = [("cause", &task.cause), ("do", &task.hint)];
     lines.extend(
         rest.into_iter().filter_map(|(name, text)| Some(format!("  {name:<7} {}", output::plain(text.as_ref()?)))),

@@ -77,6 +77,9 @@ impl Source {
         }
         // One word is a reason where it is written like one.
         let one_word = !text.contains([' ', ':']) && text.contains(|c: char| c.is_ascii_lowercase());
+        if one_word && explain::is_stop_code(text) {
+            return Self::Text;
+        }
         if one_word && !["Error", "Exception", "Exited"].iter().any(|end| text.ends_with(end)) {
             return Self::File;
         }
@@ -105,6 +108,8 @@ mod tests {
             ("01234567-89ab-cdef-0123-456789abcdef", Source::Id),
             ("CannotPullContainerError: EOF", Source::Text),
             ("OutOfMemoryError", Source::Text),
+            ("TaskFailedToStart", Source::Text),
+            ("SpotInterruption", Source::Text),
             ("RESOURCE:MEMORY", Source::Text),
             ("AGENT", Source::Text),
             ("Task failed to start", Source::Text),

@@ -28,7 +28,7 @@ fn a_reason_is_explained_as_an_argument_and_from_stdin() {
     }
     let output = explain(&["Essential container in task exited", "--output", "json"], "");
     let tasks: Vec<Value> = serde_json::from_str(&stdout(&output)).expect("an array");
-    assert_eq!((&tasks[0]["class"], &tasks[0]["taskArn"]), (&"Taskwatch.Application".into(), &Value::Null));
+    assert_eq!((&tasks[0]["class"], &tasks[0]["taskArn"]), (&"Taskwatch.Host".into(), &Value::Null));
 }
 
 #[test]

@@ -6,34 +6,64 @@ use serde_json::{Map, Value, json};
 
 use super::members::get;
 
+/// A job as the ECS task that it is.
+pub(super) struct Job {
+    /// The task.
+    pub(super) task: Value,
+    /// Whether its ARN is the task's own, and not the job's.
+    pub(super) names_its_task: bool,
+}
+
+/// What Batch itself ended is no wish of a person, whatever it calls to end it.
+const TIMED_OUT: &str = "Job attempt duration exceeded";
+
 /// The ECS task that a job of DescribeJobs, or of a `Batch Job State Change` event, is; none where it is no job.
-pub(super) fn task(members: &Map<String, Value>) -> Option<Value> {
+pub(super) fn task(members: &Map<String, Value>) -> Option<Job> {
     let text = |name: &str| get(members, name).and_then(Value::as_str);
     let status = text("status").filter(|_| text("jobArn").or_else(|| text("jobId")).is_some())?;
-    let container = get(members, "container");
+    let last = get(members, "attempts").and_then(Value::as_array).and_then(|list| list.last());
+    let (container, attempted) = (get(members, "container"), last.and_then(|l| l.get("container")));
     let tasks = ["ecsProperties", "taskProperties"].map(|name| get(members, name));
     let of_ecs = tasks[0].and_then(|ecs| ecs.get("taskProperties")).or(tasks[1]).and_then(|list| list.get(0));
-    let last = get(members, "attempts").and_then(Value::as_array).and_then(|list| list.last());
-    let arn = |holder: Option<&Value>| holder.and_then(|h| h.get("taskArn")?.as_str().map(str::to_owned));
-    let task_arn = arn(container).or_else(|| arn(of_ecs)).or_else(|| arn(last.and_then(|l| l.get("container"))));
+    let of_attempt = last.and_then(|l| l.get("taskProperties")?.get(0));
+    let holders = [container, of_ecs, attempted, of_attempt].into_iter().flatten();
+    let task_arn = holders.into_iter().find_map(|holder| holder.get("taskArn")?.as_str()).filter(|arn| !arn.is_empty());
     let last_status = match status {
         "SUCCEEDED" | "FAILED" => "STOPPED",
         "RUNNING" => "RUNNING",
         _ => "PENDING",
     };
     let ended = last_status == "STOPPED";
-    let asked = ["isTerminated", "isCancelled"].iter().any(|name| get(members, name) == Some(&Value::Bool(true)));
     let reason = text("statusReason").or_else(|| last?.get("statusReason")?.as_str()).filter(|_| ended);
-    Some(json!({
-        "taskArn": task_arn.as_deref().or_else(|| text("jobArn")).or_else(|| text("jobId")),
+    let asked = who_asked(members).is_some() && !reason.is_some_and(|reason| reason.starts_with(TIMED_OUT));
+    let task = json!({
+        "taskArn": task_arn.or_else(|| text("jobArn")).or_else(|| text("jobId")),
         "lastStatus": last_status,
         "stopCode": (ended && asked).then_some("UserInitiated"),
         "stoppedReason": reason,
         "createdAt": get(members, "createdAt"),
         "startedAt": get(members, "startedAt").filter(|at| at.as_i64() != Some(0)),
         "stoppedAt": get(members, "stoppedAt"),
-        "containers": if ended { containers(container, of_ecs) } else { Vec::new() },
-    }))
+        "containers": if ended { containers([container, attempted], [of_ecs, of_attempt]) } else { Vec::new() },
+    });
+    Some(Job { task, names_its_task: task_arn.is_some() })
+}
+
+/// What ended a job on somebody's wish, and what to do.
+pub(super) fn stopped_by(members: &Map<String, Value>) -> Option<&'static str> {
+    match who_asked(members)? {
+        "isTerminated" => {
+            Some("somebody called TerminateJob: see CloudTrail for who; submit the job again if that was not meant")
+        }
+        // TerminateJob cancels a job that has not started.
+        _ => Some(
+            "somebody called CancelJob or TerminateJob: see CloudTrail for who; submit the job again if that was not meant",
+        ),
+    }
+}
+
+fn who_asked(members: &Map<String, Value>) -> Option<&'static str> {
+    ["isCancelled", "isTerminated"].into_iter().find(|name| get(members, name) == Some(&Value::Bool(true)))
 }
 
 /// Why a job that has not started waits, where Batch says so.
@@ -53,14 +83,32 @@ pub(super) fn waits(members: &Map<String, Value>) -> Option<(String, &'static st
     Some((format!("{}{reason}", text("status")?), hint))
 }
 
-fn containers(container: Option<&Value>, of_ecs: Option<&Value>) -> Vec<Value> {
-    let named = |container: &Value, name: &str| {
-        let name = container.get("name").and_then(Value::as_str).unwrap_or(name);
-        json!({"name": name, "exitCode": container.get("exitCode"), "reason": container.get("reason")})
+/// The containers of a job, and where the job does not have their ends, of its last attempt.
+fn containers(one: [Option<&Value>; 2], many: [Option<&Value>; 2]) -> Vec<Value> {
+    let lists = many.map(|task| task.and_then(|task| task.get("containers")?.as_array()));
+    let tells = |container: &Value| {
+        container.get("exitCode").is_some_and(Value::is_number) || container.get("reason").is_some_and(Value::is_string)
     };
-    let many = of_ecs.and_then(|task| task.get("containers")?.as_array());
-    match many {
-        Some(many) => many.iter().map(|container| named(container, "default")).collect(),
-        None => container.map(|container| named(container, "default")).into_iter().collect(),
+    let told = lists.into_iter().flatten().find(|list| list.iter().any(tells));
+    let one = || one.into_iter().flatten();
+    match told.or_else(|| lists[0].filter(|_| !one().any(tells))) {
+        Some(many) => many.iter().map(named).collect(),
+        None => one().next().map(|first| both(first, one().last())).into_iter().collect(),
     }
+}
+
+/// One container, with what only the other view of it says.
+fn both(container: &Value, other: Option<&Value>) -> Value {
+    let mut named = named(container);
+    for member in ["exitCode", "reason"] {
+        if named[member].is_null() {
+            named[member] = other.and_then(|other| other.get(member)).cloned().unwrap_or_default();
+        }
+    }
+    named
+}
+
+fn named(container: &Value) -> Value {
+    let name = container.get("name").and_then(Value::as_str).unwrap_or("default");
+    json!({"name": name, "exitCode": container.get("exitCode"), "reason": container.get("reason")})
 }

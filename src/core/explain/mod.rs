@@ -9,13 +9,16 @@ mod plain_text;
 mod reason;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unsaid_tests;
 mod visit;
 mod waiting;
+mod warning;
 #[cfg(test)]
 mod wrapped_tests;
 
 pub use documents::Broken;
-pub use reason::explain_reason;
+pub use reason::{explain_reason, is_stop_code};
 use serde::Serialize;
 
 use super::failure::{self, Class, Failure, Transience};
@@ -39,7 +42,7 @@ pub struct Explanation {
     pub transience: Option<Transience>,
     /// What ECS said; of a task that has not started, what it is at and since when.
     pub cause: Option<String>,
-    /// What to do; none where nothing is wrong.
+    /// What to do; none where nothing is wrong. One that runs and is to be stopped has a class and a hint, and no error yet.
     pub hint: Option<String>,
     /// The names that `ErrorEquals` can match.
     pub names: Vec<String>,
@@ -52,6 +55,8 @@ pub struct Explained {
     pub tasks: Vec<Explanation>,
     /// Events about something else than a task, by what they are: `ECS Service Action: SERVICE_STEADY_STATE, arn:…`.
     pub others: Vec<String>,
+    /// Answers without a task and without a failure.
+    pub empty: usize,
     /// How many documents, these events among them, are not about a task.
     pub skipped: usize,
     /// What of the text is no JSON.
@@ -67,7 +72,7 @@ pub fn explain(text: &str, decided_by: &[String]) -> Explained {
     let deciders = if decided_by.is_empty() { Deciders::Unknown } else { Deciders::Named(decided_by) };
     let mut explained = Explained::default();
     let broken = documents::documents(text, |document| visit::document(document, deciders, &mut explained));
-    let nothing = explained.tasks.is_empty() && explained.others.is_empty();
+    let nothing = explained.tasks.is_empty() && explained.others.is_empty() && explained.empty == 0;
     if nothing && let Some(explained) = of_a_part(text, deciders) {
         return explained;
     }
@@ -104,7 +109,13 @@ fn of_a_part(text: &str, deciders: Deciders<'_>) -> Option<Explained> {
     }
     embedded::values(text).iter().for_each(|value| visit::document(value, deciders, &mut explained));
     explained.skipped = 0;
-    (!explained.tasks.is_empty()).then_some(explained)
+    // A reason may stand beside an answer that holds no task.
+    let empty = explained.tasks.is_empty() && explained.empty > 0;
+    if empty && !text.trim_start().starts_with(['{', '[']) {
+        let reasons = plain_text::explain(text);
+        return Some(if reasons.tasks.is_empty() { explained } else { reasons });
+    }
+    (empty || !explained.tasks.is_empty()).then_some(explained)
 }
 
 /// What the AWS CLI's `--output yaml` explains; none of a text that is something else.
@@ -112,7 +123,7 @@ fn of_yaml(text: &str, deciders: Deciders<'_>) -> Option<Explained> {
     let document = may_be_yaml(text).then(|| document(text).ok()).flatten()?;
     let mut explained = Explained::default();
     visit::document(&document, deciders, &mut explained);
-    (!explained.tasks.is_empty() || !explained.others.is_empty()).then_some(explained)
+    (!explained.tasks.is_empty() || !explained.others.is_empty() || explained.empty > 0).then_some(explained)
 }
 
 /// Explains one task that is known already.
@@ -122,13 +133,18 @@ pub fn explain_task(task: &Task<'_>, deciders: Deciders<'_>) -> Explanation {
         Verdict::Succeeded => succeeded(arn, task),
         Verdict::Starting => starting(arn, task),
         Verdict::Running => plain(arn, "RUNNING"),
-        // A warning of Spot, or a stop asked for: not ended yet, but ECS already says why it will.
-        Verdict::Stopping if task.started_at.is_some() => {
-            Explanation { cause: task.stopped_reason.as_deref().map(str::to_owned), ..plain(arn, "RUNNING") }
-        }
+        Verdict::Stopping if has_been_running(task) => warning::warned(task, plain(arn, "RUNNING")),
         Verdict::Stopping => starting(arn, task),
         Verdict::Failed(failure) => failed(arn, *failure),
     }
+}
+
+/// Whether a task that is to be stopped has been RUNNING: startedAt may be missing, and its status says as much.
+fn has_been_running(task: &Task<'_>) -> bool {
+    let is = |status: &str, any: &[&str]| any.iter().any(|one| status.eq_ignore_ascii_case(one));
+    task.has_run()
+        || is(&task.last_status, &["RUNNING", "DEACTIVATING"])
+        || task.containers.iter().any(|container| is(&container.last_status, &["RUNNING"]))
 }
 
 fn starting(arn: Option<String>, task: &Task<'_>) -> Explanation {

@@ -11,10 +11,11 @@ use crate::core::verdict::{Deciders, Verdict};
 /// that is known.
 pub fn explain_reason(text: &str) -> Option<Explanation> {
     let text = text.trim().trim_matches(['"', '\'', '`']).trim();
-    if let Some(text) = of_stop_code(text) {
-        return Some(failed(None, of_task(text)));
+    if let Some(reason) = of_stop_code(text) {
+        return Some(failed(None, of_reason(text, reason)));
     }
-    let tells = failure::says_something(text) || exit_code(text).is_some() || names_an_exit(text);
+    let tells =
+        failure::says_something(text) || exit_code(text).is_some() || names_an_exit(text) || refused_in(text).is_some();
     if !tells && !text.starts_with("States.") && !text.contains("An error occurred (") && of_an_sdk(text).is_none() {
         return None;
     }
@@ -28,8 +29,16 @@ fn of_stop_code(text: &str) -> Option<&'static str> {
         "EssentialContainerExited" => Some("Essential container in task exited"),
         "UserInitiated" => Some("Task stopped by user"),
         "ServiceSchedulerInitiated" => Some("Scaling activity initiated by the service scheduler"),
+        "SpotInterruption" => Some("Your Spot Task was interrupted."),
+        "TerminationNotice" => Some("Host EC2 (instance) terminated."),
+        "InfrastructureHealth" => Some("Infrastructure health"),
         _ => None,
     }
+}
+
+/// Whether a text is a stop code of ECS's, without anything else.
+pub fn is_stop_code(text: &str) -> bool {
+    of_stop_code(text).is_some()
 }
 
 /// `ECS task 1 failed: Essential container in task exited`.
@@ -64,7 +73,30 @@ fn of_call(text: &str) -> Option<Failure> {
     }
     let reason = text.strip_prefix("AmazonECS.Unknown:").unwrap_or(text).trim();
     let refusal = !reason.contains(char::is_whitespace) && !reason.contains(|c: char| c.is_ascii_lowercase());
-    (refusal || reason.len() < text.len()).then(|| failure::from_refusal(reason, None))
+    if refusal || reason.len() < text.len() {
+        return Some(failure::from_refusal(reason, None));
+    }
+    refused_in(text).map(|reason| failure::from_refusal(reason, None))
+}
+
+/// The reason of an entry of `failures[]` that a program prints: `unable to run tasks: RESOURCE:MEMORY`. What ECS says of a task that
+/// it had taken (`TaskFailedToStart: RESOURCE:MEMORY`) is the task's.
+fn refused_in(text: &str) -> Option<&str> {
+    const NAMES: [&str; 5] = ["AGENT", "ATTRIBUTE", "LOCATION", "MISSING", "INACTIVE"];
+    if failure::has_ecs_name(text) || text.to_ascii_lowercase().contains("failedtostart") {
+        return None;
+    }
+    if let Some(at) = text.find("RESOURCE:") {
+        let end =
+            text[at..].find(|c: char| !matches!(c, 'A'..='Z' | ':' | '_' | '*')).map_or(text.len(), |end| at + end);
+        return Some(text[at..end].trim_end_matches(':')).filter(|reason| *reason != "RESOURCE");
+    }
+    // Other words in capitals are words: only what ends the text, behind a sign, is its reason.
+    let signs = |c: char| matches!(c, '"' | '\'' | '`' | ')' | ']' | '}' | '.') || c.is_whitespace();
+    let text = text.trim_end_matches(signs);
+    let name = NAMES.into_iter().find(|name| text.ends_with(name))?;
+    let before = text[..text.len() - name.len()].trim_end_matches(|c: char| c.is_whitespace());
+    before.ends_with([':', '=', '[', '(', '"', '\'', '`']).then_some(name)
 }
 
 /// An exception of RunTask in the words of SDKs, services and programs: `software.amazon.awssdk.services.ecs.model.ClientException: …`,
@@ -92,6 +124,20 @@ fn of_an_sdk(text: &str) -> Option<(&str, &str)> {
             text[begin..end].len() > "Exception".len() && text[begin..].starts_with(|c: char| c.is_ascii_uppercase());
         is_name.then_some((&text[begin..end], message))
     })
+}
+
+/// The failure of a task that is known by its stop code, and by what ECS says beside it.
+fn of_reason(code: &str, reason: &str) -> Failure {
+    let task = Task {
+        last_status: "STOPPED".into(),
+        stop_code: Some(code.into()),
+        stopped_reason: Some(reason.into()),
+        ..Task::default()
+    };
+    match task.verdict(Deciders::Unknown) {
+        Verdict::Failed(failure) => Failure { cause: code.to_owned(), ..*failure },
+        _ => failure::from_refusal(code, None),
+    }
 }
 
 fn of_task(text: &str) -> Failure {

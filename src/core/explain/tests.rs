@@ -151,7 +151,7 @@ fn a_bare_reason_is_explained() {
             &["ECS.ThrottlingException Taskwatch.Throttled"],
         ),
         ("ClusterNotFoundException: Cluster not found.", &["ECS.ClusterNotFoundException Taskwatch.Configuration"]),
-        ("Essential container in task exited\n", &["EssentialContainerExited Taskwatch.Application"]),
+        ("Essential container in task exited\n", &["EssentialContainerExited Taskwatch.Host"]),
         ("Exit code 137", &["EssentialContainerExited Taskwatch.Application"]),
         ("hello", &[]),
         ("", &[]),

@@ -7,7 +7,7 @@ use super::members::get;
 use super::{Explained, Explanation, batch, explain_task, failed};
 use crate::core::failure::{self, Class};
 use crate::core::task::parse_task;
-use crate::core::verdict::Deciders;
+use crate::core::verdict::{Deciders, Verdict};
 
 /// Wrappers hold wrappers: SNS in SQS in an answer of ReceiveMessage has 6 levels.
 const DEEPEST: usize = 16;
@@ -19,10 +19,11 @@ pub(super) fn document(value: &Value, deciders: Deciders<'_>, into: &mut Explain
     if let Value::Array(items) = value {
         return items.iter().for_each(|item| document(item, deciders, into));
     }
-    let (tasks, others) = (into.tasks.len(), into.others.len());
+    let found = |into: &Explained| (into.tasks.len(), into.others.len(), into.empty);
+    let before = found(into);
     visit(value, deciders, DEEPEST, into);
-    into.skipped += into.others.len() - others;
-    if (into.tasks.len(), into.others.len()) == (tasks, others) {
+    into.skipped += into.others.len() - before.1;
+    if found(into) == before {
         into.skipped += 1;
     }
 }
@@ -115,9 +116,15 @@ fn named(kind: &str, detail: &Map<String, Value>, resource: &str) -> String {
 /// An answer of RunTask or DescribeTasks, which may have tasks and failures both.
 fn answer(members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Explained) -> bool {
     let list = |name: &str| get(members, name).and_then(Value::as_array);
+    let empty = |name: &str| list(name).is_some_and(Vec::is_empty);
     if list("tasks").is_none() && list("failures").is_none() {
-        return false;
+        // Of DescribeJobs and of ListTasks.
+        let none = empty("jobs") || empty("taskArns");
+        into.empty += usize::from(none);
+        return none;
     }
+    let given = ["tasks", "failures"].iter().any(|name| list(name).is_some_and(|list| !list.is_empty()));
+    into.empty += usize::from(!given);
     let (tasks, failures) = (list("tasks").into_iter().flatten(), list("failures").into_iter().flatten());
     into.tasks.extend(tasks.filter(|t| t.is_object()).map(|task| explain_task(&parse_task(task), deciders)));
     for refusal in failures.filter_map(Value::as_object) {
@@ -130,10 +137,23 @@ fn answer(members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Expla
 
 /// An AWS Batch job, in an answer of DescribeJobs or in an event.
 fn job(members: &Map<String, Value>, deciders: Deciders<'_>, into: &mut Explained) -> bool {
-    let Some(task) = batch::task(members) else { return false };
-    let mut explanation = explain_task(&parse_task(&task), deciders);
+    let Some(job) = batch::task(members) else { return false };
+    let task = parse_task(&job.task);
+    let mut explanation = match task.verdict(deciders) {
+        // The log is found by the task, and a job is none.
+        Verdict::Failed(mut failure) if !job.names_its_task => {
+            failure.hint = failure.hint_without_log();
+            failed(Some(task.task_arn.into_owned()), *failure)
+        }
+        _ => explain_task(&task, deciders),
+    };
     if let Some((cause, hint)) = batch::waits(members) {
         (explanation.cause, explanation.hint) = (Some(cause), Some(hint.to_owned()));
+    }
+    if explanation.class == Some(Class::Stopped)
+        && let Some(hint) = batch::stopped_by(members)
+    {
+        explanation.hint = Some(hint.to_owned());
     }
     into.tasks.push(explanation);
     true

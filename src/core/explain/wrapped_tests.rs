@@ -88,7 +88,7 @@ fn errors_of_step_functions_itself_are_named() {
 fn what_wraps_a_reason_is_read_over() {
     for (text, error, class, part) in [
         ("TaskFailedToStart", "TaskFailedToStart", "Taskwatch.Service", "containers' reasons"),
-        ("EssentialContainerExited", "EssentialContainerExited", "Taskwatch.Application", "exit"),
+        ("EssentialContainerExited", "EssentialContainerExited", "Taskwatch.Host", "exit"),
         (
             "ECS task 0a failed: Essential container in task exited. Container run exited with 3",
             "EssentialContainerExited",

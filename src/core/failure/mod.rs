@@ -1,5 +1,7 @@
 //! Every failure of an attempt gets a name, a class, a cause, a hint, and the names that `ErrorEquals` can match.
 
+#[cfg(test)]
+mod bare_tests;
 mod step_functions;
 mod stopped;
 mod table;
@@ -8,7 +10,7 @@ mod tests;
 mod text;
 
 pub(super) use step_functions::from_step_functions;
-pub(super) use stopped::{has_another_cause, is_container_exit, stopped};
+pub(super) use stopped::{has_another_cause, is_container_exit, stopped, warned};
 
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +148,28 @@ const TASK_LOST: &str = "Taskwatch.TaskLost";
 
 /// What shows a run's lines; `NAME` stands for the run's.
 const LOG_COMMAND: &str = "taskwatch logs NAME";
+/// How hints name that command.
+const LOG_REMARKS: [&str; 3] =
+    ["; its log: taskwatch logs NAME", "; what it wrote: taskwatch logs NAME", " (taskwatch logs NAME)"];
+/// Exceptions of RunTask whose code some records write without `Exception`, as CloudTrail does with what IAM refuses.
+const WITHOUT_EXCEPTION: [&str; 16] = [
+    "AccessDenied",
+    "Blocked",
+    "Client",
+    "ClusterNotFound",
+    "Conflict",
+    "ExpiredToken",
+    "IncompleteSignature",
+    "InvalidParameter",
+    "PlatformTaskDefinitionIncompatibility",
+    "PlatformUnknown",
+    "RequestTimeout",
+    "Server",
+    "Throttling",
+    "TooManyRequests",
+    "UnrecognizedClient",
+    "UnsupportedFeature",
+];
 
 /// Every name of taskwatch's own that `ErrorEquals` can match.
 pub(in crate::core) fn own_names() -> impl Iterator<Item = &'static str> {
@@ -181,6 +205,11 @@ impl Failure {
     /// What to do about it, of a run with this name.
     pub fn hint_for(&self, run: &str) -> String {
         self.hint.replace(LOG_COMMAND, &format!("taskwatch logs {run}"))
+    }
+
+    /// What to do about it, where no command shows what the program wrote.
+    pub(in crate::core) fn hint_without_log(&self) -> String {
+        LOG_REMARKS.iter().fold(self.hint.clone(), |hint, remark| hint.replace(remark, ""))
     }
 
     /// What to do about it, where this command shows what the program wrote.
@@ -224,8 +253,10 @@ pub fn from_exception(name: &str, message: &str) -> Failure {
     let meaning = table::exception(&text).or_else(|| table::meaning(message)).or_else(|| table::words(&text));
     let meaning = meaning.unwrap_or_else(|| unexplained(Class::Service, Transience::Transient));
     let specific = if name.is_empty() { String::new() } else { format!("ECS.{name}") };
+    // A retry on the exception's own name matches however the record spells it.
+    let full = if WITHOUT_EXCEPTION.contains(&name) { format!("{specific}Exception") } else { String::new() };
     let cause = if message.trim().is_empty() { name.to_owned() } else { text };
-    Failure::new(&[&specific, "ECS.AmazonECSException"], meaning, cause)
+    Failure::new(&[&specific, &full, "ECS.AmazonECSException"], meaning, cause)
 }
 
 /// Whether a text has a name of ECS's, such as `CannotPullContainerError`.

@@ -19,6 +19,13 @@ pub(in crate::core) fn stopped(task: &Task<'_>, culprit: Option<&Container<'_>>)
     Failure::new(&[prefix, placement_name(text), code], meaning, cause(task, culprit))
 }
 
+/// Why a task is being stopped that has not ended yet, where its stop code settles it: the warning of Spot, a StopTask, maintenance.
+pub(in crate::core) fn warned(task: &Task<'_>) -> Option<Failure> {
+    let code = stop_code(task);
+    let (meaning, reason) = by_stop_code(task, code)?;
+    Some(Failure::new(&[code], meaning, reason.trim()))
+}
+
 /// ECS's stop code, or what it would be: events of 2017 and 2018 have none, and later ones lack it now and then.
 fn stop_code<'t>(task: &'t Task<'_>) -> &'t str {
     let reason = || task.stopped_reason.as_deref().unwrap_or_default();
@@ -68,8 +75,9 @@ fn by_exit<'t>(task: &'t Task<'_>, culprit: Option<&'t Container<'_>>) -> Option
     };
     let container = culprit.filter(|_| ended_itself)?;
     let reason = container.reason.as_deref().unwrap_or_default();
-    // Most programs end without one: the table is asked only where its answer counts.
-    let told = if reason.is_empty() { None } else { table::meaning(reason) };
+    // Most programs end without one: the table is asked only where its answer counts. That the container ended says nothing more.
+    let tells = !reason.is_empty() && !is_container_exit(text::message(reason));
+    let told = if tells { table::meaning(reason) } else { None };
     told.or_else(|| by_code_alone(Some(container)).map(|(meaning, _)| meaning)).map(|meaning| (meaning, reason))
 }
 
@@ -104,9 +112,8 @@ fn silent(task: &Task<'_>) -> Meaning {
     if disconnected {
         return Meaning::new(Class::Host, Transience::Elsewhere, table::hint("agent"));
     }
-    if task.stop_code.as_deref() == Some("EssentialContainerExited") {
-        let hint = "ECS gives no exit code: the host or its agent was lost, or the container never ran; what it wrote: taskwatch logs NAME";
-        return Meaning::new(Class::Host, Transience::Transient, hint);
+    if stop_code(task) == "EssentialContainerExited" {
+        return Meaning::new(Class::Host, Transience::Transient, table::hint("no-exit-code"));
     }
     let told = task.containers.iter().any(|c| c.reason.is_some());
     let hint = match task.stopped_reason.as_deref() {
