@@ -123,7 +123,7 @@ impl LaunchQueue {
 
     /// Whether any would leave if it could.
     pub(super) fn would_launch(&self) -> bool {
-        let is_open = |lane: &Lane| !lane.paused && lane.probe_allowed != Some(false) && !lane.runs.is_empty();
+        let is_open = |lane: &Lane| !lane.paused && lane.probe_allowed != Some(false) && !lane.is_empty();
         self.queues.values().any(|waiting| !waiting.paused && waiting.lanes.values().any(is_open))
     }
 
