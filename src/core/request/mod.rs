@@ -25,6 +25,7 @@ mod terraform;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unique;
 
 pub use asl::{Ended, Ending, Publish};
 use sha2::{Digest, Sha256};
@@ -39,6 +40,7 @@ use super::time::Timestamp;
 pub use attribute::{MessageAttribute, MessageAttributes};
 pub use callback::{Callback, DurableCallback, Secret, Waiter, waiting};
 pub use text::{document, documents, may_be_yaml};
+pub use unique::json;
 
 /// When a run has reached what it is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -322,8 +324,7 @@ impl std::str::FromStr for RunRequest {
 
 /// Every request in a file: one JSON document, an array of requests, or one request a line.
 pub fn parse_many(text: &str) -> Vec<Result<RunRequest, RequestError>> {
-    let documents: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter::<Value>().collect();
-    match documents {
+    match unique::stream(text) {
         Ok(documents) => documents
             .into_iter()
             .flat_map(|document| match document {
