@@ -12,6 +12,7 @@ mod callback;
 mod ending_tests;
 pub mod foreign;
 mod given;
+pub mod intrinsics;
 #[cfg(test)]
 mod machine_tests;
 #[cfg(test)]
@@ -27,7 +28,7 @@ mod tests;
 mod text;
 mod unique;
 
-pub use asl::{Ended, Ending, Publish};
+pub use asl::{Ended, Ending, Publish, left_out};
 use sha2::{Digest, Sha256};
 
 pub use super::input::RequestError;

@@ -117,7 +117,8 @@ fn yaml(text: &str) -> Result<Value, RequestError> {
         let said = said.replace(", set DuplicateKeyPolicy in Options if acceptable", "");
         RequestError::new(format!("not YAML that can be taken: {said}"))
     })?;
-    if text.contains('!') {
+    // A template's conditions and mappings are evaluated first, with the values that are given.
+    if text.contains('!') && !value.get("Resources").is_some_and(Value::is_object) {
         symbolic(&mut value);
     }
     Ok(value)
@@ -260,7 +261,7 @@ Tags: ['a: b', on, \"1.0\"]\n      Text: |\n        two\n        lines\n      Ag
     fn what_a_template_leaves_open_is_a_placeholder() {
         let yaml = "Cluster: !Ref Cluster\nTask: !Sub '${AWS::Region}-etl'\nArn: !GetAtt Topic.Arn\nSubnets: [!Ref A, !Select [0, !Ref B]]\n\
                     Name: !Join ['-', [a, !Ref C]]\nText: hello!\n";
-        let expected = json!({"Cluster": "${Cluster}", "Task": "${AWS::Region}-etl", "Arn": "${Topic.Arn}", "Subnets": ["${A}", "${Select}"],
+        let expected = json!({"Cluster": "${Cluster}", "Task": "${AWS::Region}-etl", "Arn": "${Topic.Arn}", "Subnets": ["${A}", "${Select.0.B}"],
             "Name": "a-${C}", "Text": "hello!"});
         assert_eq!(document(yaml).unwrap(), expected);
         let json = "{ // ours\n\"Subnets\": ${subnets}, \"Url\": \"https://x/\" }";
