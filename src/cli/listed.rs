@@ -1,5 +1,7 @@
 //! An `aws ecs run-task` line as programs have it: a list of words, `["aws", "ecs", "run-task", "--cluster", "batch"]`.
 
+mod unquoted;
+
 use super::error::CliError;
 use super::shell::{Beside, Line, Program, is_name, of_aws};
 use crate::core::placeholder::Placeholder;
@@ -18,10 +20,10 @@ pub(super) fn run_tasks(text: &str, beside: &Beside<'_>) -> Vec<Line> {
     // The program may be a variable or have another name, and stand outside the list: `spawn("aws", ["ecs", …])`.
     let subcommands = begins(["\"ecs\"", "'ecs'"]);
     if subcommands.is_empty() {
-        return Vec::new();
+        return unquoted::run_tasks(text);
     }
     let program = Program::read(text, &subcommands, beside);
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines = unquoted::run_tasks(text);
     let mut read_to = 0;
     let programs = begins(["\"aws\"", "'aws'"]).into_iter().map(|at| (at, true));
     let mut all: Vec<(usize, bool)> = programs.chain(subcommands.iter().map(|at| (*at, false))).collect();

@@ -18,7 +18,7 @@ impl<'t> Placeholder<'t> {
         let marked = MARKS
             .iter()
             .rev()
-            .chain(&[("{", "}"), ("<", ">"), ("@", "@")])
+            .chain(&[("{", "}"), ("<", ">"), ("@", "@"), ("!", "!")])
             .find_map(|(open, close)| Self::between(text, open, close));
         marked.or_else(|| {
             // What is left of a format: `%s`, `%1`.
@@ -38,8 +38,8 @@ impl<'t> Placeholder<'t> {
         match open {
             "%" if inner.is_empty() || !inner.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => None,
             // Signs that texts have too: only around a name they are a placeholder.
-            "{" | "<" | "@" if !name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)) => None,
-            "<" | "@" if name.is_empty() => None,
+            "{" | "<" | "@" | "!" if !name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)) => None,
+            "<" | "@" | "!" if name.is_empty() => None,
             // `{}` of xargs has no other name.
             _ if name.is_empty() => Some(Self { shown, name: shown }),
             _ => Some(Self { shown, name }),
@@ -75,6 +75,7 @@ mod tests {
             ("<cluster>", Some(("<cluster>", "cluster"))),
             ("etl:{rev}", Some(("{rev}", "rev"))),
             ("@CLUSTER@", Some(("@CLUSTER@", "CLUSTER"))),
+            ("!CLUSTER!", Some(("!CLUSTER!", "CLUSTER"))),
             ("{}", Some(("{}", "{}"))),
             ("%1", Some(("%1", "%1"))),
             ("etl-%s:7", Some(("%s", "%s"))),

@@ -32,13 +32,23 @@ fn command(text: &str, at: usize, end: usize) -> Option<Command<'_>> {
         return None;
     }
     let begin = line_begin(text, ecs);
+    let (whole, begin_of_line) = (text, begin);
     let physical = text[..ecs].rfind('\n').map_or(0, |newline| newline + 1).max(begin);
     let open = Open::at_end_of(&text[begin..ecs]);
     let (program, behind, is_known) = program(text, begin + open.command.min(ecs - begin), ecs);
     let behind = if behind > begin { behind } else { physical };
-    let text = match open.quote() {
+    // The program may stand before the quotes: `-ArgumentList "ecs run-task …"`.
+    let quote = open.quote();
+    let behind = if quote.is_some_and(|quote| text[behind..ecs].contains(quote)) { ecs } else { behind };
+    let text = match quote {
         Some(quote) => unquoted(&text[behind..], quote),
         None => Cow::Borrowed(&text[behind..]),
+    };
+    // `%w[aws ecs run-task …]` of Ruby ends with its bracket.
+    let listed = ["%w[", "%W["].iter().any(|begin| whole[begin_of_line..ecs].contains(begin));
+    let text = match text.find(']').filter(|_| listed) {
+        Some(end) => Cow::Owned(text[..end].to_owned()),
+        None => text,
     };
     Some(Command { at: ecs, program, text, is_known })
 }

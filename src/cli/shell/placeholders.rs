@@ -50,8 +50,12 @@ pub(super) fn begins(
             let value = variables.set(&name);
             value.map(Some).ok_or_else(|| of_another_tool(&format!("<< {name} >>"), &name))
         }
-        '%' => {
-            let Some(name) = between(characters, 0, "%").filter(|name| is_name(name)) else { return Ok(None) };
+        // `!NAME!` is the value at the time when the line runs.
+        '%' | '!' if sign == '%' || variables.is_cmd => {
+            let Some(name) = between(characters, 0, if sign == '%' { "%" } else { "!" }).filter(|name| is_name(name))
+            else {
+                return Ok(None);
+            };
             let value = of_cmd_variable(&name, variables, place)?;
             take(characters, if value.is_some() { name.len() + 1 } else { 0 });
             Ok(value)

@@ -142,8 +142,12 @@ fn of_template(
     variables: &Variables<'_>,
     place: Place<'_>,
 ) -> Result<String, CliError> {
-    let is_path = behind.starts_with('.')
-        && inner.split('.').all(|part| is_name(&part.replace(['-', '[', ']'], "_")) || part.is_empty());
+    // `${self:custom.cluster}` of the Serverless framework.
+    let of_serverless =
+        behind.strip_prefix(':').is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()));
+    let is_path = of_serverless
+        || behind.starts_with('.')
+            && inner.split('.').all(|part| is_name(&part.replace(['-', '[', ']'], "_")) || part.is_empty());
     if let Some(name) = behind.strip_prefix('.').filter(|name| is_path && of == "env" && is_name(name))
         && let Found::One(value) = variables.value(name, place)
     {

@@ -307,7 +307,10 @@ pub(super) fn refused(shown: &str, name: &str, found: Found) -> CliError {
             format!("{shown} has more than one possible value here: give it by --set {name}=VALUE")
         }
         Found::Several(values) => {
-            let values: Vec<String> = values.iter().map(|value| value.chars().take(60).collect()).collect();
+            let mut values: Vec<String> = values.iter().map(|value| value.chars().take(60).collect()).collect();
+            if values.len() == 1 {
+                values.push("or another".to_owned());
+            }
             format!(
                 "{shown} has more than one possible value here ({}): give it by --set {name}=VALUE",
                 values.join(", ")

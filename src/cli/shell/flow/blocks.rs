@@ -57,6 +57,12 @@ impl Blocks {
         self.open.iter().map(|(block, _)| *block).filter(|block| block.kind != Kind::Group).collect()
     }
 
+    /// The same without parentheses.
+    pub(super) fn path_of_braces(&self) -> Vec<Block> {
+        let braces = self.open.iter().filter(|(_, opener)| !matches!(opener, Opener::Paren { .. }));
+        braces.map(|(block, _)| *block).filter(|block| block.kind != Kind::Group).collect()
+    }
+
     pub(super) fn push(&mut self, kind: Kind, opener: Opener) {
         self.last += 1;
         if self.open.len() < MOST_LEVELS {

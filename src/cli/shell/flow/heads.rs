@@ -237,7 +237,9 @@ impl<'t> Scanner<'t, '_> {
         }
         let begin = joined.map_or_else(|| self.text.len() - rest.len() + 1, |length| self.at - length);
         let value = if sign? == "=" { Given::Text(begin) } else { Given::Unknown };
-        let one = self.assigned(&name, Style::PowerShell, value);
+        let mut one = self.assigned(&name, Style::PowerShell, value);
+        // Parentheses, such as those of `param(…)`, are no process there.
+        one.path = self.blocks.path_of_braces();
         self.flow.assignments.push(one);
         self.at = self.at.max(begin);
         Some(Head::Argument)
