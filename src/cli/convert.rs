@@ -10,8 +10,9 @@ use super::error::CliError;
 use super::filter::now;
 use super::input::read;
 use super::run_args::RunArgs;
+use super::shell::Beside;
 use super::{listed, output, request, shell};
-use crate::core::convert::convert as converted;
+use crate::core::convert::{convert as converted, is_known};
 use crate::core::request::{Acceptance, documents};
 
 pub(super) const CONVERT_EXAMPLES: &str = "\
@@ -30,7 +31,7 @@ command line. The request goes to stdout, values of the environment included; wh
 
 Exit codes:
   0  converted
-  2  it is none of these, or something in it has no counterpart";
+  2  it is none of these, or something in it is not converted; what is converted beside it is printed";
 
 /// `taskwatch convert`.
 #[derive(Debug, Args)]
@@ -52,41 +53,77 @@ struct Line {
     client: Client,
 }
 
-/// 0, or an error that says what the document is.
+/// The requests of a file, and whether all of it is in them.
+struct Requests {
+    all: Vec<Value>,
+    is_complete: bool,
+}
+
+/// 0, or 2 where something is not converted, or an error that says what the document is.
 pub(super) fn convert(arguments: &ConvertArgs) -> Result<u8, CliError> {
     let text = read(&arguments.file)?;
     let about = |error: &dyn std::fmt::Display| CliError::usage(format!("{}: {error}", arguments.file));
     let set = arguments.document.values()?;
-    let given = |name: &str| match set.get(name) {
-        Some(Value::String(value)) => Some(value.clone()),
-        Some(value) => Some(value.to_string()),
-        None => std::env::var(name).ok(),
+    let shown = |(name, value): (String, Value)| match value {
+        Value::String(value) => (name, value),
+        value => (name, value.to_string()),
     };
-    let mut lines = shell::run_tasks(&text, &given);
-    if lines.is_empty() {
-        lines = listed::run_tasks(&text, &given);
-    }
+    let environment = |name: &str| std::env::var(name).ok();
+    let beside = Beside { set: set.into_iter().map(shown).collect(), environment: &environment };
+    let mut lines = shell::run_tasks(&text, &beside);
+    lines.extend(listed::run_tasks(&text, &beside));
+    lines.sort_by_key(|(at, _)| *at);
     let requests = match lines.is_empty() {
-        true => match (of_documents(&text, &arguments.document, &about), shell::run_tasks_in_json(&text, &given)) {
+        true => match (of_documents(&text, &arguments.document, &about), shell::run_tasks_in_json(&text, &beside)) {
             (Err(_), lines) if !lines.is_empty() => of_lines(lines, &about)?,
             (requests, _) => requests?,
         },
-        false => of_lines(lines, &about)?,
+        false => of_both(lines, &text, &arguments.document, &about)?,
     };
-    match requests.as_slice() {
+    match requests.all.as_slice() {
         [] => return Err(about(&"there is no document in it")),
         [one] => output::json(one),
         many => output::json(&many),
     }
-    Ok(0)
+    Ok(if requests.is_complete { 0 } else { 2 })
+}
+
+/// The requests of lines, and of the document in which they stand: a template or configuration has both.
+fn of_both(
+    lines: Vec<shell::Line>,
+    text: &str,
+    over: &DocumentArgs,
+    about: &dyn Fn(&dyn std::fmt::Display) -> CliError,
+) -> Result<Requests, CliError> {
+    let of_lines = of_lines(lines, about);
+    if !documents(text).is_ok_and(|all| all.iter().any(is_known)) {
+        return of_lines;
+    }
+    let (mut requests, mut is_complete) = (Vec::new(), true);
+    for part in [of_lines, of_documents(text, over, about)] {
+        match part {
+            Ok(part) => {
+                requests.extend(part.all);
+                is_complete &= part.is_complete;
+            }
+            Err(error) => {
+                is_complete = false;
+                output::problem(&output::plain(&format!("not converted: {error}")));
+            }
+        }
+    }
+    match requests.is_empty() {
+        true => Err(about(&"nothing in it can be converted")),
+        false => Ok(Requests { all: requests, is_complete }),
+    }
 }
 
 fn of_documents(
     text: &str,
     over: &DocumentArgs,
     about: &dyn Fn(&dyn std::fmt::Display) -> CliError,
-) -> Result<Vec<Value>, CliError> {
-    let mut requests = Vec::new();
+) -> Result<Requests, CliError> {
+    let (mut requests, mut is_complete) = (Vec::new(), true);
     for document in documents(text).map_err(|error| about(&error))? {
         let document = over.laid_over(document).map_err(|error| about(&error))?;
         let at = Acceptance::new(now(), Uuid::now_v7());
@@ -94,32 +131,33 @@ fn of_documents(
             for note in &one.notes {
                 output::problem(&output::plain(&format!("{}: {note}", one.what)));
             }
+            for refused in &one.refused {
+                output::problem(&output::plain(&format!("not converted: {refused}")));
+            }
+            is_complete &= one.refused.is_empty();
             requests.push(one.request);
         }
     }
-    Ok(requests)
+    Ok(Requests { all: requests, is_complete })
 }
 
 /// The requests of all lines. Of several, one that cannot be taken keeps nobody from the others.
-fn of_lines(
-    lines: Vec<Result<Vec<String>, CliError>>,
-    about: &dyn Fn(&dyn std::fmt::Display) -> CliError,
-) -> Result<Vec<Value>, CliError> {
+fn of_lines(lines: Vec<shell::Line>, about: &dyn Fn(&dyn std::fmt::Display) -> CliError) -> Result<Requests, CliError> {
     let (mut requests, mut refused) = (Vec::new(), Vec::new());
-    for line in lines {
+    for (_, line) in lines {
         match line.and_then(|words| of_line(&words)) {
             Ok(request) => requests.push(request),
             Err(error) => refused.push(error),
         }
     }
-    match (requests.is_empty(), refused.first()) {
-        (true, Some(error)) => Err(about(error)),
-        _ => {
-            refused
-                .iter()
-                .for_each(|error| output::problem(&output::plain(&format!("a line is not converted: {error}"))));
-            Ok(requests)
-        }
+    // Where none can be taken, the first is the error.
+    let error = if requests.is_empty() && !refused.is_empty() { Some(refused.remove(0)) } else { None };
+    for refused in &refused {
+        output::problem(&output::plain(&format!("a line is not converted: {refused}")));
+    }
+    match error {
+        Some(error) => Err(about(&error)),
+        None => Ok(Requests { all: requests, is_complete: refused.is_empty() }),
     }
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::error::CliError;
 use super::input::json;
-use crate::core::request::symbols::{fill, placeholders, symbolic};
+use crate::core::request::intrinsics;
+use crate::core::request::symbols::{all_placeholders, fill, symbolic};
 use crate::core::request::with_input;
 
 /// The flags for Step Functions documents.
@@ -43,8 +44,12 @@ impl DocumentArgs {
         if self.set.is_empty() {
             return Ok(document);
         }
+        let values = self.values()?;
+        let named = intrinsics::names(&document);
+        intrinsics::resolve(&mut document, &values).map_err(|error| CliError::usage(error.to_string()))?;
         symbolic(&mut document);
-        let (known, values) = (placeholders(&document), self.values()?);
+        let mut known = all_placeholders(&document);
+        known.extend(named);
         if let Some(name) = values.keys().find(|name| !known.contains(name)) {
             let known: Vec<String> = known.iter().map(|known| format!("${{{known}}}")).collect();
             let has = if known.is_empty() { "none".to_owned() } else { known.join(", ") };

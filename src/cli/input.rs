@@ -17,5 +17,8 @@ pub(super) fn parameter(text: &str) -> Result<String, CliError> {
 /// A parameter that is JSON; `flag` is the one it is of.
 pub(super) fn json(flag: &str, text: &str) -> Result<Value, CliError> {
     let text = parameter(text)?;
-    serde_json::from_str(&text).map_err(|e| CliError::usage(format!("{flag}: not JSON: {e}")))
+    crate::core::request::json(&text).map_err(|e| match e.is_data() {
+        true => CliError::usage(format!("{flag}: {e}")),
+        false => CliError::usage(format!("{flag}: not JSON: {e}")),
+    })
 }

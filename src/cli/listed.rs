@@ -1,22 +1,55 @@
 //! An `aws ecs run-task` line as programs have it: a list of words, `["aws", "ecs", "run-task", "--cluster", "batch"]`.
 
-use super::error::CliError;
-use super::shell::{is_name, of_aws};
+mod unquoted;
 
-/// The words behind `run-task` of each such list of a text. `given` knows the variables of the program.
-pub(super) fn run_tasks(text: &str, given: &dyn Fn(&str) -> Option<String>) -> Vec<Result<Vec<String>, CliError>> {
+use super::error::CliError;
+use super::shell::{Beside, Line, Program, is_name, of_aws};
+use crate::core::placeholder::Placeholder;
+
+/// The words behind `run-task` of each such list of a text. `beside` knows variables that the program does not assign.
+pub(super) fn run_tasks(text: &str, beside: &Beside<'_>) -> Vec<Line> {
     // A JSON document may have a container's command in it.
     if text.trim_start().starts_with('{') {
         return Vec::new();
     }
-    let mut begins: Vec<usize> =
-        ["\"aws\"", "'aws'"].iter().flat_map(|aws| text.match_indices(aws)).map(|(at, _)| at).collect();
-    begins.sort_unstable();
-    begins.into_iter().filter_map(|at| line(&text[at..], given)).collect()
+    let begins = |words: [&'static str; 2]| -> Vec<usize> {
+        let mut begins: Vec<usize> = words.iter().flat_map(|word| text.match_indices(word)).map(|(at, _)| at).collect();
+        begins.sort_unstable();
+        begins
+    };
+    // The program may be a variable or have another name, and stand outside the list: `spawn("aws", ["ecs", …])`.
+    let subcommands = begins(["\"ecs\"", "'ecs'"]);
+    if subcommands.is_empty() {
+        return unquoted::run_tasks(text);
+    }
+    let program = Program::read(text, &subcommands, beside);
+    let mut lines = unquoted::run_tasks(text);
+    let mut read_to = 0;
+    let programs = begins(["\"aws\"", "'aws'"]).into_iter().map(|at| (at, true));
+    let mut all: Vec<(usize, bool)> = programs.chain(subcommands.iter().map(|at| (*at, false))).collect();
+    all.sort_unstable();
+    for (at, is_program) in all {
+        if at < read_to {
+            continue;
+        }
+        let given = |name: &str| program.value(name, at);
+        let (line, end) = line(&text[at..], &given);
+        // Two words alone may be a list of what is allowed.
+        let is_line =
+            |line: &Result<Vec<String>, CliError>| is_program || line.as_ref().map_or(true, |words| !words.is_empty());
+        if let Some(line) = line.filter(is_line) {
+            lines.push((at, line));
+            read_to = at + end;
+        }
+    }
+    lines
 }
 
-/// The words of the list whose first one begins here; none of a list that is another command.
-fn line(text: &str, given: &dyn Fn(&str) -> Option<String>) -> Option<Result<Vec<String>, CliError>> {
+/// The words of the list whose first one begins here, and where they end; none of a list that is another command.
+fn line(
+    text: &str,
+    given: &dyn Fn(&str) -> Result<Option<String>, CliError>,
+) -> (Option<Result<Vec<String>, CliError>>, usize) {
     let (mut words, mut rest) = (Vec::new(), text);
     loop {
         rest = without_comments(rest);
@@ -27,14 +60,14 @@ fn line(text: &str, given: &dyn Fn(&str) -> Option<String>) -> Option<Result<Vec
         match word {
             Ok(word) => words.push(word),
             // What another command has is no matter here.
-            Err(error) => return of_aws(&words).map(|_| Err(error)),
+            Err(error) => return (of_aws(&words).map(|_| Err(error)), text.len() - behind.len()),
         }
         match without_comments(behind).strip_prefix(',') {
             Some(next) => rest = next,
             None => break,
         }
     }
-    of_aws(&words).map(Ok)
+    (of_aws(&words).map(Ok), text.len() - rest.len())
 }
 
 /// The text behind blanks and comments.
@@ -47,18 +80,23 @@ fn without_comments(text: &str) -> &str {
 }
 
 /// The item that a list has here, and what stands behind it; none at the list's end.
-fn item<'t>(text: &'t str, given: &dyn Fn(&str) -> Option<String>) -> Option<(Result<String, CliError>, &'t str)> {
+fn item<'t>(
+    text: &'t str,
+    given: &dyn Fn(&str) -> Result<Option<String>, CliError>,
+) -> Option<(Result<String, CliError>, &'t str)> {
     let quote = text.chars().next()?;
     if ")]}".contains(quote) {
         return None;
     }
     if matches!(quote, '"' | '\'' | '`') {
         let (word, behind) = quoted(&text[1..], quote)?;
+        let shown = &text[..text.len() - behind.len()];
         let computed = quote == '`' && word.contains("${");
-        return Some((
-            if computed { Err(of_the_program(&text[..text.len() - behind.len()])) } else { Ok(word) },
-            behind,
-        ));
+        let word = match templated(&word, given) {
+            _ if computed => Err(of_the_program(shown)),
+            word => word,
+        };
+        return Some((word, behind));
     }
     let mut depth = 0_usize;
     let end = text.find(|c: char| {
@@ -71,7 +109,24 @@ fn item<'t>(text: &'t str, given: &dyn Fn(&str) -> Option<String>) -> Option<(Re
         false
     })?;
     let word = text[..end].trim();
-    Some((given(word).filter(|_| is_name(word)).ok_or_else(|| of_the_program(word)), &text[end..]))
+    let value = match is_name(word) {
+        true => given(word).and_then(|value| value.ok_or_else(|| of_the_program(word))),
+        false => Err(of_the_program(word)),
+    };
+    Some((value, &text[end..]))
+}
+
+/// A word with its placeholder of Jinja or Airflow filled in.
+fn templated(word: &str, given: &dyn Fn(&str) -> Result<Option<String>, CliError>) -> Result<String, CliError> {
+    let mut word = word.to_owned();
+    while let Some(one) = Placeholder::between(&word, "{{", "}}") {
+        let value = if is_name(one.name) || one.name.contains('.') { given(one.name)? } else { None };
+        let Some(value) = value.filter(|value| !value.contains("{{")) else {
+            return Err(CliError::usage(format!("the placeholder {} is not filled in{}", one.shown, one.set_by())));
+        };
+        word = word.replacen(one.shown, &value, 1);
+    }
+    Ok(word)
 }
 
 fn of_the_program(word: &str) -> CliError {
@@ -103,7 +158,8 @@ mod tests {
 
     fn all(text: &str) -> Vec<Result<Vec<String>, String>> {
         let given = |name: &str| (name == "cluster").then(|| "batch".to_owned());
-        run_tasks(text, &given).into_iter().map(|line| line.map_err(|error| error.to_string())).collect()
+        let beside = Beside { set: std::collections::BTreeMap::new(), environment: &given };
+        run_tasks(text, &beside).into_iter().map(|(_, line)| line.map_err(|error| error.to_string())).collect()
     }
 
     #[test]

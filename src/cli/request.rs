@@ -11,9 +11,9 @@ use super::filter::now;
 use super::input::{json, parameter, read};
 use super::options::Global;
 use super::run_args::RunArgs;
-use super::{duration, shorthand};
+use super::{duration, output, shorthand};
 use crate::core::name::family_of;
-use crate::core::request::{Acceptance, Goal, RunRequest, document};
+use crate::core::request::{Acceptance, Goal, RunRequest, document, left_out};
 use crate::core::retry::RetryPolicy;
 use crate::core::run_task::model;
 
@@ -34,6 +34,9 @@ pub(super) fn request(arguments: &RunArgs) -> Result<RunRequest, CliError> {
         Some((text, what)) => {
             let document = document(text).map_err(|e| wrong(what, &e))?;
             let document = arguments.document.laid_over(document).map_err(|e| wrong(what, &e))?;
+            for line in left_out(&document) {
+                output::problem(&output::plain(&format!("{what}: {line}")));
+            }
             RunRequest::accept_until(document, &acceptance(arguments), GOAL).map_err(|e| wrong(what, &e))?.to_value()
         }
         None if arguments.document.is_given() => {

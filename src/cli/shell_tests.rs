@@ -4,9 +4,16 @@ use super::*;
 
 /// The words of the one line that a text has.
 fn run_task(text: &str, given: &dyn Fn(&str) -> Option<String>) -> Option<Result<Vec<String>, CliError>> {
-    let mut all = run_tasks(text, given);
+    let mut all = all(text, given);
     assert!(all.len() < 2, "{text}");
     all.pop()
+}
+
+/// The words of all lines. What only the script or a CI system computes is given by `--set`, the rest is of the environment.
+fn all(text: &str, given: &dyn Fn(&str) -> Option<String>) -> Vec<Result<Vec<String>, CliError>> {
+    let set = ["SG", "secrets.GROUP", "github.sha"].iter().filter_map(|name| Some(((*name).to_owned(), given(name)?)));
+    let beside = Beside { set: set.collect(), environment: given };
+    run_tasks(text, &beside).into_iter().map(|(_, line)| line).collect()
 }
 
 #[test]
@@ -121,7 +128,10 @@ impl Strings for Vec<&str> {
 #[test]
 fn every_line_of_a_text_is_taken_and_what_only_tells_of_one_is_not() {
     let all = |text: &str| -> Vec<Vec<String>> {
-        run_tasks(text, &|_| None).into_iter().map(|line| line.unwrap_or_else(|e| vec![e.to_string()])).collect()
+        super::tests::all(text, &|_| None)
+            .into_iter()
+            .map(|line| line.unwrap_or_else(|e| vec![e.to_string()]))
+            .collect()
     };
     for (text, expected) in [
         (
@@ -166,8 +176,9 @@ fn a_line_goes_on_as_yaml_powershell_and_cmd_have_it() {
     assert!(said.to_string().contains("f-string"), "{said}");
     let said = run_task("system(\"aws ecs run-task --cluster #{c}\")", &|_| None).expect("a line").unwrap_err();
     assert!(said.to_string().contains("#{…} has its value in the program"), "{said}");
+    let beside = Beside { set: std::collections::BTreeMap::new(), environment: &|_| None };
     let package = "{\"scripts\": {\"a\": \"aws ecs run-task --cluster \\\"a\\\"\", \"b\": \"aws ecs run-task\"}}";
-    let lines: Vec<_> = run_tasks_in_json(package, &|_| None).into_iter().map(|line| line.expect("words")).collect();
+    let lines: Vec<_> = run_tasks_in_json(package, &beside).into_iter().map(|(_, line)| line.expect("words")).collect();
     assert_eq!(lines, [["--cluster", "a"]]);
     let said = run_task("$AWS ecs run-task --cluster a", &|_| None).expect("a line").unwrap_err();
     assert!(said.to_string().contains("$AWS has its value"), "{said}");

@@ -19,6 +19,7 @@ pub mod notification;
 pub mod observe;
 pub mod order;
 pub mod pattern;
+pub mod placeholder;
 pub mod report;
 pub mod request;
 pub mod retry;

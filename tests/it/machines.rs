@@ -154,8 +154,47 @@ fn convert_prints_requests_that_run_takes_and_says_on_stderr_what_is_left_out() 
         let said = stderr(&output);
         assert!(output.status.code() == Some(2) && said.contains(part) && said.lines().count() == 1, "{text}: {said}");
     }
+    what_is_converted_beside_another_is_printed();
     let given = with_stdin(&["run", "-", "--dry-run"], None, &target);
     assert!(stderr(&given).contains("taskwatch convert FILE prints its run request"), "{}", stderr(&given));
+}
+
+/// Of a file with several, what cannot be converted is named by its own name, and the exit code says so.
+fn what_is_converted_beside_another_is_printed() {
+    let rule = |target: Value| json!({"Type": "AWS::Events::Rule", "Properties": {"Targets": [target]}});
+    let target = |cluster: Value| json!({"Id": "a", "Arn": cluster, "EcsParameters": {"TaskDefinitionArn": "app"}});
+    let template = |cluster: Value| {
+        json!({"Conditions": {"IsProd": {"Fn::Equals": [{"Ref": "Env"}, "prod"]}},
+            "Resources": {"One": rule(target(json!("batch"))), "Two": rule(target(cluster))}})
+        .to_string()
+    };
+    let undecided = template(json!({"Fn::If": ["IsProd", "prod", "dev"]}));
+    for (text, code, requests, part) in [
+        (
+            "aws ecs run-task --task-definition a\naws ecs run-task --task-definition $B\n",
+            2,
+            1,
+            "not converted: $B has",
+        ),
+        ("aws ecs run-task --task-definition a\nawslocal ecs run-task --task-definition b\n", 0, 2, ""),
+        (undecided.as_str(), 2, 1, "not converted: Resources.Two: "),
+        (undecided.as_str(), 2, 1, "--set Condition.IsProd=true or =false"),
+        (&template(json!("other")), 0, 2, "stays EventBridge's"),
+    ] {
+        let output = with_stdin(&["convert", "-"], None, text);
+        let printed: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        let count = printed.as_array().map_or(1, Vec::len);
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), count), (Some(code), requests), "{text}: {said}");
+        assert!(said.contains(part), "{text}: {said}");
+    }
+    let decided = with_stdin(&["convert", "-", "--set", "Condition.IsProd=true"], None, &undecided);
+    assert!(decided.status.success() && stdout(&decided).contains("\"prod\""), "{}", stderr(&decided));
+    for command in [&["convert", "-"][..], &["run", "-", "--dry-run"]] {
+        let twice = with_stdin(command, None, "{\"taskDefinition\": \"a\", \"cluster\": \"b\", \"cluster\": \"c\"}");
+        let said = stderr(&twice);
+        assert!(twice.status.code() == Some(2) && said.contains("the member \"cluster\" is there twice"), "{said}");
+    }
 }
 
 /// `taskwatch serve` on its own path in `local`: itself, its URL, and its requests queue's.

@@ -63,7 +63,7 @@ pub(super) fn definition(source: &Source<'_>) -> Result<Converted, RequestError>
             notes.push(format!("{member}: of Batch; the run has priority and runTask.tags"));
         }
     }
-    Ok(Converted { what, request, notes })
+    Ok(Converted { what, request, notes, ..Converted::default() })
 }
 
 /// What submit-job takes.
@@ -103,7 +103,7 @@ pub(super) fn job(source: &Source<'_>) -> Result<Converted, RequestError> {
         return Err(RequestError::new("dependsOn: has no counterpart: send the request when the other run has ended"));
     }
     times(source, &mut request, &mut notes)?;
-    Ok(Converted { what: Foreign::Job.name().to_owned(), request, notes })
+    Ok(Converted { what: Foreign::Job.name().to_owned(), request, notes, ..Converted::default() })
 }
 
 /// Command, environment and sizes of the one container.

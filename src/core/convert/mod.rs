@@ -15,12 +15,12 @@ use serde_json::{Map, Value, json};
 
 use super::input::RequestError;
 use super::request::foreign::{self, Foreign};
-use super::request::{Acceptance, Goal, RunRequest};
+use super::request::{Acceptance, Goal, RunRequest, left_out};
 use members::Source;
 use template::Beside;
 
 /// What became of one document, or of one part of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Converted {
     /// What it was, in words.
     pub what: String,
@@ -28,6 +28,8 @@ pub struct Converted {
     pub request: Value,
     /// What of it has no place in the request, and where it goes; one line each.
     pub notes: Vec<String>,
+    /// Other parts of the document that could not be converted, and why; they are with the first that could.
+    pub refused: Vec<String>,
 }
 
 /// The run requests of a document. A Step Functions document is evaluated as if its execution began at `at`.
@@ -61,6 +63,16 @@ pub fn convert(document: Value, at: &Acceptance) -> Result<Vec<Converted>, Reque
     converted.into_iter().map(|converted| checked(converted, at)).collect()
 }
 
+/// Whether a document is of a form that this module knows.
+pub fn is_known(document: &Value) -> bool {
+    let is_request = |members: &Map<String, Value>| {
+        ["StartAt", "States", "stateMachine", "runTask", "taskDefinition"]
+            .iter()
+            .any(|name| members.contains_key(*name))
+    };
+    document.as_object().is_some_and(|members| foreign::of(members).is_some() || is_request(members))
+}
+
 /// What is a run request already, in the native form.
 fn requested(mut document: Value, at: &Acceptance) -> Result<Converted, RequestError> {
     let mut notes = Vec::new();
@@ -68,8 +80,9 @@ fn requested(mut document: Value, at: &Acceptance) -> Result<Converted, RequestE
         without_blanks(&mut document);
         notes.push("members without a value are left out".to_owned());
     }
+    notes.extend(left_out(&document));
     let request = RunRequest::accept_until(document, at, Goal::Stopped)?;
-    Ok(Converted { what: "a run request".to_owned(), request: request.to_value(), notes })
+    Ok(Converted { what: "a run request".to_owned(), request: request.to_value(), notes, ..Converted::default() })
 }
 
 /// What `aws ecs run-task --generate-cli-skeleton` prints: all members, most of them empty.
@@ -110,6 +123,7 @@ fn task_definition(source: &Source<'_>) -> Result<Converted, RequestError> {
         what: Foreign::TaskDefinition.name().to_owned(),
         request: json!({"runTask": {"taskDefinition": family}, "until": "stopped"}),
         notes,
+        ..Converted::default()
     })
 }
 

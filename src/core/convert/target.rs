@@ -69,7 +69,7 @@ pub(super) fn rule(source: &Source<'_>) -> Result<Converted, RequestError> {
     let run_task = run_task(source, &mut notes)?;
     delivery(source, &mut notes);
     notes.push("the rule itself stays EventBridge's: give it the requests queue as its target".to_owned());
-    Ok(Converted { what, request: around(run_task), notes })
+    Ok(Converted { what, request: around(run_task), notes, ..Converted::default() })
 }
 
 /// A schedule; one that fires once is the run's `startAt`.
@@ -100,7 +100,7 @@ pub(super) fn schedule(source: &Source<'_>, at: &Acceptance) -> Result<Converted
             "{expression} stays EventBridge Scheduler's: give the schedule the requests queue as its target, with this request as Input"
         )),
     }
-    Ok(Converted { what, request, notes })
+    Ok(Converted { what, request, notes, ..Converted::default() })
 }
 
 /// The instant of `at(…)`; none of `rate(…)` and `cron(…)`.

@@ -7,6 +7,7 @@ use super::{Converted, convert};
 use crate::core::input::RequestError;
 use crate::core::request::Acceptance;
 use crate::core::request::document;
+use crate::core::request::intrinsics::{defaults, resolve};
 use crate::core::request::symbols::{fill, placeholders, symbolic};
 
 /// Resources that are state machines.
@@ -16,8 +17,11 @@ const MACHINES: [&str; 2] = ["AWS::StepFunctions::StateMachine", "AWS::Serverles
 pub(super) fn resources(template: &Map<String, Value>, at: &Acceptance) -> Result<Vec<Converted>, RequestError> {
     let beside = Beside::of(template);
     let mut template = Value::Object(template.clone());
+    resolve(&mut template, &Map::new())?;
     symbolic(&mut template);
-    let defaults = defaults(&template);
+    let mut defaults = defaults(&template);
+    // What has no value was to be given.
+    defaults.retain(|_, value| *value != "");
     fill(&mut template, &defaults);
     let template = template.as_object().cloned().unwrap_or_default();
     let source = Source::new(&template, "");
@@ -33,7 +37,7 @@ pub(super) fn resources(template: &Map<String, Value>, at: &Acceptance) -> Resul
     }
     // Of a template with several, one that cannot be taken keeps nobody from the others.
     match (all.first_mut(), refused.is_empty()) {
-        (Some(first), _) => first.notes.extend(refused.into_iter().map(|error| format!("not converted: {error}"))),
+        (Some(first), _) => first.refused.extend(refused.into_iter().map(|error| error.message)),
         (None, true) => return Err(nothing("Resources")),
         (None, false) => return Err(refused.swap_remove(0)),
     }
@@ -98,27 +102,15 @@ fn has_state(value: &Value, name: &str) -> bool {
     }
 }
 
-/// The default values of a template's parameters.
-fn defaults(template: &Value) -> Map<String, Value> {
-    let parameters = template.get("Parameters").and_then(Value::as_object).into_iter().flatten();
-    let default = |(name, parameter): (&String, &Value)| {
-        let default = parameter.get("Default").filter(|default| default.is_string() || default.is_number())?;
-        let list = parameter["Type"].as_str().is_some_and(|kind| kind.contains("List"));
-        let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
-        Some((name.clone(), if list { text.split(',').map(str::trim).collect() } else { text.into() }))
-    };
-    parameters.filter_map(default).filter(|(_, value): &(String, Value)| value != "").collect()
-}
-
 /// What came of a part, with the part's name, and with the placeholders that are left in it.
 fn named(name: &str, converted: Converted) -> Converted {
-    let mut notes = converted.notes;
+    let mut notes = converted.notes.clone();
     let left = placeholders(&converted.request["runTask"]);
     notes.extend(
         left.iter()
             .map(|left| format!("runTask: the placeholder ${{{left}}} is left in it; give it by --set {left}=VALUE")),
     );
-    Converted { what: format!("{name}: {}", converted.what), request: converted.request, notes }
+    Converted { what: format!("{name}: {}", converted.what), notes, ..converted }
 }
 
 /// The machines of a file of the Serverless framework.

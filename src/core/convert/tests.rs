@@ -241,8 +241,9 @@ fn machines_as_people_have_them_are_taken_or_refused_with_what_to_do() {
             assert_eq!(converted[0].request.pointer(pointer), Some(value), "{what}: {}", converted[0].request);
         }
         if let Some(note) = case["note"].as_str() {
-            let notes = &converted.as_ref().unwrap()[0].notes;
-            assert!(notes.iter().any(|said| said.contains(note)), "{what}: {notes:?}");
+            let first = &converted.as_ref().unwrap()[0];
+            let mut notes = first.notes.iter().chain(&first.refused);
+            assert!(notes.any(|said| said.contains(note)), "{what}: {first:?}");
         }
         for part in case["refused"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let said =
@@ -304,7 +305,7 @@ fn a_state_and_an_input_are_for_the_machines_of_a_template() {
         // A machine that cannot be taken whole is said beside the one that can.
         let found = one(over(document.clone(), None));
         assert!(
-            found.what.starts_with("Other: ") && found.notes.iter().any(|note| note.contains("--state \"Load\"")),
+            found.what.starts_with("Other: ") && found.refused.iter().any(|said| said.contains("--state \"Load\"")),
             "{found:?}"
         );
         let said = convert(over(document, Some("Lod")), &at()).unwrap_err().message;

@@ -12,6 +12,7 @@ mod callback;
 mod ending_tests;
 pub mod foreign;
 mod given;
+pub mod intrinsics;
 #[cfg(test)]
 mod machine_tests;
 mod mask;
@@ -26,8 +27,9 @@ mod terraform;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unique;
 
-pub use asl::{Ended, Ending, Publish};
+pub use asl::{Ended, Ending, Publish, left_out};
 use sha2::{Digest, Sha256};
 
 pub use super::input::RequestError;
@@ -40,6 +42,7 @@ use super::time::Timestamp;
 pub use attribute::{MessageAttribute, MessageAttributes};
 pub use callback::{Callback, DurableCallback, Secret, Waiter, waiting};
 pub use text::{document, documents, may_be_yaml};
+pub use unique::json;
 
 /// When a run has reached what it is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -328,8 +331,7 @@ impl std::str::FromStr for RunRequest {
 
 /// Every request in a file: one JSON document, an array of requests, or one request a line.
 pub fn parse_many(text: &str) -> Vec<Result<RunRequest, RequestError>> {
-    let documents: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter::<Value>().collect();
-    match documents {
+    match unique::stream(text) {
         Ok(documents) => documents
             .into_iter()
             .flat_map(|document| match document {

@@ -3,6 +3,9 @@
 
 use serde_json::{Map, Value};
 
+use super::intrinsics::unknown;
+use crate::core::placeholder::{MARKS, Placeholder};
+
 /// Levels of a template's functions in each other.
 const MOST_LEVELS: usize = 100;
 
@@ -19,20 +22,20 @@ fn symbolic_at(value: &mut Value, level: usize) {
         Value::Array(items) => items.iter_mut().for_each(|item| symbolic_at(item, level + 1)),
         Value::Object(members) => {
             members.values_mut().for_each(|value| symbolic_at(value, level + 1));
-            if let Some(text) = function(members) {
-                *value = Value::String(text);
+            if let Some(known) = function(members) {
+                *value = known;
             }
         }
         _ => {}
     }
 }
 
-/// The text that one of CloudFormation's functions stands for; its arguments are texts already.
-fn function(members: &Map<String, Value>) -> Option<String> {
+/// The text that one of CloudFormation's functions stands for, or the list; its arguments are texts already.
+fn function(members: &Map<String, Value>) -> Option<Value> {
     let mut one = members.iter().filter(|_| members.len() == 1);
     let (name, argument) = one.next()?;
     let texts = |items: &[Value]| items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
-    Some(match (name.as_str(), argument) {
+    let text = match (name.as_str(), argument) {
         ("Ref", Value::String(name)) => format!("${{{name}}}"),
         ("Fn::GetAtt", Value::String(name)) => format!("${{{name}}}"),
         ("Fn::GetAtt", Value::Array(parts)) => format!("${{{}}}", texts(parts)?.join(".")),
@@ -53,14 +56,25 @@ fn function(members: &Map<String, Value>) -> Option<String> {
         },
         ("Fn::Split", Value::Array(parts)) => match parts.as_slice() {
             [Value::String(_), Value::String(list)] if list.contains("${") => list.clone(),
-            _ => "${Split}".to_owned(),
+            [Value::String(between), Value::String(list)] if !between.is_empty() => {
+                return Some(list.split(between.as_str()).collect());
+            }
+            _ => return Some(unknown("Split", argument)),
+        },
+        ("Fn::Select", Value::Array(parts)) => match parts.as_slice() {
+            [at, Value::Array(items)] => {
+                let at = at.as_u64().or_else(|| at.as_str()?.parse().ok()).and_then(|at| usize::try_from(at).ok())?;
+                return items.get(at).cloned();
+            }
+            _ => return Some(unknown("Select", argument)),
         },
         // A template imports several values: each by its own name.
         ("Fn::ImportValue", Value::String(name)) => {
             format!("${{ImportValue.{}}}", name.replace("${", "").replace('}', ""))
         }
-        (name, _) => format!("${{{}}}", name.strip_prefix("Fn::")?),
-    })
+        (name, argument) => return Some(unknown(name.strip_prefix("Fn::")?, argument)),
+    };
+    Some(Value::String(text))
 }
 
 /// Puts the values in the place of their placeholders. A text that is one placeholder becomes the value itself, be it a list.
@@ -68,7 +82,9 @@ pub fn fill(value: &mut Value, values: &Map<String, Value>) {
     let mut open = vec![value];
     while let Some(value) = open.pop() {
         match value {
-            Value::String(text) if text.contains("${") => *value = filled(text, values),
+            Value::String(text) if MARKS.iter().any(|(open, _)| text.contains(open)) => {
+                *value = filled(&with_others(text, values), values);
+            }
             Value::Array(items) => {
                 spliced(items, values);
                 open.extend(items);
@@ -90,6 +106,29 @@ fn spliced(items: &mut Vec<Value>, values: &Map<String, Value>) {
 /// The name of the placeholder that a text is.
 fn name_of(text: &str) -> Option<&str> {
     text.strip_prefix("${")?.strip_suffix('}').map(str::trim)
+}
+
+/// A text with the placeholders of other tools filled in, as far as their values are known: `{{ Name }}`, `<< Name >>`, `%Name%`.
+fn with_others(text: &str, values: &Map<String, Value>) -> String {
+    let mut done = text.to_owned();
+    for (open, close) in &MARKS[1..] {
+        for (name, value) in values {
+            let shown = |one: &Placeholder<'_>| one.name == name;
+            let mut from = 0;
+            while let Some(one) = done.get(from..).and_then(|rest| Placeholder::between(rest, open, close)) {
+                let begin = from + done[from..].find(one.shown).unwrap_or_default();
+                let end = begin + one.shown.len();
+                // A list takes the place of a text by itself only, as `${Name}` does.
+                let (is_one, text) =
+                    (shown(&one), value.as_str().map_or_else(|| format!("${{{name}}}"), str::to_owned));
+                if is_one {
+                    done.replace_range(begin..end, &text);
+                }
+                from = if is_one { begin + text.len() } else { end };
+            }
+        }
+    }
+    done
 }
 
 fn filled(text: &str, values: &Map<String, Value>) -> Value {
@@ -147,14 +186,26 @@ fn written(value: &Value, place: Place) -> String {
     }
 }
 
-/// The names of the placeholders in a document, in order.
+/// The names of the placeholders of templates in a document, `${Name}`, in order.
 pub fn placeholders(value: &Value) -> Vec<String> {
+    between(value, &MARKS[..1])
+}
+
+/// The same with those of other tools.
+pub fn all_placeholders(value: &Value) -> Vec<String> {
+    between(value, &MARKS)
+}
+
+fn between(value: &Value, marks: &[(&str, &str)]) -> Vec<String> {
     let (mut open, mut names) = (vec![value], Vec::new());
     while let Some(value) = open.pop() {
         match value {
             Value::String(text) => {
-                let parts = text.split("${").skip(1);
-                names.extend(parts.filter_map(|part| Some(part.split_once('}')?.0.trim().to_owned())));
+                for (begin, end) in marks {
+                    let parts = text.match_indices(begin).map(|(at, _)| &text[at..]);
+                    names
+                        .extend(parts.filter_map(|part| Some(Placeholder::between(part, begin, end)?.name.to_owned())));
+                }
             }
             Value::Array(items) => open.extend(items.iter().rev()),
             Value::Object(members) => open.extend(members.values().collect::<Vec<_>>().into_iter().rev()),
@@ -211,7 +262,10 @@ mod tests {
                 json!({"Fn::Join": ["\",\"", {"Fn::Split": [",", {"Fn::ImportValue": "subnets"}]}]}),
                 json!("${ImportValue.subnets}"),
             ),
-            (json!({"Fn::Split": [",", "a,b"]}), json!("${Split}")),
+            (json!({"Fn::Split": [",", "a,b"]}), json!(["a", "b"])),
+            (json!({"Fn::Select": [1, {"Fn::Split": [",", "a,b"]}]}), json!("b")),
+            (json!({"Fn::Select": ["0", {"Ref": "A"}]}), json!("${Select.0.A}")),
+            (json!({"Fn::If": ["X", "a", {"Ref": "B"}]}), json!("${If.X.a.B}")),
             (json!([{"Ref": "A", "B": 1}, {"Ref": 5}]), json!([{"Ref": "A", "B": 1}, {"Ref": 5}])),
         ] {
             let mut value = template.clone();
@@ -225,6 +279,11 @@ mod tests {
         let expected =
             json!({"c": "x-x-${b}-${", "s": ["s1", "s2"], "r": ["eu-west-1"], "t": "in [\"s1\",\"s2\"]", "n": 1});
         assert_eq!(value, expected);
+        let mut value = json!({"c": "{{ a }}-{{b}}-%a%", "s": "<< subnets >>", "p": "5% of %b%"});
+        assert_eq!(placeholders(&value), Vec::<String>::new());
+        assert_eq!(all_placeholders(&value), ["a", "b", "subnets"]);
+        fill(&mut value, values.as_object().unwrap());
+        assert_eq!(value, json!({"c": "x-{{b}}-x", "s": ["s1", "s2"], "p": "5% of %b%"}));
         let mut value = json!(["${subnets}", "${a}", ["${ subnets }"], "x ${subnets}"]);
         fill(&mut value, values.as_object().unwrap());
         assert_eq!(value, json!(["s1", "s2", "x", ["s1", "s2"], "x [\"s1\",\"s2\"]"]));

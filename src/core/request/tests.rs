@@ -101,6 +101,10 @@ fn a_wrong_request_is_refused_by_name() {
         (json!({"taskDefinition": "x", "launchType": "FARGAT"}), "did you mean FARGATE"),
         (json!({"taskDefinition": "x", "launchType": "FARGATE", "capacityProviderStrategy": []}), "only one"),
         (json!({"taskDefinition": "x", "cluster": "${Cluster}"}), "placeholder ${Cluster}"),
+        (json!({"taskDefinition": "x", "cluster": "%CLUSTER%"}), "placeholder %CLUSTER% is not filled in"),
+        (json!({"taskDefinition": "etl:{{ rev }}"}), "by --set rev=VALUE"),
+        (json!({"taskDefinition": "{}"}), "by --set '{}'=VALUE"),
+        (json!({"taskDefinition": "x", "count": "<< parameters.n >>"}), "by --set parameters.n=VALUE"),
         (
             json!({"taskDefinition": "x", "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["${Subnet}"]}}}),
             "subnets: the placeholder ${Subnet}",

@@ -10,13 +10,15 @@ use super::relaxed::strict;
 use super::snapshot;
 use super::symbols::symbolic;
 use super::terraform;
+use super::unique::{json, stream};
 
 /// As deep as serde_json reads.
 const MOST_LEVELS: usize = 128;
 
 /// The document that a text is: JSON, or the machine of a Terraform configuration, or else YAML. JSON may have comments, and placeholders of a template in the place of values.
 pub fn document(text: &str) -> Result<Value, RequestError> {
-    match serde_json::from_str(text) {
+    let text = without_head(text);
+    match json(text) {
         Ok(value) => Ok(value),
         Err(_) if terraform::is_configuration(text) => {
             let machines = terraform::machines(text)?;
@@ -35,11 +37,35 @@ pub fn document(text: &str) -> Result<Value, RequestError> {
             read => read,
         },
         Err(error) => {
-            let relaxed = strict(text).and_then(|text| serde_json::from_str(&text).ok());
-            let unknown = || RequestError::new(format!("not JSON: {error}"));
-            relaxed.ok_or_else(|| programs::named(text).unwrap_or_else(unknown))
+            let relaxed = strict(text).map(|text| json(&text));
+            match relaxed {
+                Some(Ok(value)) => Ok(value),
+                _ if error.is_data() => Err(twice(&error)),
+                Some(Err(error)) if error.is_data() => Err(twice(&error)),
+                _ => Err(programs::named(text).unwrap_or_else(|| RequestError::new(format!("not JSON: {error}")))),
+            }
         }
     }
+}
+
+/// What is said of a member that is there twice.
+fn twice(error: &serde_json::Error) -> RequestError {
+    RequestError::new(error.to_string())
+}
+
+/// JSON without the comments that stand before it: by them it would be taken for YAML.
+fn without_head(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    loop {
+        let behind = match rest.get(..2) {
+            Some("//") => rest.split_once('\n').map(|(_, behind)| behind),
+            Some("/*") => rest.split_once("*/").map(|(_, behind)| behind),
+            _ => break,
+        };
+        let Some(behind) = behind else { break };
+        rest = behind.trim_start();
+    }
+    if rest.starts_with(['{', '[']) { rest } else { text }
 }
 
 fn several(what: &str, count: usize) -> RequestError {
@@ -51,9 +77,10 @@ fn several(what: &str, count: usize) -> RequestError {
 /// Every document of a file: JSON one after the other, the items of arrays one by one, the machines of a Terraform configuration, or
 /// one document in YAML.
 pub fn documents(text: &str) -> Result<Vec<Value>, RequestError> {
-    let stream: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
-    let documents = match stream {
+    let text = without_head(text);
+    let documents = match stream(text) {
         Ok(documents) => documents,
+        Err(error) if error.is_data() => return Err(twice(&error)),
         Err(_) if terraform::is_configuration(text) => terraform::machines(text)?,
         Err(_) if snapshot::is_snapshot(text) => snapshot::documents(text)?,
         Err(_) => vec![document(text)?],
@@ -67,7 +94,7 @@ pub fn documents(text: &str) -> Result<Vec<Value>, RequestError> {
 
 /// Whether a text that is no JSON is to be read as YAML: what begins as JSON is meant to be JSON.
 pub fn may_be_yaml(text: &str) -> bool {
-    !text.trim_start().starts_with(['{', '[', '"']) && text.contains(':')
+    !without_head(text).trim_start().starts_with(['{', '[', '"']) && text.contains(':')
 }
 
 /// YAML by serde-saphyr, which bounds depth, aliases and size. CloudFormation's tags (`!Ref`, `!Sub`) have their values there only:
@@ -82,10 +109,16 @@ fn yaml(text: &str) -> Result<Value, RequestError> {
     let read = serde_saphyr::from_str_with_options::<Tagged<Node>>(text, options);
     let value = read.map_err(|error| error.to_string()).and_then(untagged);
     let mut value = value.map_err(|said| {
+        // What the reader advises is for those who write programs with it.
+        if said.contains("multiple YAML documents") {
+            return RequestError::new("several YAML documents in one file (---): give each a file of its own");
+        }
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = said.replace(", set DuplicateKeyPolicy in Options if acceptable", "");
         RequestError::new(format!("not YAML that can be taken: {said}"))
     })?;
-    if text.contains('!') {
+    // A template's conditions and mappings are evaluated first, with the values that are given.
+    if text.contains('!') && !value.get("Resources").is_some_and(Value::is_object) {
         symbolic(&mut value);
     }
     Ok(value)
@@ -228,11 +261,15 @@ Tags: ['a: b', on, \"1.0\"]\n      Text: |\n        two\n        lines\n      Ag
     fn what_a_template_leaves_open_is_a_placeholder() {
         let yaml = "Cluster: !Ref Cluster\nTask: !Sub '${AWS::Region}-etl'\nArn: !GetAtt Topic.Arn\nSubnets: [!Ref A, !Select [0, !Ref B]]\n\
                     Name: !Join ['-', [a, !Ref C]]\nText: hello!\n";
-        let expected = json!({"Cluster": "${Cluster}", "Task": "${AWS::Region}-etl", "Arn": "${Topic.Arn}", "Subnets": ["${A}", "${Select}"],
+        let expected = json!({"Cluster": "${Cluster}", "Task": "${AWS::Region}-etl", "Arn": "${Topic.Arn}", "Subnets": ["${A}", "${Select.0.B}"],
             "Name": "a-${C}", "Text": "hello!"});
         assert_eq!(document(yaml).unwrap(), expected);
         let json = "{ // ours\n\"Subnets\": ${subnets}, \"Url\": \"https://x/\" }";
         assert_eq!(document(json).unwrap(), json!({"Subnets": "${subnets}", "Url": "https://x/"}));
+        for head in ["// c: d\n", "/* c: d */\n", "\n// c\n/* d\n e: f */ // g\n"] {
+            assert_eq!(document(&format!("{head}{json}")).unwrap(), document(json).unwrap(), "{head}");
+            assert_eq!(documents(&format!("{head}{{\"a\": 1}}")).unwrap(), [json!({"a": 1})], "{head}");
+        }
     }
 
     #[test]
@@ -243,6 +280,9 @@ Tags: ['a: b', on, \"1.0\"]\n      Text: |\n        two\n        lines\n      Ag
         let deep = format!("a: {}", "[".repeat(100_000));
         for (text, part) in [
             ("{\"a\": ", "not JSON: EOF"),
+            ("a: 1\n---\na: 2\n", "several YAML documents in one file (---): give each a file of its own"),
+            ("{\"a\": 1, \"a\": 2}", "the member \"a\" is there twice"),
+            ("{ // c\n\"a\": 1, \"a\": 2}", "the member \"a\" is there twice"),
             ("hello", "not JSON"),
             ("", "not JSON"),
             ("a: b\n  c: d\n - e", "not YAML"),

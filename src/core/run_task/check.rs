@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::core::input::{RequestError, kind, nearest};
+use crate::core::placeholder::Placeholder;
 
 /// The RunTask input shape of AWS's service model (`ecs/2014-11-13`): an object for a structure, with the names of its
 /// required members under `!required`; a one-element array for a list; `type` or `type|value|…` for a scalar.
@@ -88,28 +89,12 @@ fn open_enum<'m>(known: impl Iterator<Item = &'m str>, text: &str, path: &str) -
     if known.is_empty() || known.contains(&text) {
         return Ok(());
     }
-    if let Some(placeholder) = placeholder(text) {
-        return Err(RequestError::new(format!(
-            "{path}: the placeholder {placeholder} is not filled in{}",
-            set_by(placeholder)
-        )));
+    if let Some(placeholder) = Placeholder::in_name(text) {
+        return Err(RequestError::new(unfilled(path, placeholder)));
     }
     let near = nearest(&text.to_ascii_uppercase(), &known);
     let slip = strsim::jaro_winkler(&text.to_ascii_uppercase(), &near.to_ascii_uppercase()) > 0.9;
     if slip { Err(RequestError::new(format!("{path}: {text:?} is not known; did you mean {near}?"))) } else { Ok(()) }
-}
-
-/// `${Name}` or `<NAME>` as templates have them.
-pub(super) fn placeholder(text: &str) -> Option<&str> {
-    let start = text.find("${")?;
-    let end = text[start..].find('}')?;
-    Some(&text[start..=start + end])
-}
-
-/// What gives a placeholder its value.
-pub(super) fn set_by(placeholder: &str) -> String {
-    let name = placeholder.trim_start_matches("${").trim_end_matches('}');
-    format!(": write its value in, or give it on the command line by --set {name}=VALUE")
 }
 
 /// Whether a member is written in camelCase or PascalCase, also where Step Functions has `Ecs` for `ECS`.
@@ -129,12 +114,18 @@ fn unknown(shape: &Map<String, Value>, name: &str, path: &str) -> RequestError {
     RequestError::new(format!("{path}.{name}: unknown member; did you mean {}?", nearest(name, &known)))
 }
 
+/// What is said of a placeholder that was left in a request.
+pub(super) fn unfilled(path: &str, placeholder: Placeholder<'_>) -> String {
+    format!("{path}: the placeholder {} is not filled in{}", placeholder.shown, placeholder.set_by())
+}
+
 fn wrong(path: &str, expected: &str, got: &Value) -> RequestError {
-    let unfilled = got.as_str().filter(|text| text.starts_with("${")).and_then(placeholder);
-    if let Some(unfilled) = unfilled {
-        let hint = set_by(unfilled);
+    let text = got.as_str().unwrap_or_default();
+    let whole = Placeholder::in_name(text).filter(|one| text.starts_with("${") || one.shown == text);
+    if let Some(placeholder) = whole {
+        let (shown, hint) = (placeholder.shown, placeholder.set_by());
         return RequestError::new(format!(
-            "{path}: expected {expected}, and the placeholder {unfilled} is not filled in{hint}"
+            "{path}: expected {expected}, and the placeholder {shown} is not filled in{hint}"
         ));
     }
     // Values of environment variables are told to nobody, and any text or list in the place of overrides may have them.

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::check::{placeholder, set_by};
+use super::check::unfilled;
 use crate::core::input::RequestError;
+use crate::core::placeholder::Placeholder;
 
 /// The most runs one request can ask for; taskwatch launches them 10 a call.
 const MOST_RUNS: u64 = 10_000;
@@ -48,10 +49,10 @@ pub(super) fn check(members: &Map<String, Value>, path: &str) -> Result<(), Requ
     for list in ["subnets", "securityGroups"] {
         let items =
             whole.pointer(&format!("/networkConfiguration/awsvpcConfiguration/{list}")).and_then(Value::as_array);
-        let unfilled = items.into_iter().flatten().filter_map(Value::as_str).find_map(placeholder);
-        if let Some(unfilled) = unfilled {
-            let at = format!(".networkConfiguration.awsvpcConfiguration.{list}");
-            return refuse(&at, format!("the placeholder {unfilled} is not filled in{}", set_by(unfilled)));
+        let left = items.into_iter().flatten().filter_map(Value::as_str).find_map(Placeholder::in_name);
+        if let Some(left) = left {
+            let at = format!("{path}.networkConfiguration.awsvpcConfiguration.{list}");
+            return Err(RequestError::new(unfilled(&at, left)));
         }
     }
     let overrides = members.get("overrides").map_or(0, |o| o.to_string().chars().count());
@@ -60,11 +61,8 @@ pub(super) fn check(members: &Map<String, Value>, path: &str) -> Result<(), Requ
     }
     for name in ["cluster", "taskDefinition", "group", "platformVersion"] {
         let text = members.get(name).and_then(Value::as_str);
-        if let Some(unfilled) = text.and_then(placeholder) {
-            return refuse(
-                &format!(".{name}"),
-                format!("the placeholder {unfilled} is not filled in{}", set_by(unfilled)),
-            );
+        if let Some(left) = text.and_then(Placeholder::in_name) {
+            return Err(RequestError::new(unfilled(&format!("{path}.{name}"), left)));
         }
         if text == Some("") {
             return refuse(&format!(".{name}"), "is empty; fill it in or leave it out".into());

@@ -6,6 +6,7 @@ mod document;
 mod ending;
 mod evaluation;
 mod flow;
+mod left_out;
 mod machine;
 mod members;
 mod named;
@@ -22,6 +23,7 @@ use document::Document;
 pub(super) use document::with_input;
 pub use ending::{Ended, Ending};
 use evaluation::Evaluation;
+pub use left_out::left_out;
 use members::{seconds, wrong};
 pub use publish::Publish;
 
