@@ -75,10 +75,6 @@ mod tests {
             ("cell = 5", "line 1: cell is 5: expected a text in quotes"),
             ("listen = [\"a\"]", "line 1: listen is [\"a\"]: expected a text in quotes"),
             ("# c\nrun_task_rat = 5", "line 2: there is no setting \"run_task_rat\"; did you mean \"run_task_rate\"?"),
-            (
-                "storm_failure = 5",
-                "line 1: there is no setting \"storm_failure\"; did you mean \"circuit_breaker_failures\"?",
-            ),
         ] {
             assert_eq!(refused(text), said, "{text}");
         }
