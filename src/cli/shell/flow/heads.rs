@@ -194,7 +194,7 @@ impl<'t> Scanner<'t, '_> {
             self.at += self.rest().find(')').map_or(1, |end| end + 1);
         }
         if style == Style::Make {
-            self.to_line_end();
+            self.skip_line();
         }
         Some(head)
     }
@@ -219,7 +219,7 @@ impl<'t> Scanner<'t, '_> {
         };
         let one = self.assigned(name, Style::Make, value);
         self.flow.assignments.push(one);
-        self.to_line_end();
+        self.skip_line();
         Some(Head::Argument)
     }
 
@@ -245,7 +245,7 @@ impl<'t> Scanner<'t, '_> {
         Some(Head::Argument)
     }
 
-    fn to_line_end(&mut self) {
+    fn skip_line(&mut self) {
         self.at += self.rest().find('\n').unwrap_or(self.rest().len());
     }
 

@@ -160,7 +160,7 @@ async fn two_steps_of_a_redriven_run_that_are_given_together_are_durable() {
         break_writes(&table, Fault::Unanswered, nth, 1);
         if commit(&store, &[first.clone(), second.clone()]).await.is_err() && nth % 2 == 0 {
             drop(store);
-            insist(&open(&table).await, &[first.clone()]).await;
+            insist(&open(&table).await, std::slice::from_ref(&first)).await;
             if open(&table).await.load().await.unwrap().runs.all().await.unwrap()[0].revision == first.revision {
                 check(&table, &ends, &[first]).await;
                 continue;
@@ -179,7 +179,7 @@ async fn an_ended_run_is_kept_whose_redrive_was_lost_with_its_process() {
         for is_seen_again in [false, true] {
             let table = Arc::<FakeTable>::default();
             let store = open(&table).await;
-            commit(&store, &[run.clone()]).await.unwrap();
+            commit(&store, std::slice::from_ref(&run)).await.unwrap();
             let mut end = end_of(&run, NOW);
             commit(&store, &[end.clone()]).await.unwrap();
             table.decide(|call| {
@@ -205,8 +205,8 @@ async fn an_ended_run_is_kept_whose_redrive_was_lost_with_its_process() {
                 has_ttl(&table, &keys::row(&row.request, row.index)) && has_ttl(&table, &keys::row(&row.request, None))
             );
             let again = redriven(&end);
-            insist(&next, &[again.clone()]).await;
-            check(&table, &[run.clone()], &[again]).await;
+            insist(&next, std::slice::from_ref(&again)).await;
+            check(&table, std::slice::from_ref(&run), &[again]).await;
         }
     }
 }
