@@ -26,8 +26,8 @@ pub(super) fn task(members: &Map<String, Value>) -> Option<Job> {
     let tasks = ["ecsProperties", "taskProperties"].map(|name| get(members, name));
     let of_ecs = tasks[0].and_then(|ecs| ecs.get("taskProperties")).or(tasks[1]).and_then(|list| list.get(0));
     let of_attempt = last.and_then(|l| l.get("taskProperties")?.get(0));
-    let holders = [container, of_ecs, attempted, of_attempt].into_iter().flatten();
-    let task_arn = holders.into_iter().find_map(|holder| holder.get("taskArn")?.as_str()).filter(|arn| !arn.is_empty());
+    let mut holders = [container, of_ecs, attempted, of_attempt].into_iter().flatten();
+    let task_arn = holders.find_map(|holder| holder.get("taskArn")?.as_str()).filter(|arn| !arn.is_empty());
     let last_status = match status {
         "SUCCEEDED" | "FAILED" => "STOPPED",
         "RUNNING" => "RUNNING",

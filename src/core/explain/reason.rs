@@ -95,7 +95,7 @@ fn refused_in(text: &str) -> Option<&str> {
     let signs = |c: char| matches!(c, '"' | '\'' | '`' | ')' | ']' | '}' | '.') || c.is_whitespace();
     let text = text.trim_end_matches(signs);
     let name = NAMES.into_iter().find(|name| text.ends_with(name))?;
-    let before = text[..text.len() - name.len()].trim_end_matches(|c: char| c.is_whitespace());
+    let before = text[..text.len() - name.len()].trim_end();
     before.ends_with([':', '=', '[', '(', '"', '\'', '`']).then_some(name)
 }
 
