@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::RequestError;
-use super::symbols::{fill, placeholders, symbolic};
+use super::symbols::{fill, placeholders, symbolic, text_of, unknown};
 
 /// Functions and conditions in each other.
 const MOST_LEVELS: usize = 120;
@@ -61,15 +61,6 @@ pub fn defaults(template: &Value) -> Map<String, Value> {
         Some((name.clone(), if list { text.split(',').map(str::trim).collect() } else { text.into() }))
     };
     parameters.filter_map(default).collect()
-}
-
-/// A scalar as CloudFormation compares it.
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        _ => None,
-    }
 }
 
 fn as_bool(value: &Value) -> Option<bool> {
@@ -216,18 +207,6 @@ fn function(value: &Value) -> Option<(&str, &Value)> {
 /// `AWS::NoValue` takes its member or item away.
 fn is_no_value(value: &Value) -> bool {
     function(value).is_some_and(|(name, argument)| name == "Ref" && argument == "AWS::NoValue")
-}
-
-/// The placeholder of a function without a value: one for each argument, so that no value gets into another's place.
-pub(super) fn unknown(name: &str, argument: &Value) -> Value {
-    let mut argument = argument.clone();
-    symbolic(&mut argument);
-    let parts = match &argument {
-        Value::Array(items) => items.iter().map(|item| text_of(item).unwrap_or_else(|| item.to_string())).collect(),
-        one => vec![text_of(one).unwrap_or_else(|| one.to_string())],
-    };
-    let shown = parts.join(".").replace("${", "").replace(['{', '}', '"', '$', '='], "");
-    Value::from(format!("${{{name}.{shown}}}"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value};
 
-use super::intrinsics::unknown;
 use crate::core::placeholder::{MARKS, Placeholder};
 
 /// Levels of a template's functions in each other.
@@ -75,6 +74,27 @@ fn function(members: &Map<String, Value>) -> Option<Value> {
         (name, argument) => return Some(unknown(name.strip_prefix("Fn::")?, argument)),
     };
     Some(Value::String(text))
+}
+
+/// The placeholder of a function without a value: one for each argument, so that no value gets into another's place.
+pub(super) fn unknown(name: &str, argument: &Value) -> Value {
+    let mut argument = argument.clone();
+    symbolic(&mut argument);
+    let parts = match &argument {
+        Value::Array(items) => items.iter().map(|item| text_of(item).unwrap_or_else(|| item.to_string())).collect(),
+        one => vec![text_of(one).unwrap_or_else(|| one.to_string())],
+    };
+    let shown = parts.join(".").replace("${", "").replace(['{', '}', '"', '$', '='], "");
+    Value::from(format!("${{{name}.{shown}}}"))
+}
+
+/// A scalar as CloudFormation compares it.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
 }
 
 /// Puts the values in the place of their placeholders. A text that is one placeholder becomes the value itself, be it a list.
