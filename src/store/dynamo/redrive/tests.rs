@@ -160,7 +160,7 @@ async fn two_steps_of_a_redriven_run_that_are_given_together_are_durable() {
         break_writes(&table, Fault::Unanswered, nth, 1);
         if commit(&store, &[first.clone(), second.clone()]).await.is_err() && nth % 2 == 0 {
             drop(store);
-            insist(&open(&table).await, &[first.clone()]).await;
+            insist(&open(&table).await, std::slice::from_ref(&first)).await;
             if open(&table).await.load().await.unwrap().runs.all().await.unwrap()[0].revision == first.revision {
                 check(&table, &ends, &[first]).await;
                 continue;
@@ -179,9 +179,9 @@ async fn an_ended_run_is_kept_whose_redrive_was_lost_with_its_process() {
         for is_seen_again in [false, true] {
             let table = Arc::<FakeTable>::default();
             let store = open(&table).await;
-            commit(&store, &[run.clone()]).await.unwrap();
+            commit(&store, std::slice::from_ref(&run)).await.unwrap();
             let mut end = end_of(&run, NOW);
-            commit(&store, &[end.clone()]).await.unwrap();
+            commit(&store, std::slice::from_ref(&end)).await.unwrap();
             table.decide(|call| {
                 let is_append = matches!(call, Call::Put(_)) && call.partition().starts_with("L#");
                 Fate { fault: Some(Fault::Lost).filter(|_| is_append), ..Fate::default() }
@@ -194,7 +194,7 @@ async fn an_ended_run_is_kept_whose_redrive_was_lost_with_its_process() {
             if is_seen_again {
                 // What is last seen of its task.
                 end.revision += 1;
-                commit(&next, &[end.clone()]).await.unwrap();
+                commit(&next, std::slice::from_ref(&end)).await.unwrap();
             }
             next.settle().await.unwrap();
             let found = find_all(&next, Key::Run(end.id)).await.unwrap();
@@ -205,8 +205,8 @@ async fn an_ended_run_is_kept_whose_redrive_was_lost_with_its_process() {
                 has_ttl(&table, &keys::row(&row.request, row.index)) && has_ttl(&table, &keys::row(&row.request, None))
             );
             let again = redriven(&end);
-            insist(&next, &[again.clone()]).await;
-            check(&table, &[run.clone()], &[again]).await;
+            insist(&next, std::slice::from_ref(&again)).await;
+            check(&table, std::slice::from_ref(&run), &[again]).await;
         }
     }
 }
