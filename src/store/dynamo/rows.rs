@@ -52,12 +52,13 @@ impl Row {
         if !link.rules.keep(Rule::EndedRevision) {
             return is_its;
         }
-        let epoch = Value::number(self.epoch);
-        let mut lower = vec![Condition::Absent("r"), Condition::Less("r", Value::number(self.revision))];
+        let (epoch, is_lower) = (Value::number(self.epoch), Condition::Less("r", Value::number(self.revision)));
+        let mut lower = vec![Condition::Absent("r")];
         if link.rules.keep(Rule::RowEpoch) {
             let is_of_this = Condition::Any(vec![Condition::Absent(EPOCH), Condition::Equals(EPOCH, epoch.clone())]);
-            lower[1] = Condition::All(vec![is_of_this, lower[1].clone()]);
-            lower.push(Condition::Less(EPOCH, epoch));
+            lower.extend([Condition::Less(EPOCH, epoch), Condition::All(vec![is_of_this, is_lower])]);
+        } else {
+            lower.push(is_lower);
         }
         Condition::All(vec![is_its, Condition::Any(lower)])
     }

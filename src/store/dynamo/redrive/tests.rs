@@ -181,7 +181,7 @@ async fn an_ended_run_is_kept_whose_redrive_was_lost_with_its_process() {
             let store = open(&table).await;
             commit(&store, std::slice::from_ref(&run)).await.unwrap();
             let mut end = end_of(&run, NOW);
-            commit(&store, &[end.clone()]).await.unwrap();
+            commit(&store, std::slice::from_ref(&end)).await.unwrap();
             table.decide(|call| {
                 let is_append = matches!(call, Call::Put(_)) && call.partition().starts_with("L#");
                 Fate { fault: Some(Fault::Lost).filter(|_| is_append), ..Fate::default() }
@@ -194,7 +194,7 @@ async fn an_ended_run_is_kept_whose_redrive_was_lost_with_its_process() {
             if is_seen_again {
                 // What is last seen of its task.
                 end.revision += 1;
-                commit(&next, &[end.clone()]).await.unwrap();
+                commit(&next, std::slice::from_ref(&end)).await.unwrap();
             }
             next.settle().await.unwrap();
             let found = find_all(&next, Key::Run(end.id)).await.unwrap();
