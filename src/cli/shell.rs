@@ -13,8 +13,14 @@ use super::error::CliError;
 use commands::{Command, commands};
 use told::is_told;
 pub(super) use variables::Beside;
-use variables::{Found, Place, Variables};
+use variables::{Found, Place, Reading, Variables};
 use words::words;
+
+/// What is left of a text.
+type Characters<'t> = std::iter::Peekable<std::str::Chars<'t>>;
+
+/// How the values of a text's variables are read.
+const READING: Reading = Reading { words, cmd: placeholders::of_cmd, is_cmd: placeholders::is_of_cmd };
 
 /// A line: where it stands, and its words behind `run-task`.
 pub(super) type Line = (usize, Result<Vec<String>, CliError>);
@@ -45,7 +51,7 @@ pub(super) fn run_tasks_in_json(text: &str, beside: &Beside<'_>) -> Vec<Line> {
 fn lines(text: &str, beside: &Beside<'_>) -> Vec<Line> {
     let commands = commands(text);
     let places: Vec<usize> = commands.iter().map(|command| command.at).collect();
-    let (variables, paths) = Variables::read(text, &places, beside);
+    let (variables, paths) = Variables::read(text, &places, beside, &READING);
     let placed = commands.iter().zip(&paths).map(|(command, path)| (command, Place { at: command.at, path }));
     let (told, run): (Vec<_>, Vec<_>) = placed.partition(|(command, _)| is_told(text, command.at));
     let line = |(command, place): (&Command<'_>, Place<'_>)| {
@@ -136,7 +142,7 @@ pub(super) struct Program<'t> {
 impl<'t> Program<'t> {
     /// Reads a program for these places in it, in order.
     pub(super) fn read(text: &'t str, places: &[usize], beside: &'t Beside<'t>) -> Self {
-        let (variables, paths) = Variables::read(text, places, beside);
+        let (variables, paths) = Variables::read(text, places, beside, &READING);
         Self { variables, places: places.to_vec(), paths }
     }
 

@@ -1,9 +1,8 @@
 //! What other tools put into a command before a shell reads it: `{{ x }}` of just, Jinja and Airflow, `<< parameters.x >>` of CircleCI,
 //! `%X%` of cmd.exe, `{}` of xargs.
 
-use super::is_name;
 use super::variables::{Found, Place, Variables, refused};
-use super::words::Characters;
+use super::{Characters, is_name};
 use crate::cli::error::CliError;
 use crate::core::placeholder::Placeholder;
 

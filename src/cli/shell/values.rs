@@ -1,8 +1,7 @@
 //! What stands behind a `$` of a command: variables of shells, of make and of PowerShell, and expressions of GitHub Actions and Terraform.
 
-use super::is_name;
 use super::variables::{Found, Place, Variables, refused};
-use super::words::Characters;
+use super::{Characters, is_name};
 use crate::cli::error::CliError;
 
 /// A longer name is none.

@@ -4,8 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::flow::{self, ANY, Assignment, Block, Flow, Given, Kind, Style};
-use super::words::words;
-use super::{is_name, placeholders};
+use super::is_name;
 use crate::cli::error::CliError;
 
 /// A longer value of a variable is none that a line has.
@@ -19,10 +18,21 @@ pub(in crate::cli) struct Beside<'g> {
     pub(in crate::cli) environment: &'g dyn Fn(&str) -> Option<String>,
 }
 
+/// How values are read that stand in a text: they may have variables in them.
+pub(super) struct Reading {
+    /// Words of a shell.
+    pub(super) words: fn(&str, &Variables<'_>, Place<'_>) -> Result<Vec<String>, CliError>,
+    /// A line of cmd.exe.
+    pub(super) cmd: fn(&str, &Variables<'_>, Place<'_>) -> Result<String, CliError>,
+    /// Whether a text is cmd.exe's.
+    pub(super) is_cmd: fn(&str) -> bool,
+}
+
 /// The variables of a text.
 pub(super) struct Variables<'t> {
     text: &'t str,
     beside: &'t Beside<'t>,
+    reading: &'t Reading,
     assignments: Vec<Assignment>,
     by_name: BTreeMap<String, Vec<usize>>,
     /// The value of each assignment; those behind the one that is being read have none yet.
@@ -54,15 +64,20 @@ pub(super) enum Found {
 
 impl<'t> Variables<'t> {
     /// Reads the text; with the blocks around each of the places.
-    pub(super) fn read(text: &'t str, places: &[usize], beside: &'t Beside<'t>) -> (Self, Vec<Vec<Block>>) {
+    pub(super) fn read(
+        text: &'t str,
+        places: &[usize],
+        beside: &'t Beside<'t>,
+        reading: &'t Reading,
+    ) -> (Self, Vec<Vec<Block>>) {
         let Flow { assignments, paths } = flow::flow(text, places);
         let mut by_name = BTreeMap::<String, Vec<usize>>::new();
         for (n, assignment) in assignments.iter().enumerate() {
             by_name.entry(assignment.name.clone()).or_default().push(n);
         }
         let (values, named) = (RefCell::default(), BTreeMap::new());
-        let is_cmd = placeholders::is_of_cmd(text);
-        let mut variables = Self { text, beside, assignments, by_name, values, named, is_cmd };
+        let is_cmd = (reading.is_cmd)(text);
+        let mut variables = Self { text, beside, reading, assignments, by_name, values, named, is_cmd };
         variables.named = named_values(&variables);
         for assignment in &variables.assignments {
             let value = variables.assigned(assignment).filter(|value| value.len() < LONGEST);
@@ -234,17 +249,17 @@ impl<'t> Variables<'t> {
                     return Some(String::new());
                 }
                 // A value may have several lines.
-                words(text, self, place).ok()?.into_iter().next()
+                (self.reading.words)(text, self, place).ok()?.into_iter().next()
             }
             Style::Make => {
                 // Behind a text of a program may stand the end of its block.
                 let quoted = plain(line.trim_start()).filter(|text| text.starts_with(['"', '\'']));
-                Some(words(quoted.unwrap_or(line), self, place).ok()?.join(" "))
+                Some((self.reading.words)(quoted.unwrap_or(line), self, place).ok()?.join(" "))
             }
-            Style::Cmd => placeholders::of_cmd(line.trim_end_matches(['\r', '"']), self, place).ok(),
+            Style::Cmd => (self.reading.cmd)(line.trim_end_matches(['\r', '"']), self, place).ok(),
             Style::PowerShell => {
                 let word = plain(line.trim_start())?;
-                words(word, self, place).ok()?.into_iter().next()
+                (self.reading.words)(word, self, place).ok()?.into_iter().next()
             }
         }
     }
@@ -291,7 +306,10 @@ fn named_values(variables: &Variables<'_>) -> BTreeMap<String, Vec<Option<String
         if !is_name(name) || name.contains(|c: char| c.is_ascii_lowercase()) {
             continue;
         }
-        let value = words(value, variables, place).ok().filter(|words| !words.is_empty()).map(|words| words.join(" "));
+        let value = (variables.reading.words)(value, variables, place)
+            .ok()
+            .filter(|words| !words.is_empty())
+            .map(|words| words.join(" "));
         let known = named.entry(name.to_owned()).or_default();
         if !known.contains(&value) {
             known.push(value);

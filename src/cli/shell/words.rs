@@ -1,11 +1,9 @@
 //! The words of one command, as the shell that runs it reads them.
 
-use super::placeholders;
 use super::values::{OF_A_COMMAND, is_expression, is_of_template, variable};
 use super::variables::{Place, Variables};
+use super::{Characters, placeholders};
 use crate::cli::error::CliError;
-
-pub(super) type Characters<'t> = std::iter::Peekable<std::str::Chars<'t>>;
 
 /// The words of one command, quotes and line ends read as a shell reads them. What only the shell has the value of is refused.
 pub(super) fn words(text: &str, variables: &Variables<'_>, place: Place<'_>) -> Result<Vec<String>, CliError> {
