@@ -85,8 +85,12 @@ impl LaunchQueue {
         }
         waiting.len -= 1;
         self.len -= 1;
-        if waiting.len == 0 {
-            self.turns.remove(&(waiting.served, queue.to_owned()));
+        self.drop_if_empty(queue);
+    }
+
+    fn drop_if_empty(&mut self, queue: &str) {
+        if let Some(empty) = self.queues.get(queue).filter(|waiting| waiting.len == 0) {
+            self.turns.remove(&(empty.served, queue.to_owned()));
             self.queues.remove(queue);
         }
     }
@@ -168,10 +172,7 @@ impl LaunchQueue {
                 self.serve(name, group.runs.len());
                 return Some(group);
             }
-            if self.queues.get(name).is_some_and(|waiting| waiting.len == 0) {
-                self.queues.remove(name);
-                self.turns.remove(&this);
-            }
+            self.drop_if_empty(name);
             turn = self.turns.range((std::ops::Bound::Excluded(this), std::ops::Bound::Unbounded)).next().cloned();
         }
         None

@@ -86,8 +86,10 @@ impl WaitingRuns {
 
     /// A run has ended: it waits no more.
     pub(in crate::cell) fn withdraw(&self, id: Uuid) {
-        let place = |run: &Run| (Arc::clone(&run.spec), LaunchTarget::of(run));
-        if let Some((spec, target)) = self.runs.read(id, place) {
+        // One with a token had left already, as nearly every run that ends.
+        let waited = |run: &Run| run.attempt().is_some_and(|attempt| attempt.token.is_none());
+        let place = |run: &Run| waited(run).then(|| (Arc::clone(&run.spec), LaunchTarget::of(run)));
+        if let Some((spec, target)) = self.runs.read(id, place).flatten() {
             self.queue().waiting.withdraw(&spec.queue, &target, id);
         }
     }

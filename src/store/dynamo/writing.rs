@@ -79,14 +79,15 @@ impl Owned {
         for some in runs.chunks(AT_ONCE) {
             // Those that are written are so, whatever becomes of the others.
             let written = join_all(some.iter().map(|run| self.write_row(run))).await;
-            some.iter().zip(&written).for_each(|(run, written)| self.note_written(run, written.as_ref().ok().copied()));
+            for (run, written) in some.iter().zip(&written) {
+                written.iter().for_each(|written| self.note_written(run, *written));
+            }
             written.into_iter().collect::<Result<Vec<_>, _>>()?;
         }
         Ok(())
     }
 
-    fn note_written(&self, run: &Run, written: Option<Written>) {
-        let Some(written) = written else { return };
+    fn note_written(&self, run: &Run, written: Written) {
         let mut known = self.known();
         known.written.insert(run.id, (written, Instant::now()));
         let row = self.row_of(run);
