@@ -164,6 +164,12 @@ fn of_lines(lines: Vec<shell::Line>, about: &dyn Fn(&dyn std::fmt::Display) -> C
 fn of_line(words: &[String]) -> Result<Value, CliError> {
     let line = Line::try_parse_from(std::iter::once("aws ecs run-task".to_owned()).chain(words.iter().cloned()));
     let Line { mut run, client } = line.map_err(|error| CliError::usage(in_one_line(&error.to_string())))?;
+    // `taskwatch run` takes a FILE there.
+    if let Some(word) = &run.file {
+        return Err(CliError::usage(format!(
+            "{word:?} stands behind no option: aws ecs run-task takes none such; put quotes around a value with blanks, or --task-definition before the task definition"
+        )));
+    }
     // Many scripts have it, and the request is the same without it.
     let left_out = run.aws_cli.without_started_by();
     // What it asks of the answer has no place in a request.
@@ -182,4 +188,18 @@ fn in_one_line(said: &str) -> String {
     let lines = said.lines().map(str::trim).take_while(|line| !is_rest(line));
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     lines.join(" ").replace(" tip: ", "; ").trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_behind_no_option_is_named() {
+        let words = ["--cluster", "batch", "--launch-type", "FARGATE", "etl"].map(str::to_owned);
+        let said = of_line(&words).unwrap_err().to_string();
+        assert!(said.contains("\"etl\" stands behind no option") && said.contains("--task-definition"), "{said}");
+        let words = ["--cluster", "batch", "--task-definition", "etl"].map(str::to_owned);
+        assert_eq!(of_line(&words).unwrap()["runTask"]["taskDefinition"], "etl");
+    }
 }

@@ -5,6 +5,7 @@ mod flow;
 mod placeholders;
 mod quotes;
 mod told;
+mod unset;
 mod values;
 mod variables;
 mod words;
@@ -97,8 +98,8 @@ fn line(
 ) -> Option<Result<Vec<String>, CliError>> {
     let read = || {
         formatted(text, command.at)?;
-        let mut all = words(command.program, variables, place)?;
-        all.extend(words(&command.text, variables, place)?);
+        let mut all = words::command(command.program, variables, place)?;
+        all.extend(words::command(&command.text, variables, place)?);
         Ok(all)
     };
     let read = match read() {
@@ -152,7 +153,7 @@ impl<'t> Program<'t> {
         let place = Place { at, path: &self.paths[next] };
         match self.variables.literal(name, place) {
             Found::One(value) => Ok(Some(value)),
-            found @ Found::Several(_) => Err(variables::refused(name, name, found)),
+            found @ Found::Several(_) => Err(variables::refused(name, name, found).into()),
             Found::Unknown | Found::None => Ok(None),
         }
     }

@@ -76,9 +76,10 @@ fn variables_are_those_of_the_script_and_those_that_are_given() {
     assert!(said.contains("$SG has its value in the shell only") && said.contains("--set SG=VALUE"), "{said}");
     for (line, part) in [
         ("aws ecs run-task --cluster $(x)", "$(x) has its value in the shell only, or in make"),
-        ("aws ecs run-task --cluster $(x y)", "$(command)"),
+        ("aws ecs run-task --cluster $(x \"y\")", "$(command)"),
+        ("aws ecs run-task --cluster $(terraform output -raw x)", "--set 'terraform output -raw x=VALUE'"),
         ("aws ecs run-task --cluster ${X%%-*}", "${X%%-*} has its value in the shell only"),
-        ("aws ecs run-task --cluster $1", "$(command)"),
+        ("aws ecs run-task --cluster $1", "$1 has its value in the shell only"),
     ] {
         let said = run_task(line, &|_| None).expect("a line").unwrap_err().to_string();
         assert!(said.contains(part), "{line}: {said}");

@@ -61,6 +61,17 @@ impl<'t> Placeholder<'t> {
     }
 }
 
+/// Which others what is said of the first one is said of too, each once; nothing where there are none.
+pub fn the_same_goes_for<'t>(first: &str, all: impl IntoIterator<Item = &'t str>) -> String {
+    let mut others: Vec<&str> = Vec::new();
+    for shown in all {
+        if shown != first && !others.contains(&shown) {
+            others.push(shown);
+        }
+    }
+    if others.is_empty() { String::new() } else { format!("; the same goes for {}", others.join(", ")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Placeholder;

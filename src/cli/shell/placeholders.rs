@@ -1,6 +1,7 @@
 //! What other tools put into a command before a shell reads it: `{{ x }}` of just, Jinja and Airflow, `<< parameters.x >>` of CircleCI,
 //! `%X%` of cmd.exe, `{}` of xargs.
 
+use super::unset::Unset;
 use super::variables::{Found, Place, Variables, refused};
 use super::{Characters, is_name};
 use crate::cli::error::CliError;
@@ -15,7 +16,7 @@ pub(super) fn begins(
     characters: &mut Characters<'_>,
     variables: &Variables<'_>,
     place: Place<'_>,
-) -> Result<Option<String>, CliError> {
+) -> Result<Option<String>, Unset> {
     match sign {
         '{' if characters.peek() == Some(&'{') => {
             let Some(inner) = between(characters, 1, "}}") else { return Ok(None) };
@@ -55,9 +56,9 @@ pub(super) fn begins(
             else {
                 return Ok(None);
             };
-            let value = of_cmd_variable(&name, variables, place)?;
-            take(characters, if value.is_some() { name.len() + 1 } else { 0 });
-            Ok(value)
+            let value = of_cmd_variable(&name, variables, place);
+            take(characters, if matches!(value, Ok(None)) { 0 } else { name.len() + 1 });
+            value
         }
         _ => Ok(None),
     }
@@ -77,9 +78,10 @@ fn take(characters: &mut Characters<'_>, bytes: usize) {
     }
 }
 
-fn of_another_tool(shown: &str, name: &str) -> CliError {
+fn of_another_tool(shown: &str, name: &str) -> Unset {
     let set = if name.contains('=') { String::new() } else { format!(", or give it by --set {}=VALUE", quoted(name)) };
-    CliError::usage(format!("the placeholder {shown} is not filled in: write its value into the line{set}"))
+    let said = format!("the placeholder {shown} is not filled in: write its value into the line{set}");
+    Unset::of(shown.to_owned(), said)
 }
 
 /// A name as a shell takes it.
@@ -91,7 +93,7 @@ fn quoted(name: &str) -> String {
 }
 
 /// The value of `%NAME%`. Where the text is not cmd.exe's, it is a text like others unless its value is known.
-fn of_cmd_variable(name: &str, variables: &Variables<'_>, place: Place<'_>) -> Result<Option<String>, CliError> {
+fn of_cmd_variable(name: &str, variables: &Variables<'_>, place: Place<'_>) -> Result<Option<String>, Unset> {
     let found = match variables.is_cmd {
         true => variables.without_case(&name.to_ascii_lowercase(), name, place),
         false => variables.set(name).map_or(Found::None, Found::One),
@@ -150,7 +152,7 @@ pub(super) fn put_in(words: Vec<String>, sign: &str, variables: &Variables<'_>) 
     let one = |word: String| match (word.contains(sign), &value) {
         (false, _) => Ok(word),
         (true, Some(value)) => Ok(word.replace(sign, value)),
-        (true, None) => Err(of_another_tool(sign, sign)),
+        (true, None) => Err(of_another_tool(sign, sign).into()),
     };
     words.into_iter().map(one).collect()
 }
@@ -160,7 +162,7 @@ pub(super) fn checked(words: Vec<String>) -> Result<Vec<String>, CliError> {
     let joined = words.iter().find_map(|word| word.strip_prefix("--count="));
     let count = joined.or_else(|| words.windows(2).find_map(|pair| (pair[0] == "--count").then_some(pair[1].as_str())));
     match count.and_then(Placeholder::in_name) {
-        Some(Placeholder { shown, name }) => Err(of_another_tool(&format!("{shown} of --count"), name)),
+        Some(Placeholder { shown, name }) => Err(of_another_tool(&format!("{shown} of --count"), name).into()),
         None => Ok(words),
     }
 }

@@ -1,8 +1,8 @@
 //! What stands behind a `$` of a command: variables of shells, of make and of PowerShell, and expressions of GitHub Actions and Terraform.
 
+use super::unset::Unset;
 use super::variables::{Found, Place, Variables, refused};
 use super::{Characters, is_name};
-use crate::cli::error::CliError;
 
 /// A longer name is none.
 const LONGEST: usize = 1000;
@@ -25,21 +25,18 @@ pub(super) fn is_of_template(characters: &Characters<'_>) -> bool {
 }
 
 /// The value of the expression of GitHub Actions whose `$` was read: it may be given by its own name or by the last part of it.
-fn expression(
-    characters: &mut Characters<'_>,
-    variables: &Variables<'_>,
-    place: Place<'_>,
-) -> Result<String, CliError> {
+fn expression(characters: &mut Characters<'_>, variables: &Variables<'_>, place: Place<'_>) -> Result<String, Unset> {
     let mut inner: String = characters.by_ref().skip(2).take_while(|c| *c != '}').collect();
     characters.next_if_eq(&'}');
     inner = inner.trim().to_owned();
-    let what = format!("${{{{ {inner} }}}} is an expression of GitHub Actions");
+    let shown = format!("${{{{ {inner} }}}}");
+    let what = format!("{shown} is an expression of GitHub Actions");
     if let Some(value) = variables.set(&inner) {
         return Ok(value);
     }
     let is_path = inner.split('.').all(|part| is_name(&part.replace('-', "_")));
     let Some((_, name)) = inner.rsplit_once('.').filter(|_| is_path) else {
-        return Err(CliError::usage(format!("{what}: write its value into the line")));
+        return Err(Unset::of(shown, format!("{what}: write its value into the line")));
     };
     let found = match inner.starts_with("env.") {
         true => variables.value(name, place),
@@ -52,9 +49,9 @@ fn expression(
         Found::One(value) => Ok(value),
         Found::None => {
             let variable = if is_name(name) { format!(", or by {name} in the environment") } else { String::new() };
-            Err(CliError::usage(format!("{what}: give its value by --set {inner}=VALUE{variable}")))
+            Err(Unset::of(shown, format!("{what}: give its value by --set {inner}=VALUE{variable}")))
         }
-        found => Err(refused(&format!("${{{{ {inner} }}}}"), &inner, found)),
+        found => Err(refused(&shown, &inner, found)),
     }
 }
 
@@ -63,7 +60,7 @@ pub(super) fn variable(
     characters: &mut Characters<'_>,
     variables: &Variables<'_>,
     place: Place<'_>,
-) -> Result<String, CliError> {
+) -> Result<String, Unset> {
     if is_expression(characters) {
         return expression(characters, variables, place);
     }
@@ -102,7 +99,7 @@ fn is_scope(name: &str) -> bool {
     ["env", "script", "global", "local", "private", "using"].iter().any(|scope| name.eq_ignore_ascii_case(scope))
 }
 
-fn of_powershell(scope: &str, name: &str, variables: &Variables<'_>, place: Place<'_>) -> Result<String, CliError> {
+fn of_powershell(scope: &str, name: &str, variables: &Variables<'_>, place: Place<'_>) -> Result<String, Unset> {
     let lower = name.to_ascii_lowercase();
     let key = if scope.eq_ignore_ascii_case("env") { format!("env:{lower}") } else { lower };
     match variables.without_case(&key, name, place) {
@@ -112,7 +109,7 @@ fn of_powershell(scope: &str, name: &str, variables: &Variables<'_>, place: Plac
 }
 
 /// `${NAME}`, with a default, or what others have in braces.
-fn braced(characters: &mut Characters<'_>, variables: &Variables<'_>, place: Place<'_>) -> Result<String, CliError> {
+fn braced(characters: &mut Characters<'_>, variables: &Variables<'_>, place: Place<'_>) -> Result<String, Unset> {
     characters.next();
     let inner: String = std::iter::from_fn(|| characters.next_if(|c| *c != '}')).collect();
     characters.next();
@@ -140,7 +137,7 @@ fn of_template(
     behind: &str,
     variables: &Variables<'_>,
     place: Place<'_>,
-) -> Result<String, CliError> {
+) -> Result<String, Unset> {
     // `${self:custom.cluster}` of the Serverless framework.
     let of_serverless =
         behind.strip_prefix(':').is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()));
@@ -153,18 +150,23 @@ fn of_template(
         return Ok(value);
     }
     let set = if inner.contains('=') { String::new() } else { format!(", or give it by --set {}=VALUE", inner.trim()) };
-    Err(CliError::usage(match is_path {
-        true => format!("the placeholder ${{{inner}}} is not filled in: write its value into the line{set}"),
-        false => format!("${{{inner}}} has its value in the shell only: write the value into the line"),
-    }))
+    let shown = format!("${{{inner}}}");
+    let said = match is_path {
+        true => format!("the placeholder {shown} is not filled in: write its value into the line{set}"),
+        false => format!("{shown} has its value in the shell only: write the value into the line"),
+    };
+    Err(Unset::of(shown, said))
 }
 
 /// The value of a variable of a shell.
-fn found(name: &str, default: Option<&str>, variables: &Variables<'_>, place: Place<'_>) -> Result<String, CliError> {
+fn found(name: &str, default: Option<&str>, variables: &Variables<'_>, place: Place<'_>) -> Result<String, Unset> {
     // An argument of the script may have a default too.
+    if name.parse::<u8>().is_ok() {
+        let value = variables.set(name).or_else(|| default.map(str::to_owned));
+        return value.ok_or_else(|| refused(&format!("${name}"), name, Found::Unknown));
+    }
     if !is_name(name) {
-        let default = default.filter(|_| name.parse::<u8>().is_ok()).map(str::to_owned);
-        return default.ok_or_else(|| CliError::usage(OF_A_COMMAND.to_owned()));
+        return Err(Unset::command(OF_A_COMMAND));
     }
     match (variables.value(name, place), default) {
         (Found::One(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
@@ -175,19 +177,36 @@ fn found(name: &str, default: Option<&str>, variables: &Variables<'_>, place: Pl
 }
 
 /// The value of `$(NAME)`, a variable of make, whose `$` was read.
-fn of_make(characters: &mut Characters<'_>, variables: &Variables<'_>, place: Place<'_>) -> Result<String, CliError> {
+fn of_make(characters: &mut Characters<'_>, variables: &Variables<'_>, place: Place<'_>) -> Result<String, Unset> {
     let inner: String = characters.by_ref().skip(1).take(LONGEST).take_while(|c| *c != ')').collect();
     if let Some(value) = variables.set(&inner) {
         return Ok(value);
     }
     if !is_name(&inner) {
-        return Err(CliError::usage(OF_A_COMMAND.to_owned()));
+        return Err(of_a_command(&inner));
     }
     match variables.value(&inner, place) {
         Found::One(value) => Ok(value),
-        Found::None => Err(CliError::usage(format!(
-            "$({inner}) has its value in the shell only, or in make: write it into the line, or give it by --set {inner}=VALUE or in the environment"
-        ))),
+        Found::None => Err(Unset::of(
+            format!("$({inner})"),
+            format!(
+                "$({inner}) has its value in the shell only, or in make: write it into the line, or give it by --set {inner}=VALUE or in the environment"
+            ),
+        )),
         other => Err(refused(&format!("$({inner})"), &inner, other)),
+    }
+}
+
+/// `$(terraform output -raw cluster)`: a plain command can be named in `--set`.
+fn of_a_command(inner: &str) -> Unset {
+    let is_plain = inner.chars().all(|c| c.is_ascii_alphanumeric() || " ._-/:".contains(c)) && !inner.trim().is_empty();
+    match is_plain {
+        true => Unset::of(
+            format!("$({inner})"),
+            format!(
+                "$({inner}) has its value in the shell only: write it into the line, or give it by --set '{inner}=VALUE'"
+            ),
+        ),
+        false => Unset::command(OF_A_COMMAND),
     }
 }

@@ -202,3 +202,41 @@ fn a_blank_behind_the_sign_that_continues_a_line_is_named() {
     let said = cluster("aws ecs run-task --cluster a \\ \n  --count 5", &[], &[]);
     assert!(said.contains("a blank behind the \\ at a line's end"), "{said}");
 }
+
+#[test]
+fn all_that_has_no_value_is_named_at_once() {
+    for (line, others) in [
+        ("--cluster $A --task-definition $B --group \"${C}-$A-$B\"", "$B, $C"),
+        ("--cluster '${{ vars.A }}' --task-definition ${{ secrets.B }}", "${{ secrets.B }}"),
+        ("--cluster {{ a }} --task-definition $B --group << parameters.c >>", "$B, << parameters.c >>"),
+        ("--cluster $(A) --group $(terraform output -raw b)", "$(terraform output -raw b)"),
+        ("--cluster ${A%%-*} --group $1", "$1"),
+        ("--cluster ${var.a} --group $env:B", "$env:B"),
+    ] {
+        let said = cluster(&format!("aws ecs run-task {line}"), &[], &[]);
+        let (first, rest) = said.split_once("; the same goes for ").unwrap_or((&said, ""));
+        assert_eq!(rest, others, "{line}: {said}");
+        assert!(first.contains("VALUE") || first.contains("write"), "{line}: {said}");
+    }
+    let said = cluster("@echo off\naws ecs run-task --cluster %A% --group %B%-%C%", &[], &[]);
+    assert!(said.starts_with("%A% has") && said.ends_with("; the same goes for %B%, %C%"), "{said}");
+    // A quote that is not closed says nothing of what the text behind it means.
+    let said = cluster("aws ecs run-task --cluster $A --group 'b", &[], &[]);
+    assert!(said.starts_with("$A has") && !said.contains("the same"), "{said}");
+    assert_eq!(cluster("aws ecs run-task --cluster $1 --group $2", &[("1", "batch"), ("2", "g")], &[]), "batch");
+    let line = "aws ecs run-task --cluster $(terraform output -raw x)";
+    assert_eq!(cluster(line, &[("terraform output -raw x", "batch")], &[]), "batch");
+}
+
+#[test]
+fn json_that_is_quoted_for_windows_powershell_is_json() {
+    for (text, expected) in [
+        (r#"'{\"a\": \"b\"}'"#, r#"{"a": "b"}"#),
+        (r#"'[{\"a\": 1}]'"#, r#"[{"a": 1}]"#),
+        (r#"'{ \"a\": \"say \\\"b\\\"\"}'"#, r#"{ "a": "say \"b\""}"#),
+        (r#"'{"a": "say \"b\""}'"#, r#"{"a": "say \"b\""}"#),
+        (r#"'\"a\"'"#, r#"\"a\""#),
+    ] {
+        assert_eq!(cluster(&format!("aws ecs run-task --cluster {text}"), &[], &[]), expected, "{text}");
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::flow::{self, ANY, Assignment, Block, Flow, Given, Kind, Style};
 use super::is_name;
+use super::unset::Unset;
 use crate::cli::error::CliError;
 
 /// A longer value of a variable is none that a line has.
@@ -319,8 +320,8 @@ fn named_values(variables: &Variables<'_>) -> BTreeMap<String, Vec<Option<String
 }
 
 /// What is said of a variable without one value.
-pub(super) fn refused(shown: &str, name: &str, found: Found) -> CliError {
-    CliError::usage(match found {
+pub(super) fn refused(shown: &str, name: &str, found: Found) -> Unset {
+    let said = match found {
         Found::Several(values) if values.is_empty() => {
             format!("{shown} has more than one possible value here: give it by --set {name}=VALUE")
         }
@@ -340,5 +341,6 @@ pub(super) fn refused(shown: &str, name: &str, found: Found) -> CliError {
         Found::One(_) | Found::None => format!(
             "{shown} has its value in the shell only: write it into the line, or give it by --set {name}=VALUE or in the environment"
         ),
-    })
+    };
+    Unset::of(shown.to_owned(), said)
 }

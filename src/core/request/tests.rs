@@ -109,6 +109,11 @@ fn a_wrong_request_is_refused_by_name() {
             json!({"taskDefinition": "x", "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["${Subnet}"]}}}),
             "subnets: the placeholder ${Subnet}",
         ),
+        (
+            json!({"taskDefinition": "${Td}:${Rev}", "cluster": "${C}", "group": "${Td}", "networkConfiguration":
+                {"awsvpcConfiguration": {"subnets": ["${A}", "b", "${A}", "${B}"], "securityGroups": ["{{ sg }}"]}}}),
+            "by --set A=VALUE; the same goes for ${B}, {{ sg }}, ${C}, ${Td}",
+        ),
         (json!({"runTask": task, "notify": {"topicArn": "arn:aws:sqs:us-east-1:123456789012:q"}}), "an SNS topic"),
         (json!({"taskDefinition": "x", "until": "stopped"}), "until: is not RunTask's; write"),
         (

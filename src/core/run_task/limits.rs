@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::check::unfilled;
+use super::check;
 use crate::core::input::RequestError;
-use crate::core::placeholder::Placeholder;
+use crate::core::placeholder::{Placeholder, the_same_goes_for};
 
 /// The most runs one request can ask for; taskwatch launches them 10 a call.
 const MOST_RUNS: u64 = 10_000;
@@ -27,6 +27,10 @@ pub(super) fn take_count(members: &mut Map<String, Value>, path: &str) -> Result
     count.map(Some).ok_or_else(|| RequestError::new(format!("{path}.count: expected 1 to {MOST_RUNS}, got {value}")))
 }
 
+/// Members that are names, and lists of names.
+const NAMES: [&str; 4] = ["cluster", "taskDefinition", "group", "platformVersion"];
+const LISTS: [&str; 2] = ["subnets", "securityGroups"];
+
 /// Refuses what ECS would refuse whatever the account.
 pub(super) fn check(members: &Map<String, Value>, path: &str) -> Result<(), RequestError> {
     let refuse = |at: &str, why: String| Err(RequestError::new(format!("{path}{at}: {why}")));
@@ -46,27 +50,40 @@ pub(super) fn check(members: &Map<String, Value>, path: &str) -> Result<(), Requ
     if members.get("propagateTags").and_then(Value::as_str) == Some("SERVICE") {
         return refuse(".propagateTags", "SERVICE is for services; RunTask takes TASK_DEFINITION or NONE".into());
     }
-    for list in ["subnets", "securityGroups"] {
-        let items =
-            whole.pointer(&format!("/networkConfiguration/awsvpcConfiguration/{list}")).and_then(Value::as_array);
-        let left = items.into_iter().flatten().filter_map(Value::as_str).find_map(Placeholder::in_name);
-        if let Some(left) = left {
-            let at = format!("{path}.networkConfiguration.awsvpcConfiguration.{list}");
-            return Err(RequestError::new(unfilled(&at, left)));
-        }
+    if let Some(said) = unfilled(&placeholders(&whole)) {
+        return Err(RequestError::new(format!("{path}{said}")));
     }
     let overrides = members.get("overrides").map_or(0, |o| o.to_string().chars().count());
     if overrides > OVERRIDES_CHARS {
         return refuse(".overrides", format!("at most {OVERRIDES_CHARS} characters as JSON, got {overrides}"));
     }
-    for name in ["cluster", "taskDefinition", "group", "platformVersion"] {
-        let text = members.get(name).and_then(Value::as_str);
-        if let Some(left) = text.and_then(Placeholder::in_name) {
-            return Err(RequestError::new(unfilled(&format!("{path}.{name}"), left)));
-        }
-        if text == Some("") {
+    for name in NAMES {
+        if members.get(name).and_then(Value::as_str) == Some("") {
             return refuse(&format!(".{name}"), "is empty; fill it in or leave it out".into());
         }
     }
     Ok(())
+}
+
+/// Where placeholders are left in names, and which.
+fn placeholders(members: &Value) -> Vec<(String, Placeholder<'_>)> {
+    let mut left = Vec::new();
+    for list in LISTS {
+        let at = format!("/networkConfiguration/awsvpcConfiguration/{list}");
+        let items = members.pointer(&at).and_then(Value::as_array).into_iter().flatten();
+        let found = items.filter_map(Value::as_str).filter_map(Placeholder::in_name);
+        left.extend(found.map(|one| (at.replace('/', "."), one)));
+    }
+    for name in NAMES {
+        let found = members.get(name).and_then(Value::as_str).and_then(Placeholder::in_name);
+        left.extend(found.map(|one| (format!(".{name}"), one)));
+    }
+    left
+}
+
+/// What to do about the first one, and which others there are.
+fn unfilled(left: &[(String, Placeholder<'_>)]) -> Option<String> {
+    let ((at, first), others) = left.split_first()?;
+    let others = the_same_goes_for(first.shown, others.iter().map(|(_, other)| other.shown));
+    Some(check::unfilled(at, *first) + &others)
 }
