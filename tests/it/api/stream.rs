@@ -61,12 +61,13 @@ impl Events {
         }
     }
 
-    /// Takes what has come, or comes next, off the line.
-    async fn receive(&mut self) -> Option<()> {
+    /// Takes what has come, or comes next, off the line; how many bytes.
+    async fn receive(&mut self) -> Option<usize> {
         let more = tokio::time::timeout(Duration::from_secs(60), self.bytes.next()).await.expect("an event");
         self.text.drain(..std::mem::take(&mut self.read));
-        self.text.push_str(std::str::from_utf8(&more?).expect("text"));
-        Some(())
+        let more = more?;
+        self.text.push_str(std::str::from_utf8(&more).expect("text"));
+        Some(more.len())
     }
 
     pub(super) async fn named(&mut self, name: &str) -> Event {
@@ -174,9 +175,13 @@ async fn a_client_that_does_not_keep_up_is_told_that_it_missed_some() {
     let post = served.post("/v1/runs", "application/x-ndjson", reqwest::Body::wrap_stream(lines));
     let slowly = async {
         loop {
-            // Who takes nothing for half a minute is cut off.
+            // Who takes nothing for half a minute is cut off, and TCP tells the sender of room only when there is a sixteenth of
+            // the receiver's buffer: some 400 kB. On a slow machine all this takes a minute.
             tokio::time::sleep(Duration::from_secs(5)).await;
-            events.receive().await.expect("the stream goes on");
+            let mut taken = 0;
+            while taken < 192 * 1024 {
+                taken += events.receive().await.expect("the stream goes on");
+            }
         }
     };
     let (status, taken) = tokio::select! { answer = post => answer, never = slowly => never };
