@@ -43,7 +43,7 @@ impl Kept {
             Change::Forget(id) => self.forget(*id),
             Change::Post(notification) => self.post(notification),
             Change::Delivered(seq) => self.deliver(*seq),
-            Change::Note { name, text } => drop(self.notes.insert((*name).to_owned(), text.clone())),
+            Change::Note { name, text } => drop(self.notes.insert(name.clone().into_owned(), text.clone())),
         }
     }
 

@@ -210,9 +210,7 @@ pub async fn copy(
     let mut writer = Writer { store: to, changes: Vec::new() };
     for (name, text) in &has.notes {
         if there.notes.get(name) != Some(text) {
-            // Names are of the program's own text everywhere else; this process ends soon.
-            let name: &'static str = Box::leak(name.clone().into_boxed_str());
-            writer.add(Change::Note { name, text: text.clone() }).await?;
+            writer.add(Change::Note { name: name.clone().into(), text: text.clone() }).await?;
         }
     }
     let is_missing = |run: &Run| !there.runs.contains_key(&run.id);
@@ -310,7 +308,7 @@ mod tests {
         let store = FileStore::open(dir.path()).expect("a store");
         let told = runs.iter().filter(|run| run.status.is_final()).map(notification);
         let puts = runs.iter().map(|run| Change::Put(Arc::new(run.clone())));
-        let note = Change::Note { name: "cell", text: "blue".into() };
+        let note = Change::Note { name: "cell".into(), text: "blue".into() };
         store.commit(puts.chain(told).chain([note]).collect()).await.expect("a commit");
         store
     }

@@ -20,6 +20,7 @@ pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use query::Query;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ pub enum Change {
     /// What the cell notes for itself under a name (its limits, say), in place of what it had noted before.
     Note {
         /// Which note.
-        name: &'static str,
+        name: Cow<'static, str>,
         /// JSON.
         text: String,
     },

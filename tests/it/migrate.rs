@@ -38,7 +38,7 @@ async fn source(dir: &Path, now: Timestamp) {
         Change::Put(Arc::new(run))
     };
     let notes = [("cell", "blue-0".to_owned()), ("limits", "{}".to_owned())];
-    let notes = notes.map(|(name, text)| Change::Note { name, text });
+    let notes = notes.map(|(name, text)| Change::Note { name: name.into(), text });
     store.commit((0..OPEN + ENDED).map(run).chain(notes).collect()).await.expect("a commit");
 }
 
@@ -93,7 +93,7 @@ async fn a_cells_runs_move_into_a_table_and_back() {
     );
     let moved = migrate(account, "dynamodb:runs", &place(&back), &["--force", "--output", "json"]).await;
     assert_eq!(moved.status.code(), Some(0), "{}", stderr(&moved));
-    let late = Change::Note { name: "limits", text: "late".into() };
+    let late = Change::Note { name: "limits".into(), text: "late".into() };
     assert!(store.commit(Arc::from([late])).await.is_err(), "it is fenced");
     let ledgers = [old.path(), back.path()].map(|dir| FileStore::open(dir).expect("a store"));
     let mut counts = Vec::new();

@@ -31,7 +31,7 @@ pub(super) async fn start(config: CellConfig, ports: Ports, shared: Shared) -> R
     let built: Built = Builder::new(config, ports, shared, &notes, index).build(&notes);
     built.parts.delivery.take_up(&undelivered);
     if !is_noted {
-        built.parts.pipeline.commit_first(vec![Change::Note { name: NOTE, text: built.parts.name.clone() }]);
+        built.parts.pipeline.commit_first(vec![Change::Note { name: NOTE.into(), text: built.parts.name.clone() }]);
     }
     left.take_up(&built);
     Ok(built.start())

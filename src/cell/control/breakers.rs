@@ -201,7 +201,7 @@ impl BreakerControl {
         }
         // Plain data with text keys: it cannot fail.
         let text = || serde_json::to_string(&lock.circuits.open()).unwrap_or_else(|_| "[]".into());
-        let note = effects.persist.then(|| Change::Note { name: NOTE, text: text() });
+        let note = effects.persist.then(|| Change::Note { name: NOTE.into(), text: text() });
         Recorded { notifications, note, lock }
     }
 

@@ -41,14 +41,14 @@ impl Held {
             self.0.remove(&id);
             return None;
         }
-        Some(Change::Note { name, text })
+        Some(Change::Note { name: name.into(), text })
     }
 
     /// Takes one out; the note that had it.
     pub(super) fn remove(&mut self, id: Uuid) -> Change {
         self.0.remove(&id);
         let (name, text) = self.note(id);
-        Change::Note { name, text }
+        Change::Note { name: name.into(), text }
     }
 
     /// Those that are to be decided, the first first.
@@ -101,13 +101,13 @@ mod tests {
         let (mut held, mut notes) = (Held::default(), BTreeMap::new());
         for n in 0..1_000 {
             let Some(Change::Note { name, text }) = held.add(repeat(n)) else { panic!("no room for {n}") };
-            notes.insert(name.to_owned(), text);
+            notes.insert(name.into_owned(), text);
         }
         let mut held = Held::read(&notes);
         assert_eq!((held.due(NOW).len(), held.due(NOW.plus(Duration::from_secs(60))).len()), (0, 1_000));
         for n in 0..1_000 {
             let Change::Note { name, text } = held.remove(repeat(n).failed.id) else { panic!("a note") };
-            notes.insert(name.to_owned(), text);
+            notes.insert(name.into_owned(), text);
         }
         assert!(notes.len() == 64 && notes.values().all(|text| text == "[]"));
     }

@@ -92,7 +92,7 @@ impl List {
         // Plain data: it cannot fail.
         let text = serde_json::to_string(&of_note).unwrap_or_else(|_| "[]".into());
         let place = usize::try_from(number / A_NOTE % NOTES.len() as u64).unwrap_or_default();
-        Change::Note { name: NOTES[place], text }
+        Change::Note { name: NOTES[place].into(), text }
     }
 
     /// At most `limit` of those before a number.
@@ -164,8 +164,8 @@ mod tests {
 
     fn push(list: &List, notes: &mut BTreeMap<String, String>, failed: &ObservedFailure) {
         let Change::Note { name, text } = list.push(failed, &outcome()) else { panic!("a note") };
-        assert!(has_observed(name) && text.len() < 40_000, "{}", text.len());
-        notes.insert(name.to_owned(), text);
+        assert!(has_observed(&name) && text.len() < 40_000, "{}", text.len());
+        notes.insert(name.into_owned(), text);
     }
 
     #[test]

@@ -213,7 +213,7 @@ impl Observer {
                 let failed = repeat.failed.clone();
                 let held = told.held.add(repeat)?;
                 let (name, text) = told.seen.insert(failed.id);
-                let (commit, pending) = Commit::of(vec![Change::Note { name, text }, held]);
+                let (commit, pending) = Commit::of(vec![Change::Note { name: name.into(), text }, held]);
                 permit.send(commit);
                 self.counts.note(&failed);
                 Some(pending)
@@ -267,7 +267,7 @@ impl Observer {
             return None;
         }
         let (name, text) = told.seen.insert(failed.id);
-        let (mut commit, pending) = Commit::of(vec![Change::Note { name, text }]);
+        let (mut commit, pending) = Commit::of(vec![Change::Note { name: name.into(), text }]);
         self.post(&mut commit, &mut told, (failed, outcome), lines);
         permit.send(commit);
         Some(pending)
@@ -360,7 +360,7 @@ fn detail(message: &str) -> Value {
 /// Plain data: it cannot fail.
 fn note_of(series: &Series) -> Change {
     let text = serde_json::to_string(&series.open()).unwrap_or_else(|_| "[]".into());
-    Change::Note { name: SERIES_NOTE, text }
+    Change::Note { name: SERIES_NOTE.into(), text }
 }
 
 /// Makes launches once more when it is time, until the cell ends. What cannot be decided now is tried again ever more rarely.

@@ -41,7 +41,7 @@ impl LimitsControl {
         let known = self.limits.overrides();
         let next = known.changed(change, self.clock.now())?;
         let text = serde_json::to_string(&next).map_err(|e| LimitsError::Wrong(e.to_string()))?;
-        let (commit, pending) = Commit::of(vec![Change::Note { name: NOTE, text }]);
+        let (commit, pending) = Commit::of(vec![Change::Note { name: NOTE.into(), text }]);
         let permit = self.pipeline.reserve().await.ok_or(LimitsError::Closed)?;
         if !self.send(commit, &resumed, next != known, |commit| permit.send(commit)) {
             return Ok(self.limits.current());

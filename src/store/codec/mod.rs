@@ -1,6 +1,7 @@
 //! Runs and requests as records: JSON with named members, so that an older taskwatch skips what it does not know, without
 //! those that say nothing, packed with a dictionary. Every store that writes bytes writes these.
 
+mod changes;
 mod pack;
 mod record;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use crate::core::notification::{Destination, LinesAsked, Notification};
 use crate::core::request::RunSpec;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
+pub(crate) use changes::{decode_changes, encode_changes};
 use record::RunRecord;
 
 /// Why a record is none.
@@ -82,7 +84,8 @@ impl SharedRecord<RunSpec> {
 
 /// Bytes in hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// Any record as packed JSON.

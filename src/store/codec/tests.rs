@@ -3,6 +3,7 @@ use serde_json::Value;
 use super::samples::{Life, Samples};
 use super::*;
 use crate::core::log::{LogConfig, LogPlace};
+use crate::store::Change;
 use crate::store::conformance::{NOW, ended, runs, same};
 
 fn keys(run: &Run) -> Keys {
@@ -31,6 +32,33 @@ fn a_run_comes_back_as_it_was() {
         same(&there_and_back(run), run);
         same(&decode_whole(keys(run), &encode_whole(run).unwrap()).unwrap(), run);
     }
+}
+
+#[test]
+fn the_changes_of_a_commit_come_back_as_they_were() {
+    let mut samples = Samples::new(9);
+    let destinations = crate::store::conformance::destinations();
+    let mut changes: Vec<Change> = (0..50).map(|_| Change::Put(Arc::new(samples.next()))).collect();
+    // Siblings share what they share.
+    let siblings = runs(3);
+    changes.extend(crate::store::conformance::puts(&siblings));
+    let told = crate::core::notification::build(&ended(&siblings[0], NOW), &Default::default(), &destinations);
+    assert!(!told.is_empty());
+    changes.extend(told.into_iter().map(|told| Change::Post(Arc::new(told))));
+    changes.push(Change::Note { name: "limits".into(), text: r#"{"a": "b\n"}"#.into() });
+    changes.extend([Change::Delivered(u64::MAX), Change::Forget(siblings[1].id)]);
+    let read = decode_changes(&encode_changes(&changes).unwrap()).unwrap();
+    assert_eq!(read.len(), changes.len());
+    for (read, change) in read.iter().zip(&changes) {
+        match (read, change) {
+            (Change::Put(read), Change::Put(run)) => same(read, run),
+            (Change::Post(read), Change::Post(told)) => assert_eq!(read, told),
+            (read, change) => assert_eq!(format!("{read:?}"), format!("{change:?}")),
+        }
+    }
+    let specs = read.iter().filter_map(|change| if let Change::Put(run) = change { Some(&run.spec) } else { None });
+    let specs: Vec<_> = specs.skip(50).collect();
+    assert!(specs.len() == 3 && specs.iter().all(|spec| Arc::ptr_eq(spec, specs[0])));
 }
 
 #[test]

@@ -89,7 +89,7 @@ pub(super) async fn a_change_that_is_too_large_is_named_and_the_others_go_on_wit
     let poison = [
         (Change::Put(Arc::new(large.clone())), Some(large.id), "run large/0"),
         (Change::Post(Arc::new(told)), Some(good[0].id), "notification"),
-        (Change::Note { name: "limits", text: noise.concat() }, None, "note"),
+        (Change::Note { name: "limits".into(), text: noise.concat() }, None, "note"),
     ];
     for (change, about, said) in poison {
         let [first, second] = [puts(&good[..1]), puts(&good[1..])].map(|mut one| one.remove(0));

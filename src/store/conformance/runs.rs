@@ -26,7 +26,7 @@ pub(super) async fn what_was_committed_is_there_after_opening_again(subject: imp
     ];
     commit(store, end).await.unwrap();
     commit(store, vec![Change::Forget(all[4].id)]).await.unwrap();
-    let note = |text: &str| vec![Change::Note { name: "limits", text: text.into() }];
+    let note = |text: &str| vec![Change::Note { name: "limits".into(), text: text.into() }];
     commit(store, note("1")).await.unwrap();
     commit(store, note("2")).await.unwrap();
 
@@ -143,7 +143,7 @@ pub(super) async fn the_same_commit_again_changes_nothing(subject: impl Subject)
         Change::Put(Arc::new(done.clone())),
         Change::Post(Arc::new(end[0].clone())),
         Change::Post(Arc::new(end[1].clone())),
-        Change::Note { name: "limits", text: "1".into() },
+        Change::Note { name: "limits".into(), text: "1".into() },
         Change::Delivered(first),
         Change::Forget(all[2].id),
     ]

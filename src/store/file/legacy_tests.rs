@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::tests::in_database;
 use super::*;
 use crate::core::filter::RunFilter;
 use crate::core::machine::{self, Input};
@@ -142,11 +143,13 @@ async fn old_runs_go_over_when_they_are_written_and_their_tables_go_with_the_las
     let mut open: Vec<Run> = all.iter().filter(|run| !run.status.is_final()).cloned().collect();
     // An equal revision changes nothing, and moves nothing.
     store.commit(puts(&open).into()).await.unwrap();
+    in_database(&store).await;
     assert_eq!((left(dir.path(), "open"), left(dir.path(), "old_runs")), (0, 37));
     for run in &mut open {
         machine::apply(run, &Input::StopAsked { reason: "x".into() }, NOW);
     }
     store.commit(puts(&open).into()).await.unwrap();
+    in_database(&store).await;
     assert_eq!(left(dir.path(), "old_runs"), 33);
     let found = store.load().await.unwrap().runs.all().await.unwrap();
     let still: Vec<&Run> = open.iter().filter(|run| !run.status.is_final()).collect();

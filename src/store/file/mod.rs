@@ -1,9 +1,13 @@
-//! A directory with an SQLite database: one writing thread, one fsync for a batch of changes, one process at a time.
+//! A directory with an SQLite database, and a log in front of it: one fsync for a batch of changes, one process at a time.
 //!
 //! SQLite in WAL mode with `synchronous = FULL` makes a commit durable when it answers, and a database that was cut off
 //! anywhere opens as of its last commit (<https://www.sqlite.org/wal.html>, <https://www.sqlite.org/atomiccommit.html>).
 
 mod columns;
+mod commits;
+#[cfg(test)]
+mod commits_tests;
+mod database;
 mod known;
 mod legacy;
 #[cfg(test)]
@@ -11,9 +15,11 @@ mod legacy_tests;
 mod list;
 mod load;
 mod lock;
+mod logger;
 mod private;
 mod read;
 mod reader;
+mod redo;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -32,16 +38,17 @@ use super::{Capabilities, Change, Contents, EndedCounts, Key, Page, Posted, Quer
 use crate::core::notification::Destination;
 use crate::core::run::Run;
 use crate::core::time::Timestamp;
+use commits::Commits;
+use database::Database;
 use lock::Lock;
 use reader::Reader;
-use writer::Writer;
 
 /// The database inside the directory.
 const FILE: &str = "taskwatch.db";
 
 /// Runs and notifications in a directory, for one process.
 pub struct FileStore {
-    writer: Writer,
+    commits: Commits,
     reader: Reader,
     /// Listings may read long; what the cell itself needs to read does not wait for them.
     lister: Reader,
@@ -64,7 +71,7 @@ impl FileStore {
         private::options()
             .open(&path)
             .map_err(|e| unavailable(&format!("{FILE} cannot be opened ({e}); give this user the right to")))?;
-        [FILE.to_owned(), format!("{FILE}-wal"), format!("{FILE}-shm")]
+        [FILE.to_owned(), format!("{FILE}-wal"), format!("{FILE}-shm"), redo::FILE.to_owned()]
             .iter()
             .for_each(|f| private::tighten(&dir.join(f)));
         let wrong = |e: rusqlite::Error| said(dir, &e);
@@ -73,17 +80,19 @@ impl FileStore {
             schema::SchemaError::Sqlite(e) => wrong(e),
             other => unavailable(&other),
         })?;
-        let reader = || Reader::open(&path, dir).map_err(wrong);
+        let mut database = Database::new(connection, dir)?;
+        let log = database.recover()?;
+        let commits = Commits::start(database, log).map_err(|e| unavailable(&e))?;
+        let reader = || Reader::open(&path, dir, Arc::clone(commits.progress())).map_err(wrong);
         let (reader, lister) = (reader()?, reader()?);
-        let writer = Writer::start(connection, dir.to_owned()).map_err(|e| unavailable(&e))?;
-        Ok(Self { writer, reader, lister, lock })
+        Ok(Self { commits, reader, lister, lock })
     }
 
     /// Sets one of SQLite's limits, as in `max_page_count=10`: a full or a read-only disk for tests.
     #[cfg(any(test, debug_assertions))]
     #[doc(hidden)]
     pub async fn pragma(&self, pragma: &str) {
-        self.writer.pragma(pragma).await;
+        self.commits.pragma(pragma).await;
     }
 }
 
@@ -101,7 +110,7 @@ impl Store for FileStore {
     }
 
     fn commit(&self, changes: Arc<[Change]>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.writer.commit(changes))
+        Box::pin(self.commits.commit(changes))
     }
 
     fn confirm_owner(&self) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -132,7 +141,7 @@ impl Store for FileStore {
     }
 
     fn expire(&self, ended_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(self.writer.expire(ended_before, limit))
+        Box::pin(self.commits.expire(ended_before, limit))
     }
 }
 

@@ -7,11 +7,13 @@ use rusqlite::Connection;
 /// "twch": marks the file as ours for `file` and for people (<https://www.sqlite.org/pragma.html#pragma_application_id>).
 const APPLICATION: i32 = 0x7477_6368;
 /// What this program reads and writes.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 /// The first format: `legacy.rs` reads what is left of it.
 const FIRST: i32 = 1;
 /// From this one on ended runs are counted.
 const COUNTED: i32 = 3;
+/// From this one on small commits are in a log first.
+const LOGGED: i32 = 4;
 /// How long a reader waits for a checkpoint.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
@@ -80,6 +82,12 @@ CREATE TABLE notes (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT R
 CREATE INDEX outbox_by_outlet ON outbox (outlet, seq);
 ";
 
+/// Format 4. Whose log it is, and its last entry that is in the tables.
+const LOG: &str = "
+CREATE TABLE redo (id BLOB NOT NULL, applied INTEGER NOT NULL) STRICT;
+INSERT INTO redo (id, applied) VALUES (randomblob(16), 0);
+";
+
 /// Why a database is not for this program.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SchemaError {
@@ -130,8 +138,27 @@ fn make(connection: &mut Connection, is_there: bool, version: i32) -> rusqlite::
     if !is_there || version < COUNTED {
         transaction.execute_batch(COUNTS)?;
         super::legacy::count(&transaction)?;
+    }
+    if !is_there || version < LOGGED {
+        transaction.execute_batch(LOG)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     super::legacy::drop_if_empty(&transaction)?;
     transaction.commit()
+}
+
+/// Which database it is.
+pub(super) fn id(of: &Connection) -> rusqlite::Result<[u8; 16]> {
+    of.query_row("SELECT id FROM redo", [], |row| row.get(0))
+}
+
+/// The last entry of the log that is in the tables.
+pub(super) fn applied(of: &Connection) -> rusqlite::Result<u64> {
+    of.query_row("SELECT applied FROM redo", [], |row| row.get(0))
+        .map(|number: i64| u64::try_from(number).unwrap_or_default())
+}
+
+/// All of the log up to an entry is in the tables.
+pub(super) fn set_applied(to: &Connection, number: u64) -> rusqlite::Result<()> {
+    to.prepare_cached("UPDATE redo SET applied = ?1")?.execute([i64::try_from(number).unwrap_or(i64::MAX)]).map(drop)
 }

@@ -222,7 +222,7 @@ async fn a_breaker_that_an_older_release_noted_stays_open() {
     breaker(&before, &cell).await;
     let text = serde_json::to_string(&cell.open_breakers()).expect("JSON");
     let after = world();
-    after.store.commit([Change::Note { name: "storms", text }].into()).await.expect("a note");
+    after.store.commit([Change::Note { name: "storms".into(), text }].into()).await.expect("a note");
     let open = after.start().await.open_breakers();
     assert_eq!((open.len(), open[0].task_definition.as_str()), (1, "etl:7"));
 }

@@ -237,7 +237,7 @@ impl State {
                     self.disk.outbox.insert(self.disk.posted, Arc::clone(notification));
                 }
                 Change::Delivered(seq) => drop(self.disk.outbox.remove(seq)),
-                Change::Note { name, text } => drop(self.disk.notes.insert((*name).to_owned(), text.clone())),
+                Change::Note { name, text } => drop(self.disk.notes.insert(name.clone().into_owned(), text.clone())),
             }
         }
     }

@@ -56,6 +56,26 @@ async fn a_directory_made_read_only_stops_the_cell_until_it_can_be_written_again
     ill("query_only=1", "the directory or the database cannot be written; give this user the right to").await;
 }
 
+/// A small commit is answered when the log has it; here the database never takes it.
+#[cfg(debug_assertions)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_as_the_database_fell_ill_outlives_a_kill() {
+    let site = Site::new("disk").await;
+    let sick = site.dir.path().join("sick");
+    let serving = site.serve(&[("TASKWATCH_SICK_DISK", "sick")]);
+    serving.is_ready().await;
+    std::fs::write(&sick, "query_only=1").expect("a file");
+    let (status, answer) = serving.submit("taken").await;
+    assert_eq!(status, 202, "{answer}");
+    // Nothing is done before it is durable: the launch waits.
+    serving.is_not_ready("its store does not take changes: file:data: the directory or the database cannot be").await;
+    assert_eq!(site.local.ecs.tasks_snapshot().len(), 0);
+    drop(serving);
+    std::fs::remove_file(&sick).expect("it is there");
+    let _again = site.serve(&[]);
+    site.all_end_well(1).await;
+}
+
 /// A file system that has no room left; the log and its index are on it as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_file_system_that_is_full_stops_the_cell_until_there_is_room() {

@@ -107,8 +107,8 @@ impl Making<'_> {
                 }
             }
             Change::Note { name, text } => {
-                if self.kept.notes.get(*name) != Some(text) {
-                    self.group.notes.insert((*name).to_owned(), text.clone());
+                if self.kept.notes.get(name.as_ref()) != Some(text) {
+                    self.group.notes.insert(name.clone().into_owned(), text.clone());
                 }
             }
             Change::Delivered(seq) => self.group.delivered.extend(Some(*seq).filter(|seq| self.kept.outbox.has(*seq))),

@@ -52,7 +52,7 @@ async fn end_arrays(store: &DynamoStore) -> Vec<Run> {
 /// Commits, one after another.
 async fn load(store: Arc<DynamoStore>) {
     for n in 0_u64.. {
-        store.commit([Change::Note { name: "limits", text: n.to_string() }].into()).await.unwrap();
+        store.commit([Change::Note { name: "limits".into(), text: n.to_string() }].into()).await.unwrap();
     }
 }
 
@@ -112,7 +112,7 @@ async fn the_name_of_an_array_is_kept_while_it_is_unknown_whether_a_run_of_it_wa
 
 async fn load_for(store: &Arc<DynamoStore>, time: Duration) {
     for n in 0..time.as_secs() {
-        store.commit([Change::Note { name: "limits", text: n.to_string() }].into()).await.unwrap();
+        store.commit([Change::Note { name: "limits".into(), text: n.to_string() }].into()).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
