@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 
 use super::logger::{Asked, Logger};
 use super::redo::{Progress, Recovered};
+use super::writer::{Job, Task};
 use super::*;
 use crate::store::codec;
 use crate::store::conformance::{NOW, ended, of_request, puts, runs, same};
@@ -89,7 +90,7 @@ async fn an_entry_that_the_database_has_not_is_not_written_over() {
     let log = Recovered::read(&path, of).unwrap().emptied(0).unwrap();
     let progress = Arc::new(Progress::new(0));
     // Nobody does what is passed on.
-    let (jobs, _passed_on) = std::sync::mpsc::channel();
+    let (jobs, passed_on) = std::sync::mpsc::channel();
     let commits = Logger::new(path.clone(), Some(log), 0, Arc::clone(&progress), jobs).start().unwrap();
     let numbers = |after| {
         let recovered = Recovered::read(&path, of).unwrap();
@@ -109,20 +110,34 @@ async fn an_entry_that_the_database_has_not_is_not_written_over() {
     progress.applied(3);
     add().await;
     assert_eq!(numbers(3), [4], "from the front again");
+    while numbers(3).len() < 256 {
+        add().await;
+    }
+    assert!(passed_on.try_iter().all(|job| matches!(job, Job::Apply(_))));
+    // It is full.
+    let (done, _committed) = tokio::sync::oneshot::channel();
+    commits.send(Asked { changes: puts(&runs(1)).into(), done }).unwrap();
+    let Job::Do(Task::Commit(all, _)) = passed_on.recv().unwrap() else { panic!("it was added") };
+    assert_eq!((all.number, all.changes.len()), (259, 1));
 }
 
 #[tokio::test]
-async fn more_than_the_log_has_room_for_goes_on_in_the_database() {
+async fn what_the_database_does_not_take_holds_up_what_comes_after_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = FileStore::open(dir.path()).unwrap();
-    let all = runs(600);
-    // Each takes a page, and the log has 256: where the database is behind, it fills.
-    for run in &all {
-        commit(&store, puts(std::slice::from_ref(run))).await;
+    let note = |name: &'static str, length| vec![Change::Note { name: name.into(), text: "x".repeat(length) }];
+    store.pragma("length=2000").await;
+    commit(&store, note("first", 4_000)).await;
+    store.commits.progress().level().await.unwrap_err();
+    for _ in 0..2 {
+        // The database would take it, and say that it has all before it.
+        store.commit(note("second", 10).into()).await.unwrap_err();
     }
-    assert_eq!(open_names(&store).await.len(), 600);
-    drop(store);
-    assert_eq!(open_names(&FileStore::open(dir.path()).unwrap()).await.len(), 600);
+    store.pragma("length=1000000000").await;
+    commit(&store, note("second", 10)).await;
+    let notes: Vec<(String, usize)> =
+        store.load().await.unwrap().notes.into_iter().map(|(name, text)| (name, text.len())).collect();
+    assert_eq!(notes, [("first".to_owned(), 4_000), ("second".to_owned(), 10)]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The file of the log: entries one behind the other, each on pages of its own, written over again from the front.
 //!
-//! An entry counts if it is whole, of this database, and the next one behind the one before it. The file keeps its length, so
+//! An entry counts if its checksum says that it is whole and of this database. The file keeps its length, so
 //! that making an entry durable writes nothing but its pages.
 
 use std::fs::File;
@@ -13,8 +13,8 @@ use super::pages::{PAGE, Pages};
 
 /// Of the file, in bytes.
 const LENGTH: usize = 1 << 20;
-/// Whose an entry is, its number, its payload's length and its checksum.
-const HEADER: usize = 16 + 8 + 4 + 4;
+/// An entry's number, its payload's length and its checksum.
+const HEADER: usize = 8 + 4 + 4;
 
 /// Which database a log is of.
 pub(in crate::store::file) type DatabaseId = [u8; 16];
@@ -51,17 +51,14 @@ impl Recovered {
     /// The entries behind number `after`, in their order. None, if it goes on otherwise: it is of a later state than the
     /// database, which was restored by itself.
     pub(in crate::store::file) fn entries(&self, after: u64) -> Vec<(u64, &[u8])> {
-        let mut entries: Vec<(u64, &[u8])> = Vec::new();
+        let mut entries = Vec::new();
         let mut at = 0;
         while let Some((number, payload)) = self.bytes.get(at..).and_then(|bytes| read(&self.of, bytes)) {
-            if entries.last().is_some_and(|(before, _)| before + 1 != number) {
-                break;
-            }
             at += room(payload.len());
-            entries.push((number, payload));
+            // Others stand behind one that was written over the first.
+            entries.extend(Some((number, payload)).filter(|_| number > after));
         }
-        entries.retain(|(number, _)| *number > after);
-        if entries.first().is_some_and(|(first, _)| *first != after + 1) {
+        if !entries.iter().map(|(number, _)| *number).eq((after + 1..).take(entries.len())) {
             tracing::warn!(file = %self.path.display(), "it is of a later state than the database and is not used");
             entries.clear();
         }
@@ -115,7 +112,7 @@ impl Log {
         self.last += 1;
         let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
         let checksum = checksum(&self.of, self.last, payload);
-        let header: [&[u8]; 4] = [&self.of, &self.last.to_le_bytes(), &length.to_le_bytes(), &checksum.to_le_bytes()];
+        let header: [&[u8]; 3] = [&self.last.to_le_bytes(), &length.to_le_bytes(), &checksum.to_le_bytes()];
         let entry = self.pages.filled(header.into_iter().chain([payload]));
         self.file.write_all_at(entry, self.end as u64)?;
         self.file.sync_data()?;
@@ -139,11 +136,10 @@ fn checksum(of: &DatabaseId, number: u64, payload: &[u8]) -> u32 {
 
 /// The number and payload of the whole entry of this database with which `bytes` begins.
 fn read<'a>(of: &DatabaseId, bytes: &'a [u8]) -> Option<(u64, &'a [u8])> {
-    let (whose, bytes) = bytes.split_first_chunk::<16>()?;
     let (number, bytes) = bytes.split_first_chunk()?;
     let (length, bytes) = bytes.split_first_chunk()?;
     let (sum, bytes) = bytes.split_first_chunk()?;
     let number = u64::from_le_bytes(*number);
     let payload = bytes.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-    (whose == of && checksum(of, number, payload) == u32::from_le_bytes(*sum)).then_some((number, payload))
+    (checksum(of, number, payload) == u32::from_le_bytes(*sum)).then_some((number, payload))
 }
