@@ -28,9 +28,8 @@ pub(super) struct Commits {
 impl Commits {
     /// Of a database that has all that was in the log, which is empty. None: small commits go to the database too.
     pub(super) fn start(database: Database, log: Option<Log>) -> std::io::Result<Self> {
-        let progress = Arc::new(Progress::new(database.applied()));
-        let file = database.dir().join(redo::FILE);
-        let last = database.applied();
+        let (file, last) = (database.dir().join(redo::FILE), database.applied());
+        let progress = Arc::new(Progress::new(last));
         let Writing { jobs, ended } = writer::start(database, Arc::clone(&progress))?;
         let logger = Logger::new(file, log, last, Arc::clone(&progress), jobs.clone());
         Ok(Self { to: Some((logger.start()?, jobs)), progress, ended: Mutex::new(ended) })

@@ -131,7 +131,8 @@ async fn what_the_database_does_not_take_holds_up_what_comes_after_it() {
     store.commits.progress().level().await.unwrap_err();
     for _ in 0..2 {
         // The database would take it, and say that it has all before it.
-        store.commit(note("second", 10).into()).await.unwrap_err();
+        let error = store.commit(note("second", 10).into()).await.unwrap_err();
+        assert!(error.is_temporary() && error.to_string().contains("first"), "nothing is wrong with it: {error:?}");
     }
     store.pragma("length=1000000000").await;
     commit(&store, note("second", 10)).await;

@@ -124,6 +124,11 @@ impl Thread {
                 Ok(())
             }
             Err(error) => {
+                // A place among these changes is none in the commit of whoever is told.
+                let error = match error {
+                    StoreError::TooLarge { .. } => StoreError::Unavailable(error.to_string()),
+                    error => error,
+                };
                 self.progress.failed(error.clone());
                 Err(error)
             }

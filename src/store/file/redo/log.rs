@@ -42,7 +42,6 @@ impl Recovered {
     /// Reads a log; one is made if there is none.
     pub(in crate::store::file) fn read(path: &Path, of: DatabaseId) -> io::Result<Self> {
         let mut file = private::options().open(path)?;
-        private::tighten(path);
         let mut bytes = Vec::with_capacity(LENGTH);
         file.read_to_end(&mut bytes)?;
         Ok(Self { file, path: path.to_owned(), of, bytes })
